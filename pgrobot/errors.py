@@ -1,0 +1,23 @@
+"""Errors that are part of the interface: one sentence that says what is wrong, where, and the nearest valid choice."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PgrobotError(ValueError):
+    """Bad input of any kind. The message is one sentence for the user; the command line prints it and exits with 2."""
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Say which valid names lie nearest to ``word``.
+
+    Returns:
+        ``"did you mean 'speed'?"`` when a near name exists, else ``"valid: a, b, c"``; a phrase to end a sentence with.
+    """
+    choices = sorted(choices)
+    close = difflib.get_close_matches(word, choices, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(repr(c) for c in close) + "?"
+    return "valid: " + ", ".join(choices) if choices else "there is none"
