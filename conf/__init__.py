@@ -1,0 +1,1 @@
+"""Hydra configuration of pgrobot, installed as ``pgrobot.conf``."""

@@ -1,0 +1,1 @@
+"""Robot tasks of pgrobot, installed as ``pgrobot.envs``."""

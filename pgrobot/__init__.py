@@ -1,0 +1,1 @@
+"""Robotics continuous control: policies trained by gradient ascent under safety budgets."""
