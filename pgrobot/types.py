@@ -12,6 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from pgrobot.distributions import Distribution
 
 Metrics = dict[str, float]
 State = dict[str, Any]  # plain tensors, numbers, strings, lists and dicts: loads with weights_only=True
@@ -38,6 +41,24 @@ class Rollout:
     def done(self) -> Tensor:
         """The trace is cut here: ``[T, N]`` bool."""
         return self.terminated | self.truncated
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is learnt from: the rows ``[…]`` of a rollout with their advantages; slices as a pytree."""
+
+    obs: Mapping[str, Tensor]  # observation groups                              […, D]
+    carry: Tensor  # the policy's memory before the step                         […, H]
+    episode_start: Tensor  #                                                     […] bool
+    action: Tensor  # policy units                                               […, A]
+    log_prob: Tensor  # under the behaviour distribution                         […]
+    behaviour: Distribution  # the distribution that acted                       […]
+    advantage: Tensor  # one number: reward, bonuses and priced costs            […]
+    cost_advantage: Tensor  # centred, in the cost's own unit                    […, K]
+    target: Tensor  # what the critic regresses on                               […, C]
+
+
+pytree.register_dataclass(Batch)
 
 
 @dataclass(frozen=True, slots=True)
