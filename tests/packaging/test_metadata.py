@@ -1,0 +1,99 @@
+"""Versions, licences, configs and words that leave the house with a release."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+FOLDERS = ("pgrobot", "envs", "conf", "scripts", "tests", "docs", ".ci")
+CONFIGS = sorted((ROOT / "conf").rglob("*.yaml"))
+TEXTS = [
+    path
+    for path in [*ROOT.glob("*"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
+    if path.is_file()
+    and path.suffix in {".py", ".yaml", ".toml", ".txt", ".md", ".xml", ".cfg", ""}
+    and path.name != "LICENSE"
+]
+# Spelt in pieces, or this file would find itself.
+PRIVATE = re.compile(
+    "|".join(
+        [
+            "/wo" + "rk/",
+            "/ro" + "ot/",
+            "/home/" + r"\w",
+            "/opt/" + r"\w",
+            "/tmp/bash" + "_jobs",
+            r"index-url[ =]+http",
+        ]
+    )
+)
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def requirements() -> list[Requirement]:
+    texts = [
+        *PROJECT["dependencies"],
+        *(text for extra in PROJECT["optional-dependencies"].values() for text in extra),
+    ]
+    return [requirement for requirement in map(Requirement, texts) if requirement.name != "pgrobot"]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=str)
+def test_every_requirement_is_locked_to_a_version_it_allows(requirement: Requirement) -> None:
+    locked = {canonicalize_name(package): version for package, version in pins().items()}
+    assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)])
+
+
+def test_locked_versions_are_releases_that_any_index_has() -> None:
+    assert [
+        f"{package}=={version}"
+        for package, version in pins().items()
+        if not re.fullmatch(r"[0-9][0-9a-z.]*", version)
+    ] == []
+
+
+def test_one_version_everywhere() -> None:
+    released = re.findall(
+        r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    assert metadata.version("pgrobot") == PROJECT["version"] == released[0]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name)
+def test_every_target_in_a_config_exists(path: Path) -> None:
+    def targets(node: object) -> list[str]:
+        if isinstance(node, DictConfig):
+            own = node._get_node("_target_")
+            inner = [found for key in node for found in targets(node._get_node(key))]
+            return inner + ([str(own._value())] if own is not None else [])
+        if isinstance(node, ListConfig):
+            return [found for index in range(len(node)) for found in targets(node._get_node(index))]
+        return []
+
+    config = OmegaConf.load(path)
+    for target in targets(config):
+        assert callable(get_object(target)), target
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name)
+def test_no_file_tells_of_the_machine_it_was_written_on(path: Path) -> None:
+    found = PRIVATE.search(path.read_text(encoding="utf-8"))
+    assert found is None, found
