@@ -1,0 +1,133 @@
+"""The physics of N simulations of one model, on native threads. The only user of ``mujoco.batch``."""
+
+from __future__ import annotations
+
+import logging
+
+import mujoco
+import numpy as np
+from mujoco.batch import DATA_FIELDS, Batch, SimulationError
+
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.simulation.model import actuator_name, joint_name
+from pgrobot.simulation.threads import physical_cores
+
+NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
+BAD_QPOS = mujoco.mjtWarning.mjWARN_BADQPOS.value
+BAD_QVEL = mujoco.mjtWarning.mjWARN_BADQVEL.value
+BAD_QACC = mujoco.mjtWarning.mjWARN_BADQACC.value
+BAD_CTRL = mujoco.mjtWarning.mjWARN_BADCTRL.value
+QUANTITY = {BAD_QPOS: "position", BAD_QVEL: "velocity", BAD_QACC: "acceleration"}
+
+# MuJoCo otherwise writes MUJOCO_LOG.TXT into the working directory; `Physics.step` reports what matters.
+if mujoco.get_mju_user_warning() is None:
+    mujoco.set_mju_user_warning(logging.getLogger("mujoco").info)
+
+
+class Physics:
+    """N simulations of ``model``, each one row of ``state``; no row depends on another or on the threads.
+
+    Args:
+        model: the compiled model, shared by all simulations.
+        num_envs: N.
+        frame_skip: MuJoCo steps per ``step``.
+        threads: native threads, the caller's included; 0 takes one per physical core.
+        contact_forces: whether ``cfrc_ext`` is wanted: one ``mj_rnePostConstraint`` per simulation and step.
+
+    Attributes:
+        state: ``[N, S]`` float64, all that a bit-exact continuation of the physics needs.
+    """
+
+    def __init__(
+        self, model: mujoco.MjModel, num_envs: int, frame_skip: int, threads: int, contact_forces: bool
+    ) -> None:
+        self.model = model
+        self.frame_skip = frame_skip
+        threads = min(threads or physical_cores(), num_envs)
+        # only a persistent batch keeps the MjData from which mj_rnePostConstraint computes contact forces
+        self._batch = Batch(model, num_envs, threads, persistent=contact_forces)
+        self.state = self._batch.state
+        self._alarm = self._batch.warning[:, BAD_QPOS : BAD_CTRL + 1, 1]  # [N, 4] counts since the last reset
+        self._data = mujoco.MjData(model)
+        self._cfrc_ext = np.zeros((num_envs, model.nbody, 6) if contact_forces else (0, 0, 6))
+
+    def field(self, name: str) -> np.ndarray:
+        """Live array ``[N, ...]`` of a MuJoCo data field; derived fields lag one substep, as in MuJoCo.
+
+        Raises:
+            PgrobotError: no such field.
+        """
+        if name == "cfrc_ext" and self._cfrc_ext.size:
+            return self._cfrc_ext
+        try:
+            return self._batch.bind(name)
+        except ValueError as error:
+            raise PgrobotError(f"there is no MuJoCo field '{name}': {nearest(name, DATA_FIELDS)}") from error
+
+    def get_data(self, simulation: int) -> mujoco.MjData:
+        """A copy of one simulation's state, to render it or to pass it to any MuJoCo function."""
+        return self._batch.get_data(simulation)
+
+    def step(self) -> dict[int, str]:
+        """Advance every simulation by ``frame_skip`` steps.
+
+        Returns:
+            The simulations that broke, each with what happened in words; empty nearly always. The row of a
+            broken one is not to be used before ``reset``; all others are as they would have been without it.
+        """
+        errors: dict[int, str] = {}
+        try:
+            self._batch.step(nstep=self.frame_skip)
+        except SimulationError as error:
+            errors = {int(i): f"MuJoCo stopped with '{self._batch.error(int(i))}'" for i in error.ids}
+        if errors or self._alarm.any() or not np.isfinite(self.state).all():
+            rows = np.flatnonzero(self._alarm.any(axis=1) | ~np.isfinite(self.state).all(axis=1))
+            errors |= {int(i): self._diagnose(int(i)) for i in rows if int(i) not in errors}
+        if self._cfrc_ext.size:
+            self._contact_forces()
+        return dict(sorted(errors.items()))
+
+    def reset(self, ids: np.ndarray) -> None:
+        """Put simulations ``ids`` (sorted) to the model's defaults; ``forward`` has to follow."""
+        self._batch.reset(ids, stage=NO_STAGE)
+
+    def forward(self, ids: np.ndarray) -> None:
+        """Compute the derived fields of simulations ``ids`` (sorted) from their state, as after a reset.
+
+        Raises:
+            PgrobotError: MuJoCo refuses the state.
+        """
+        try:
+            self._batch.forward(ids)
+        except SimulationError as error:
+            raise PgrobotError(f"the robot cannot start from its initial state: {error}") from error
+        if self._cfrc_ext.size:
+            self._cfrc_ext[ids] = 0.0  # mj_forward leaves them at zero
+
+    def _contact_forces(self) -> None:
+        for i in range(len(self._cfrc_ext)):
+            self._batch.get_data(i, self._data)
+            mujoco.mj_rnePostConstraint(self.model, self._data)
+            self._cfrc_ext[i] = self._data.cfrc_ext
+
+    def _diagnose(self, row: int) -> str:
+        """Say what broke in a simulation, naming the joint or actuator."""
+        model, warning = self.model, self._batch.warning[row]
+        if warning[BAD_CTRL, 1]:
+            actuator = actuator_name(model, int(warning[BAD_CTRL, 0]))
+            return f"actuator '{actuator}' was given a control that is not finite"
+        for kind, quantity in QUANTITY.items():
+            if warning[kind, 1]:
+                index = int(warning[kind, 0])
+                joint = _joint_of_qpos(model, index) if kind == BAD_QPOS else int(model.dof_jntid[index])
+                return f"the {quantity} of joint '{joint_name(model, joint)}' is not finite or beyond 1e10"
+        for name, quantity in (("qpos", "position"), ("qvel", "velocity")):
+            bad = np.flatnonzero(~np.isfinite(self.field(name)[row]))
+            if bad.size:
+                joint = _joint_of_qpos(model, bad[0]) if name == "qpos" else int(model.dof_jntid[bad[0]])
+                return f"the {quantity} of joint '{joint_name(model, joint)}' is not finite"
+        return "its state is not finite"
+
+
+def _joint_of_qpos(model: mujoco.MjModel, index: int) -> int:
+    return int(np.searchsorted(model.jnt_qposadr, index, side="right")) - 1

@@ -1,0 +1,40 @@
+"""What a cost is to the simulation. Costs themselves live with the robots."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from pgrobot.simulation.simulation import Simulation
+from pgrobot.types import State
+
+
+class BoundCost(Protocol):
+    """A cost of one set of simulations."""
+
+    parts: tuple[str, ...]  # J names: the joints, actuators or bodies it adds up
+
+    def __call__(self) -> np.ndarray:
+        """Amounts of the last step ``[N, J]``; the cost is their sum over ``J``."""
+        ...
+
+    def reset(self, ids: np.ndarray) -> None:
+        """Forget the past of simulations ``ids``, which start a new episode."""
+        ...
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
+class Cost(Protocol):
+    """A named amount per step that a constraint limits."""
+
+    def bind(self, simulation: Simulation) -> BoundCost:
+        """Resolve names and limits once.
+
+        Raises:
+            PgrobotError: this robot cannot provide the cost.
+        """
+        ...

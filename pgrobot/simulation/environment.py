@@ -1,0 +1,186 @@
+"""N environments on one simulation: time limit, same-step auto-reset, true next observation, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import mujoco
+import numpy as np
+import torch
+
+from pgrobot.errors import PgrobotError
+from pgrobot.simulation.costs import Cost
+from pgrobot.simulation.simulation import Simulation
+from pgrobot.types import EnvironmentSpec, Observation, State, Step
+
+if TYPE_CHECKING:
+    from pgrobot.simulation.task import Robot
+
+
+class BatchEnvironment:
+    """``N`` environments of one robot, stepped together.
+
+    Environment ``i`` draws from a stream of its own, spawned from the seed with the key ``i``: it depends
+    neither on ``N`` nor on the threads. Every step returns new arrays: nothing returned is ever overwritten.
+    """
+
+    def __init__(self, robot: Robot, simulation: Simulation, costs: Mapping[str, Cost], seed: int) -> None:
+        self.robot = robot
+        self.simulation = simulation
+        self._costs = {name: cost.bind(simulation) for name, cost in costs.items()}
+        self._elapsed = np.zeros(simulation.num_envs, dtype=np.int64)
+        self._all = np.arange(simulation.num_envs)
+        self.seed(seed)
+        simulation.before = simulation.after = robot.landmark(simulation)
+        self._observation = robot.observation(simulation)
+        self.spec = EnvironmentSpec(
+            name=robot.title,
+            num_envs=simulation.num_envs,
+            observation={group: array.shape[1] for group, array in self._observation.items()},
+            action_low=simulation.ctrl_range[:, 0],
+            action_high=simulation.ctrl_range[:, 1],
+            actuators=simulation.actuators,
+            reward_terms=robot.reward_terms,
+            costs=tuple(self._costs),
+            violations={name: cost.parts for name, cost in self._costs.items()},
+            max_episode_steps=robot.max_episode_steps,
+            control_dt=simulation.dt,
+        )
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """The compiled model all environments share."""
+        return self.simulation.model
+
+    def seed(self, seed: int) -> None:
+        """Start every environment's random stream anew."""
+        sequences = (np.random.SeedSequence(seed, spawn_key=(int(i),)) for i in self._all)
+        self._randoms = [np.random.default_rng(sequence) for sequence in sequences]
+
+    def reset(self) -> Observation:
+        """Start a new episode everywhere; the streams go on."""
+        self._begin(self._all)
+        return self._observation
+
+    def set_state(self, ids: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> Observation:
+        """Start a new episode in environments ``ids`` (sorted) from states ``[n, nq]`` and ``[n, nv]``."""
+        self._begin(ids, (qpos, qvel))
+        return self._observation
+
+    def step(self, action: np.ndarray) -> Step:
+        """Advance by one action ``[N, A]``, in the units of the action space.
+
+        Raises:
+            PgrobotError: the action has another shape.
+        """
+        simulation, robot = self.simulation, self.robot
+        if action.shape != simulation.ctrl.shape:
+            raise PgrobotError(f"{self.spec.name} takes actions {simulation.ctrl.shape}, got {action.shape}.")
+        simulation.ctrl[:] = action
+        broken = simulation.batch.step()
+        if broken:  # finite again before anything reads it
+            simulation.batch.reset(np.fromiter(broken, dtype=np.int32))
+
+        next_obs = robot.observation(simulation)
+        simulation.before, simulation.after = simulation.after, robot.landmark(simulation)
+        terms = robot.terms(simulation, action)
+        self._elapsed += 1
+        violations = {name: cost() for name, cost in self._costs.items()}
+        telemetry = {"torque": simulation.actuator_force * simulation.gear}
+        telemetry |= {f"violation/{name}": amounts for name, amounts in violations.items()}
+        step = Step(
+            obs=next_obs,
+            next_obs=next_obs,
+            reward=robot.total(terms),
+            terms=_columns(terms, simulation.num_envs),
+            cost=_columns([amounts.sum(axis=1) for amounts in violations.values()], simulation.num_envs),
+            terminated=robot.terminated(simulation),
+            truncated=self._elapsed >= robot.max_episode_steps,
+            telemetry=telemetry,
+            failures=(),
+        )
+        if broken:
+            step = self._discard(step, broken)
+        ended = step.terminated | step.truncated
+        if not ended.any():
+            self._observation = next_obs
+            return step
+        self._begin(np.flatnonzero(ended))
+        return replace(step, obs=self._observation)
+
+    def state_dict(self) -> State:
+        """Everything a bit-exact continuation needs."""
+        return {
+            "physics": torch.from_numpy(self.simulation.batch.state.copy()),
+            "landmark": torch.from_numpy(self.simulation.after.copy()),
+            "observation": {k: torch.from_numpy(v.copy()) for k, v in self._observation.items()},
+            "elapsed": torch.from_numpy(self._elapsed.copy()),
+            "random": [random.bit_generator.state for random in self._randoms],
+            "costs": {name: cost.state_dict() for name, cost in self._costs.items()},
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from ``state_dict``.
+
+        Raises:
+            PgrobotError: the state is of another robot or number of environments.
+        """
+        simulation = self.simulation
+        found, wanted = tuple(state["physics"].shape), simulation.batch.state.shape
+        if found != wanted:
+            raise PgrobotError(
+                f"the saved simulations do not fit {self.spec.name} with num_envs={self.spec.num_envs}: "
+                f"they hold {found} numbers instead of {wanted}."
+            )
+        simulation.batch.state[:] = state["physics"].numpy()
+        simulation.after = state["landmark"].numpy().copy()
+        self._observation = {k: v.numpy().copy() for k, v in state["observation"].items()}
+        self._elapsed[:] = state["elapsed"].numpy()
+        for random, saved in zip(self._randoms, state["random"], strict=True):
+            random.bit_generator.state = saved
+        for name, cost in self._costs.items():
+            cost.load_state_dict(state["costs"][name])
+
+    def close(self) -> None:
+        """Nothing to release: the physics threads end with the last reference to the simulation."""
+
+    def _begin(self, ids: np.ndarray, states: tuple[np.ndarray, np.ndarray] | None = None) -> None:
+        """Start a new episode in simulations ``ids``, from drawn or given states."""
+        simulation, robot = self.simulation, self.robot
+        simulation.batch.reset(ids)
+        if states is None:
+            for i in ids:
+                simulation.qpos[i], simulation.qvel[i] = robot.initial_state(simulation, self._randoms[i])
+        else:
+            simulation.qpos[ids], simulation.qvel[ids] = states
+        simulation.batch.forward(ids)
+        self._elapsed[ids] = 0
+        simulation.after[ids] = robot.landmark(simulation)[ids]
+        for cost in self._costs.values():
+            cost.reset(ids)
+        self._observation = robot.observation(simulation)
+
+    def _discard(self, step: Step, broken: Mapping[int, str]) -> Step:
+        """Truncate broken simulations: they earn and cost nothing; what they saw last counts as successor."""
+        ids = np.fromiter(broken, dtype=np.intp)
+        sentences = tuple(
+            f"simulation {i} of {self.spec.name} broke in step {self._elapsed[i]} of its episode: {cause}; "
+            "the episode was truncated and a new one begun."
+            for i, cause in broken.items()
+        )
+        for group, array in step.next_obs.items():
+            array[ids] = self._observation[group][ids]
+        for array in (step.reward, step.terms, step.cost, step.terminated, *step.telemetry.values()):
+            array[ids] = 0
+        step.truncated[ids] = True
+        return replace(step, failures=sentences)
+
+
+def _columns(arrays: tuple[np.ndarray, ...] | list[np.ndarray], rows: int) -> np.ndarray:
+    """Arrays ``[N]`` as the columns of one ``[N, K]``."""
+    out = np.empty((rows, len(arrays)))
+    for column, array in enumerate(arrays):
+        out[:, column] = array
+    return out

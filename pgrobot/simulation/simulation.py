@@ -1,0 +1,66 @@
+"""What costs, rewards and observations read: live views of N simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mujoco
+import numpy as np
+
+from pgrobot.simulation.batch import Physics
+from pgrobot.simulation.model import actuator_name, joint_name
+
+
+class Simulation:
+    """Views ``[N, ...]`` of the simulations' memory, in MuJoCo's units; they move with every step.
+
+    Attributes:
+        qpos, qvel: generalised positions ``[N, nq]`` and velocities ``[N, nv]``.
+        ctrl: controls as commanded ``[N, nu]``; see ``applied_ctrl``.
+        actuator_force: scalar actuator forces of the last substep ``[N, nu]``.
+        before, after: the robot's ``landmark`` before and after the last step ``[N, M]``.
+        dt: seconds of simulated time per step.
+        joints, actuators: names, by MuJoCo's indices.
+        gear: ``[nu]``, joint torque per actuator force.
+        ctrl_range: ``[nu, 2]``, infinite where MuJoCo does not limit the control.
+    """
+
+    def __init__(self, physics: Physics, forward_speed: Callable[[Simulation], np.ndarray]) -> None:
+        model = physics.model
+        self.batch = physics
+        self.model: mujoco.MjModel = model
+        self.num_envs: int = len(physics.state)
+        self.dt: float = model.opt.timestep * physics.frame_skip
+        self.qpos = physics.field("qpos")
+        self.qvel = physics.field("qvel")
+        self.ctrl = physics.field("ctrl")
+        self.actuator_force = physics.field("actuator_force")
+        self.before = self.after = np.zeros((self.num_envs, 0))
+        self.joints = tuple(joint_name(model, j) for j in range(model.njnt))
+        self.actuators = tuple(actuator_name(model, a) for a in range(model.nu))
+        self.gear: np.ndarray = model.actuator_gear[:, 0].copy()
+        limited = model.actuator_ctrllimited.astype(bool)[:, None]
+        self.ctrl_range = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
+        self._forward_speed = forward_speed
+
+    def field(self, name: str) -> np.ndarray:
+        """Live array ``[N, ...]`` of any MuJoCo data field, e.g. ``"xpos"``.
+
+        Raises:
+            PgrobotError: no such field.
+        """
+        return self.batch.field(name)
+
+    @property
+    def applied_ctrl(self) -> np.ndarray:
+        """Controls within their ranges, as MuJoCo applies them ``[N, nu]``."""
+        return np.clip(self.ctrl, self.ctrl_range[:, 0], self.ctrl_range[:, 1])
+
+    @property
+    def forward_speed(self) -> np.ndarray:
+        """Speed over the last step as the robot defines it, m/s ``[N]``.
+
+        Raises:
+            PgrobotError: the robot has no notion of speed.
+        """
+        return self._forward_speed(self)

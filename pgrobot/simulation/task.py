@@ -1,0 +1,129 @@
+"""What a robot has to state to become N environments."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.simulation.batch import Physics
+from pgrobot.simulation.costs import Cost
+from pgrobot.simulation.environment import BatchEnvironment
+from pgrobot.simulation.model import load_model
+from pgrobot.simulation.simulation import Simulation
+from pgrobot.types import Environment, Observation
+
+
+class Task(Protocol):
+    """What the configuration node ``task`` builds."""
+
+    def make(self, num_envs: int, costs: Mapping[str, Cost], seed: int, threads: int) -> Environment:
+        """Build ``num_envs`` environments that report ``costs``; ``threads=0``: one per physical core."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Robot(ABC):
+    """A robot family: its options are fields, its behaviour is functions of a ``Simulation``.
+
+    Every function works on all N simulations at once and returns new arrays.
+
+    Attributes:
+        name: the configuration's name, e.g. ``"hopper"``.
+        version: Gymnasium's version of the task.
+        xml_file: a MJCF file, or ``"default"`` for this version's own model.
+        frame_skip: MuJoCo steps per environment step.
+        max_episode_steps: steps after which an episode is truncated.
+        speed_threshold: what the constraint ``speed`` allows by default, m/s; infinite where none is known.
+    """
+
+    name: str
+    version: str
+    xml_file: str
+    frame_skip: int
+    max_episode_steps: int
+    speed_threshold: float
+
+    models: ClassVar[Mapping[str, str]]  # version -> file name in the gymnasium package
+
+    def __post_init__(self) -> None:
+        if self.version not in self.models:
+            raise PgrobotError(
+                f"task.version={self.version} does not exist for {type(self).__name__}: "
+                f"{nearest(str(self.version), self.models)}"
+            )
+        for field in ("frame_skip", "max_episode_steps"):
+            if getattr(self, field) < 1:
+                raise PgrobotError(f"task.{field} has to be at least 1, got {getattr(self, field)}.")
+        for option in dataclasses.fields(self):
+            value = getattr(self, option.name)
+            if isinstance(value, float) and math.isnan(value):
+                raise PgrobotError(f"task.{option.name} is not a number.")
+
+    def make(self, num_envs: int, costs: Mapping[str, Cost], seed: int, threads: int) -> BatchEnvironment:
+        """Build ``num_envs`` environments.
+
+        Raises:
+            PgrobotError: bad sizes, a model that does not compile, or a cost this robot cannot provide.
+        """
+        if num_envs < 1 or threads < 0:
+            raise PgrobotError(f"num_envs={num_envs} has to be at least 1 and threads={threads} at least 0.")
+        model = load_model(self.models[self.version] if self.xml_file == "default" else self.xml_file)
+        physics = Physics(model, num_envs, self.frame_skip, threads, self.needs_contact_forces)
+        return BatchEnvironment(self, Simulation(physics, self.forward_speed), costs, seed)
+
+    @property
+    def title(self) -> str:
+        """Gymnasium's name of the task, e.g. ``"Hopper-v5"``."""
+        return f"{type(self).__name__}-{self.version}"
+
+    @property
+    @abstractmethod
+    def reward_terms(self) -> tuple[str, ...]:
+        """R names, in the order of ``terms``."""
+
+    @property
+    def needs_contact_forces(self) -> bool:
+        """Whether anything reads ``cfrc_ext``, which costs extra time."""
+        return False
+
+    @abstractmethod
+    def observation(self, simulation: Simulation) -> Observation:
+        """Observation groups, ``[N, D]`` each."""
+
+    @abstractmethod
+    def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The reward terms of the last step, R arrays ``[N]``, for the action ``[N, A]`` that was taken."""
+
+    def total(self, terms: tuple[np.ndarray, ...]) -> np.ndarray:
+        """The reward ``[N]``: the sum of the terms, added in the order in which Gymnasium adds them."""
+        return reduce(np.add, terms)
+
+    def terminated(self, simulation: Simulation) -> np.ndarray:
+        """Which simulations ended for good ``[N]`` bool."""
+        return np.zeros(simulation.num_envs, dtype=bool)
+
+    def landmark(self, simulation: Simulation) -> np.ndarray:
+        """What the reward compares before and after a step ``[N, M]``, a copy."""
+        return np.zeros((simulation.num_envs, 0))
+
+    def forward_speed(self, simulation: Simulation) -> np.ndarray:  # noqa: ARG002
+        """Speed over the last step, m/s ``[N]``.
+
+        Raises:
+            PgrobotError: the robot has no notion of speed.
+        """
+        raise PgrobotError(f"{self.title} has no forward speed, so it cannot be constrained by speed.")
+
+    @abstractmethod
+    def initial_state(
+        self, simulation: Simulation, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw one initial state: ``qpos [nq]`` and ``qvel [nv]``."""
