@@ -1,0 +1,9 @@
+"""What is limited and by how much, how far it is spent, and prices that make a policy keep to it."""
+
+from pgrobot.constraints.budgets import UNITS, Constraint, CostColumns
+from pgrobot.constraints.lagrangian import Lagrangian
+from pgrobot.constraints.measure import measure
+from pgrobot.constraints.pid import PID
+from pgrobot.constraints.unconstrained import Unconstrained
+
+__all__ = ["PID", "UNITS", "Constraint", "CostColumns", "Lagrangian", "Unconstrained", "measure"]

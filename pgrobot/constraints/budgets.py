@@ -1,0 +1,91 @@
+"""What is limited, and the columns in which it is trained and measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.types import State
+
+UNITS = ("episode", "step", "discounted", "probability")
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One cost and what may be spent of it.
+
+    The budget's unit says what is compared with it, in the mean over episodes:
+
+    - ``episode``: the sum of the cost over an episode;
+    - ``discounted``: that sum, discounted from the episode's first step;
+    - ``probability``: the share of episodes whose sum exceeds ``limit``;
+    - ``step``: the cost per step, over all steps.
+
+    Raises:
+        PgrobotError: a budget or limit that is negative or no finite number, a probability above one, an
+            unknown unit.
+    """
+
+    name: str
+    budget: float
+    unit: str
+    limit: float  # read by the unit ``probability`` only
+
+    def __post_init__(self) -> None:
+        node = f"constraint.{self.name}"
+        if self.unit not in UNITS:
+            raise PgrobotError(f"{node}.unit={self.unit} is unknown: {nearest(str(self.unit), UNITS)}")
+        for key, value in (("budget", self.budget), ("limit", self.limit)):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (number and 0.0 <= value < math.inf):
+                raise PgrobotError(f"{node}.{key}={value} has to be a finite number of at least 0")
+        if self.unit == "probability" and self.budget > 1.0:
+            raise PgrobotError(f"{node}.budget={self.budget} is a probability: at most 1")
+
+
+class CostColumns:
+    """The cost as it is trained: per step, or for ``probability`` one payment per episode.
+
+    Such a column pays 1 at the step at which the episode's running sum first exceeds the limit, so that its
+    sum over an episode is the indicator of exceeding. It needs a memory per environment; all other columns
+    are the cost itself.
+
+    Attributes:
+        names: of the ``K`` columns.
+        exceeded: the running episode has exceeded the limit already, ``[N, K]``; never so for other units.
+    """
+
+    def __init__(self, constraints: Sequence[Constraint], num_envs: int) -> None:
+        self.names = tuple(c.name for c in constraints)
+        self._once = np.array([c.unit == "probability" for c in constraints], dtype=bool)
+        self._limit = np.array([c.limit if c.unit == "probability" else np.inf for c in constraints])
+        self._sum = np.zeros((num_envs, len(constraints)))
+        self.exceeded = np.zeros(self._sum.shape, dtype=bool)
+
+    def __call__(self, cost: np.ndarray, done: np.ndarray) -> np.ndarray:
+        """Map a step's cost ``[N, K]`` to columns ``[N, K]``; ``done [N]`` ends an episode with this step."""
+        if not self._once.any():
+            return cost
+        self._sum += cost
+        first = (self._sum > self._limit) & ~self.exceeded
+        self.exceeded |= first
+        self._sum[done] = 0.0
+        self.exceeded[done] = False
+        return np.where(self._once, first, cost)
+
+    def reset(self) -> None:
+        """Forget the running episodes, for environments that were reset."""
+        self._sum[:] = 0.0
+        self.exceeded[:] = False
+
+    def state_dict(self) -> State:
+        return {"sum": torch.tensor(self._sum), "exceeded": torch.tensor(self.exceeded)}
+
+    def load_state_dict(self, state: State) -> None:
+        self._sum[:] = state["sum"].numpy()
+        self.exceeded[:] = state["exceeded"].numpy()

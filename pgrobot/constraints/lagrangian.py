@@ -1,0 +1,77 @@
+"""Multipliers by projected gradient ascent on the dual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pgrobot.constraints.budgets import Constraint
+from pgrobot.constraints.price import Pricing, check_gain, start
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.types import Metrics, State
+
+OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+}
+
+
+class Lagrangian:
+    """``λ ← [λ + η · rate]`` kept in ``[0, maximum]`` (Altman 1999), with the step shaped by an optimiser.
+
+    ``sgd`` answers in proportion to the violation. ``adam`` and the others divide by its running size, so λ
+    moves about ``learning_rate`` per iteration however small the violation is.
+
+    Args:
+        constraints, columns, gamma, max_episode_steps: as of ``Pricing``.
+        optimizer: ``sgd``, ``adam``, ``rmsprop`` or ``adagrad``.
+        learning_rate: η; with ``sgd``, what λ gains per iteration while every step costs 1 too much.
+        initial: λ at first.
+        maximum: the largest λ; the projection is what keeps it from winding up at either end.
+
+    Raises:
+        PgrobotError: an unknown optimiser, or a number outside its range.
+    """
+
+    def __init__(
+        self,
+        constraints: Sequence[Constraint],
+        columns: Sequence[str],
+        gamma: float,
+        max_episode_steps: int,
+        optimizer: str,
+        learning_rate: float,
+        initial: float,
+        maximum: float,
+    ) -> None:
+        if optimizer not in OPTIMIZERS:
+            known = nearest(str(optimizer), OPTIMIZERS)
+            raise PgrobotError(f"multiplier.optimizer={optimizer} is unknown: {known}")
+        self._pricing = Pricing(constraints, columns, gamma, max_episode_steps)
+        self._multiplier = start(initial, maximum, len(constraints))
+        self._maximum = maximum
+        check_gain("learning_rate", learning_rate)
+        self._optimizer: torch.optim.Optimizer = OPTIMIZERS[optimizer](
+            [self._multiplier], lr=learning_rate, maximize=True
+        )
+
+    def update(self, excess: Tensor) -> Metrics:
+        self._multiplier.grad = self._pricing.rate(excess)
+        self._optimizer.step()
+        self._multiplier.clamp_(0.0, self._maximum)
+        return self._pricing.metrics(self._multiplier)
+
+    def mix(self, advantage: Tensor) -> Tensor:
+        return self._pricing.mix(advantage, self._multiplier)
+
+    def state_dict(self) -> State:
+        return {"multiplier": self._multiplier.clone(), "optimizer": self._optimizer.state_dict()["state"]}
+
+    def load_state_dict(self, state: State) -> None:
+        self._multiplier.copy_(state["multiplier"])
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})

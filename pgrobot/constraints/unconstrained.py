@@ -1,0 +1,32 @@
+"""No prices: costs are measured and reported, and nothing is done about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from pgrobot.constraints.budgets import Constraint
+from pgrobot.constraints.price import Pricing
+from pgrobot.types import Metrics, State
+
+
+class Unconstrained:
+    """Multipliers that stay at zero. Arguments as of ``Pricing``."""
+
+    def __init__(
+        self, constraints: Sequence[Constraint], columns: Sequence[str], gamma: float, max_episode_steps: int
+    ) -> None:
+        self._pricing = Pricing(constraints, columns, gamma, max_episode_steps)
+
+    def update(self, excess: Tensor) -> Metrics:
+        return self._pricing.metrics(0.0 * excess)
+
+    def mix(self, advantage: Tensor) -> Tensor:
+        return self._pricing.gain(advantage)
+
+    def state_dict(self) -> State:
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        del state
