@@ -29,11 +29,11 @@ class BatchEnvironment:
     def __init__(self, robot: Robot, simulation: Simulation, costs: Mapping[str, Cost], seed: int) -> None:
         self.robot = robot
         self.simulation = simulation
+        simulation.before = simulation.after = robot.landmark(simulation)
         self._costs = {name: cost.bind(simulation) for name, cost in costs.items()}
         self._elapsed = np.zeros(simulation.num_envs, dtype=np.int64)
         self._all = np.arange(simulation.num_envs)
         self.seed(seed)
-        simulation.before = simulation.after = robot.landmark(simulation)
         self._observation = robot.observation(simulation)
         self.spec = EnvironmentSpec(
             name=robot.title,

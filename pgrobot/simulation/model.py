@@ -46,7 +46,7 @@ def joint_name(model: mujoco.MjModel, joint: int) -> str:
 def actuator_name(model: mujoco.MjModel, actuator: int) -> str:
     """Name of an actuator; the joint it drives where it has none."""
     name = model.actuator(actuator).name
-    drives_joint = model.actuator_trntype[actuator] in (
+    drives_joint = int(model.actuator_trntype[actuator]) in (
         mujoco.mjtTrn.mjTRN_JOINT,
         mujoco.mjtTrn.mjTRN_JOINTINPARENT,
     )
