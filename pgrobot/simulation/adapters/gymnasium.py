@@ -1,0 +1,67 @@
+"""Any registered Gymnasium environment as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import mujoco
+
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.simulation.adapters.serial import SerialEnvironment
+from pgrobot.simulation.costs import Cost
+
+
+@dataclass(frozen=True, kw_only=True)
+class GymnasiumTask:
+    """A Gymnasium environment with Box actions.
+
+    Attributes:
+        id: its registered name, e.g. ``"Pendulum-v1"``; ``"module:Name-v0"`` imports the module that registers it.
+        kwargs: handed to ``gymnasium.make``.
+    """
+
+    id: str
+    kwargs: Mapping[str, Any]
+
+    def make(self, num_envs: int, costs: Mapping[str, Cost], seed: int, threads: int) -> SerialEnvironment:
+        """Build ``num_envs`` instances; they are stepped in turn, so ``threads`` is of no consequence.
+
+        Raises:
+            PgrobotError: no such environment, one that cannot be built, or one that cannot be trained.
+        """
+        if num_envs < 1:
+            raise PgrobotError(f"num_envs={num_envs} has to be at least 1.")
+        environments = [self._build() for _ in range(num_envs)]
+        instance = environments[0]
+        steps = instance.spec.max_episode_steps if instance.spec else None
+        if steps is None:
+            raise PgrobotError(
+                f"{self.id} has no time limit, so an episode may never end: give it one with "
+                "+task.kwargs.max_episode_steps=1000."
+            )
+        dt = getattr(instance.unwrapped, "dt", 1.0 / instance.metadata.get("render_fps", 1))
+        model = getattr(instance.unwrapped, "model", None)
+        return SerialEnvironment(
+            name=self.id,
+            environments=environments,
+            costs=costs,
+            seed=seed,
+            max_episode_steps=steps,
+            control_dt=float(dt),
+            model=model if isinstance(model, mujoco.MjModel) else None,
+        )
+
+    def _build(self) -> gymnasium.Env:
+        try:
+            return gymnasium.make(self.id, disable_env_checker=True, **self.kwargs)
+        except gymnasium.error.UnregisteredEnv as error:
+            raise PgrobotError(
+                f"task.id={self.id} is no registered Gymnasium environment: {nearest(self.id, gymnasium.registry)}"
+            ) from error
+        except (gymnasium.error.Error, ImportError, TypeError) as error:
+            raise PgrobotError(
+                f"Gymnasium cannot build {self.id} with task.kwargs={dict(self.kwargs)}: {error}"
+            ) from error

@@ -1,0 +1,71 @@
+"""Costs that an environment reports by itself, in the ``info`` of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pgrobot.errors import PgrobotError
+from pgrobot.simulation.costs import BoundCost, Cost
+from pgrobot.simulation.simulation import Simulation
+
+
+class InfoCost:
+    """A cost that the environment reports.
+
+    For a constraint named ``k`` it is ``info["cost/k"]``, else ``info["cost_k"]``, else, where nothing else
+    is limited, ``info["cost"]``.
+    """
+
+    def bind(self, simulation: Simulation) -> BoundCost:
+        """Refuse: a simulation of ours measures its costs, it is not told them.
+
+        Raises:
+            PgrobotError: always.
+        """
+        raise PgrobotError(
+            "this constraint reads a cost from info, which only task=gymnasium and task=dm_control have: "
+            "for a pgrobot robot choose e.g. constraint=[torque]."
+        )
+
+
+class InfoReader:
+    """Finds the costs of one environment's constraints in its infos.
+
+    Args:
+        environment: its name, for messages.
+        costs: the constraints' costs by name.
+
+    Raises:
+        PgrobotError: a cost that has to be measured in a pgrobot simulation.
+    """
+
+    def __init__(self, environment: str, costs: Mapping[str, Cost]) -> None:
+        measured = [name for name, cost in costs.items() if not isinstance(cost, InfoCost)]
+        if measured:
+            raise PgrobotError(
+                f"constraint '{measured[0]}' is measured in a pgrobot robot, which {environment} is not: it can be "
+                "limited only in a cost that it reports in its info (constraint=cost), or in none (constraint=[])."
+            )
+        self._environment = environment
+        self._keys = {name: (f"cost/{name}", f"cost_{name}", *["cost"] * (len(costs) == 1)) for name in costs}
+
+    def __call__(self, info: Mapping[str, Any]) -> np.ndarray:
+        """The costs ``[K]`` of one step.
+
+        Raises:
+            PgrobotError: the info lacks a cost.
+        """
+        return np.array([self._read(name, keys, info) for name, keys in self._keys.items()], dtype=np.float64)
+
+    def _read(self, name: str, keys: Iterable[str], info: Mapping[str, Any]) -> float:
+        for key in keys:
+            if key in info:
+                return float(info[key])
+        wanted, present = " nor ".join(f"'{key}'" for key in keys), ", ".join(sorted(info)) or "nothing"
+        raise PgrobotError(
+            f"constraint '{name}' needs a cost that {self._environment} does not report: "
+            f"its info has neither {wanted}; it has {present}."
+        )
