@@ -57,7 +57,7 @@ class CostColumns:
 
     Attributes:
         names: of the ``K`` columns.
-        exceeded: the running episode has exceeded the limit already, ``[N, K]``; never so for other units.
+        paid: columns that pay once have paid in the running episode, ``[N, K]`` bool; False for other units.
     """
 
     def __init__(self, constraints: Sequence[Constraint], num_envs: int) -> None:
@@ -65,27 +65,27 @@ class CostColumns:
         self._once = np.array([c.unit == "probability" for c in constraints], dtype=bool)
         self._limit = np.array([c.limit if c.unit == "probability" else np.inf for c in constraints])
         self._sum = np.zeros((num_envs, len(constraints)))
-        self.exceeded = np.zeros(self._sum.shape, dtype=bool)
+        self.paid = np.zeros(self._sum.shape, dtype=bool)
 
     def __call__(self, cost: np.ndarray, done: np.ndarray) -> np.ndarray:
         """Map a step's cost ``[N, K]`` to columns ``[N, K]``; ``done [N]`` ends an episode with this step."""
         if not self._once.any():
             return cost
         self._sum += cost
-        first = (self._sum > self._limit) & ~self.exceeded
-        self.exceeded |= first
+        first = (self._sum > self._limit) & ~self.paid
+        self.paid |= first
         self._sum[done] = 0.0
-        self.exceeded[done] = False
+        self.paid[done] = False
         return np.where(self._once, first, cost)
 
     def reset(self) -> None:
         """Forget the running episodes, for environments that were reset."""
         self._sum[:] = 0.0
-        self.exceeded[:] = False
+        self.paid[:] = False
 
     def state_dict(self) -> State:
-        return {"sum": torch.tensor(self._sum), "exceeded": torch.tensor(self.exceeded)}
+        return {"sum": torch.tensor(self._sum), "paid": torch.tensor(self.paid)}
 
     def load_state_dict(self, state: State) -> None:
         self._sum[:] = state["sum"].numpy()
-        self.exceeded[:] = state["exceeded"].numpy()
+        self.paid[:] = state["paid"].numpy()

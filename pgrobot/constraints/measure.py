@@ -28,7 +28,7 @@ def measure(
     cost: Tensor,
     done: Tensor,
     age_at_start: Tensor,
-    exceeded_at_start: Tensor,
+    paid_at_start: Tensor,
     constraints: Sequence[Constraint],
     gamma: float,
     max_episode_steps: int,
@@ -39,7 +39,7 @@ def measure(
         cost: the columns that ``CostColumns`` makes, ``[T, N, K]``.
         done: an episode ended with this step, for whatever reason, ``[T, N]`` bool.
         age_at_start: steps that the running episodes had done before the rollout, ``[N]``.
-        exceeded_at_start: ``CostColumns.exceeded`` before the rollout, ``[N, K]`` bool. Such an episode no
+        paid_at_start: ``CostColumns.paid`` before the rollout, ``[N, K]`` bool. Such an episode no
             longer tells when it exceeds its limit.
         constraints: name the unit of each column, ``K``.
         gamma: the discount of ``discounted``.
@@ -68,7 +68,7 @@ def measure(
             case _:
                 # Whoever exceeds the limit or ends leaves those who still can exceed it.
                 pays = pay > 0.0
-                can = ~_exceeded(pays, age, exceeded_at_start[:, k])
+                can = ~_paid(pays, age, paid_at_start[:, k])
                 share = _expected_sum(age, can, ended | pays, pay, weight, reach)
                 value = torch.where(can.any(), share, 1.0)
         measured.append(value)
@@ -82,7 +82,7 @@ def _ages(done: Tensor, age_at_start: Tensor) -> Tensor:
     return time - start.cummax(dim=0).values
 
 
-def _exceeded(pays: Tensor, age: Tensor, at_start: Tensor) -> Tensor:
+def _paid(pays: Tensor, age: Tensor, at_start: Tensor) -> Tensor:
     """Whether the running episode paid before each step ``[T, N]``; ``at_start [N]``: before the rollout."""
     before = pays.cumsum(dim=0) - pays.long()
     start = torch.arange(len(pays)).unsqueeze(1) - age  # negative for an episode that entered the rollout
