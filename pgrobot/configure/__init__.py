@@ -1,0 +1,29 @@
+"""From what a user types to a checked config, and from that to the objects that train."""
+
+from pgrobot.configure.composition import (
+    CONFIG_MODULE,
+    CONFIG_NAME,
+    VERSION_BASE,
+    compose,
+    expand,
+    options,
+    resolved,
+    search_path,
+    session,
+)
+from pgrobot.configure.diagnosis import parse
+from pgrobot.configure.validation import validated
+
+__all__ = [
+    "CONFIG_MODULE",
+    "CONFIG_NAME",
+    "VERSION_BASE",
+    "compose",
+    "expand",
+    "options",
+    "parse",
+    "resolved",
+    "search_path",
+    "session",
+    "validated",
+]

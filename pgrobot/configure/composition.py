@@ -1,0 +1,138 @@
+"""Composing a config through Hydra, with every mistake answered by one sentence before anything is created.
+
+The primary config is ``pkg://pgrobot.conf/train``: it is found from any directory, in a checkout and in a wheel. More
+config directories are searched after it: ``--config-dir`` and the variable ``PGROBOT_CONFIG_PATH`` (separated by
+``os.pathsep``), so that a project can add tasks, constraints and experiments of its own without touching this package.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra import initialize_config_module
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, parse, text_of
+from pgrobot.errors import PgrobotError
+
+CONFIG_MODULE = "pgrobot.conf"
+CONFIG_NAME = "train"
+CONFIG_PATH_VARIABLE = "PGROBOT_CONFIG_PATH"
+# Hydra 1.4 deprecates the argument that Hydra 1.3 warns about when it is missing.
+VERSION_BASE: dict[str, str] = {"version_base": "1.3"} if hydra.__version__.startswith("1.3") else {}
+
+
+@contextmanager
+def session() -> Iterator[Any]:
+    """Open Hydra on this package's configs, and leave an application that runs in Hydra itself as it was."""
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_module(CONFIG_MODULE, job_name="pgrobot", **VERSION_BASE):
+            yield GlobalHydra.instance().hydra
+    finally:
+        GlobalHydra.instance().hydra = outer
+
+
+def search_path(directories: Sequence[str]) -> list[str]:
+    """Name the extra config directories as an override for Hydra: one, or none.
+
+    Args:
+        directories: what ``--config-dir`` was given; those of ``PGROBOT_CONFIG_PATH`` follow them.
+
+    Raises:
+        PgrobotError: one of them is not a directory.
+    """
+    listed = [*directories, *filter(None, os.environ.get(CONFIG_PATH_VARIABLE, "").split(os.pathsep))]
+    for directory in listed:
+        if not Path(directory).is_dir():
+            raise PgrobotError(f"the config directory {directory!r} does not exist")
+    quoted = ",".join('"file://{}"'.format(str(Path(d).resolve()).replace('"', '\\"')) for d in listed)
+    return [f"hydra.searchpath=[{quoted}]"] if listed else []
+
+
+def compose(overrides: Sequence[str]) -> DictConfig:
+    """Compose one job, the ``hydra`` node included.
+
+    Args:
+        overrides: as typed, for example ``["task=hopper", "constraint.speed.budget=25"]``.
+
+    Raises:
+        PgrobotError: an override cannot be read, or names a group, option or key that does not exist.
+    """
+    parse(overrides)
+    with session() as opened:
+        loader: ConfigLoader = opened.config_loader
+        try:
+            return loader.load_configuration(CONFIG_NAME, list(overrides), RunMode.RUN)
+        except COMPOSITION_ERRORS as error:
+            raise PgrobotError(diagnose(loader, CONFIG_NAME, list(overrides), error)) from error
+
+
+def expand(overrides: Sequence[str]) -> list[list[str]]:
+    """Write a sweep out: the overrides of every job, in Hydra's order (the last key varies fastest).
+
+    Raises:
+        PgrobotError: an override cannot be read.
+    """
+    jobs: list[list[str]] = [[]]
+    for override in parse(overrides):
+        lines = [text_of(override)]
+        if override.is_discrete_sweep():
+            lines = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+        jobs = [[*job, line] for job in jobs for line in lines]
+    return jobs
+
+
+def options(overrides: Sequence[str]) -> dict[str, list[str]]:
+    """List every config group of the search path with the options it offers, Hydra's own left out."""
+    with session() as opened:
+        return group_options(opened.config_loader, CONFIG_NAME, overrides)
+
+
+def resolved(cfg: DictConfig) -> DictConfig:
+    """Return the job's part of ``cfg`` (all but ``hydra``) with every interpolation replaced by its value.
+
+    Raises:
+        PgrobotError: a value must be given, or is taken from something that the chosen parts do not have.
+    """
+    job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    for path, raw in _leaves(OmegaConf.to_container(job, resolve=False), ""):
+        if raw == "???":
+            raise PgrobotError(f"{path} must be given: add {path}=<value>")
+        try:
+            OmegaConf.select(job, path)
+        except OmegaConfBaseException as error:
+            raise PgrobotError(
+                f"{path} is {raw}, which the chosen parts do not have: {_remedy(path)}"
+            ) from error
+    OmegaConf.resolve(job)
+    return job
+
+
+def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        children = [(str(key), child) for key, child in node.items()]
+    elif isinstance(node, list):
+        children = [(str(index), child) for index, child in enumerate(node)]
+    else:
+        yield path, node
+        return
+    for key, child in children:
+        yield from _leaves(child, f"{path}.{key}" if path else key)
+
+
+def _remedy(path: str) -> str:
+    parts = path.split(".")
+    if parts[0] == "constraint":
+        return f"leave the constraint out with ~constraint.{parts[1]}, or give {path}=<value>"
+    return f"give {path}=<value>"

@@ -1,0 +1,133 @@
+"""What a value may be: one table of keys, and the signatures of the classes that the configs name.
+
+A rule takes a value as the user typed it and returns it in its type, or raises ``PgrobotError`` with the words that
+follow "<key> ". Keys are matched by shell patterns, the first match counts. Everything below a ``_target_`` that the
+table does not list is checked against the annotations of that target's parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pgrobot.errors import PgrobotError, nearest
+
+Rule = Callable[[Any], Any]
+
+
+def whole(minimum: int) -> Rule:
+    """A whole number of at least ``minimum``; ``1e6`` is one."""
+
+    def rule(value: Any) -> int:
+        if is_number(value) and float(value).is_integer() and value >= minimum:
+            return int(value)
+        raise PgrobotError(f"must be a whole number of at least {minimum}, not {shown(value)}")
+
+    return rule
+
+
+def real(minimum: float, maximum: float = math.inf) -> Rule:
+    """A finite number between two bounds, which both count."""
+
+    def rule(value: Any) -> float:
+        if is_number(value) and math.isfinite(value) and minimum <= value <= maximum:
+            return float(value)
+        words = f"of at least {minimum:g}" if maximum == math.inf else f"from {minimum:g} to {maximum:g}"
+        raise PgrobotError(f"must be a number {words}, not {shown(value)}")
+
+    return rule
+
+
+def inside(minimum: float, maximum: float = math.inf) -> Rule:
+    """A finite number between two bounds, which do not count."""
+
+    def rule(value: Any) -> float:
+        if is_number(value) and minimum < value < maximum:
+            return float(value)
+        words = f"above {minimum:g}" if maximum == math.inf else f"between {minimum:g} and {maximum:g}"
+        raise PgrobotError(f"must be a number {words}, not {shown(value)}")
+
+    return rule
+
+
+def any_whole(value: Any) -> int:
+    """Any whole number."""
+    if is_number(value) and float(value).is_integer():
+        return int(value)
+    raise PgrobotError(f"must be a whole number, not {shown(value)}")
+
+
+def any_real(value: Any) -> float:
+    """Any number, infinity included."""
+    if is_number(value):
+        return float(value)
+    raise PgrobotError(f"must be a number, not {shown(value)}")
+
+
+def one_of(*choices: str) -> Rule:
+    """One of a few words."""
+
+    def rule(value: Any) -> str:
+        if value in choices:
+            return str(value)
+        raise PgrobotError(f"cannot be {shown(value)}: {nearest(str(value), choices)}")
+
+    return rule
+
+
+def of_type(kind: type, words: str) -> Rule:
+    """A value of a type, described by ``words``."""
+
+    def rule(value: Any) -> Any:
+        if isinstance(value, kind):
+            return value
+        raise PgrobotError(f"must be {words}, not {shown(value)}")
+
+    return rule
+
+
+UNITS = ("episode", "step", "discounted", "probability")
+
+RULES: Mapping[str, Rule] = {
+    "seed": whole(0),
+    "total_steps": whole(1),
+    "num_envs": whole(1),
+    "horizon": whole(1),
+    "threads": whole(0),
+    "device": of_type(str, "the name of a device, such as cpu"),
+    "compile": of_type(bool, "true or false"),
+    "resume": of_type(str, "a run directory"),
+    "modules": of_type(list, "a list of modules, such as [my_robots]"),
+    "modules.*": of_type(str, "the name of a module"),
+    "checkpoint.every": whole(1),
+    "evaluation.every": whole(1),
+    "evaluation.episodes": whole(2),
+    "evaluation.final_episodes": whole(2),
+    "evaluation.mode": one_of("stochastic", "deterministic"),
+    "evaluation.confidence": inside(0.0, 1.0),
+    "evaluation.seed": whole(0),
+    "constraint.*.budget": real(0.0),
+    "constraint.*.limit": real(0.0),
+    "constraint.*.unit": one_of(*UNITS),
+    "constraint.*.cost._target_": of_type(str, "the path of a class"),
+    "*learning_rate": inside(0.0),
+    "*discount": real(0.0, 1.0),
+}
+
+
+def rule_of(key: str) -> Rule | None:
+    """Return the table's rule for a dotted key."""
+    return next((rule for pattern, rule in RULES.items() if fnmatchcase(key, pattern)), None)
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a number, which a truth value and NaN are not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def shown(value: Any) -> str:
+    """A value as it reads in a sentence: short, on one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,116 @@
+"""Which classes and functions a config may name, and what may be said to them.
+
+A config is data that may come from somebody else (``resume=<run>``), so a ``_target_`` is only followed into the rooms
+listed here and into the modules that the user names in ``modules``; and what is found there must have been
+defined in them, so that no path leads through one of their imports to something else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pgrobot.configure.rules import Rule, any_real, any_whole, of_type, one_of, shown
+from pgrobot.errors import PgrobotError, nearest
+
+ROOMS = tuple(
+    f"pgrobot.{room}"
+    for room in (
+        "collectors", "constraints", "critics", "diagnostics", "envs", "estimators", "learner", "objectives",
+        "policies", "signals", "simulation", "solvers", "tracking",
+    )
+)  # fmt: skip
+WORDS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+
+
+def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Walk a plain config and yield every node that has a ``_target_``, with its key."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield path, node
+        for key, child in node.items():
+            yield from targets(child, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from targets(child, f"{path}.{index}")
+
+
+def locate(path: str, target: Any, modules: Sequence[str]) -> Callable[..., Any]:
+    """Find what the ``_target_`` of the node at ``path`` names.
+
+    Args:
+        path: the node's key, for the message.
+        target: a dotted name: a module and one attribute of it.
+        modules: trusted beside this package's own rooms.
+
+    Raises:
+        PgrobotError: it lies outside the trusted rooms, or does not exist.
+    """
+    if not isinstance(target, str) or "." not in target:
+        raise PgrobotError(f"{path}._target_ must be the path of a class, not {shown(target)}")
+    trusted = (*ROOMS, *modules)
+    if not _inside(target, trusted):
+        root = target.split(".")[0]
+        remedy = (
+            "pgrobot's own rooms are trusted"
+            if root == "pgrobot"
+            else f"if you trust it, add modules=[{root}]"
+        )
+        raise PgrobotError(f"{path}._target_ names {target!r}, which is not trusted: {remedy}")
+    module_name, name = target.rsplit(".", 1)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise PgrobotError(
+            f"{path}._target_ names {target!r}, but there is no module {error.name!r}"
+        ) from error
+    public = [word for word, value in vars(module).items() if callable(value) and not word.startswith("_")]
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise PgrobotError(f"{path}._target_: {module_name} has no {name!r}: {nearest(name, public)}")
+    if not _inside(f"{getattr(found, '__module__', '')}.", trusted):
+        raise PgrobotError(f"{path}._target_ names {target!r}, which is not defined there")
+    return found
+
+
+def check_arguments(path: str, node: Mapping[str, Any], target: Callable[..., Any]) -> None:
+    """Check a node's keys and values against the signature of its target; values are converted in place by the caller.
+
+    Raises:
+        PgrobotError: the target has no such parameter.
+    """
+    parameters = inspect.signature(target).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return
+    for key in node:
+        if key not in parameters and key not in WORDS:
+            raise PgrobotError(f"{path} has no key {key!r}: {nearest(key, parameters)}")
+
+
+def annotated_rules(target: Callable[..., Any]) -> dict[str, Rule]:
+    """Derive a rule for every parameter whose annotation is a plain type."""
+    constructor = target.__init__ if inspect.isclass(target) else target
+    hints = get_type_hints(constructor)
+    return {name: rule for name, hint in hints.items() if (rule := _rule(hint)) is not None}
+
+
+def _rule(hint: Any) -> Rule | None:
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if get_origin(hint) is Literal:
+        return one_of(*get_args(hint))
+    return None
+
+
+_PLAIN: dict[Any, Rule] = {
+    bool: of_type(bool, "true or false"),
+    int: any_whole,
+    float: any_real,
+    str: of_type(str, "a word"),
+}
+
+
+def _inside(target: str, roots: Sequence[str]) -> bool:
+    return any(target.startswith(f"{root}.") for root in roots)

@@ -1,0 +1,94 @@
+"""Checking a composed config as a whole, before anything is created."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pgrobot.configure.composition import resolved
+from pgrobot.configure.rules import RULES, Rule, rule_of
+from pgrobot.configure.targets import WORDS, annotated_rules, check_arguments, locate, targets
+from pgrobot.errors import PgrobotError, nearest
+
+# What a config consists of: one node per group, and the keys that the table of rules knows.
+SECTIONS = ("task", "constraint", "multiplier", "policy", "critic", "algorithm", "tracker")
+CONSTRAINT = ("cost", "budget", "unit", "limit")
+KEYS = frozenset({*SECTIONS, *(pattern.split(".")[0] for pattern in RULES if not pattern.startswith("*"))})
+
+
+def validated(cfg: DictConfig) -> DictConfig:
+    """Return the job's config with every value resolved, checked and in its type.
+
+    Args:
+        cfg: as composed or as read from a run directory; its ``modules`` are trusted beside pgrobot's own rooms.
+
+    Raises:
+        PgrobotError: names the first key that is unknown, of a wrong type or out of range, or that contradicts another.
+    """
+    _check_keys(cfg)
+    job: Any = _ruled(OmegaConf.to_container(resolved(cfg)), "")
+    for path, node in targets(job):
+        target = locate(path, node["_target_"], job["modules"])
+        check_arguments(path, node, target)
+        _convert(path, node, annotated_rules(target))
+    _check_sizes(job)
+    return OmegaConf.create(job)
+
+
+def _check_keys(cfg: DictConfig) -> None:
+    for key in cfg:
+        if key not in KEYS and key != "hydra":
+            raise PgrobotError(f"Unknown key {str(key)!r}: {nearest(str(key), KEYS)}")
+    for key in (*SECTIONS, *(pattern for pattern in RULES if "*" not in pattern)):
+        if OmegaConf.select(cfg, key, throw_on_resolution_failure=False) is None:
+            raise PgrobotError(f"{key} is missing from the config")
+    for name, constraint in cfg.constraint.items():
+        missing = [
+            key for key in CONSTRAINT if not isinstance(constraint, DictConfig) or key not in constraint
+        ]
+        if missing:
+            raise PgrobotError(
+                f"constraint.{name} has no {missing[0]}: a constraint has {', '.join(CONSTRAINT)}"
+            )
+
+
+def _ruled(node: Any, path: str) -> Any:
+    if isinstance(node, dict) and rule_of(path) is None:
+        return {key: _ruled(child, f"{path}.{key}" if path else str(key)) for key, child in node.items()}
+    rule = rule_of(path)
+    value = node if rule is None else apply(rule, path, node)
+    if isinstance(value, list):
+        return [_ruled(child, f"{path}.{index}") for index, child in enumerate(value)]
+    if isinstance(value, float) and math.isnan(value):
+        raise PgrobotError(f"{path} is not a number")
+    return value
+
+
+def _convert(path: str, node: dict[str, Any], rules: Mapping[str, Rule]) -> None:
+    for key, value in node.items():
+        if key in rules and key not in WORDS and not (isinstance(value, dict) and "_target_" in value):
+            node[key] = apply(rules[key], f"{path}.{key}", value)
+
+
+def apply(rule: Rule, path: str, value: Any) -> Any:
+    """Apply a rule to the value of the key ``path``, which starts the sentence when it is broken."""
+    try:
+        return rule(value)
+    except PgrobotError as error:
+        raise PgrobotError(f"{path} {error}") from None
+
+
+def _check_sizes(job: Mapping[str, Any]) -> None:
+    rows = job["num_envs"] * job["horizon"]
+    if job["total_steps"] < rows:
+        raise PgrobotError(
+            f"total_steps={job['total_steps']} is less than one iteration: num_envs × horizon is {rows}"
+        )
+    for name, constraint in job["constraint"].items():
+        if constraint["unit"] == "probability" and constraint["budget"] > 1.0:
+            raise PgrobotError(
+                f"constraint.{name}.budget is a probability, so at most 1, not {constraint['budget']}"
+            )
