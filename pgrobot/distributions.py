@@ -40,6 +40,11 @@ class Distribution(Protocol):
         """The deterministic action, ``[…, A]``."""
         ...
 
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation of each action dimension, ``[…, A]``."""
+        ...
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -50,7 +55,11 @@ class Gaussian:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype)
-        return self.mean + self.log_std.exp() * noise
+        return self.mean + self.std * noise
+
+    @property
+    def std(self) -> Tensor:
+        return self.log_std.exp()
 
     def log_prob(self, action: Tensor) -> Tensor:
         standardised = (action - self.mean) * torch.exp(-self.log_std)

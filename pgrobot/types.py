@@ -1,4 +1,4 @@
-"""The vocabulary every room shares: what happened (Rollout), what is learnt from (Batch), and the seams.
+"""The vocabulary every room shares: what happened (Rollout) and the seams.
 
 Shapes: ``T`` time, ``N`` environments, ``A`` action size, ``C`` columns (``reward``, ``cost/<name>``,
 ``bonus/<name>``), ``K`` costs. Every dataclass is frozen and total: no field is ever ``None``.
@@ -12,9 +12,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
-from torch.utils import _pytree as pytree
-
-from pgrobot.distributions import Distribution
 
 Metrics = dict[str, float]
 State = dict[str, Any]  # plain tensors, numbers, strings, lists and dicts: loads with weights_only=True
@@ -33,7 +30,7 @@ class Rollout:
     terminated: Tensor  # no future value                                    [T, N] bool
     truncated: Tensor  # the future has value, the trace is cut              [T, N] bool
     episode_start: Tensor  # first step of an episode                        [T, N] bool
-    carry: Tensor  # what the policy remembered at t = 0                     [N, H]
+    carry: Tensor  # what the policy remembered before the step              [T, N, H]
     columns: tuple[str, ...]
     telemetry: Mapping[str, Tensor]  # torque, contact force, …              [T, N, *]
 
@@ -41,24 +38,6 @@ class Rollout:
     def done(self) -> Tensor:
         """The trace is cut here: ``[T, N]`` bool."""
         return self.terminated | self.truncated
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What is learnt from: the rows ``[…]`` of a rollout with their advantages; slices as a pytree."""
-
-    obs: Mapping[str, Tensor]  # observation groups                              […, D]
-    carry: Tensor  # the policy's memory before the step                         […, H]
-    episode_start: Tensor  #                                                     […] bool
-    action: Tensor  # policy units                                               […, A]
-    log_prob: Tensor  # under the behaviour distribution                         […]
-    behaviour: Distribution  # the distribution that acted                       […]
-    advantage: Tensor  # one number: reward, bonuses and priced costs            […]
-    cost_advantage: Tensor  # centred, in the cost's own unit                    […, K]
-    target: Tensor  # what the critic regresses on                               […, C]
-
-
-pytree.register_dataclass(Batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
-from pgrobot.types import Batch
 
 
 @dataclass(frozen=True)

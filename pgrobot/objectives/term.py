@@ -6,8 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
-from pgrobot.types import Batch
 
 
 class Objective(Protocol):

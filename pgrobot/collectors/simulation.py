@@ -1,0 +1,161 @@
+"""Experience from simulation: one policy, N environments, T steps."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from pgrobot.collectors.actions import ActionMap
+from pgrobot.policies import Policy
+from pgrobot.types import Environment, Observation, Rollout, State
+
+
+class CostColumns(Protocol):
+    """Turns what the environment charges into the columns that are budgeted."""
+
+    @property
+    def paid(self) -> np.ndarray:
+        """Which columns that pay once have paid in the running episode, ``[N, K]`` bool."""
+        ...
+
+    def __call__(self, cost: np.ndarray, done: np.ndarray) -> np.ndarray:
+        """Map the step's costs ``[N, K]``, given which episodes ended ``[N]``, to columns ``[N, K]``."""
+        ...
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
+class SimulationCollector:
+    """Runs the policy for ``horizon`` steps in every environment; episodes go on from one rollout to the next.
+
+    Args:
+        environment: where to act.
+        policy: who acts; read, never moved.
+        cost_columns: the budgeted columns.
+        horizon: ``T``, steps per environment and rollout.
+        generator: random stream of the action noise.
+        learner: name of the learner that receives the rollouts.
+
+    Attributes:
+        columns: names of the reward tensor's columns.
+        failures: sentences about simulations that broke during the last rollout.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        policy: Policy,
+        cost_columns: CostColumns,
+        horizon: int,
+        generator: torch.Generator,
+        learner: str,
+    ) -> None:
+        envs = environment.spec.num_envs
+        self.columns = ("reward", *(f"cost/{name}" for name in environment.spec.costs))
+        self.failures: tuple[str, ...] = ()
+        self._environment = environment
+        self._policy = policy
+        self._cost_columns = cost_columns
+        self._horizon = horizon
+        self._generator = generator
+        self._learner = learner
+        self._to_environment = ActionMap.of(environment.spec)
+        self._obs = _copied(environment.reset())
+        self._carry = torch.zeros(envs, policy.carry_size)
+        self._age = np.zeros(envs, np.int64)
+
+    @torch.no_grad()
+    def collect(self) -> dict[str, Rollout]:
+        """Collect one rollout.
+
+        Its ``telemetry`` holds what the environment measures, and ``terms`` (the reward's named terms,
+        ``[T, N, R]``), ``age`` (steps already taken in the running episode, ``[T, N]``) and ``paid`` (which columns
+        that pay once have done so in it, ``[T, N, K]``).
+        """
+        spec = self._environment.spec
+        shape = (self._horizon, spec.num_envs)
+        # Assigning a row casts float64 to float32 and copies out of the environment's buffers in one call.
+        obs = {name: np.empty((*shape, width), np.float32) for name, width in spec.observation.items()}
+        next_obs = {name: np.empty_like(value) for name, value in obs.items()}
+        action = torch.empty(*shape, len(spec.actuators))
+        log_prob = torch.empty(shape)
+        carry = torch.empty(*shape, self._policy.carry_size)
+        reward = np.empty((*shape, len(self.columns)), np.float32)
+        terminated, truncated, start = (np.empty(shape, np.bool_) for _ in range(3))
+        age = np.empty(shape, np.int64)
+        paid = np.empty((*shape, len(spec.costs)), np.bool_)
+        telemetry: dict[str, np.ndarray] = {}
+        failures: list[str] = []
+        for t in range(self._horizon):
+            age[t] = self._age
+            start[t] = self._age == 0
+            paid[t] = self._cost_columns.paid
+            carry[t] = self._carry
+            for name, value in self._obs.items():
+                obs[name][t] = value
+            rows = {name: torch.from_numpy(value[t]) for name, value in obs.items()}
+            distribution, self._carry = self._policy(rows, self._carry, torch.from_numpy(start[t]))
+            action[t] = distribution.sample(self._generator)
+            log_prob[t] = distribution.log_prob(action[t])
+            step = self._environment.step(self._to_environment(action[t].numpy()))
+            for name, value in step.next_obs.items():
+                next_obs[name][t] = value
+            done = step.terminated | step.truncated
+            reward[t, :, 0] = step.reward
+            reward[t, :, 1:] = self._cost_columns(step.cost, done)
+            terminated[t] = step.terminated
+            truncated[t] = step.truncated
+            for name, value in {**step.telemetry, "terms": step.terms}.items():
+                if t == 0:
+                    telemetry[name] = np.empty((self._horizon, *value.shape), np.float32)
+                telemetry[name][t] = value
+            failures.extend(step.failures)
+            self._obs = step.obs
+            self._age = np.where(done, 0, self._age + 1)
+        self._obs = _copied(self._obs)
+        self.failures = tuple(failures)
+        rollout = Rollout(
+            obs={name: torch.from_numpy(value) for name, value in obs.items()},
+            next_obs={name: torch.from_numpy(value) for name, value in next_obs.items()},
+            action=action,
+            log_prob=log_prob,
+            reward=torch.from_numpy(reward),
+            terminated=torch.from_numpy(terminated),
+            truncated=torch.from_numpy(truncated),
+            episode_start=torch.from_numpy(start),
+            carry=carry,
+            columns=self.columns,
+            telemetry={
+                name: torch.from_numpy(value)
+                for name, value in {**telemetry, "age": age, "paid": paid}.items()
+            },
+        )
+        return {self._learner: rollout}
+
+    def state_dict(self) -> State:
+        """The environment, the running episodes and the action noise."""
+        return {
+            "environment": self._environment.state_dict(),
+            "cost_columns": self._cost_columns.state_dict(),
+            "obs": {name: torch.from_numpy(value).clone() for name, value in self._obs.items()},
+            "carry": self._carry,
+            "age": torch.from_numpy(self._age),
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from ``state``."""
+        self._environment.load_state_dict(state["environment"])
+        self._cost_columns.load_state_dict(state["cost_columns"])
+        self._obs = {name: value.numpy().copy() for name, value in state["obs"].items()}
+        self._carry = state["carry"].clone()
+        self._age = state["age"].numpy().copy()
+        self._generator.set_state(state["generator"])
+
+
+def _copied(obs: Observation) -> Observation:
+    return {name: value.copy() for name, value in obs.items()}

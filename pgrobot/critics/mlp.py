@@ -1,0 +1,75 @@
+"""One network with an output per reward and cost column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.mlp import mlp
+from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
+
+
+class MlpCritic(nn.Module):
+    """Predicts the return of every column, in units of that column's running deviation.
+
+    Args:
+        observation: width of each observation group.
+        columns: names of the columns, ``C`` of them.
+        group: the observation group read; another than the policy's makes the critic asymmetric.
+        hidden: widths of the hidden layers.
+        activation: see ``pgrobot.mlp.ACTIVATIONS``.
+        observation_clip: bound on normalised observations.
+        generator: random stream of the weights.
+
+    Raises:
+        PgrobotError: the task has no such observation group.
+    """
+
+    def __init__(
+        self,
+        observation: Mapping[str, int],
+        columns: Sequence[str],
+        group: str,
+        hidden: Sequence[int],
+        activation: str,
+        observation_clip: float,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        if group not in observation:
+            raise PgrobotError(
+                f"critic.group is {group!r}, which this task does not observe; {nearest(group, observation)}"
+            )
+        self.group = group
+        self.normalizer = ObservationNormalizer(observation[group], observation_clip)
+        self.scaler = ColumnScaler(len(columns))
+        # Zero output: before the first fit no column has a value, whatever its unit.
+        self.trunk = mlp((observation[group], *hidden, len(columns)), activation, 0.0, generator)
+
+    def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Predict ``[…, C]`` in units of the columns' deviations: what is fitted."""
+        scaled: Tensor = self.trunk(self.normalizer(obs[self.group]))
+        return scaled
+
+    def value(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """Predict ``[…, C]`` in the columns' own units."""
+        return self(obs) * self.scaler.scale
+
+    def merge(self, obs: Mapping[str, Tensor]) -> None:
+        """Merge observations ``[…, D]`` into the normaliser."""
+        self.normalizer.merge(obs[self.group])
+
+    @torch.no_grad()
+    def rescale(self, returns: Tensor) -> None:
+        """Merge returns ``[…, C]`` into the scale, keeping every prediction where it is.
+
+        The output layer absorbs the change of scale (van Hasselt et al. 2016, arXiv 1602.07714, PopArt).
+        """
+        factor = self.scaler.merge(returns)
+        output = self.trunk[-1]
+        assert isinstance(output, nn.Linear)
+        output.weight *= factor.unsqueeze(-1)
+        output.bias *= factor

@@ -1,0 +1,38 @@
+"""What a policy is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from pgrobot.distributions import Distribution
+
+
+class Policy(nn.Module):
+    """Observations and a carry in, a distribution over actions and the next carry out.
+
+    Attributes:
+        carry_size: width ``H`` of what the policy remembers between steps; 0 for a memoryless one.
+    """
+
+    carry_size: int
+
+    def forward(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        """Act on one step, or on any number of independent rows.
+
+        Args:
+            obs: groups, ``[…, D]``.
+            carry: ``[…, H]``.
+            episode_start: ``[…]`` bool; the carry is forgotten there.
+
+        Returns:
+            The distribution over actions, in policy units, and the next carry ``[…, H]``.
+        """
+        raise NotImplementedError
+
+    def merge(self, obs: Mapping[str, Tensor]) -> None:
+        """Merge observations ``[…, D]`` into the normalisers, after the update that learnt from them."""
+        raise NotImplementedError

@@ -1,0 +1,36 @@
+"""First-order update rules on a flat vector, as pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Moments = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1)."""
+
+    beta1: float
+    beta2: float
+    epsilon: float
+
+    def initial(self, vector: Tensor) -> Moments:
+        """First moment ``[P]``, second moment ``[P]`` and the number of steps taken."""
+        return torch.zeros_like(vector), torch.zeros_like(vector), torch.zeros(())
+
+    def step(
+        self, vector: Tensor, moments: Moments, gradient: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Moments]:
+        """Return the next vector ``[P]`` and moments after one step down ``gradient`` ``[P]``."""
+        first, second, count = moments
+        count = count + 1.0
+        first = self.beta1 * first + (1.0 - self.beta1) * gradient
+        second = self.beta2 * second + (1.0 - self.beta2) * gradient.square()
+        unbiased_first = first / (1.0 - self.beta1**count)
+        unbiased_second = second / (1.0 - self.beta2**count)
+        vector = vector - rate * unbiased_first / (unbiased_second.sqrt() + self.epsilon)
+        return vector, (first, second, count)

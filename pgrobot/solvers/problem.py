@@ -1,0 +1,88 @@
+"""A learning step as a small constrained problem in the parameters, pure in them.
+
+Because nothing here touches a module, a line search evaluates candidates freely, a Fisher product is a derivative
+of ``kl``, and a test differentiates the very object that trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from pgrobot.batch import Batch
+from pgrobot.critics import MlpCritic
+from pgrobot.distributions import Distribution
+from pgrobot.objectives import Objective
+from pgrobot.policies import Policy
+from pgrobot.solvers.parameters import FlatParameters
+
+Report = dict[str, Tensor]  # scalar metrics by name
+
+
+class Problem(Protocol):
+    """What a solver that needs only a loss asks for."""
+
+    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
+        """Return the scalar to minimise at the parameters ``vector`` ``[P]``, and scalar metrics."""
+        ...
+
+
+class PolicyProblem:
+    """Maximise the weighted objective terms, with the costs and the distance from the reference policy at hand.
+
+    Args:
+        policy: read for its structure; its parameters are those handed to each function.
+        parameters: the layout of the vector.
+        terms: the objective's terms by name.
+    """
+
+    def __init__(self, policy: Policy, parameters: FlatParameters, terms: Mapping[str, Objective]) -> None:
+        self._policy = policy
+        self._parameters = parameters
+        self._terms = dict(terms)
+
+    def distribution(self, vector: Tensor, batch: Batch) -> Distribution:
+        """The policy at ``vector`` ``[P]`` on every row of the batch."""
+        arguments = (batch.obs, batch.carry, batch.episode_start)
+        distribution, _ = functional_call(self._policy, self._parameters.views(vector), arguments)
+        return distribution
+
+    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
+        """Minus the objective; reports every term and the mean KL from the reference policy."""
+        distribution = self.distribution(vector, batch)
+        loss = torch.zeros(())
+        report: Report = {}
+        for name, term in self._terms.items():
+            value, metrics = term(distribution, batch)
+            loss = loss - term.weight * value
+            report |= {f"objective/{name}": value, **metrics}
+        report |= {"loss/policy": loss, "policy/kl": batch.reference.kl(distribution).mean()}
+        return loss, report
+
+    def kl(self, vector: Tensor, batch: Batch) -> Tensor:
+        """Mean KL(reference ‖ policy at ``vector``) in nats, a scalar."""
+        return batch.reference.kl(self.distribution(vector, batch)).mean()
+
+    def costs(self, vector: Tensor, batch: Batch) -> Tensor:
+        """First-order change of each cost per step, ``[K]``: the mean of the ratio times its advantage."""
+        log_ratio = self.distribution(vector, batch).log_prob(batch.action) - batch.log_prob
+        return (log_ratio.exp().unsqueeze(-1) * batch.cost_advantage).flatten(0, -2).mean(0)
+
+
+class CriticProblem:
+    """Regress every column's scaled value on its target: half the squared error, summed over columns."""
+
+    def __init__(self, critic: MlpCritic, parameters: FlatParameters) -> None:
+        self._critic = critic
+        self._parameters = parameters
+
+    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
+        """Return the mean over rows."""
+        prediction = functional_call(self._critic, self._parameters.views(vector), (batch.obs,))
+        error = prediction - batch.target / self._critic.scaler.scale
+        loss = 0.5 * error.square().sum(-1).mean()
+        return loss, {"loss/value": loss}
