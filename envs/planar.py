@@ -1,8 +1,9 @@
-"""What the planar runners share: life in the x-z plane, paid for forward velocity less control effort."""
+"""What the planar runners share: life in a plane, paid for forward velocity less control effort."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,19 +13,22 @@ from pgrobot.types import Observation
 
 @dataclass(frozen=True, kw_only=True)
 class PlanarRunner(Robot):
-    """A runner whose first coordinate is its x position.
+    """A runner in a plane, whose first coordinate is its x position.
 
     Attributes:
         forward_reward_weight: reward per m/s of forward velocity.
         ctrl_cost_weight: price of the squared action.
         reset_noise_scale: size of the noise on the initial state.
-        exclude_current_positions_from_observation: hide the x position from the policy.
+        exclude_current_positions_from_observation: hide the position in the world from the policy.
+        positions: how many of the first coordinates are that position; the very first is x.
     """
 
     forward_reward_weight: float
     ctrl_cost_weight: float
     reset_noise_scale: float
     exclude_current_positions_from_observation: bool
+
+    positions: ClassVar[int] = 1
 
     @property
     def reward_terms(self) -> tuple[str, ...]:
@@ -38,7 +42,7 @@ class PlanarRunner(Robot):
         return (simulation.after[:, 0] - simulation.before[:, 0]) / simulation.dt
 
     def observation(self, simulation: Simulation) -> Observation:
-        hidden = int(self.exclude_current_positions_from_observation)
+        hidden = self.positions * self.exclude_current_positions_from_observation
         return {"policy": np.concatenate((simulation.qpos[:, hidden:], simulation.qvel), axis=1)}
 
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -81,7 +85,7 @@ class UprightRunner(PlanarRunner):
         return height & inside(simulation.qpos[:, 2], self.healthy_angle_range)
 
     def observation(self, simulation: Simulation) -> Observation:
-        hidden = int(self.exclude_current_positions_from_observation)
+        hidden = self.positions * self.exclude_current_positions_from_observation
         velocity = np.clip(simulation.qvel, -10, 10)
         return {"policy": np.concatenate((simulation.qpos[:, hidden:], velocity), axis=1)}
 

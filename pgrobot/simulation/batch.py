@@ -49,20 +49,27 @@ class Physics:
         self.state = self._batch.state
         self._alarm = self._batch.warning[:, BAD_QPOS : BAD_CTRL + 1, 1]  # [N, 4] counts since the last reset
         self._data = mujoco.MjData(model)
-        self._cfrc_ext = np.zeros((num_envs, model.nbody, 6) if contact_forces else (0, 0, 6))
+        self._fields: dict[str, np.ndarray] = {}
+        self._started = False
+        self._computes_contact_forces = contact_forces
+        if contact_forces:
+            self._fields["cfrc_ext"] = np.zeros((num_envs, model.nbody, 6))
 
     def field(self, name: str) -> np.ndarray:
         """Live array ``[N, ...]`` of a MuJoCo data field; derived fields lag one substep, as in MuJoCo.
 
         Raises:
-            PgrobotError: no such field.
+            PgrobotError: no such field, or it is asked for only after the first step.
         """
-        if name == "cfrc_ext" and self._cfrc_ext.size:
-            return self._cfrc_ext
-        try:
-            return self._batch.bind(name)
-        except ValueError as error:
-            raise PgrobotError(f"there is no MuJoCo field '{name}': {nearest(name, DATA_FIELDS)}") from error
+        if name not in self._fields:
+            if self._started:  # MuJoCo would hand out zeros until the next step
+                raise PgrobotError(f"the MuJoCo field '{name}' has to be asked for before the first step.")
+            try:
+                self._fields[name] = self._batch.bind(name)
+            except ValueError as error:
+                known = nearest(name, DATA_FIELDS)
+                raise PgrobotError(f"there is no MuJoCo field '{name}': {known}") from error
+        return self._fields[name]
 
     def get_data(self, simulation: int) -> mujoco.MjData:
         """A copy of one simulation's state, to render it or to pass it to any MuJoCo function."""
@@ -75,6 +82,7 @@ class Physics:
             The simulations that broke, each with what happened in words; empty nearly always. The row of a
             broken one is not to be used before ``reset``; all others are as they would have been without it.
         """
+        self._started = True
         errors: dict[int, str] = {}
         try:
             self._batch.step(nstep=self.frame_skip)
@@ -83,7 +91,7 @@ class Physics:
         if errors or self._alarm.any() or not np.isfinite(self.state).all():
             rows = np.flatnonzero(self._alarm.any(axis=1) | ~np.isfinite(self.state).all(axis=1))
             errors |= {int(i): self._diagnose(int(i)) for i in rows if int(i) not in errors}
-        if self._cfrc_ext.size:
+        if self._computes_contact_forces:
             self._contact_forces()
         return dict(sorted(errors.items()))
 
@@ -101,14 +109,14 @@ class Physics:
             self._batch.forward(ids)
         except SimulationError as error:
             raise PgrobotError(f"the robot cannot start from its initial state: {error}") from error
-        if self._cfrc_ext.size:
-            self._cfrc_ext[ids] = 0.0  # mj_forward leaves them at zero
+        if self._computes_contact_forces:
+            self._fields["cfrc_ext"][ids] = 0.0  # mj_forward leaves them at zero
 
     def _contact_forces(self) -> None:
-        for i in range(len(self._cfrc_ext)):
+        for i, forces in enumerate(self._fields["cfrc_ext"]):
             self._batch.get_data(i, self._data)
             mujoco.mj_rnePostConstraint(self.model, self._data)
-            self._cfrc_ext[i] = self._data.cfrc_ext
+            forces[:] = self._data.cfrc_ext
 
     def _diagnose(self, row: int) -> str:
         """Say what broke in a simulation, naming the joint or actuator."""
@@ -122,7 +130,7 @@ class Physics:
                 joint = _joint_of_qpos(model, index) if kind == BAD_QPOS else int(model.dof_jntid[index])
                 return f"the {quantity} of joint '{joint_name(model, joint)}' is not finite or beyond 1e10"
         for name, quantity in (("qpos", "position"), ("qvel", "velocity")):
-            bad = np.flatnonzero(~np.isfinite(self.field(name)[row]))
+            bad = np.flatnonzero(~np.isfinite(self._batch.bind(name)[row]))
             if bad.size:
                 joint = _joint_of_qpos(model, bad[0]) if name == "qpos" else int(model.dof_jntid[bad[0]])
                 return f"the {quantity} of joint '{joint_name(model, joint)}' is not finite"

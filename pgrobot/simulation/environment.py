@@ -35,6 +35,9 @@ class BatchEnvironment:
         self._all = np.arange(simulation.num_envs)
         self.seed(seed)
         self._observation = robot.observation(simulation)
+        # called once here so that the fields they read are bound before the first step
+        robot.terms(simulation, simulation.ctrl)
+        robot.terminated(simulation)
         self.spec = EnvironmentSpec(
             name=robot.title,
             num_envs=simulation.num_envs,

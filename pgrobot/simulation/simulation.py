@@ -7,6 +7,7 @@ from collections.abc import Callable
 import mujoco
 import numpy as np
 
+from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.model import actuator_name, joint_name
 
@@ -41,6 +42,7 @@ class Simulation:
         self.gear: np.ndarray = model.actuator_gear[:, 0].copy()
         limited = model.actuator_ctrllimited.astype(bool)[:, None]
         self.ctrl_range = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
+        self._bodies = {model.body(b).name: b for b in range(model.nbody)}
         self._forward_speed = forward_speed
 
     def field(self, name: str) -> np.ndarray:
@@ -50,6 +52,17 @@ class Simulation:
             PgrobotError: no such field.
         """
         return self.batch.field(name)
+
+    def body(self, name: int | str) -> int:
+        """Index of a body by its name; an index stays what it is.
+
+        Raises:
+            PgrobotError: no such body.
+        """
+        index = name if isinstance(name, int) else self._bodies.get(name, -1)
+        if not 0 <= index < self.model.nbody:
+            raise PgrobotError(f"the model has no body '{name}': {nearest(str(name), self._bodies)}")
+        return index
 
     @property
     def applied_ctrl(self) -> np.ndarray:

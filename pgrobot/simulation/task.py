@@ -114,7 +114,7 @@ class Robot(ABC):
         """What the reward compares before and after a step ``[N, M]``, a copy."""
         return np.zeros((simulation.num_envs, 0))
 
-    def forward_speed(self, simulation: Simulation) -> np.ndarray:  # noqa: ARG002
+    def forward_speed(self, simulation: Simulation) -> np.ndarray:
         """Speed over the last step, m/s ``[N]``.
 
         Raises:
