@@ -5,5 +5,16 @@ from pgrobot.constraints.lagrangian import Lagrangian
 from pgrobot.constraints.measure import measure
 from pgrobot.constraints.pid import PID
 from pgrobot.constraints.unconstrained import Unconstrained
+from pgrobot.constraints.verdict import Verdict, judge
 
-__all__ = ["PID", "UNITS", "Constraint", "CostColumns", "Lagrangian", "Unconstrained", "measure"]
+__all__ = [
+    "PID",
+    "UNITS",
+    "Constraint",
+    "CostColumns",
+    "Lagrangian",
+    "Unconstrained",
+    "Verdict",
+    "judge",
+    "measure",
+]
