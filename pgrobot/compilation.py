@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 _logger = logging.getLogger(__name__)
 
 
-def compiled(function: Function, *, enabled: bool) -> Function:
+def compiled(function: Callable[Parameters, Result], *, enabled: bool) -> Callable[Parameters, Result]:
     """Return ``function`` compiled into one native call, or itself where that is not asked for or not possible.
 
     The wrapper is C++ too: at minibatches of tens of rows the Python between two kernels costs more than they do.

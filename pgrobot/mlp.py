@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -34,7 +35,7 @@ def mlp(
         raise PgrobotError(f"Unknown activation {activation!r}; {nearest(activation, ACTIVATIONS)}")
     layers: list[nn.Module] = []
     last = len(sizes) - 2
-    for index, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         linear = nn.utils.skip_init(nn.Linear, inputs, outputs)
         gain = output_gain if index == last else math.sqrt(2.0)
         nn.init.orthogonal_(linear.weight, gain, generator=generator)

@@ -71,5 +71,5 @@ class MlpCritic(nn.Module):
         factor = self.scaler.merge(returns)
         output = self.trunk[-1]
         assert isinstance(output, nn.Linear)
-        output.weight *= factor.unsqueeze(-1)
-        output.bias *= factor
+        output.weight.mul_(factor.unsqueeze(-1))
+        output.bias.mul_(factor)

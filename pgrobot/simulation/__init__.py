@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import os
-import sys
 
-# Read when MuJoCo is first imported: a machine without a display renders through EGL, where it has it.
-if sys.platform == "linux" and not os.environ.get("DISPLAY") and ctypes.util.find_library("EGL"):
-    os.environ.setdefault("MUJOCO_GL", "egl")
+from pgrobot.simulation.rendering import select_renderer
 
-from pgrobot.simulation.costs import BoundCost, Cost
-from pgrobot.simulation.environment import BatchEnvironment
-from pgrobot.simulation.simulation import Simulation
-from pgrobot.simulation.task import Robot, Task
+select_renderer(os.environ)  # before MuJoCo is imported below
+
+from pgrobot.simulation.costs import BoundCost, Cost  # noqa: E402
+from pgrobot.simulation.environment import BatchEnvironment  # noqa: E402
+from pgrobot.simulation.simulation import Simulation  # noqa: E402
+from pgrobot.simulation.task import Robot, Task  # noqa: E402
 
 __all__ = ["BatchEnvironment", "BoundCost", "Cost", "Robot", "Simulation", "Task"]

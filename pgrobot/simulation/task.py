@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.environment import BatchEnvironment
 from pgrobot.simulation.model import load_model
+from pgrobot.simulation.options import check_options
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.types import Environment, Observation
 
@@ -54,18 +53,12 @@ class Robot(ABC):
     models: ClassVar[Mapping[str, str]]  # version -> file name in the gymnasium package
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.version not in self.models:
             raise PgrobotError(
                 f"task.version={self.version} does not exist for {type(self).__name__}: "
                 f"{nearest(str(self.version), self.models)}"
             )
-        for field in ("frame_skip", "max_episode_steps"):
-            if getattr(self, field) < 1:
-                raise PgrobotError(f"task.{field} has to be at least 1, got {getattr(self, field)}.")
-        for option in dataclasses.fields(self):
-            value = getattr(self, option.name)
-            if isinstance(value, float) and math.isnan(value):
-                raise PgrobotError(f"task.{option.name} is not a number.")
 
     def make(self, num_envs: int, costs: Mapping[str, Cost], seed: int, threads: int) -> BatchEnvironment:
         """Build ``num_envs`` environments.
@@ -73,8 +66,9 @@ class Robot(ABC):
         Raises:
             PgrobotError: bad sizes, a model that does not compile, or a cost this robot cannot provide.
         """
-        if num_envs < 1 or threads < 0:
-            raise PgrobotError(f"num_envs={num_envs} has to be at least 1 and threads={threads} at least 0.")
+        for name, value, least in (("num_envs", num_envs, 1), ("threads", threads, 0), ("seed", seed, 0)):
+            if value < least:
+                raise PgrobotError(f"{name} has to be at least {least}, got {value}.")
         model = load_model(self.models[self.version] if self.xml_file == "default" else self.xml_file)
         physics = Physics(model, num_envs, self.frame_skip, threads, self.needs_contact_forces)
         return BatchEnvironment(self, Simulation(physics, self.forward_speed), costs, seed)

@@ -30,7 +30,7 @@ class FlatParameters:
             self.slices[name] = slice(start, end)
             self._shapes[name] = parameter.shape
             parameter.data = self.vector[start:end].view(parameter.shape)
-            parameter.requires_grad_(False)  # gradients are taken with respect to the vector
+            parameter.requires_grad = False  # gradients are taken with respect to the vector
             start = end
 
     def views(self, vector: Tensor) -> dict[str, Tensor]:
