@@ -24,6 +24,9 @@ class BatchEnvironment:
 
     Environment ``i`` draws from a stream of its own, spawned from the seed with the key ``i``: it depends
     neither on ``N`` nor on the threads. Every step returns new arrays: nothing returned is ever overwritten.
+
+    Attributes:
+        randoms: the streams, one per environment.
     """
 
     def __init__(self, robot: Robot, simulation: Simulation, costs: Mapping[str, Cost], seed: int) -> None:
@@ -60,7 +63,7 @@ class BatchEnvironment:
     def seed(self, seed: int) -> None:
         """Start every environment's random stream anew."""
         sequences = (np.random.SeedSequence(seed, spawn_key=(int(i),)) for i in self._all)
-        self._randoms = [np.random.default_rng(sequence) for sequence in sequences]
+        self.randoms = [np.random.default_rng(sequence) for sequence in sequences]
 
     def reset(self) -> Observation:
         """Start a new episode everywhere; the streams go on."""
@@ -73,7 +76,20 @@ class BatchEnvironment:
         return self._observation
 
     def step(self, action: np.ndarray) -> Step:
-        """Advance by one action ``[N, A]``, in the units of the action space.
+        """Advance by one action ``[N, A]``, in the units of the action space, and begin anew where an episode ended.
+
+        Raises:
+            PgrobotError: the action has another shape.
+        """
+        step = self.advance(action)
+        ended = np.flatnonzero(step.terminated | step.truncated)
+        if not ended.size:
+            return step
+        self._begin(ended)
+        return replace(step, obs=self._observation)
+
+    def advance(self, action: np.ndarray) -> Step:
+        """Advance as ``step`` does, but leave an ended episode as it ended.
 
         Raises:
             PgrobotError: the action has another shape.
@@ -106,12 +122,8 @@ class BatchEnvironment:
         )
         if broken:
             step = self._discard(step, broken)
-        ended = step.terminated | step.truncated
-        if not ended.any():
-            self._observation = next_obs
-            return step
-        self._begin(np.flatnonzero(ended))
-        return replace(step, obs=self._observation)
+        self._observation = next_obs
+        return step
 
     def state_dict(self) -> State:
         """Everything a bit-exact continuation needs."""
@@ -120,7 +132,7 @@ class BatchEnvironment:
             "landmark": torch.from_numpy(self.simulation.after.copy()),
             "observation": {k: torch.from_numpy(v.copy()) for k, v in self._observation.items()},
             "elapsed": torch.from_numpy(self._elapsed.copy()),
-            "random": [random.bit_generator.state for random in self._randoms],
+            "random": [random.bit_generator.state for random in self.randoms],
             "costs": {name: cost.state_dict() for name, cost in self._costs.items()},
         }
 
@@ -141,7 +153,7 @@ class BatchEnvironment:
         simulation.after = state["landmark"].numpy().copy()
         self._observation = {k: v.numpy().copy() for k, v in state["observation"].items()}
         self._elapsed[:] = state["elapsed"].numpy()
-        for random, saved in zip(self._randoms, state["random"], strict=True):
+        for random, saved in zip(self.randoms, state["random"], strict=True):
             random.bit_generator.state = saved
         for name, cost in self._costs.items():
             cost.load_state_dict(state["costs"][name])
@@ -155,7 +167,7 @@ class BatchEnvironment:
         simulation.batch.reset(ids)
         if states is None:
             for i in ids:
-                simulation.qpos[i], simulation.qvel[i] = robot.initial_state(simulation, self._randoms[i])
+                simulation.qpos[i], simulation.qvel[i] = robot.initial_state(simulation, self.randoms[i])
         else:
             simulation.qpos[ids], simulation.qvel[ids] = states
         simulation.batch.forward(ids)

@@ -1,0 +1,158 @@
+"""What a robot refuses, where its model comes from, and what its simulation is called by."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra.utils import get_class
+from omegaconf import OmegaConf
+
+import pgrobot.conf
+from pgrobot.errors import PgrobotError
+from pgrobot.simulation import BatchEnvironment, rendering, threads
+from pgrobot.simulation.model import assets
+
+TASKS = Path(pgrobot.conf.__path__[0]) / "task"
+
+
+def make(
+    name: str, num_envs: int = 1, seed: int = 0, thread_count: int = 1, **options: Any
+) -> BatchEnvironment:
+    node: Any = OmegaConf.to_container(OmegaConf.load(TASKS / f"{name}.yaml"))
+    return get_class(node.pop("_target_"))(**(node | options)).make(num_envs, {}, seed, thread_count)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"version": "v7"}, "task.version=v7 does not exist for Hopper: "),
+        ({"frame_skip": 0}, "task.frame_skip has to be a whole number of at least 1, got 0."),
+        ({"frame_skip": "four"}, "task.frame_skip has to be a whole number of at least 1, got 'four'."),
+        (
+            {"max_episode_steps": 2.5},
+            "task.max_episode_steps has to be a whole number of at least 1, got 2.5.",
+        ),
+        ({"ctrl_cost_weight": float("nan")}, "task.ctrl_cost_weight has to be a finite number, got nan."),
+        (
+            {"reset_noise_scale": -0.1},
+            "task.reset_noise_scale has to be a finite number of at least 0, got -0.1.",
+        ),
+        (
+            {"healthy_z_range": [2, 1]},
+            "task.healthy_z_range has to be two numbers, the lower first, got [2, 1].",
+        ),
+        (
+            {"terminate_when_unhealthy": "no"},
+            "task.terminate_when_unhealthy has to be true or false, got 'no'.",
+        ),
+        ({"num_envs": 0}, "num_envs has to be at least 1, got 0."),
+        ({"thread_count": -1}, "threads has to be at least 0, got -1."),
+        ({"seed": -1}, "seed has to be at least 0, got -1."),
+    ],
+)
+def test_a_bad_option_is_refused_in_one_sentence(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(PgrobotError) as refusal:
+        make("hopper", **options)
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_a_model_of_ones_own_works(tmp_path: Path) -> None:
+    own = tmp_path / "own.xml"
+    own.write_bytes((assets() / "hopper.xml").read_bytes())
+    left, right = make("hopper", xml_file=str(own)), make("hopper")
+    assert np.array_equal(left.reset()["policy"], right.reset()["policy"])
+
+
+def test_a_model_that_does_not_parse_is_refused_with_mujocos_words(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.xml"
+    broken.write_text("<mujoco><worldbody><body><joint type='elbow'/></body></worldbody></mujoco>")
+    with pytest.raises(PgrobotError, match=r"broken\.xml: .*elbow"):
+        make("hopper", xml_file=str(broken))
+
+
+def test_a_missing_model_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(PgrobotError, match=r"no MJCF file 'hoper\.xml'.*'hopper\.xml'"):
+        make("hopper", xml_file="hoper.xml")
+
+
+def test_unknown_bodies_and_fields_are_refused_with_the_nearest_name() -> None:
+    with pytest.raises(PgrobotError, match=r"no body 'torsoo': did you mean 'torso'"):
+        make("ant", main_body="torsoo")
+    simulation = make("hopper").simulation
+    with pytest.raises(PgrobotError, match=r"no MuJoCo field 'xposs': did you mean .*'xpos'"):
+        simulation.field("xposs")
+
+
+def test_a_field_asked_for_too_late_is_refused_instead_of_read_as_zero() -> None:
+    environment = make("hopper")
+    early = environment.simulation.field("subtree_com")
+    environment.reset()
+    environment.step(np.zeros((1, 3)))
+    assert environment.simulation.field("subtree_com") is early
+    assert early.any()
+    with pytest.raises(PgrobotError, match="before the first step"):
+        environment.simulation.field("geom_xpos")
+
+
+def test_names_limits_and_gears() -> None:
+    simulation = make("hopper").simulation
+    assert simulation.actuators == (
+        "thigh_joint",
+        "leg_joint",
+        "foot_joint",
+    )  # named by the joints they drive
+    assert simulation.joints == ("rootx", "rootz", "rooty", "thigh_joint", "leg_joint", "foot_joint")
+    assert np.array_equal(simulation.gear, [200, 200, 200])
+    assert np.array_equal(simulation.ctrl_range, [[-1, 1]] * 3)
+    assert simulation.dt == pytest.approx(0.008)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("hopper", -2.0), ("swimmer", -2.0), ("ant", 2.0)])
+def test_forward_speed_is_signed_in_the_plane_and_a_length_in_space(name: str, expected: float) -> None:
+    simulation = make(name).simulation
+    simulation.before = np.zeros_like(simulation.after)
+    simulation.after = np.zeros_like(simulation.after)
+    simulation.after[:, 0] = -2.0 * simulation.dt
+    assert simulation.forward_speed[0] == pytest.approx(expected)
+
+
+def test_a_robot_without_forward_speed_says_so() -> None:
+    with pytest.raises(PgrobotError, match=r"Reacher-v5 has no forward speed"):
+        _ = make("reacher").simulation.forward_speed
+
+
+@pytest.mark.parametrize(
+    ("environ", "library", "chosen"),
+    [
+        ({}, "libEGL.so.1", "egl"),
+        ({}, None, None),
+        ({"DISPLAY": ":0"}, "libEGL.so.1", None),
+        ({"MUJOCO_GL": "osmesa"}, "libEGL.so.1", "osmesa"),
+    ],
+)
+def test_a_machine_without_display_renders_through_egl(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], library: str | None, chosen: str | None
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(rendering.ctypes.util, "find_library", lambda name: library)
+    rendering.select_renderer(environ)
+    assert environ.get("MUJOCO_GL") == chosen
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("max 100000", 2), ("100000 100000", 1), ("150000 100000", 2)])
+def test_threads_are_physical_cores_within_the_quota(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, cores: int
+) -> None:
+    for cpu, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):  # two cores, each with two hyper-threads
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(siblings)
+    (tmp_path / "cpu.max").write_text(quota)
+    monkeypatch.setattr(threads, "CPUS", tmp_path)
+    monkeypatch.setattr(threads, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    assert threads.physical_cores() == cores
