@@ -1,0 +1,220 @@
+"""A run directory tells everything about a run; other programs rely on its layout.
+
+::
+
+    config.yaml     the resolved configuration      overrides.yaml  what the user typed
+    manifest.json   versions, git commit, seed, host, start time, command, …
+    metrics.jsonl   one object per iteration        checkpoints/    last.pt, best.pt, step_<n>.pt
+    faults/         the last states before a failed update, for replay; made when there is one
+    result.json     written last: a run without it did not finish
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.files import reason, write_atomically, write_json
+from pgrobot.tracking.metrics_file import MetricsFile
+
+PACKAGES = ("pgrobot", "mujoco", "torch", "gymnasium", "numpy", "dm-control", "hydra-core", "wandb")
+PARTS = ("config.yaml", "overrides.yaml", "manifest.json", "metrics.jsonl", "checkpoints")
+
+
+class RunDirectory:
+    """A run directory in use by this run and by no other, until `close` or the end of the process.
+
+    Made by `create` or `open`. ``metrics`` is its metrics file.
+    """
+
+    def __init__(self, path: Path, metrics: MetricsFile) -> None:
+        self.path = path
+        self.metrics = metrics
+
+    @classmethod
+    def create(
+        cls, path: Path, config: str, overrides: Sequence[str], seed: int, command: Sequence[str]
+    ) -> RunDirectory:
+        """Start a new run. Files of others in ``path`` (Hydra's, say) stay as they are.
+
+        Raises:
+            PgrobotError: ``path`` is in use, holds a run, or cannot be written. Nothing half written stays behind.
+        """
+        _make(path)
+        metrics = MetricsFile(path / "metrics.jsonl")
+        if (path / "config.yaml").exists():
+            metrics.close()
+            raise PgrobotError(_taken(path))
+        try:
+            _make(path / "checkpoints")
+            write_atomically(path / "overrides.yaml", yaml.safe_dump(list(overrides), width=1000).encode())
+            write_json(path / "manifest.json", manifest(seed, command))
+            write_atomically(path / "config.yaml", config.encode())
+        except BaseException:
+            metrics.close()
+            _remove(path)
+            raise
+        return cls(path, metrics)
+
+    @classmethod
+    def open(cls, path: Path, command: Sequence[str]) -> RunDirectory:
+        """Take up an existing run again; the manifest notes when, where and with which versions.
+
+        Raises:
+            PgrobotError: There is no run at ``path``, or it is in use, or cannot be written.
+        """
+        _check_run(path)
+        metrics = MetricsFile(path / "metrics.jsonl")
+        try:
+            story = json.loads((path / "manifest.json").read_text())
+            story["resumed"].append(_circumstances(command))
+            write_json(path / "manifest.json", story)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            metrics.close()
+            if isinstance(error, PgrobotError):
+                raise
+            raise PgrobotError(
+                f"{path / 'manifest.json'} is missing or is not a manifest of pgrobot."
+            ) from error
+        return cls(path, metrics)
+
+    @property
+    def config(self) -> str:
+        """The resolved configuration, as YAML."""
+        return (self.path / "config.yaml").read_text()
+
+    @property
+    def id(self) -> str:
+        """A word for this run that no other run has; the same after a resume."""
+        return str(json.loads((self.path / "manifest.json").read_text())["id"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has its result."""
+        return (self.path / "result.json").exists()
+
+    def checkpoint(self, name: str) -> Path:
+        """Where the checkpoint ``last``, ``best`` or ``step_<n>`` lies."""
+        return self.path / "checkpoints" / f"{name}.pt"
+
+    def fault(self, name: str) -> Path:
+        """A place for a dump of what went wrong."""
+        _make(self.path / "faults")
+        return self.path / "faults" / name
+
+    def rewind(self, step: int) -> None:
+        """Go back to ``step`` environment steps: later metrics and the result are forgotten."""
+        self.metrics.rewind(step)
+        (self.path / "result.json").unlink(missing_ok=True)
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write the result, atomically and last: with it, the run has finished."""
+        write_json(self.path / "result.json", dict(result))
+
+    def close(self) -> None:
+        """Let others use the directory."""
+        self.metrics.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def find_checkpoint(run: Path, name: str) -> Path:
+    """The checkpoint ``name`` of a run directory, for those who only read.
+
+    Raises:
+        PgrobotError: There is no run at ``run``, or it has no such checkpoint; the sentence names those it has.
+    """
+    _check_run(run)
+    path = run / "checkpoints" / f"{name}.pt"
+    if not path.exists():
+        there = [p.stem for p in (run / "checkpoints").glob("*.pt")]
+        raise PgrobotError(f"The run {run} has no checkpoint {name!r}: {nearest(name, there)}.")
+    return path
+
+
+def manifest(seed: int, command: Sequence[str]) -> dict[str, Any]:
+    """What a reader must know to run the same again, and to judge whether two runs may be compared."""
+    return {"id": secrets.token_hex(4), "seed": seed, **_circumstances(command), "resumed": []}
+
+
+def _circumstances(command: Sequence[str]) -> dict[str, Any]:
+    return {
+        "start_time": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": list(command),
+        "working_directory": str(Path.cwd()),
+        "git_commit": _git_commit(),
+        "host": socket.gethostname(),
+        "cpu_count": os.cpu_count(),
+        "platform": platform.platform(),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str:
+    """The commit of the working directory, ending in ``-dirty`` if files differ from it; empty outside of git."""
+    try:
+        command = ("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+        return subprocess.run(command, capture_output=True, text=True, timeout=2, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _check_run(path: Path) -> None:
+    if not path.is_dir():
+        runs = [str(p.parent) for p in path.parent.glob("*/config.yaml")] if path.parent.is_dir() else []
+        raise PgrobotError(f"There is no run directory {path}: {nearest(str(path), runs)}.")
+    if not (path / "config.yaml").is_file() or not (path / "metrics.jsonl").is_file():
+        raise PgrobotError(f"{path} is not a run directory: it lacks config.yaml or metrics.jsonl.")
+
+
+def _taken(path: Path) -> str:
+    if (path / "result.json").exists():
+        return f"{path} already holds a finished run: choose another directory."
+    return f"{path} already holds a run: go on with it by resume={path}, or choose another directory."
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PgrobotError(f"The directory {path} cannot be made: {reason(error)}.") from error
+
+
+def _remove(path: Path) -> None:
+    """Take back what `create` wrote; the directory stays if it holds files of others."""
+    for part in (path / name for name in PARTS):
+        if part.is_dir():
+            part.rmdir()
+        else:
+            part.unlink(missing_ok=True)
+    if not any(path.iterdir()):
+        path.rmdir()

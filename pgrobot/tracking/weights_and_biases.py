@@ -1,0 +1,104 @@
+"""Weights & Biases: one run per job in ``<run>/wandb/``, offline unless a key exists."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.tracking.mirrors import PATIENCE, RunInfo
+from pgrobot.types import Metrics
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["auto", "online", "offline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wandb:
+    """Settings of the mirror.
+
+    Nobody is ever asked for a key. ``wandb sync <run>/wandb/offline-run-*`` uploads an offline run.
+
+    Args:
+        project: where the run is filed.
+        entity: user or team it belongs to; empty: the default of the account.
+        mode: ``offline``; ``online``, where a key exists (WANDB_API_KEY, netrc or W&B's own settings) and the server
+            takes it, else offline with one line that says so; or ``auto``, what the environment variable WANDB_MODE
+            says, else as ``online``.
+
+    Raises:
+        PgrobotError: An unknown mode.
+    """
+
+    project: str
+    entity: str
+    mode: Mode
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise PgrobotError(f"There is no W&B mode {self.mode!r}: {nearest(self.mode, get_args(Mode))}.")
+
+    def open(self, run: RunInfo) -> WandbRun:
+        import wandb
+
+        mode = os.environ.get("WANDB_MODE", "online") if self.mode == "auto" else self.mode
+        if mode == "online" and not _logged_in():
+            mode = "offline"
+        settings = wandb.Settings(
+            console="off",
+            silent=True,
+            init_timeout=PATIENCE / 2,
+            finish_timeout=PATIENCE / 2,
+            finish_timeout_raises=True,
+        )
+        wandb_run = wandb.init(
+            project=self.project,
+            entity=self.entity or None,
+            id=run.id,
+            name=run.name,
+            group=run.group or None,
+            tags=run.tags,
+            config=dict(run.config),
+            dir=run.directory,
+            mode=mode,  # type: ignore[arg-type]
+            resume="allow" if mode == "online" else None,
+            reinit="create_new",  # another run of this process, in a multirun say, is another run of W&B
+            settings=settings,
+        )
+        return WandbRun(wandb_run, run)
+
+
+def _logged_in() -> bool:
+    """Whether the server knows us, asking it and never the user; if not, one line says why."""
+    import wandb
+
+    try:
+        if wandb.login(prompt=False):
+            return True
+        log.info("W&B has no key here: this run is tracked offline.")
+    except wandb.Error as error:
+        log.warning("W&B does not answer: this run is tracked offline (%s).", " ".join(str(error).split()))
+    return False
+
+
+class WandbRun:
+    """One run of W&B. Its x-axis is ``global_step``, environment steps; its end tells whether the run has a result."""
+
+    def __init__(self, wandb_run: Any, run: RunInfo) -> None:
+        self._run = wandb_run
+        self._result = run.directory / "result.json"
+        wandb_run.define_metric("global_step")
+        wandb_run.define_metric("*", step_metric="global_step")
+
+    def write(self, step: int, metrics: Metrics) -> None:
+        self._run.log({"global_step": step, **metrics})
+
+    def close(self) -> None:
+        finished = self._result.exists()
+        if finished:
+            self._run.summary["result"] = json.loads(self._result.read_text())
+        self._run.finish(exit_code=0 if finished else 1)
