@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-# Read when MuJoCo, torch and W&B are first imported, so set before any test imports them.
+# Read when torch and W&B are first imported, so set before any test imports them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 
 import torch
+
+import pgrobot.simulation  # noqa: F401  chooses how a machine without a display draws, before MuJoCo is imported
 
 torch.set_num_threads(1)
