@@ -29,9 +29,8 @@ class Camera:
             raise PgrobotError(
                 f"this machine cannot draw {width} × {height} pictures ({error}); without a display set MUJOCO_GL=egl."
             ) from error
-        self._close = weakref.finalize(
-            self, self._renderer.close
-        )  # while the graphics libraries are still there
+        self._close = weakref.finalize(self, self._renderer.close)
+        atexit.register(self._close)  # registered after MuJoCo's own, so it runs while graphics still work
         self._model = model
         if mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, "track") >= 0:
             self._view: str | mujoco.MjvCamera = "track"
