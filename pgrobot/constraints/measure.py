@@ -21,7 +21,7 @@ from torch import Tensor
 
 from pgrobot.constraints.budgets import Constraint
 
-NEAR = 0.05  # of the longest episode: how far an unvisited age looks for visited ones
+REACHES = (0.05, 1.0)  # of the longest episode: how far an unvisited age looks for visited ones, in turn
 
 
 def measure(
@@ -54,7 +54,6 @@ def measure(
     ended = done & (age < max_episode_steps - 1)  # the time limit is certain: no hazard to extrapolate
     everyone = torch.ones_like(done)
     weight = torch.ones(size, dtype=torch.float64)
-    reach = max(1, round(NEAR * max_episode_steps))
     measured = []
     for k, constraint in enumerate(constraints):
         pay = cost[..., k].double()
@@ -62,14 +61,14 @@ def measure(
             case "step":
                 value = pay.mean()
             case "episode":
-                value = _expected_sum(age, everyone, ended, pay, weight, reach)
+                value = _expected_sum(age, everyone, ended, pay, weight)
             case "discounted":
-                value = _expected_sum(age, everyone, ended, pay, gamma ** torch.arange(size).double(), reach)
+                value = _expected_sum(age, everyone, ended, pay, gamma ** torch.arange(size).double())
             case _:
                 # Whoever exceeds the limit or ends leaves those who still can exceed it.
                 pays = pay > 0.0
                 can = ~_paid(pays, age, paid_at_start[:, k])
-                share = _expected_sum(age, can, ended | pays, pay, weight, reach)
+                share = _expected_sum(age, can, ended | pays, pay, weight)
                 value = torch.where(can.any(), share, 1.0)
         measured.append(value)
     return torch.stack(measured) if measured else torch.zeros(0, dtype=torch.float64)
@@ -90,10 +89,8 @@ def _paid(pays: Tensor, age: Tensor, at_start: Tensor) -> Tensor:
     return (since_start > 0) | ((start < 0) & at_start)
 
 
-def _expected_sum(
-    age: Tensor, at_risk: Tensor, left: Tensor, pay: Tensor, weight: Tensor, reach: int
-) -> Tensor:
-    """``Σ_a weight(a) S(a) c(a)`` of those at risk, who leave with ``left``, all ``[T, N]``."""
+def _expected_sum(age: Tensor, at_risk: Tensor, left: Tensor, pay: Tensor, weight: Tensor) -> Tensor:
+    """``Σ_a weight(a) S(a) c(a)`` of those at risk, who leave with ``left``; all ``[T, N]``, weight by age."""
     size = len(weight)
     risk = at_risk.double().flatten()
     by_age = torch.stack(
@@ -104,8 +101,11 @@ def _expected_sum(
     )
     total = torch.nn.functional.pad(by_age.cumsum(dim=1), (1, 0))
     index = torch.arange(size)
-    near = total[:, (index + reach + 1).clamp(max=size)] - total[:, (index - reach).clamp(min=0)]
-    known = torch.where(by_age[0] > 0, by_age, torch.where(near[0] > 0, near, total[:, -1:]))
+    known = by_age
+    for reach in REACHES:
+        ages = round(reach * size)
+        around = total[:, (index + ages + 1).clamp(max=size)] - total[:, (index - ages).clamp(min=0)]
+        known = torch.where(known[0] > 0.0, known, around)
     hazard, mean = known[1:] / known[0].clamp(min=1.0)
     survival = torch.cat([torch.ones(1, dtype=torch.float64), (1.0 - hazard[:-1]).cumprod(dim=0)])
     return (weight * survival * mean).sum()
