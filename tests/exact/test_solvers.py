@@ -1,0 +1,219 @@
+"""The flat vector, Adam and minibatch descent against torch and against their definitions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pgrobot.batch import Batch
+from pgrobot.distributions import Gaussian
+from pgrobot.errors import PgrobotError
+from pgrobot.solvers import Adam, Constant, FlatParameters, KLAdaptive, Linear, MinibatchSolver
+from pgrobot.solvers.problem import Report
+from pgrobot.types import State
+
+
+def make_batch(rows: int) -> Batch:
+    """Rows numbered by their advantage, with a target linear in the observation."""
+    generator = torch.Generator().manual_seed(0)
+    obs = torch.randn(rows, 3, generator=generator)
+    zeros = torch.zeros(rows, 0)
+    return Batch(
+        obs={"policy": obs},
+        carry=zeros,
+        episode_start=torch.zeros(rows, dtype=torch.bool),
+        action=torch.zeros(rows, 1),
+        log_prob=torch.zeros(rows),
+        reference=Gaussian(torch.zeros(rows, 1), torch.zeros(rows, 1)),
+        advantage=torch.arange(float(rows)),
+        cost_advantage=zeros,
+        target=(obs @ torch.tensor([1.0, -2.0, 0.5])).unsqueeze(-1),
+    )
+
+
+class LeastSquares:
+    """A quadratic loss in three parameters; remembers which rows it was asked about."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[float]] = []
+
+    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
+        error = batch.obs["policy"] @ vector - batch.target[:, 0]
+        loss = error.square().mean()
+        self.seen.append(batch.advantage.tolist())
+        return loss, {"loss": loss, "policy/kl": error.detach().abs().mean()}
+
+
+def make_solver(vector: Tensor, problem: LeastSquares, **changes) -> MinibatchSolver:
+    arguments = {
+        "optimizer": Adam(0.9, 0.999, 1e-8),
+        "rate": Constant(0.05),
+        "minibatch": 8,
+        "epochs": 1,
+        "max_gradient_norm": math.inf,
+        "target_kl": math.inf,
+        "gradient_metric": "gradient/norm",
+        "compile_steps": False,
+        "generator": torch.Generator().manual_seed(1),
+    }
+    return MinibatchSolver(vector, problem, **(arguments | changes))
+
+
+def test_flat_parameters_are_the_module() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    before = {name: value.clone() for name, value in module.named_parameters()}
+    flat = FlatParameters(module)
+    assert len(flat) == flat.vector.numel() == 3 * 4 + 4 + 4 * 2 + 2
+    for name, view in flat.views(flat.vector).items():
+        assert torch.equal(view, before[name])
+    flat.vector.zero_()
+    assert all(float(p.detach().abs().max()) == 0 for p in module.parameters())
+    with torch.no_grad():
+        module[2].bias.fill_(3.0)
+    assert torch.equal(flat.vector[flat.slices["2.bias"]], torch.full((2,), 3.0))
+    assert flat.slices["0.weight"] == slice(0, 12)
+
+
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-5])
+def test_adam_equals_torch(epsilon: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours = torch.randn(7, generator=generator, dtype=torch.float64)
+    theirs = nn.Parameter(ours.clone())
+    peer = torch.optim.Adam([theirs], lr=0.1, betas=(0.8, 0.99), eps=epsilon)
+    adam = Adam(0.8, 0.99, epsilon)
+    moments = adam.initial(ours)
+    for _ in range(20):
+        gradient = torch.randn(7, generator=generator, dtype=torch.float64)
+        ours, moments = adam.step(ours, moments, gradient, torch.tensor(0.1, dtype=torch.float64))
+        theirs.grad = gradient
+        peer.step()
+    # The count of steps is float32: its powers carry one part in 10⁷.
+    torch.testing.assert_close(ours, theirs.detach(), rtol=1e-6, atol=1e-7)
+
+
+def test_adams_first_step_is_the_sign_of_the_gradient() -> None:
+    adam = Adam(0.9, 0.999, 0.0)
+    gradient = torch.tensor([1e-6, -3.0, 1e4])
+    moved, _ = adam.step(torch.zeros(3), adam.initial(torch.zeros(3)), gradient, torch.tensor(0.1))
+    torch.testing.assert_close(moved, -0.1 * gradient.sign())
+
+
+@pytest.mark.parametrize(("rows", "minibatch"), [(64, 8), (48, 16), (24, 8), (7, 7), (5, 1)])
+def test_every_pass_visits_every_row_once(rows: int, minibatch: int) -> None:
+    problem = LeastSquares()
+    make_solver(torch.zeros(3), problem, minibatch=minibatch, epochs=2).solve(make_batch(rows))
+    visits = problem.seen
+    half = rows // minibatch
+    assert len(visits) == 2 * half
+    assert all(len(rows_of_step) == minibatch for rows_of_step in visits)
+    for part in (visits[:half], visits[half:]):
+        assert sorted(sum(part, [])) == list(map(float, range(rows)))
+    if rows > minibatch > 1:
+        assert visits[:half] != visits[half:], "the second pass is shuffled anew"
+
+
+def test_the_mean_of_minibatch_gradients_is_the_full_gradient() -> None:
+    batch, vector = make_batch(32), torch.tensor([0.1, 0.2, 0.3])
+    gradient = torch.func.grad(lambda v, b: LeastSquares().loss(v, b)[0])
+
+    def rows(part: slice) -> Batch:
+        return torch.utils._pytree.tree_map(lambda x: x[part], batch)
+
+    parts = torch.stack([gradient(vector, rows(slice(i, i + 8))) for i in range(0, 32, 8)])
+    torch.testing.assert_close(parts.mean(0), gradient(vector, batch))
+
+
+def test_one_full_batch_step_is_one_adam_step_on_the_clipped_gradient() -> None:
+    batch, vector = make_batch(16), torch.tensor([0.1, 0.2, 0.3])
+    gradient = torch.func.grad(lambda v: LeastSquares().loss(v, batch)[0])(vector)
+    norm = float(gradient.norm())
+    adam = Adam(0.9, 0.999, 1.0)  # with a large epsilon Adam's step depends on the gradient's size
+    expected, _ = adam.step(vector, adam.initial(vector), gradient * (0.5 / norm), torch.tensor(0.05))
+    report, _ = make_solver(vector, LeastSquares(), minibatch=16, optimizer=adam, max_gradient_norm=0.5).solve(batch)
+    torch.testing.assert_close(vector, expected)
+    assert float(report["gradient/norm"]) == pytest.approx(norm, rel=1e-5)
+    assert norm > 0.5
+
+
+def test_descends_to_the_least_squares_solution() -> None:
+    vector = torch.zeros(3)
+    solver = make_solver(vector, LeastSquares(), epochs=60)
+    solver.solve(make_batch(64))
+    torch.testing.assert_close(vector, torch.tensor([1.0, -2.0, 0.5]), rtol=0, atol=1e-2)
+
+
+def test_compiled_and_eager_steps_are_equal() -> None:
+    vectors = []
+    for compile_steps in (False, True):
+        vector = torch.tensor([0.1, 0.2, 0.3])
+        solver = make_solver(vector, _Pure(), epochs=3, compile_steps=compile_steps, max_gradient_norm=0.5)
+        report, _ = solver.solve(make_batch(64))
+        vectors.append((vector, report["loss"], report["gradient/norm"]))
+    for eager, fused in zip(*vectors, strict=True):
+        torch.testing.assert_close(fused, eager, rtol=1e-6, atol=1e-7)
+
+
+class _Pure(LeastSquares):
+    """Without the memory, which a compiled graph cannot keep."""
+
+    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
+        error = batch.obs["policy"] @ vector - batch.target[:, 0]
+        return error.square().mean(), {"loss": error.square().mean(), "policy/kl": error.abs().mean()}
+
+
+def test_a_minibatch_that_does_not_divide_is_refused() -> None:
+    with pytest.raises(PgrobotError, match="minibatch of 10 does not divide the batch of 64 rows.* is 8"):
+        make_solver(torch.zeros(3), LeastSquares(), minibatch=10).solve(make_batch(64))
+
+
+def test_stops_at_the_first_pass_that_moves_too_far() -> None:
+    problem = LeastSquares()
+    _, stop = make_solver(torch.zeros(3), problem, epochs=5, target_kl=1e-3).solve(make_batch(64))
+    assert stop
+    assert len(problem.seen) == 8, "one pass of eight minibatches"
+    _, stop = make_solver(torch.zeros(3), LeastSquares(), epochs=5).solve(make_batch(64))
+    assert not stop
+
+
+def test_state_continues_bit_for_bit() -> None:
+    batch = make_batch(64)
+    straight, halves = torch.zeros(3), torch.zeros(3)
+    solver = make_solver(straight, LeastSquares())
+    for _ in range(4):
+        solver.solve(batch)
+    first = make_solver(halves, LeastSquares())
+    for _ in range(2):
+        first.solve(batch)
+    state: State = first.state_dict()
+    second = make_solver(halves, LeastSquares(), generator=torch.Generator().manual_seed(99))
+    second.load_state_dict(state)
+    for _ in range(2):
+        second.solve(batch)
+    assert torch.equal(straight, halves)
+
+
+def test_rates() -> None:
+    assert Constant(0.1).anneal(0.5, 0.9) == 0.1
+    assert Linear(0.4, 0.0).anneal(7.0, 0.25) == pytest.approx(0.3)
+    assert Linear(0.4, 0.1).anneal(7.0, 0.0) == 0.4
+    adaptive = KLAdaptive(1e-3, target_kl=0.01, factor=2.0, least=1e-4, greatest=1e-2)
+    assert adaptive.anneal(5e-4, 0.9) == 5e-4
+    assert adaptive.adapt(1e-3, 0.03) == 5e-4
+    assert adaptive.adapt(1e-3, 0.001) == 2e-3
+    assert adaptive.adapt(1e-3, 0.01) == 1e-3
+    assert adaptive.adapt(1.5e-4, 1.0) == 1e-4
+    assert adaptive.adapt(9e-3, 0.0) == 1e-2
+
+
+def test_a_batch_is_sliced_as_a_pytree() -> None:
+    batch = make_batch(6)
+    part = torch.utils._pytree.tree_map(lambda x: x[:2], batch)
+    for field in dataclasses.fields(Batch):
+        value, whole = getattr(part, field.name), getattr(batch, field.name)
+        if isinstance(value, Tensor):
+            assert torch.equal(value, whole[:2])
+    assert torch.equal(part.reference.mean, batch.reference.mean[:2])

@@ -1,0 +1,171 @@
+"""Small worlds in which everything is known, and learners to put into them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from pgrobot.collectors import SimulationCollector
+from pgrobot.constraints import Constraint, CostColumns, Unconstrained
+from pgrobot.critics import MlpCritic
+from pgrobot.estimators import gae
+from pgrobot.learner import Learner
+from pgrobot.objectives import ClippedRatio, Entropy, Objective
+from pgrobot.policies import GaussianPolicy
+from pgrobot.randomness import stream
+from pgrobot.solvers import Adam, Constant, MinibatchSolver
+from pgrobot.types import EnvironmentSpec, Multiplier, Observation, State, Step
+
+
+class TargetWorld:
+    """Every step shows a target in [−1, 1]; the reward is minus the squared distance of the action to it.
+
+    Cost ``above``: 1 per step with an action above 0. Episodes last ``length`` steps and are then truncated; one that
+    sees a target above ``fatal`` terminates. Actions are bounded by ±2.
+    """
+
+    def __init__(self, num_envs: int, seed: int, length: int = 8, fatal: float = 2.0, costs: bool = True) -> None:
+        names = ("above",) if costs else ()
+        self.spec = EnvironmentSpec(
+            name="Target",
+            num_envs=num_envs,
+            observation={"policy": 2},
+            action_low=np.array([-2.0]),
+            action_high=np.array([2.0]),
+            actuators=("motor",),
+            reward_terms=("distance",),
+            costs=names,
+            violations={name: ("motor",) for name in names},
+            max_episode_steps=length,
+            control_dt=1.0,
+        )
+        self._fatal = fatal
+        self._random = np.random.default_rng(seed)
+        self._elapsed = np.zeros(num_envs, np.int64)
+        self._target = np.zeros(num_envs)
+        self.poison: dict[str, float] = {}  # what to spoil in the next step
+
+    def reset(self) -> Observation:
+        self._elapsed[:] = 0
+        self._target = self._random.uniform(-1, 1, self.spec.num_envs)
+        return self._observe()
+
+    def _observe(self) -> Observation:
+        return {"policy": np.stack((self._target, self._elapsed / self.spec.max_episode_steps), axis=1)}
+
+    def step(self, action: np.ndarray) -> Step:
+        reward = -((action[:, 0] - self._target) ** 2)
+        cost = (action > 0).astype(float)[:, : len(self.spec.costs)]
+        self._elapsed += 1
+        terminated = self._target > self._fatal
+        truncated = (self._elapsed >= self.spec.max_episode_steps) & ~terminated
+        self._target = self._random.uniform(-1, 1, self.spec.num_envs)
+        next_obs = self._observe()
+        done = terminated | truncated
+        self._elapsed[done] = 0
+        self._target[done] = self._random.uniform(-1, 1, int(done.sum()))
+        obs = self._observe()
+        if "reward" in self.poison:
+            reward[0] = self.poison.pop("reward")
+        if "obs" in self.poison:
+            obs["policy"][1, 1] = self.poison.pop("obs")
+        return Step(
+            obs=obs,
+            next_obs=next_obs,
+            reward=reward,
+            terms=reward[:, None],
+            cost=cost,
+            terminated=terminated,
+            truncated=truncated,
+            telemetry={"torque": action, **{f"violation/{name}": cost for name in self.spec.costs}},
+            failures=(),
+        )
+
+    def state_dict(self) -> State:
+        return {
+            "elapsed": torch.from_numpy(self._elapsed.copy()),
+            "target": torch.from_numpy(self._target.copy()),
+            "random": self._random.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self._elapsed = state["elapsed"].numpy().copy()
+        self._target = state["target"].numpy().copy()
+        self._random.bit_generator.state = state["random"]
+
+    def close(self) -> None:
+        pass
+
+
+ABOVE = Constraint(name="above", budget=1.0, unit="episode", limit=4.0)
+
+
+def make_policy(width: int = 2, actions: int = 1, seed: int = 0) -> GaussianPolicy:
+    return GaussianPolicy(
+        {"policy": width}, actions, (16,), "tanh", -0.5, (-4.0, 1.0), 10.0, stream(seed, "policy")
+    )
+
+
+def make_critic(columns: Sequence[str], width: int = 2, seed: int = 0) -> MlpCritic:
+    return MlpCritic({"policy": width}, columns, "policy", (16,), "tanh", 10.0, stream(seed, "critic"))
+
+
+def make(
+    environment: TargetWorld,
+    *,
+    seed: int = 0,
+    horizon: int = 16,
+    multiplier: Multiplier | None = None,
+    terms: Mapping[str, Objective] | None = None,
+    minibatch: int = 32,
+    passes: int = 3,
+    rate: float = 1e-2,
+    max_gradient_norm: float = 0.5,
+) -> tuple[SimulationCollector, Learner]:
+    """A collector and a learner of PPO in that world."""
+    spec = environment.spec
+    constraints = (ABOVE,) if spec.costs else ()
+    columns = ("reward", *(f"cost/{name}" for name in spec.costs))
+    policy, critic = make_policy(seed=seed), make_critic(columns, seed=seed)
+    collector = SimulationCollector(
+        environment, policy, CostColumns(constraints, spec.num_envs), horizon, stream(seed, "noise"), "robot"
+    )
+
+    def solver(metric: str) -> functools.partial[MinibatchSolver]:
+        return functools.partial(
+            MinibatchSolver,
+            optimizer=Adam(0.9, 0.999, 1e-8),
+            rate=Constant(rate),
+            minibatch=minibatch,
+            epochs=1,
+            max_gradient_norm=max_gradient_norm,
+            target_kl=float("inf"),
+            gradient_metric=metric,
+            compile_steps=False,
+        )
+
+    learner = Learner(
+        policy=policy,
+        critic=critic,
+        estimator=functools.partial(gae, lam=0.95),
+        terms=terms or {"surrogate": ClippedRatio(1.0, 0.2), "entropy": Entropy(0.0)},
+        policy_solver=solver("gradient/policy_norm"),
+        critic_solver=solver("gradient/critic_norm"),
+        constraints=constraints,
+        multiplier=multiplier or unpriced(columns, constraints, spec.max_episode_steps),
+        columns=columns,
+        discounts={"reward": 0.9, "cost": 0.9},
+        passes=passes,
+        iterations=100,
+        max_episode_steps=spec.max_episode_steps,
+        streams={"policy": stream(seed, "policy_shuffle"), "critic": stream(seed, "critic_shuffle")},
+    )
+    return collector, learner
+
+
+def unpriced(columns: Sequence[str], constraints: Sequence[Constraint], length: int) -> Multiplier:
+    """Costs measured, not priced."""
+    return Unconstrained(constraints=constraints, columns=columns, gamma=0.9, max_episode_steps=length)
