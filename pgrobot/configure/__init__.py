@@ -1,5 +1,14 @@
 """From what a user types to a checked config, and from that to the objects that train."""
 
+from pgrobot.configure.build import (
+    LEARNER,
+    Program,
+    build,
+    build_constraints,
+    build_environment,
+    build_mirrors,
+    build_policy,
+)
 from pgrobot.configure.composition import (
     CONFIG_MODULE,
     CONFIG_NAME,
@@ -17,7 +26,14 @@ from pgrobot.configure.validation import validated
 __all__ = [
     "CONFIG_MODULE",
     "CONFIG_NAME",
+    "LEARNER",
     "VERSION_BASE",
+    "Program",
+    "build",
+    "build_constraints",
+    "build_environment",
+    "build_mirrors",
+    "build_policy",
     "compose",
     "expand",
     "options",

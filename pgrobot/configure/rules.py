@@ -107,6 +107,7 @@ RULES: Mapping[str, Rule] = {
     "evaluation.final_episodes": whole(2),
     "evaluation.mode": one_of("stochastic", "deterministic"),
     "evaluation.confidence": inside(0.0, 1.0),
+    "evaluation.bound": one_of("student-t", "bootstrap"),
     "evaluation.seed": whole(0),
     "constraint.*.budget": real(0.0),
     "constraint.*.limit": real(0.0),

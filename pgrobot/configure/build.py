@@ -1,0 +1,150 @@
+"""From a checked config to the objects that train: the only place where a ``_target_`` is called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pgrobot.collectors import SimulationCollector
+from pgrobot.configure.targets import locate
+from pgrobot.constraints import Constraint, CostColumns
+from pgrobot.diagnostics import EpisodeStatistics
+from pgrobot.guard import GuardedLearner
+from pgrobot.learner import Learner
+from pgrobot.policies import Policy
+from pgrobot.randomness import component_seed, stream
+from pgrobot.tracking import Mirror
+from pgrobot.types import Diagnostic, Environment, EnvironmentSpec
+
+LEARNER = "robot"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Everything the loop needs, not yet started."""
+
+    environment: Environment
+    collector: SimulationCollector
+    learners: Mapping[str, GuardedLearner]
+    policy: Policy  # the one that is evaluated
+    diagnostics: Mapping[str, Diagnostic]
+    iterations: int
+    steps_per_iteration: int  # environment steps
+
+
+def build(cfg: DictConfig, threads: int) -> Program:
+    """Build a run.
+
+    Args:
+        cfg: as ``validated`` returns it.
+        threads: physics threads; 0: one per physical core.
+
+    Raises:
+        PgrobotError: the task cannot provide a cost, or a part refuses its values.
+    """
+    constraints = build_constraints(cfg)
+    environment = build_environment(cfg, cfg.num_envs, component_seed(cfg.seed, "environment"), threads)
+    spec = environment.spec
+    policy = build_policy(cfg, spec)
+    collector = SimulationCollector(
+        environment=environment,
+        policy=policy,
+        cost_columns=CostColumns(constraints, cfg.num_envs),
+        horizon=cfg.horizon,
+        generator=stream(cfg.seed, "action_noise"),
+        learner=LEARNER,
+    )
+    algorithm = construct(cfg, "algorithm")
+    rows = cfg.num_envs * cfg.horizon
+    iterations = math.ceil(cfg.total_steps / rows)
+    learner = Learner(
+        policy=policy,
+        critic=construct(cfg, "critic")(
+            observation=spec.observation, columns=collector.columns, generator=stream(cfg.seed, "critic")
+        ),
+        estimator=algorithm["estimator"],
+        terms=algorithm["objective"],
+        policy_solver=algorithm["policy_solver"],
+        critic_solver=algorithm["critic_solver"],
+        constraints=constraints,
+        multiplier=construct(cfg, "multiplier")(
+            constraints=constraints,
+            columns=collector.columns,
+            gamma=algorithm["discounts"]["cost"],
+            max_episode_steps=spec.max_episode_steps,
+        ),
+        columns=collector.columns,
+        discounts=algorithm["discounts"],
+        passes=algorithm["passes"],
+        iterations=iterations,
+        max_episode_steps=spec.max_episode_steps,
+        streams={name: stream(cfg.seed, f"{name}_shuffle") for name in ("policy", "critic")},
+    )
+    return Program(
+        environment=environment,
+        collector=collector,
+        learners={LEARNER: GuardedLearner(learner)},
+        policy=policy,
+        diagnostics={"episodes": EpisodeStatistics(spec)},
+        iterations=iterations,
+        steps_per_iteration=rows,
+    )
+
+
+def build_constraints(cfg: DictConfig) -> tuple[Constraint, ...]:
+    """The budgets, in the order of the cost columns."""
+    return tuple(Constraint(str(name), c.budget, c.unit, c.limit) for name, c in cfg.constraint.items())
+
+
+def build_environment(cfg: DictConfig, num_envs: int, seed: int, threads: int) -> Environment:
+    """``num_envs`` environments of the task with the costs of its constraints.
+
+    Raises:
+        PgrobotError: the task cannot provide a cost.
+    """
+    costs = {str(name): construct(cfg, f"constraint.{name}.cost") for name in cfg.constraint}
+    made: Environment = construct(cfg, "task").make(num_envs, costs, seed, threads)
+    return made
+
+
+def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:
+    """The policy as it is before training."""
+    made: Policy = construct(cfg, "policy")(
+        observation=spec.observation, actions=len(spec.actuators), generator=stream(cfg.seed, "policy")
+    )
+    return made
+
+
+def build_mirrors(cfg: DictConfig) -> dict[str, Mirror]:
+    """The trackers that mirror the metrics, by name."""
+    return dict(construct(cfg, "tracker"))
+
+
+def construct(cfg: DictConfig, path: str) -> Any:
+    """Call every ``_target_`` at and below the key ``path``, inner ones first; ``_partial_`` ones stay uncalled.
+
+    Raises:
+        PgrobotError: a target is not trusted, or refuses its arguments.
+    """
+    return _construct(OmegaConf.to_container(OmegaConf.select(cfg, path)), path, list(cfg.modules))
+
+
+def _construct(node: Any, path: str, modules: Sequence[str]) -> Any:
+    if isinstance(node, list):
+        return [_construct(child, f"{path}.{index}", modules) for index, child in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    arguments = {
+        key: _construct(child, f"{path}.{key}", modules)
+        for key, child in node.items()
+        if key not in ("_target_", "_partial_")
+    }
+    if "_target_" not in node:
+        return arguments
+    target: Callable[..., Any] = locate(path, node["_target_"], modules)
+    return partial(target, **arguments) if node.get("_partial_", False) else target(**arguments)

@@ -1,0 +1,26 @@
+"""Running: from overrides to a run directory that tells everything."""
+
+from pgrobot.run.evaluation import Setting, evaluation
+from pgrobot.run.program import Surroundings, run
+from pgrobot.run.report import STYLES, number, print_evaluation, print_next
+from pgrobot.run.request import Request, prepare, saved_config
+from pgrobot.run.result import FAILED, FINISHED, STOPPED, Result, read_result
+
+__all__ = [
+    "FAILED",
+    "FINISHED",
+    "STOPPED",
+    "STYLES",
+    "Request",
+    "Result",
+    "Setting",
+    "Surroundings",
+    "evaluation",
+    "number",
+    "prepare",
+    "print_evaluation",
+    "print_next",
+    "read_result",
+    "run",
+    "saved_config",
+]

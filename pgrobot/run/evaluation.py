@@ -1,0 +1,95 @@
+"""Evaluating a frozen policy of a run: environments, episodes and random streams of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from pgrobot.collectors import ActionMap
+from pgrobot.configure import build_constraints, build_environment
+from pgrobot.evaluate import Act, Episodes, evaluate, summary
+from pgrobot.policies import Policy
+from pgrobot.randomness import component_seed, stream
+from pgrobot.types import EnvironmentSpec, Observation
+
+# Episodes of an evaluation run side by side, one per environment as long as there are no more than this.
+MOST_ENVIRONMENTS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How to evaluate.
+
+    Attributes:
+        episodes: how many.
+        purpose: names the random streams: ``selection`` chooses the best policy and ``final`` judges it, on other
+            episodes, so that the choice does not flatter the verdict.
+        mode: ``stochastic`` as trained, or ``deterministic``: the mean action.
+        confidence: of the bounds.
+        bound: how the bounds on a mean are found.
+        seed: of all streams.
+        threads: physics threads; 0: one per physical core.
+    """
+
+    episodes: int
+    purpose: str
+    mode: str
+    confidence: float
+    bound: str
+    seed: int
+    threads: int
+
+
+def evaluation(cfg: DictConfig, policy: Policy, setting: Setting) -> dict[str, Any]:
+    """Evaluate a policy; the same setting gives the same numbers.
+
+    Returns:
+        ``return`` and ``costs`` as in ``result.json``, and ``failures``, the number of simulations that broke.
+
+    Raises:
+        PgrobotError: the setting is out of range.
+    """
+    episodes = run_episodes(cfg, policy, setting)
+    told = summary(episodes, build_constraints(cfg), setting.confidence, setting.bound)
+    return {**told, "failures": len(episodes.failures)}
+
+
+def run_episodes(cfg: DictConfig, policy: Policy, setting: Setting) -> Episodes:
+    """Run whole episodes of a policy in environments of their own."""
+    seed = component_seed(setting.seed, f"{setting.purpose}/environment")
+    environment = build_environment(cfg, min(setting.episodes, MOST_ENVIRONMENTS), seed, setting.threads)
+    try:
+        generator = stream(setting.seed, f"{setting.purpose}/action_noise")
+        act = actor(policy, environment.spec, setting.mode, generator)
+        return evaluate(act, environment, setting.episodes, cfg.algorithm.discounts.cost)
+    finally:
+        environment.close()
+
+
+def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Generator) -> Act:
+    """Make a policy act on observations as an environment gives them, in action-space units; its carry starts empty."""
+    to_environment = ActionMap.of(spec)
+    carry = torch.zeros(spec.num_envs, policy.carry_size)
+    start = torch.zeros(spec.num_envs, dtype=torch.bool)
+
+    @torch.no_grad()
+    def act(obs: Observation) -> Any:
+        nonlocal carry
+        rows = {name: torch.as_tensor(value, dtype=torch.float32) for name, value in obs.items()}
+        distribution, carry = policy(rows, carry, start)
+        action = distribution.mean if mode == "deterministic" else distribution.sample(generator)
+        return to_environment(action.numpy())
+
+    return act
+
+
+def as_metrics(told: Mapping[str, Any]) -> dict[str, float]:
+    """An evaluation as metrics of the iteration that it looked at."""
+    metrics = {"evaluation/return/mean": told["return"]["mean"]}
+    for name, cost in told["costs"].items():
+        metrics |= {f"evaluation/cost/{name}/{key}": cost[key] for key in ("mean", "upper", "budget")}
+    return metrics

@@ -1,0 +1,144 @@
+"""The run program: a directory, training in it until the end or a signal, and the verdict."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from pgrobot.configure import Program, build, build_mirrors
+from pgrobot.files import write_atomically
+from pgrobot.run.request import Request
+from pgrobot.run.result import FINISHED, STOPPED, Result
+from pgrobot.run.stop import StopRequest
+from pgrobot.run.training import Training
+from pgrobot.run_directory import RunDirectory
+from pgrobot.tracking import Progress, RunInfo, open_console, open_mirrors
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a run takes place; none of it changes what comes out.
+
+    Attributes:
+        command: noted in the manifest.
+        group: the sweep that the run belongs to, or empty.
+        threads: physics threads where the config leaves them open; 0: one per physical core.
+        console: shows the progress.
+    """
+
+    command: tuple[str, ...]
+    group: str
+    threads: int
+    console: Console
+
+
+def run(request: Request, surroundings: Surroundings) -> Result:
+    """Train, evaluate and write the result.
+
+    A first SIGINT or SIGTERM ends the run after the iteration, saved and ready to be resumed.
+
+    Raises:
+        PgrobotError: the directory is in use, holds another run or cannot be written; a part of the config cannot be
+            built; the past cannot be read. Nothing was created then.
+    """
+    cfg = request.cfg
+    threads = cfg.threads or surroundings.threads
+    with ExitStack() as stack:
+        stack.enter_context(_one_torch_thread())
+        mirrors = build_mirrors(cfg)
+        program = build(cfg, threads)
+        stack.callback(program.environment.close)
+        directory = stack.enter_context(_directory(request, surroundings.command))
+        stack.enter_context(_log_file(directory.path / "run.log"))
+        stop = stack.enter_context(StopRequest())
+        trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group))
+        for tracker in trackers:
+            stack.callback(tracker.close)
+        progress = Progress(program.iterations * program.steps_per_iteration)
+        display = open_console(_title(cfg, program), str(directory.path), progress, surroundings.console)
+        training = Training(cfg, program, directory, (display, *trackers), threads)
+        try:
+            if request.resume:
+                training.restore()
+                write_atomically(directory.path / "config.yaml", OmegaConf.to_yaml(cfg).encode())
+            else:
+                training.start()
+            training.run(stop)
+        finally:
+            display.close()
+        if stop.signal:
+            return Result(directory.path, STOPPED, training.metrics, {}, stop.exit_code)
+        with surroundings.console.status("Evaluating the best policy"):
+            told = training.judge()
+        result = {
+            "status": FINISHED,
+            **told,
+            "env_steps": training.step,
+            "env_steps_per_s": training.step / training.training_s,
+            "wall_s": training.wall_s,
+        }
+        directory.finish(result)
+        return Result(directory.path, FINISHED, training.metrics, result, 0)
+
+
+@contextmanager
+def _directory(request: Request, command: Sequence[str]) -> Iterator[RunDirectory]:
+    if request.resume:
+        directory = RunDirectory.open(request.directory, command)
+    else:
+        config = OmegaConf.to_yaml(request.cfg)
+        directory = RunDirectory.create(
+            request.directory, config, request.overrides, request.cfg.seed, command
+        )
+    with directory:
+        yield directory
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Networks of this size are fastest on one thread, and the physics has its own."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Keep what pgrobot logs in the run directory too."""
+    logger = logging.getLogger("pgrobot")
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _info(cfg: DictConfig, directory: RunDirectory, group: str) -> RunInfo:
+    config = OmegaConf.to_container(cfg)
+    assert isinstance(config, dict)
+    return RunInfo(
+        directory=directory.path,
+        id=directory.id,
+        name=directory.path.name,
+        group=group,
+        tags=(cfg.task.get("name", "task"), cfg.algorithm.name, *map(str, cfg.constraint)),
+        config={str(key): value for key, value in config.items()},
+    )
+
+
+def _title(cfg: DictConfig, program: Program) -> str:
+    limited = ", ".join(map(str, cfg.constraint)) or "nothing limited"
+    return f"{program.environment.spec.name} · {cfg.algorithm.name} · {limited} · seed {cfg.seed}"

@@ -1,0 +1,132 @@
+"""From overrides to a run that may start: composed, checked, and given its directory; nothing is created yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from pgrobot.configure import compose, parse, resolved, validated
+from pgrobot.errors import PgrobotError
+from pgrobot.run_directory import find_checkpoint
+
+# What may differ from the run that is resumed, because the past does not depend on it.
+CHANGEABLE = ("total_steps", "threads", "checkpoint", "evaluation", "tracker", "modules", "resume")
+# Recipes that write into the whole config, so that every key of theirs has to be compared.
+RECIPES = ("experiment", "debug")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A run to start, or to take up again.
+
+    Attributes:
+        cfg: the job's config, checked.
+        overrides: what the user typed, without what concerns Hydra alone.
+        directory: where the run lies or will lie.
+        resume: whether ``directory`` holds the run's past.
+    """
+
+    cfg: DictConfig
+    overrides: tuple[str, ...]
+    directory: Path
+    resume: bool
+
+
+def prepare(overrides: Sequence[str]) -> Request:
+    """Compose and check a run.
+
+    Args:
+        overrides: as typed; ``resume=<run>`` takes the config of that run instead of the default one.
+
+    Raises:
+        PgrobotError: one sentence about the first thing that is wrong.
+    """
+    cfg = compose(overrides)
+    if cfg.resume:
+        return _resumed(cfg, list(overrides))
+    return Request(validated(cfg), _concerning_the_job(overrides), Path(cfg.hydra.run.dir), resume=False)
+
+
+def saved_config(run: Path) -> DictConfig:
+    """Read the config of a run directory, without trusting what it names.
+
+    Raises:
+        PgrobotError: it is not there or is not a config.
+    """
+    path = run / "config.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PgrobotError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise PgrobotError(f"{path} is not the config of a run")
+    return OmegaConf.create(content)
+
+
+def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
+    run = Path(str(cfg.resume))
+    find_checkpoint(run, "last")
+    saved = saved_config(run)
+    typed = {override.key_or_group: line for override, line in zip(parse(overrides), overrides, strict=True)}
+    if "hydra.run.dir" in typed:
+        raise PgrobotError(f"resume={run} goes on in that directory: leave out hydra.run.dir")
+    before = _saved_overrides(run)
+    changes = [key for key in typed if key != "resume" and not key.startswith("hydra")]
+    if changes:
+        kept = [
+            line
+            for override, line in zip(parse(before), before, strict=True)
+            if override.key_or_group not in typed
+        ]
+        wanted = resolved(compose([*kept, *overrides]))
+        for key in changes:
+            _check_past(key, saved, wanted, run)
+        for key in CHANGEABLE:
+            if any(_below(change, key) for change in changes):
+                saved[key] = wanted[key]
+    # Modules to trust are named by whoever resumes: the directory may be somebody else's.
+    saved.modules = cfg.modules
+    saved.resume = ""
+    return Request(validated(saved), tuple(before), run, resume=True)
+
+
+def _check_past(key: str, saved: DictConfig, wanted: DictConfig, run: Path) -> None:
+    compared = list(saved) if key in RECIPES else [key]
+    for name in map(str, compared):
+        if any(_below(name, changeable) for changeable in CHANGEABLE):
+            continue
+        old, new = (OmegaConf.select(node, name) for node in (saved, wanted))
+        if old != new:
+            told = (
+                f"{name} was {old} in {run}"
+                if not OmegaConf.is_config(old)
+                else f"{name} was another in {run}"
+            )
+            raise PgrobotError(
+                f"{told} and its past depends on it: only {', '.join(CHANGEABLE[:-1])} may change"
+            )
+
+
+def _saved_overrides(run: Path) -> list[str]:
+    try:
+        lines: Any = yaml.safe_load((run / "overrides.yaml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PgrobotError(
+            f"{run / 'overrides.yaml'} cannot be read: {' '.join(str(error).split())}"
+        ) from error
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise PgrobotError(f"{run / 'overrides.yaml'} is not a list of overrides")
+    return lines
+
+
+def _concerning_the_job(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(line for line in overrides if not line.lstrip("+~").startswith(("hydra.", "hydra/")))
+
+
+def _below(key: str, parent: str) -> bool:
+    return key == parent or key.startswith(f"{parent}.")

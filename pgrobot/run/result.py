@@ -1,0 +1,55 @@
+"""What a run came to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pgrobot.errors import PgrobotError
+
+FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A run that ended.
+
+    Attributes:
+        path: the run directory.
+        status: ``finished``, or ``stopped`` by the user, who may resume it.
+        metrics: of the last iteration.
+        evaluation: the content of ``result.json``; empty unless finished.
+        exit_code: what the command line ends with.
+    """
+
+    path: Path
+    status: str
+    metrics: Mapping[str, float]
+    evaluation: Mapping[str, Any]
+    exit_code: int
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """``satisfied``, ``violated`` or ``undecided`` for every constraint; empty unless finished."""
+        return {name: cost["verdict"] for name, cost in self.evaluation.get("costs", {}).items()}
+
+
+def read_result(run: Path) -> dict[str, Any]:
+    """Read ``result.json``; empty where there is none.
+
+    Raises:
+        PgrobotError: it is not what a run writes.
+    """
+    path = run / "result.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise PgrobotError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict) or "status" not in content:
+        raise PgrobotError(f"{path} is not the result of a run")
+    return content

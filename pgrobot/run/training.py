@@ -1,0 +1,195 @@
+"""Training in a run directory: iterations, metrics, evaluations and checkpoints, from wherever the past ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from omegaconf import DictConfig
+
+from pgrobot import checkpoint
+from pgrobot.configure import LEARNER, Program
+from pgrobot.errors import PgrobotError
+from pgrobot.loop import train
+from pgrobot.run.evaluation import Setting, as_metrics, evaluation
+from pgrobot.run.faults import FaultRecorder
+from pgrobot.run.selection import WORST, Score, score
+from pgrobot.run.stop import StopRequest
+from pgrobot.run_directory import RunDirectory
+from pgrobot.types import Metrics, State, Tracker
+
+_logger = logging.getLogger(__name__)
+
+
+class Training:
+    """A run between its first and its last iteration.
+
+    Args:
+        cfg: the job's config.
+        program: as built for it.
+        directory: where it is kept.
+        trackers: told every iteration's metrics.
+        threads: physics threads of evaluations.
+
+    Attributes:
+        step: environment steps done.
+        wall_s: seconds spent, those of the past included.
+        training_s: the part of them that was collecting and learning.
+        metrics: of the last iteration.
+    """
+
+    def __init__(
+        self,
+        cfg: DictConfig,
+        program: Program,
+        directory: RunDirectory,
+        trackers: Sequence[Tracker],
+        threads: int,
+    ) -> None:
+        self.metrics: Metrics = {}
+        self.training_s = 0.0
+        self._cfg = cfg
+        self._program = program
+        self._directory = directory
+        self._trackers = trackers
+        self._threads = threads
+        self._faults = FaultRecorder(directory, directory.config)
+        self._done = 0
+        self._best = WORST
+        self._past_s = 0.0
+        self._began = time.perf_counter()
+
+    @property
+    def step(self) -> int:
+        return self._done * self._program.steps_per_iteration
+
+    @property
+    def wall_s(self) -> float:
+        return self._past_s + time.perf_counter() - self._began
+
+    def start(self) -> None:
+        """Save the beginning, so that there always is something to resume."""
+        checkpoint.save(self._directory.checkpoint("last"), self.state_dict())
+
+    def restore(self) -> None:
+        """Take up the past where the last checkpoint left it.
+
+        Raises:
+            PgrobotError: the checkpoint cannot be read, or is already past the last iteration.
+        """
+        path = self._directory.checkpoint("last")
+        state = checkpoint.load(path)
+        try:
+            self._load(state)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            words = " ".join(str(error).split())
+            raise PgrobotError(f"{path} does not fit the config beside it: {words}") from error
+        last = self._program.iterations
+        if self._done > last or (self._done == last and self._directory.finished):
+            raise PgrobotError(
+                f"{self._directory.path} is done with its {self.step} steps: go on by adding total_steps=<more>"
+            )
+        self._directory.rewind(self.step)
+
+    def run(self, stop: StopRequest) -> None:
+        """Train until the last iteration, or until asked to stop; either way everything is saved."""
+        program = self._program
+        remaining = range(self._done, program.iterations)
+        before = time.perf_counter()
+        for _, learnt in train(
+            program.collector, program.learners, remaining, tuple(program.diagnostics.values())
+        ):
+            seconds = time.perf_counter() - before
+            self._done += 1
+            self.training_s += seconds
+            metrics = self._look(learnt)
+            metrics |= {
+                "time/wall_s": self.wall_s,
+                "time/env_steps_per_s": program.steps_per_iteration / seconds,
+            }
+            self.metrics = metrics
+            self._directory.metrics.write(self.step, metrics)
+            for tracker in self._trackers:
+                tracker.write(self.step, metrics)
+            if self._due(self._cfg.checkpoint.every):
+                self._save("last", f"step_{self.step}")
+            elif stop.signal:
+                self._save("last")
+            if stop.signal:
+                return
+            before = time.perf_counter()
+
+    def judge(self) -> dict[str, Any]:
+        """Evaluate the best policy on episodes that did not choose it."""
+        state = checkpoint.load(self._directory.checkpoint("best"))
+        self._program.policy.load_state_dict(state["learners"][LEARNER]["policy"])
+        told = self._evaluation("final", self._cfg.evaluation.final_episodes)
+        return {**told, "best_step": state["global_step"]}
+
+    def state_dict(self) -> State:
+        """Everything that a bit-exact continuation needs, the clock, and what wrote it."""
+        program = self._program
+        return {
+            "iteration": self._done,
+            "global_step": self.step,
+            "learners": {name: learner.state_dict() for name, learner in program.learners.items()},
+            "collector": program.collector.state_dict(),
+            "diagnostics": {name: part.state_dict() for name, part in program.diagnostics.items()},
+            "best": {"feasible": self._best.feasible, "merit": self._best.merit},
+            "clock": {"wall_s": self.wall_s, "training_s": self.training_s},
+            "config": self._directory.config,
+            "versions": {name: version(name) for name in ("pgrobot", "torch", "mujoco")},
+        }
+
+    def _load(self, state: State) -> None:
+        program = self._program
+        for name, learner in program.learners.items():
+            learner.load_state_dict(state["learners"][name])
+        program.collector.load_state_dict(state["collector"])
+        for name, part in program.diagnostics.items():
+            part.load_state_dict(state["diagnostics"][name])
+        self._best = Score(**state["best"])
+        self._past_s = state["clock"]["wall_s"]
+        self.training_s = state["clock"]["training_s"]
+        self._done = state["iteration"]
+
+    def _look(self, metrics: Metrics) -> Metrics:
+        """Add to what was learnt: broken simulations, skipped updates, an evaluation if one is due."""
+        failures = self._program.collector.failures
+        for sentence in failures:
+            _logger.warning("%s", sentence)
+        self._faults.look(self.step, self._program.learners)
+        told = metrics | {"simulation/failures": float(len(failures))}
+        return told | self._evaluate() if self._due(self._cfg.evaluation.every) else told
+
+    def _evaluate(self) -> Metrics:
+        told = self._evaluation("selection", self._cfg.evaluation.episodes)
+        candidate = score(told["return"]["mean"], list(told["costs"].values()))
+        if candidate >= self._best:
+            self._best = candidate
+            self._save("best")
+        return as_metrics(told)
+
+    def _evaluation(self, purpose: str, episodes: int) -> dict[str, Any]:
+        chosen = self._cfg.evaluation
+        setting = Setting(
+            episodes, purpose, chosen.mode, chosen.confidence, chosen.bound, chosen.seed, self._threads
+        )
+        return evaluation(self._cfg, self._program.policy, setting)
+
+    def _due(self, every: int) -> bool:
+        """Whether this iteration crossed a multiple of ``every`` steps, or is the last."""
+        before = self.step - self._program.steps_per_iteration
+        return self.step // every > before // every or self._done == self._program.iterations
+
+    def _save(self, *names: str) -> None:
+        """Write checkpoints; one that finds no room costs that checkpoint, not the run."""
+        state = self.state_dict()
+        for name in names:
+            try:
+                checkpoint.save(self._directory.checkpoint(name), state)
+            except PgrobotError as error:
+                _logger.warning("%s Training goes on.", error)
