@@ -14,16 +14,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A room imports from lower floors and from itself, never from a neighbour.
 FLOORS = (
-    ("errors", "randomness", "distributions"),
+    ("errors", "randomness", "compilation", "distributions"),
     ("types", "normalizer"),
-    ("estimators", "objectives", "constraints", "policies", "critics", "simulation"),
-    ("signals", "collectors", "diagnostics", "tracking"),
-    ("solvers", "checkpoint", "run_directory", "evaluate"),
+    ("batch", "files", "mlp"),
+    ("estimators", "objectives", "constraints", "policies", "critics", "simulation", "diagnostics", "tracking", "guard"),
+    ("signals", "collectors", "checkpoint", "run_directory", "evaluate"),
+    ("solvers",),
     ("learner",),
     ("loop",),
     ("configure",),
-    ("report",),
-    ("run",),
+    ("run", "help"),
+    ("sweep",),
     ("cli",),
     ("__init__", "__main__"),
 )
