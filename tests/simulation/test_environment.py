@@ -179,6 +179,16 @@ def test_an_error_that_mujoco_raises_ends_only_that_episode(monkeypatch: pytest.
     assert "MuJoCo stopped with 'mj_stackAlloc: out of memory'" in step.failures[0]
 
 
+def test_a_state_that_turns_nan_without_a_warning_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = make("hopper", 3)
+    environment.reset()
+    batch = environment.simulation.batch._batch
+    monkeypatch.setattr(batch, "step", lambda nstep: environment.simulation.qvel.__setitem__((1, 5), np.nan))
+    step = environment.step(np.zeros((3, 3)))
+    assert list(step.truncated) == [False, True, False]
+    assert "the velocity of joint 'foot_joint' is not finite" in step.failures[0]
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [("hopper", {}), ("ant", {}), ("humanoid", {"version": "v4"}), ("reacher", {"version": "v4"})],
@@ -198,6 +208,15 @@ def test_a_saved_state_continues_to_the_last_bit(name: str, options: dict[str, A
     resumed.reset()
     resumed.load_state_dict(torch.load(file, weights_only=True))
     assert same(run(resumed, actions[25:]), expected)
+
+
+def test_a_simulation_that_breaks_right_after_a_resume_ends_on_what_it_saw_last() -> None:
+    environment, resumed = make("hopper", 1), make("hopper", 1, seed=1)
+    last = environment.reset()["policy"]
+    resumed.load_state_dict(environment.state_dict())
+    step = resumed.step(np.full((1, 3), np.nan))
+    assert step.truncated[0]
+    assert np.array_equal(step.next_obs["policy"], last)
 
 
 def test_a_state_of_another_size_is_refused() -> None:
