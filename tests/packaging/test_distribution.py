@@ -56,18 +56,18 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def expected_files() -> set[str]:
+def expected_files(source: Path) -> set[str]:
     return {
-        f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
+        f"{inside}/{path.relative_to(source / folder).as_posix()}"
         for folder, inside in INSTALLED_AS.items()
         for suffix in (".py", ".yaml", ".xml", ".typed")
-        for path in (ROOT / folder).rglob(f"*{suffix}")
+        for path in (source / folder).rglob(f"*{suffix}")
     }
 
 
-def test_the_wheel_holds_every_module_config_and_model_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_every_module_config_and_model_and_nothing_else(source: Path, wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert names == expected_files()
+    assert names == expected_files(source)
 
 
 def test_the_source_distribution_builds_the_same_wheel(source: Path, wheel: Path, tmp_path: Path) -> None:
