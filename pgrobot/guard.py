@@ -54,7 +54,8 @@ def check_rollout(rollout: Rollout) -> None:
     suspects = {name: value for name, value in quantities.items() if not bool(value.sum().isfinite())}
     found = [(first, name) for name, value in suspects.items() if (first := _first_bad(value)) is not None]
     if found:
-        (time, environment, component), name = min(found)
+        # Of one step the first in the order above: the observation came before the action.
+        (time, environment, component), name = min(found, key=lambda item: item[0][0])
         part = f", component {component}" if suspects[name].shape[-1] > 1 else ""
         value = float(suspects[name][time, environment, component])
         raise NonFiniteError(f"{name} is {value} at step {time} of environment {environment}{part}")

@@ -27,7 +27,9 @@ class TargetWorld:
     sees a target above ``fatal`` terminates. Actions are bounded by ±2.
     """
 
-    def __init__(self, num_envs: int, seed: int, length: int = 8, fatal: float = 2.0, costs: bool = True) -> None:
+    def __init__(
+        self, num_envs: int, seed: int, length: int = 8, fatal: float = 2.0, costs: bool = True
+    ) -> None:
         names = ("above",) if costs else ()
         self.spec = EnvironmentSpec(
             name="Target",
@@ -38,7 +40,7 @@ class TargetWorld:
             actuators=("motor",),
             reward_terms=("distance",),
             costs=names,
-            violations={name: ("motor",) for name in names},
+            violations=dict.fromkeys(names, ("motor",)),
             max_episode_steps=length,
             control_dt=1.0,
         )

@@ -46,7 +46,9 @@ def test_kl_equals_quadrature() -> None:
 
 
 def test_sample_has_the_stated_moments() -> None:
-    gaussian = Gaussian(torch.tensor([1.0, -2.0]).expand(200_000, 2), torch.tensor([0.0, -1.0]).expand(200_000, 2))
+    gaussian = Gaussian(
+        torch.tensor([1.0, -2.0]).expand(200_000, 2), torch.tensor([0.0, -1.0]).expand(200_000, 2)
+    )
     sample = gaussian.sample(torch.Generator().manual_seed(3))
     torch.testing.assert_close(sample.mean(0), gaussian.mean[0], rtol=0, atol=0.01)
     torch.testing.assert_close(sample.std(0), gaussian.std[0], rtol=0.01, atol=0)

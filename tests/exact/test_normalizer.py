@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
+from toys import make_critic
 
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer, RunningMoments
-from toys import make_critic
 
 
 def test_merging_parts_equals_the_whole() -> None:

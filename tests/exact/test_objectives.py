@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 from torch.func import grad, jacrev
+from toys import make_critic, make_policy
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Gaussian
 from pgrobot.objectives import ClippedRatio, Entropy
 from pgrobot.solvers import CriticProblem, FlatParameters, PolicyProblem
-from toys import make_critic, make_policy
 
 TERMS = {"surrogate": ClippedRatio(1.0, 0.2), "entropy": Entropy(0.01)}
 
@@ -59,7 +59,9 @@ def finite_differences(function, vector: Tensor, step: float = 1e-6) -> Tensor:
 
 def test_gradient_of_the_policy_problem_is_its_finite_difference() -> None:
     problem, vector, batch = policy_problem()
-    away = vector + 0.05 * torch.randn(len(vector), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    away = vector + 0.05 * torch.randn(
+        len(vector), generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     exact = grad(lambda v: problem.loss(v, batch)[0])(away)
     numeric = finite_differences(lambda v: problem.loss(v, batch)[0], away)
     torch.testing.assert_close(exact, numeric, rtol=1e-5, atol=1e-8)
@@ -68,7 +70,9 @@ def test_gradient_of_the_policy_problem_is_its_finite_difference() -> None:
 
 def test_gradient_of_kl_and_costs_is_their_finite_difference() -> None:
     problem, vector, batch = policy_problem()
-    away = vector + 0.05 * torch.randn(len(vector), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    away = vector + 0.05 * torch.randn(
+        len(vector), generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     torch.testing.assert_close(
         grad(lambda v: problem.kl(v, batch))(away), finite_differences(lambda v: problem.kl(v, batch), away),
         rtol=1e-5, atol=1e-8,
@@ -93,7 +97,9 @@ def test_at_the_reference_the_gradient_is_the_policy_gradient_and_kl_is_flat() -
 
 
 @pytest.mark.parametrize(("log_ratio", "advantage", "passes"), [(0.5, 1.0, False), (-0.5, -1.0, False), (0.5, -1.0, True), (-0.5, 1.0, True), (0.1, 1.0, True)])  # fmt: skip
-def test_a_clipped_sample_contributes_exactly_no_gradient(log_ratio: float, advantage: float, passes: bool) -> None:
+def test_a_clipped_sample_contributes_exactly_no_gradient(
+    log_ratio: float, advantage: float, passes: bool
+) -> None:
     problem, vector, batch = policy_problem({"surrogate": ClippedRatio(1.0, 0.2)})
     batch = dataclasses.replace(
         batch,
@@ -156,10 +162,14 @@ def test_a_log_std_at_its_bound_neither_collapses_nor_explodes() -> None:
     policy = make_policy()
     with torch.no_grad():
         policy.log_std.fill_(-9.0)
-    distribution, _ = policy({"policy": torch.zeros(1, 2)}, torch.zeros(1, 0), torch.zeros(1, dtype=torch.bool))
+    distribution, _ = policy(
+        {"policy": torch.zeros(1, 2)}, torch.zeros(1, 0), torch.zeros(1, dtype=torch.bool)
+    )
     assert distribution.log_std.item() == -4.0
     policy.log_std.data.fill_(9.0)
-    distribution, _ = policy({"policy": torch.zeros(1, 2)}, torch.zeros(1, 0), torch.zeros(1, dtype=torch.bool))
+    distribution, _ = policy(
+        {"policy": torch.zeros(1, 2)}, torch.zeros(1, 0), torch.zeros(1, dtype=torch.bool)
+    )
     assert distribution.log_std.item() == 1.0
 
 

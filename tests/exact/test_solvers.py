@@ -133,7 +133,9 @@ def test_one_full_batch_step_is_one_adam_step_on_the_clipped_gradient() -> None:
     norm = float(gradient.norm())
     adam = Adam(0.9, 0.999, 1.0)  # with a large epsilon Adam's step depends on the gradient's size
     expected, _ = adam.step(vector, adam.initial(vector), gradient * (0.5 / norm), torch.tensor(0.05))
-    report, _ = make_solver(vector, LeastSquares(), minibatch=16, optimizer=adam, max_gradient_norm=0.5).solve(batch)
+    report, _ = make_solver(
+        vector, LeastSquares(), minibatch=16, optimizer=adam, max_gradient_norm=0.5
+    ).solve(batch)
     torch.testing.assert_close(vector, expected)
     assert float(report["gradient/norm"]) == pytest.approx(norm, rel=1e-5)
     assert norm > 0.5

@@ -1,0 +1,97 @@
+"""The collector: a rollout is what happened, nothing less and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from toys import TargetWorld, make
+
+from pgrobot.collectors import ActionMap
+from pgrobot.types import EnvironmentSpec, Step
+
+
+class Recorded(TargetWorld):
+    """Keeps every action it was given and every step it made."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.actions: list[np.ndarray] = []
+        self.steps: list[Step] = []
+
+    def step(self, action: np.ndarray) -> Step:
+        self.actions.append(action.copy())
+        self.steps.append(super().step(action))
+        return self.steps[-1]
+
+
+def test_a_rollout_is_what_happened() -> None:
+    world = Recorded(3, 0, length=5, fatal=0.9)
+    collector, _ = make(world)
+    for part in range(2):
+        rollout = collector.collect()["robot"]
+        for t in range(16):
+            step = world.steps[part * 16 + t]
+            expected = np.clip(rollout.action[t].double().numpy(), -1, 1) * 2
+            np.testing.assert_array_equal(world.actions[part * 16 + t], expected)
+            np.testing.assert_array_equal(rollout.reward[t, :, 0].numpy(), step.reward.astype(np.float32))
+            np.testing.assert_array_equal(rollout.reward[t, :, 1].numpy(), step.cost[:, 0].astype(np.float32))
+            np.testing.assert_array_equal(
+                rollout.next_obs["policy"][t].numpy(), step.next_obs["policy"].astype("f")
+            )
+            np.testing.assert_array_equal(rollout.terminated[t].numpy(), step.terminated)
+            np.testing.assert_array_equal(rollout.truncated[t].numpy(), step.truncated)
+            np.testing.assert_array_equal(
+                rollout.telemetry["terms"][t].numpy(), step.terms.astype(np.float32)
+            )
+            if t + 1 < 16:
+                np.testing.assert_array_equal(
+                    rollout.obs["policy"][t + 1].numpy(), step.obs["policy"].astype("f")
+                )
+    assert rollout.columns == ("reward", "cost/above")
+
+
+def test_successors_are_the_next_rows_except_where_an_episode_ended() -> None:
+    rollout = make(TargetWorld(3, 0, length=5, fatal=0.9))[0].collect()["robot"]
+    same = (rollout.obs["policy"][1:] == rollout.next_obs["policy"][:-1]).all(-1)
+    assert torch.equal(same, ~rollout.done[:-1])
+    assert rollout.terminated.any()
+    assert rollout.truncated.any()
+
+
+def test_age_and_episode_start_follow_the_episodes_across_rollouts() -> None:
+    collector, _ = make(TargetWorld(3, 0, length=5, fatal=0.9))
+    age = torch.zeros(3, dtype=torch.int64)
+    for _ in range(3):
+        rollout = collector.collect()["robot"]
+        for t in range(16):
+            assert torch.equal(rollout.telemetry["age"][t], age)
+            assert torch.equal(rollout.episode_start[t], age == 0)
+            age = torch.where(rollout.done[t], 0, age + 1)
+
+
+def test_log_prob_is_the_acting_policys() -> None:
+    collector, learner = make(TargetWorld(3, 0))
+    rollout = collector.collect()["robot"]
+    distribution, _ = learner.policy(rollout.obs, rollout.carry, rollout.episode_start)
+    torch.testing.assert_close(distribution.log_prob(rollout.action), rollout.log_prob, rtol=0, atol=1e-6)
+    noise = (rollout.action - distribution.mean) / distribution.std
+    assert 0.5 < float(noise.detach().std()) < 1.5, "actions are drawn, not the mean"
+
+
+def test_action_map() -> None:
+    spec = EnvironmentSpec(
+        name="Mixed",
+        num_envs=1,
+        observation={"policy": 1},
+        action_low=np.array([-0.4, 0.0, -np.inf]),
+        action_high=np.array([0.4, 3.0, np.inf]),
+        actuators=("a", "b", "c"),
+        reward_terms=(),
+        costs=(),
+        violations={},
+        max_episode_steps=1,
+        control_dt=1.0,
+    )
+    mapped = ActionMap.of(spec)(np.array([[0.5, 0.0, 9.0], [-3.0, 7.0, -9.0]], np.float32))
+    np.testing.assert_allclose(mapped, [[0.2, 1.5, 9.0], [-0.4, 3.0, -9.0]], rtol=1e-12)
+    assert mapped.dtype == np.float64

@@ -1,0 +1,179 @@
+"""The learner: identities that hold whatever algorithm, constraint or policy it has."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+
+import pytest
+import torch
+from toys import ABOVE, TargetWorld, make
+
+from pgrobot.constraints import PID, Lagrangian
+from pgrobot.learner import Learner
+from pgrobot.objectives import ClippedRatio, Entropy
+from pgrobot.types import Multiplier, Rollout
+
+
+def collected(seed: int = 0, **world) -> tuple[Rollout, Learner]:
+    collector, learner = make(TargetWorld(4, seed, **world))
+    return collector.collect()["robot"], learner
+
+
+def vector(learner: Learner) -> torch.Tensor:
+    return torch.cat([value.double().reshape(-1) for value in learner.state_dict()["policy"].values()])
+
+
+def after_updates(count: int = 3, **changes) -> Learner:
+    collector, learner = make(TargetWorld(4, 0), **changes)
+    for _ in range(count):
+        learner.update(collector.collect()["robot"])
+    return learner
+
+
+def test_truncation_keeps_the_value_of_the_true_successor_and_termination_does_not() -> None:
+    """δ = r + γ (1 − terminated) V(true next observation) − V, whatever the auto-reset shows next."""
+    rollout, learner = collected(length=5, fatal=0.8)
+    assert rollout.terminated.any(), "the world must show both kinds of end"
+    assert rollout.truncated.any()
+    learner.update(rollout)  # a critic that predicts something
+    learner._estimator.keywords["lam"] = 0.0
+    advantage, _ = learner._estimate(rollout, torch.zeros(rollout.log_prob.shape))
+    with torch.no_grad():
+        value, successor = learner.critic.value(rollout.obs), learner.critic.value(rollout.next_obs)
+    alive = (~rollout.terminated).unsqueeze(-1)
+    torch.testing.assert_close(
+        advantage, rollout.reward + 0.9 * alive * successor - value, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_the_first_ratio_is_one() -> None:
+    """Normalisers are frozen from acting to learning: the policy that learns is the policy that acted."""
+    collector, learner = make(TargetWorld(4, 0))
+    for _ in range(3):
+        rollout = collector.collect()["robot"]
+        reference, _ = learner.policy(rollout.obs, rollout.carry, rollout.episode_start)
+        ratio = torch.exp(reference.log_prob(rollout.action) - rollout.log_prob)
+        assert float((ratio - 1).abs().max()) < 1e-6
+        metrics = learner.update(rollout)
+        after, _ = learner.policy(rollout.obs, rollout.carry, rollout.episode_start)
+        assert not torch.equal(after.mean, reference.mean), "otherwise the test above sees nothing"
+        assert math.isfinite(metrics["policy/kl"])
+
+
+def test_an_update_moves_every_parameter_and_nothing_but_the_learner() -> None:
+    rollout, learner = collected()
+    before, kept = copy.deepcopy(learner.state_dict()), copy.deepcopy(rollout)
+    learner.update(rollout)
+    learner.update(rollout)  # the critic's hidden layers see a gradient once its zero output layer has moved
+    for part in ("policy", "critic"):
+        for name, value in learner.state_dict()[part].items():
+            if name.endswith(("weight", "bias", "log_std")):
+                assert bool((value != before[part][name]).any()), f"{part}.{name} did not move"
+    for field in dataclasses.fields(Rollout):
+        now, then = getattr(rollout, field.name), getattr(kept, field.name)
+        if isinstance(now, torch.Tensor):
+            assert torch.equal(now, then)
+        elif isinstance(now, dict):
+            assert all(torch.equal(now[key], then[key]) for key in now)
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    assert torch.equal(vector(after_updates()), vector(after_updates()))
+
+
+def test_a_restored_learner_continues_bit_for_bit() -> None:
+    straight_collector, straight = make(TargetWorld(4, 0))
+    collector, learner = make(TargetWorld(4, 0))
+    for _ in range(4):
+        expected = straight.update(straight_collector.collect()["robot"])
+    for _ in range(2):
+        learner.update(collector.collect()["robot"])
+    saved = copy.deepcopy((collector.state_dict(), learner.state_dict()))
+    collector, learner = make(TargetWorld(4, 77), seed=5)
+    collector.load_state_dict(saved[0])
+    learner.load_state_dict(saved[1])
+    for _ in range(2):
+        metrics = learner.update(collector.collect()["robot"])
+    assert metrics == expected
+    assert torch.equal(vector(learner), vector(straight))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_reward_unit_does_not_matter(scale: float) -> None:
+    """Rewards × 10ᵏ give the same updates: advantages and values are normalised by their own deviation."""
+    rollout, learner = collected(costs=False)
+    _, other = collected(costs=False)
+    for _ in range(3):
+        learner.update(rollout)
+        other.update(dataclasses.replace(rollout, reward=rollout.reward * scale))
+    torch.testing.assert_close(vector(other), vector(learner), rtol=1e-4, atol=1e-5)
+
+
+def pricing(kind: type, **gains: float) -> Multiplier:
+    arguments = {
+        "constraints": (ABOVE,),
+        "columns": ("reward", "cost/above"),
+        "gamma": 0.9,
+        "max_episode_steps": 8,
+    }
+    return kind(**arguments, initial=0.0, maximum=100.0, **gains)
+
+
+@pytest.mark.parametrize(
+    "multiplier",
+    [
+        lambda: pricing(Lagrangian, optimizer="sgd", learning_rate=0.0),
+        lambda: pricing(
+            PID, kp=0.0, ki=0.0, kd=0.0, smoothing=0.5, derivative_smoothing=0.5, derivative_delay=2
+        ),
+    ],
+    ids=["lagrangian", "pid"],
+)
+def test_a_multiplier_that_never_moves_is_its_absence(multiplier) -> None:
+    assert torch.equal(vector(after_updates(multiplier=multiplier())), vector(after_updates()))
+    moving = pricing(Lagrangian, optimizer="sgd", learning_rate=5.0)
+    assert not torch.equal(vector(after_updates(multiplier=moving)), vector(after_updates()))
+
+
+def test_an_entropy_term_of_weight_zero_is_its_absence() -> None:
+    bare = after_updates(terms={"surrogate": ClippedRatio(1.0, 0.2)})
+    null = after_updates(terms={"surrogate": ClippedRatio(1.0, 0.2), "entropy": Entropy(0.0)})
+    some = after_updates(terms={"surrogate": ClippedRatio(1.0, 0.2), "entropy": Entropy(0.1)})
+    assert torch.equal(vector(null), vector(bare))
+    assert not torch.equal(vector(some), vector(bare))
+
+
+def test_the_multiplier_moves_on_this_rollouts_excess() -> None:
+    """Every action above 0 costs 1: measured per episode of 8 steps against a budget of 1, priced by ascent."""
+    multiplier = pricing(Lagrangian, optimizer="sgd", learning_rate=1.0)
+    collector, learner = make(TargetWorld(4, 0), multiplier=multiplier)
+    rollout = collector.collect()["robot"]
+    metrics = learner.update(rollout)
+    whole_episodes = 8 * float(
+        rollout.reward[..., 1].mean()
+    )  # the rollout holds two whole episodes per environment
+    assert metrics["cost/above/mean"] == pytest.approx(whole_episodes, rel=1e-6)
+    assert metrics["cost/above/budget"] == 1.0
+    assert metrics["multiplier/above"] == pytest.approx((whole_episodes - 1.0) / 8)
+
+
+def test_smallest_sizes() -> None:
+    """N = 1, T = 1, K = 0."""
+    collector, learner = make(TargetWorld(1, 0, costs=False), horizon=1, minibatch=1)
+    for _ in range(3):
+        metrics = learner.update(collector.collect()["robot"])
+    assert all(math.isfinite(value) for value in metrics.values())
+
+
+def test_explained_variance_of_a_perfect_critic_is_one() -> None:
+    rollout, learner = collected(costs=False, length=1, fatal=2.0)
+    metrics = learner.update(rollout)
+    assert metrics["critic/explained_variance/reward"] == pytest.approx(0.0, abs=1e-5), (
+        "zero output explains nothing"
+    )
+    rewardless = dataclasses.replace(rollout, reward=torch.zeros_like(rollout.reward))
+    fresh = collected(costs=False, length=1)[1]
+    fresh.update(rewardless)
+    assert float(fresh.critic.value(rollout.obs).abs().max()) == 0.0
