@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor
@@ -69,9 +70,12 @@ class Lagrangian:
         return self._pricing.mix(advantage, self._multiplier)
 
     def state_dict(self) -> State:
-        return {"multiplier": self._multiplier.clone(), "optimizer": self._optimizer.state_dict()["state"]}
+        return {
+            "multiplier": self._multiplier.clone(),
+            "optimizer": deepcopy(self._optimizer.state_dict()["state"]),
+        }
 
     def load_state_dict(self, state: State) -> None:
         self._multiplier.copy_(state["multiplier"])
         groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+        self._optimizer.load_state_dict({"state": deepcopy(state["optimizer"]), "param_groups": groups})
