@@ -13,8 +13,8 @@ from pgrobot.types import EnvironmentSpec, Step
 class Recorded(TargetWorld):
     """Keeps every action it was given and every step it made."""
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, num_envs: int, seed: int, length: int, fatal: float) -> None:
+        super().__init__(num_envs, seed, length, fatal)
         self.actions: list[np.ndarray] = []
         self.steps: list[Step] = []
 

@@ -11,7 +11,7 @@ from toys import TargetWorld, make
 
 from pgrobot.guard import GuardedLearner, NonFiniteError, check_rollout, check_state
 from pgrobot.loop import train
-from pgrobot.types import State
+from pgrobot.types import Rollout, State
 
 
 def equal(one: State, other: State) -> bool:
@@ -74,7 +74,7 @@ def test_the_first_bad_quantity_in_time_is_named() -> None:
     rollout.action[3, 1, 0] = math.inf
     with pytest.raises(NonFiniteError, match="action is inf at step 3 of environment 1"):
         check_rollout(rollout)
-    with pytest.raises(NonFiniteError, match="a.b non-finite"):
+    with pytest.raises(NonFiniteError, match=r"a\.b non-finite"):
         check_state({"a": {"b": torch.tensor([1.0, math.nan])}})
 
 
@@ -87,7 +87,7 @@ def test_the_loop_names_learners_only_when_there_are_several() -> None:
     assert {"seen", "loss/policy", "cost/above/mean"} <= first[1].keys()
 
     class Two:
-        def collect(self):
+        def collect(self) -> dict[str, Rollout]:
             rollout = collector.collect()["robot"]
             return {"left": rollout, "right": rollout}
 

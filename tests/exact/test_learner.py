@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ from pgrobot.objectives import ClippedRatio, Entropy
 from pgrobot.types import Multiplier, Rollout
 
 
-def collected(seed: int = 0, **world) -> tuple[Rollout, Learner]:
+def collected(seed: int = 0, **world: Any) -> tuple[Rollout, Learner]:
     collector, learner = make(TargetWorld(4, seed, **world))
     return collector.collect()["robot"], learner
 
@@ -25,7 +27,7 @@ def vector(learner: Learner) -> torch.Tensor:
     return torch.cat([value.double().reshape(-1) for value in learner.state_dict()["policy"].values()])
 
 
-def after_updates(count: int = 3, **changes) -> Learner:
+def after_updates(count: int = 3, **changes: Any) -> Learner:
     collector, learner = make(TargetWorld(4, 0), **changes)
     for _ in range(count):
         learner.update(collector.collect()["robot"])
@@ -131,7 +133,7 @@ def pricing(kind: type, **gains: float) -> Multiplier:
     ],
     ids=["lagrangian", "pid"],
 )
-def test_a_multiplier_that_never_moves_is_its_absence(multiplier) -> None:
+def test_a_multiplier_that_never_moves_is_its_absence(multiplier: Callable[[], Multiplier]) -> None:
     assert torch.equal(vector(after_updates(multiplier=multiplier())), vector(after_updates()))
     moving = pricing(Lagrangian, optimizer="sgd", learning_rate=5.0)
     assert not torch.equal(vector(after_updates(multiplier=moving)), vector(after_updates()))

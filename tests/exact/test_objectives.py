@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def policy_problem(terms: dict = TERMS) -> tuple[PolicyProblem, Tensor, Batch]:
     return problem, parameters.vector.clone(), batch
 
 
-def finite_differences(function, vector: Tensor, step: float = 1e-6) -> Tensor:
+def finite_differences(function: Callable[[Tensor], Tensor], vector: Tensor, step: float = 1e-6) -> Tensor:
     derivative = torch.zeros_like(vector)
     for i in range(len(vector)):
         ahead, behind = vector.clone(), vector.clone()
@@ -96,7 +97,10 @@ def test_at_the_reference_the_gradient_is_the_policy_gradient_and_kl_is_flat() -
     assert float(grad(lambda v: problem.kl(v, batch))(vector).abs().max()) < 1e-14
 
 
-@pytest.mark.parametrize(("log_ratio", "advantage", "passes"), [(0.5, 1.0, False), (-0.5, -1.0, False), (0.5, -1.0, True), (-0.5, 1.0, True), (0.1, 1.0, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("log_ratio", "advantage", "passes"),
+    [(0.5, 1.0, False), (-0.5, -1.0, False), (0.5, -1.0, True), (-0.5, 1.0, True), (0.1, 1.0, True)],
+)
 def test_a_clipped_sample_contributes_exactly_no_gradient(
     log_ratio: float, advantage: float, passes: bool
 ) -> None:

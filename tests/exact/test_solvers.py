@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -48,7 +50,7 @@ class LeastSquares:
         return loss, {"loss": loss, "policy/kl": error.detach().abs().mean()}
 
 
-def make_solver(vector: Tensor, problem: LeastSquares, **changes) -> MinibatchSolver:
+def make_solver(vector: Tensor, problem: LeastSquares, **changes: Any) -> MinibatchSolver:
     arguments = {
         "optimizer": Adam(0.9, 0.999, 1e-8),
         "rate": Constant(0.05),
@@ -111,7 +113,7 @@ def test_every_pass_visits_every_row_once(rows: int, minibatch: int) -> None:
     assert len(visits) == 2 * half
     assert all(len(rows_of_step) == minibatch for rows_of_step in visits)
     for part in (visits[:half], visits[half:]):
-        assert sorted(sum(part, [])) == list(map(float, range(rows)))
+        assert sorted(itertools.chain.from_iterable(part)) == list(map(float, range(rows)))
     if rows > minibatch > 1:
         assert visits[:half] != visits[half:], "the second pass is shuffled anew"
 
@@ -168,7 +170,7 @@ class _Pure(LeastSquares):
 
 
 def test_a_minibatch_that_does_not_divide_is_refused() -> None:
-    with pytest.raises(PgrobotError, match="minibatch of 10 does not divide the batch of 64 rows.* is 8"):
+    with pytest.raises(PgrobotError, match=r"minibatch of 10 does not divide the batch of 64 rows.* is 8"):
         make_solver(torch.zeros(3), LeastSquares(), minibatch=10).solve(make_batch(64))
 
 
