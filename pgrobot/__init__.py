@@ -1,1 +1,22 @@
-"""Robotics continuous control: policies trained by gradient ascent under safety budgets."""
+"""Robotics continuous control: policies trained by gradient ascent under safety budgets.
+
+``train``, ``evaluate`` and ``compose`` are the Python side of the command ``pgrobot``; see ``pgrobot.api``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pgrobot.api import compose, evaluate, train
+
+__all__ = ["compose", "evaluate", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    # Importing the interface imports torch and MuJoCo, which `import pgrobot` alone need not wait for.
+    if name in __all__:
+        from pgrobot import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

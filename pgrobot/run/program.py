@@ -51,7 +51,7 @@ def run(request: Request, surroundings: Surroundings) -> Result:
     cfg = request.cfg
     threads = cfg.threads or surroundings.threads
     with ExitStack() as stack:
-        stack.enter_context(_one_torch_thread())
+        stack.enter_context(one_torch_thread())
         mirrors = build_mirrors(cfg)
         program = build(cfg, threads)
         stack.callback(program.environment.close)
@@ -102,7 +102,7 @@ def _directory(request: Request, command: Sequence[str]) -> Iterator[RunDirector
 
 
 @contextmanager
-def _one_torch_thread() -> Iterator[None]:
+def one_torch_thread() -> Iterator[None]:
     """Networks of this size are fastest on one thread, and the physics has its own."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +61,17 @@ def verdict_table(costs: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
-def print_next(console: Console, run: Path, seed: int) -> None:
+def print_next(console: Console, run: Path, overrides: Sequence[str], seed: int) -> None:
     """Print where the run lies and what to type next."""
-    console.print(f"\nrun        {escape(str(run))}", soft_wrap=True, highlight=False)
-    console.print(f"evaluate   pgrobot evaluate {escape(str(run))}", soft_wrap=True, highlight=False)
-    console.print(
-        f"train on   pgrobot train resume={escape(str(run))} total_steps=<more>",
-        soft_wrap=True,
-        highlight=False,
-    )
-    console.print(
-        f"seeds      pgrobot train -m 'seed=range({seed},{seed + 3})'  and the same overrides",
-        soft_wrap=True,
-        highlight=False,
-    )
+    again = " ".join(shlex.quote(line) for line in overrides if not line.startswith("seed="))
+    for words in (
+        "",
+        f"run        {run}",
+        f"evaluate   pgrobot evaluate {run}",
+        f"train on   pgrobot train resume={run} total_steps=<more>",
+        f"seeds      pgrobot train -m {again} 'seed=range({seed},{seed + 3})'".replace("  'seed", " 'seed"),
+    ):
+        console.print(words, soft_wrap=True, highlight=False, markup=False)
 
 
 def number(value: float) -> str:

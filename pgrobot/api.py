@@ -1,0 +1,157 @@
+"""The Python interface: the same configs and the same runs as the command line.
+
+>>> result = pgrobot.train(task="hopper", constraint=["speed"], seed=1, **{"constraint.speed.budget": 10})
+>>> result.verdicts
+{'speed': 'satisfied'}
+>>> pgrobot.evaluate(result.path, episodes=500)["return"]["mean"]
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from pgrobot import checkpoint as checkpoints
+from pgrobot.configure import LEARNER, build_environment, build_policy, search_path, validated
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.run import (
+    Result,
+    Setting,
+    Surroundings,
+    evaluation,
+    one_torch_thread,
+    prepare,
+    run,
+    saved_config,
+)
+from pgrobot.run_directory import find_checkpoint
+
+
+def train(*, quiet: bool = False, **settings: Any) -> Result:
+    """Train a robot: ``pgrobot train`` from Python.
+
+    Args:
+        quiet: show no progress.
+        settings: what the command line takes as ``key=value``. Dotted keys are given as ``**{"a.b": 1}`` or nested,
+            ``evaluation={"episodes": 50}``; ``constraint={"speed": {"budget": 10}}`` selects ``speed`` and sets it.
+
+    Raises:
+        PgrobotError: what is wrong, in one sentence, before anything was created.
+    """
+    console = Console(quiet=True, force_terminal=False) if quiet else Console()
+    request = prepare([*as_overrides(settings), *search_path([])])
+    return run(request, Surroundings(tuple(sys.argv), "", 0, console))
+
+
+def compose(**settings: Any) -> DictConfig:
+    """Compose and check the config of ``train(**settings)`` without running it; raises what that raises."""
+    return prepare([*as_overrides(settings), *search_path([])]).cfg
+
+
+def evaluate(
+    run: str | Path,  # noqa: A002, RUF100
+    *,
+    checkpoint: str = "best",
+    modules: Sequence[str] = (),
+    **changes: Any,
+) -> dict[str, Any]:
+    """Judge a run's policy against its budgets: ``pgrobot evaluate`` from Python.
+
+    With no changes it repeats the evaluation that ended the run.
+
+    Args:
+        run: a run directory.
+        checkpoint: ``best``, ``last``, ``step_<n>``, or the path of one.
+        modules: your own modules that the run's config may name.
+        changes: ``episodes``, ``mode``, ``confidence``, ``bound`` or ``seed``, where they shall differ from the run's.
+
+    Returns:
+        ``return`` and ``costs`` as in ``result.json``.
+
+    Raises:
+        PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range.
+    """
+    directory = Path(run)
+    path = Path(checkpoint) if checkpoint.endswith(".pt") else find_checkpoint(directory, checkpoint)
+    cfg = saved_config(directory)
+    cfg.modules = list(modules)
+    known = ("episodes", "mode", "confidence", "bound", "seed")
+    for key, value in changes.items():
+        if key not in known:
+            raise PgrobotError(f"evaluate takes no {key!r}: {nearest(key, known)}")
+        cfg.evaluation["final_episodes" if key == "episodes" else key] = value
+    cfg = validated(cfg)
+    chosen = cfg.evaluation
+    state = checkpoints.load(path)
+    environment = build_environment(cfg, 1, 0, 1)
+    policy = build_policy(cfg, environment.spec)
+    environment.close()
+    try:
+        policy.load_state_dict(state["learners"][LEARNER]["policy"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise PgrobotError(
+            f"{path} does not fit the config of {directory}: {' '.join(str(error).split())}"
+        ) from error
+    setting = Setting(
+        chosen.final_episodes, "final", chosen.mode, chosen.confidence, chosen.bound, chosen.seed, cfg.threads
+    )
+    with one_torch_thread():
+        return evaluation(cfg, policy, setting)
+
+
+def as_overrides(settings: Mapping[str, Any]) -> list[str]:
+    """Write settings as overrides of the command line.
+
+    Raises:
+        PgrobotError: a value that a config cannot hold.
+    """
+    return [line for key, value in settings.items() for line in _lines(key, value)]
+
+
+def _lines(key: str, value: Any) -> Iterator[str]:
+    if isinstance(value, DictConfig):
+        value = OmegaConf.to_container(value)
+    if not isinstance(value, Mapping):
+        yield f"{key}={_literal(key, value)}"
+        return
+    if key == "constraint":
+        yield f"constraint=[{','.join(value)}]"
+    for name, child in value.items():
+        yield from _lines(f"{key}.{name}", child)
+
+
+def _literal(key: str, value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real):
+        return repr(float(value)) if not math.isnan(value) else "nan"
+    if isinstance(value, (str, Path)):
+        return _word(str(value))
+    if isinstance(value, Sequence):
+        return f"[{','.join(_literal(key, child) for child in value)}]"
+    raise PgrobotError(f"{key} is a {type(value).__name__}, which a config cannot hold")
+
+
+def _word(text: str) -> str:
+    """A string as Hydra reads it back: quoted where it could mean something else."""
+    if re.fullmatch(r"[A-Za-z_][\w.-]*", text) and text.lower() not in (
+        "null",
+        "true",
+        "false",
+        "nan",
+        "inf",
+    ):
+        return text
+    return "'" + re.sub(r"(\\*)(?='|$)", r"\1\1", text).replace("'", "\\'") + "'"

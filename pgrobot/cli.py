@@ -1,0 +1,207 @@
+"""The command ``pgrobot``: train, evaluate and look at sweeps."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from pgrobot.errors import PgrobotError, nearest
+
+BAD_INPUT = 2
+BROKEN_PIPE = 1
+USAGE = """\
+pgrobot trains robots under safety budgets.
+
+  pgrobot train [key=value ...]     train the default robot under its budgets, or any other; pgrobot train --help
+  pgrobot evaluate RUN              judge a run's best policy against its budgets; pgrobot evaluate --help
+  pgrobot sweep DIR                 the table of a sweep's results (pgrobot train -m ... makes a sweep)
+
+Start with: pgrobot train"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    0 is success, 2 is bad input, 1 is anything else: a run or a job that failed, a budget that is not satisfied;
+    130 and 143 say that a signal stopped it.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verbs: dict[str, Callable[[list[str]], int]] = {"train": train, "evaluate": evaluate, "sweep": sweep}
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0
+    # Warnings are for the user; a display that is alive prints them above itself.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        if words[0] == "--version":
+            from importlib.metadata import version
+
+            print(version("pgrobot"))
+            return 0
+        if words[0] not in verbs:
+            raise PgrobotError(f"There is no command {words[0]!r}: {nearest(words[0], verbs)}")
+        return verbs[words[0]](words[1:])
+    except PgrobotError as error:
+        print(f"pgrobot: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def train(words: list[str]) -> int:
+    """``pgrobot train``: one run, a sweep (``-m``), or information about the config."""
+    from pgrobot.configure import compose, search_path
+
+    asked = _train_arguments(words)
+    overrides = [*asked.overrides, *search_path(asked.config_dir)]
+    if asked.help:
+        from pgrobot.help import train_page
+
+        print(train_page(overrides))
+        return 0
+    if asked.multirun:
+        from pgrobot.sweep import run_sweep
+
+        return run_sweep(overrides)
+    if asked.hydra:
+        if "--shell-completion" not in asked.hydra:
+            compose(overrides)
+        _show([*asked.hydra, *overrides])
+        return 0
+    from rich.console import Console
+
+    from pgrobot.run import FINISHED, Surroundings, prepare, print_evaluation, print_next, run
+
+    console = Console()
+    request = prepare(overrides)
+    result = run(request, Surroundings(tuple(sys.argv), "", 0, console))
+    if result.status != FINISHED:
+        console.print(
+            f"Stopped and saved. Go on with: pgrobot train resume={result.path}",
+            soft_wrap=True,
+            highlight=False,
+        )
+        return result.exit_code
+    print_evaluation(console, result.evaluation)
+    print_next(console, result.path, request.overrides, request.cfg.seed)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainArguments:
+    """What ``pgrobot train`` was asked for."""
+
+    overrides: list[str]
+    config_dir: list[str]
+    hydra: list[str]  # options that Hydra itself answers
+    multirun: bool
+    help: bool
+
+
+def _train_arguments(words: Sequence[str]) -> TrainArguments:
+    parser = _Parser(prog="pgrobot train", add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-cd", "--config-dir", action="append", default=[])
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("-p", "--package")
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("-i", "--info", nargs="?", const="all")
+    parser.add_argument("--hydra-help", action="store_true")
+    parser.add_argument("-sc", "--shell-completion", action="store_true")
+    asked = parser.parse_intermixed_args(words)
+    hydra = []
+    for name in ("cfg", "package", "info"):
+        if getattr(asked, name) is not None:
+            hydra += [f"--{name}", getattr(asked, name)]
+    for name in ("resolve", "hydra_help", "shell_completion"):
+        if getattr(asked, name):
+            hydra.append(f"--{name.replace('_', '-')}")
+    return TrainArguments(asked.overrides, asked.config_dir, hydra, asked.multirun, asked.help)
+
+
+def _show(arguments: list[str]) -> None:
+    """Let Hydra answer: print a config, or tell of itself."""
+    import hydra
+
+    from pgrobot.configure import CONFIG_MODULE, CONFIG_NAME, VERSION_BASE
+    from pgrobot.sweep import register_resolvers
+
+    register_resolvers()
+    main = hydra.main(config_path=f"pkg://{CONFIG_MODULE}", config_name=CONFIG_NAME, **VERSION_BASE)
+    before, sys.argv = sys.argv, ["pgrobot train", *arguments]
+    try:
+        main(lambda _: None)()
+    finally:
+        sys.argv = before
+
+
+def evaluate(words: list[str]) -> int:
+    """``pgrobot evaluate``: exit status 0 only if every budget is satisfied."""
+    parser = _Parser(
+        prog="pgrobot evaluate",
+        description="Judge a run's policy against its budgets, with its normaliser frozen and on seeds of its own. "
+        "The exit status is 0 only if every budget is satisfied. What is left out is as the run had it.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", type=Path, help="a run directory")
+    parser.add_argument("--checkpoint", default="best", help="best (the default), last, step_<n>, or a path")
+    parser.add_argument("--episodes", type=int, help="how many episodes")
+    parser.add_argument(
+        "--mode", choices=("stochastic", "deterministic"), help="draw actions, or act with the mean"
+    )
+    parser.add_argument("--confidence", type=float, help="of the bounds that are compared with the budgets")
+    parser.add_argument("--bound", choices=("student-t", "bootstrap"), help="how bounds on a mean are found")
+    parser.add_argument("--seed", type=int, help="of the evaluation's own random streams")
+    parser.add_argument(
+        "--modules", nargs="*", default=[], help="your own modules that the run's config names"
+    )
+    asked = parser.parse_args(words)
+    from rich.console import Console
+
+    from pgrobot.api import evaluate as evaluate_run
+    from pgrobot.run import print_evaluation
+
+    changes = {
+        key: getattr(asked, key)
+        for key in ("episodes", "mode", "confidence", "bound", "seed")
+        if getattr(asked, key) is not None
+    }
+    told = evaluate_run(asked.run, checkpoint=asked.checkpoint, modules=asked.modules, **changes)
+    print_evaluation(Console(), told)
+    return 0 if all(cost["verdict"] == "satisfied" for cost in told["costs"].values()) else 1
+
+
+def sweep(words: list[str]) -> int:
+    """``pgrobot sweep``: rebuild the table of a sweep from its files."""
+    parser = _Parser(
+        prog="pgrobot sweep",
+        description="Rebuild the table, summary.csv and summary.json of a sweep from its run directories.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("directory", type=Path, help="the directory of a sweep")
+    asked = parser.parse_args(words)
+    from rich.console import Console
+
+    from pgrobot.sweep import report
+
+    report(asked.directory, Console())
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise PgrobotError(f"{self.prog}: {message} (see {self.prog} --help)")

@@ -1,0 +1,97 @@
+"""One job of a sweep: a run that, whatever happens to it, does not take the others down."""
+
+from __future__ import annotations
+
+import math
+import sys
+import traceback
+from dataclasses import replace
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from rich.console import Console
+
+from pgrobot.errors import PgrobotError
+from pgrobot.files import write_json
+from pgrobot.run import (
+    FAILED,
+    FINISHED,
+    Request,
+    Result,
+    Surroundings,
+    number,
+    prepare,
+    read_result,
+    run,
+    saved_config,
+)
+from pgrobot.simulation.threads import physical_cores
+
+
+def job(_: DictConfig) -> float:
+    """Train; Hydra's task function.
+
+    Returns:
+        The mean return, which a sweeper may maximise; NaN if the run failed, and then its directory tells why.
+
+    Raises:
+        KeyboardInterrupt: the user asked to stop, and this run has been saved.
+    """
+    hydra = HydraConfig.get()
+    directory = Path(hydra.runtime.output_dir)
+    at_once = int(hydra.launcher.get("n_jobs", 1))
+    try:
+        request = _request([*hydra.overrides.hydra, *hydra.overrides.task], directory)
+        before = read_result(directory)
+        if before.get("status") == FINISHED:
+            print(f"done already: {directory.name}", flush=True)
+            return float(before["return"]["mean"])
+        result = run(request, _surroundings(at_once, Path(hydra.sweep.dir).name))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs go on
+        _record_failure(directory, error)
+        print(f"failed: {directory.name}: {in_a_sentence(error)}", flush=True)
+        return math.nan
+    if result.status != FINISHED:
+        raise KeyboardInterrupt
+    return _told(result)
+
+
+def in_a_sentence(error: Exception) -> str:
+    """An error on one line."""
+    words = " ".join(str(error).split())
+    return words if isinstance(error, PgrobotError) else f"{type(error).__name__}: {words}"
+
+
+def _request(overrides: list[str], directory: Path) -> Request:
+    """Start the run, or take it up where a previous attempt at this sweep left it.
+
+    Raises:
+        PgrobotError: the directory holds a run with another config.
+    """
+    request = prepare(overrides)
+    if not (directory / "config.yaml").exists():
+        return replace(request, directory=directory)
+    if saved_config(directory) != request.cfg:
+        raise PgrobotError(f"{directory} holds a run with another config: choose another hydra.sweep.dir")
+    return replace(request, directory=directory, resume=True)
+
+
+def _surroundings(at_once: int, group: str) -> Surroundings:
+    """Share the cores among the jobs that run at once, whose displays would overwrite each other."""
+    alone = at_once == 1
+    console = Console() if alone else Console(quiet=True, force_terminal=False)
+    threads = 0 if alone else max(1, physical_cores() // at_once)
+    return Surroundings(tuple(sys.argv), group, threads, console)
+
+
+def _told(result: Result) -> float:
+    mean = float(result.evaluation["return"]["mean"])
+    verdicts = ", ".join(f"{name} {verdict}" for name, verdict in result.verdicts.items())
+    print(f"done: {result.path.name}: return {number(mean)}{verdicts and ', ' + verdicts}", flush=True)
+    return mean
+
+
+def _record_failure(directory: Path, error: Exception) -> None:
+    (directory / "traceback.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    write_json(directory / "result.json", {"status": FAILED, "error": in_a_sentence(error)})

@@ -1,0 +1,118 @@
+"""Running every combination of a sweep, and the table at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from pgrobot.configure import CONFIG_NAME, compose, expand, session
+from pgrobot.errors import PgrobotError
+from pgrobot.files import reason
+from pgrobot.run import FINISHED, prepare
+from pgrobot.simulation.threads import physical_cores
+from pgrobot.sweep.job import job
+from pgrobot.sweep.names import register_resolvers
+from pgrobot.sweep.summary import Job, read_jobs, summarise, write
+from pgrobot.sweep.table import table
+
+FAILURE, INTERRUPTED = 1, 130
+
+
+def run_sweep(overrides: Sequence[str]) -> int:
+    """Run every job with Hydra's launcher, whatever becomes of some of them, and print the table.
+
+    Jobs that finished in an earlier attempt at the same ``hydra.sweep.dir`` are not run again, and those that were
+    interrupted go on.
+
+    Returns:
+        The exit status: 0 if every job finished.
+
+    Raises:
+        PgrobotError: a job's overrides are wrong, or the directory cannot be written; no job has started then.
+    """
+    register_resolvers()
+    console = Console()
+    jobs = expand(overrides)
+    for one in _unlike(jobs):
+        prepare(one)
+    cfg = compose(jobs[0])
+    directory = Path(cfg.hydra.sweep.dir)
+    _make(directory)
+    console.print(f"{len(jobs)} jobs in {directory}", soft_wrap=True, highlight=False, markup=False)
+    added = [f"hydra.sweep.dir={_quoted(directory)}", *_jobs_at_once(cfg, len(jobs))]
+    interrupted = _launch([*overrides, *added], console)
+    done = report(directory, console)
+    finished = sum(one.status == FINISHED for one in done)
+    if interrupted or finished < len(jobs):
+        console.print(
+            f"{finished} of {len(jobs)} jobs finished. The same command with hydra.sweep.dir={directory} runs the rest",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+    return INTERRUPTED if interrupted else FAILURE if finished < len(jobs) else 0
+
+
+def report(directory: Path, console: Console) -> list[Job]:
+    """Print a sweep's table and write its summaries, from the files of its runs.
+
+    Raises:
+        PgrobotError: there are no runs.
+    """
+    jobs = read_jobs(directory)
+    rows = summarise(jobs)
+    write(directory, rows, jobs)
+    console.print(table(rows))
+    for one in jobs:
+        if one.status != FINISHED:
+            words = f"{one.status}: {one.path.name}: {one.result.get('error', 'it has no result')}"
+            console.print(words, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"\n{directory / 'summary.csv'}", soft_wrap=True, highlight=False, markup=False)
+    return jobs
+
+
+def _launch(overrides: list[str], console: Console) -> bool:
+    """Hand the jobs to Hydra; whether the user stopped them."""
+    try:
+        with session() as opened:
+            opened.multirun(CONFIG_NAME, job, overrides, with_log_configuration=False)
+    except KeyboardInterrupt:
+        return True
+    except Exception as error:  # noqa: BLE001 - a launcher or a worker died; what the jobs wrote is still to be told
+        console.print(f"The launcher failed: {type(error).__name__}: {error}", markup=False, highlight=False)
+    return False
+
+
+def _unlike(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """One job for all that differ in their seed only, and one for every seed."""
+    kept: dict[tuple[str, ...], list[str]] = {}
+    seeds: dict[str, list[str]] = {}
+    for one in jobs:
+        seed = "".join(line for line in one if line.startswith("seed="))
+        kept.setdefault(tuple(line for line in one if line != seed), list(one))
+        seeds.setdefault(seed, list(one))
+    return [*kept.values(), *seeds.values()]
+
+
+def _jobs_at_once(cfg: DictConfig, jobs: int) -> list[str]:
+    """Let the joblib launcher start no more jobs than there are cores, so that they know how to share them."""
+    if cfg.hydra.launcher.get("n_jobs", 1) != -1:
+        return []
+    return [f"hydra.launcher.n_jobs={min(physical_cores(), jobs)}"]
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PgrobotError(f"The directory {directory} cannot be made: {reason(error)}") from error
+    if not os.access(directory, os.W_OK):
+        raise PgrobotError(f"The directory {directory} cannot be written")
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "\\'") + "'"

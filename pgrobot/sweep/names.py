@@ -1,0 +1,30 @@
+"""Naming the jobs of a sweep: a directory that says what was chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from omegaconf import OmegaConf
+
+_LONGEST = 160  # file systems allow 255 bytes
+
+
+def job_name(overrides: Sequence[str]) -> str:
+    """Name a job by its overrides, e.g. ``task=hopper,constraint.speed.budget=10,seed=0``.
+
+    The name is the same whenever the same command is given, so that a sweep can be repeated in its directory and
+    only does what is missing.
+    """
+    name = re.sub(r"[^\w.=,+~\[\]-]", "-", ",".join(overrides))
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def register_resolvers() -> None:
+    """Teach OmegaConf ``${pgrobot.job_name:…}``, which ``hydra.sweep.subdir`` is made with."""
+    OmegaConf.register_new_resolver(
+        "pgrobot.job_name", lambda overrides: job_name(list(overrides)), replace=True
+    )
