@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pgrobot.constraints import Constraint
+from pgrobot.errors import PgrobotError
+from pgrobot.evaluate import evaluate, summary, verdicts
+from pgrobot.types import Environment, EnvironmentSpec, Observation, State, Step
+
+GAMMA = 0.9
+
+
+class Scripted:
+    """Environment ``i`` plays episodes of given lengths; step ``t`` of its episode ``e`` rewards 100 i + 10 e + t."""
+
+    def __init__(self, lengths: list[list[int]], longest: int = 50) -> None:
+        self._lengths = lengths
+        envs = len(lengths)
+        self._episode, self._age = np.zeros(envs, dtype=int), np.zeros(envs, dtype=int)
+        self._resets = 0
+        self.spec = EnvironmentSpec(
+            name="Scripted-v0",
+            num_envs=envs,
+            observation={"policy": 2},
+            action_low=-np.ones(1),
+            action_high=np.ones(1),
+            actuators=("motor",),
+            reward_terms=("step",),
+            costs=("one", "age"),
+            violations={},
+            max_episode_steps=longest,
+            control_dt=0.1,
+        )
+
+    def _obs(self) -> Observation:
+        return {"policy": np.stack([self._episode, self._age], axis=1)}
+
+    def reset(self) -> Observation:
+        self._resets += 1
+        assert self._resets == 1
+        return self._obs()
+
+    def step(self, action: np.ndarray) -> Step:
+        assert np.array_equal(action[:, 0], self._age)  # it acts on what it saw
+        envs = np.arange(len(self._lengths))
+        reward = 100.0 * envs + 10.0 * self._episode + self._age
+        cost = np.stack([np.ones(len(envs)), self._age.astype(float)], axis=1)
+        self._age += 1
+        length = np.array([own[e % len(own)] for own, e in zip(self._lengths, self._episode, strict=True)])
+        done = self._age == length
+        before = self._obs()
+        self._episode += done
+        self._age[done] = 0
+        return Step(
+            obs=self._obs(),
+            next_obs=before,
+            reward=reward,
+            terms=reward[:, None],
+            cost=cost,
+            terminated=done & (envs % 2 == 0),
+            truncated=done & (envs % 2 == 1),
+            telemetry={},
+            failures=("a simulation broke",) if (self._episode[0] == 1) and self._age[0] == 0 else (),
+        )
+
+    def state_dict(self) -> State:
+        return {}
+
+    def load_state_dict(self, state: State) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def act(obs: Observation) -> np.ndarray:
+    return obs["policy"][:, 1:].astype(float)
+
+
+def test_every_environment_gives_its_share_in_order() -> None:
+    lengths = [[3, 1, 4], [20, 2], [1]]
+    environment: Environment = Scripted(lengths)
+    episodes = evaluate(act, environment, 7, GAMMA)
+    played = [(0, 0, 3), (0, 1, 1), (0, 2, 4), (1, 0, 20), (1, 1, 2), (2, 0, 1), (2, 1, 1)]
+    assert episodes.lengths.tolist() == [length for *_, length in played]
+    for row, (env, number, length) in enumerate(played):
+        age = np.arange(length)
+        assert episodes.returns[row] == (100 * env + 10 * number + age).sum()
+        assert episodes.costs[row].tolist() == [length, age.sum()]
+        assert episodes.discounted[row] == pytest.approx([(GAMMA**age).sum(), (GAMMA**age * age).sum()])
+    assert episodes.failures == ("a simulation broke",)
+
+
+def test_fewer_episodes_than_environments() -> None:
+    episodes = evaluate(act, Scripted([[30], [2], [1]]), 2, GAMMA)
+    assert episodes.lengths.tolist() == [30, 2]
+
+
+def test_short_episodes_are_not_preferred() -> None:
+    """Lengths 1 and 49 are equally frequent; the first 100 episodes to finish would nearly all be short."""
+    random = np.random.default_rng(0)
+    lengths = [random.choice([1, 49], 25).tolist() for _ in range(20)]
+    episodes = evaluate(act, Scripted(lengths), 100, GAMMA)
+    assert episodes.lengths.tolist() == [length for own in lengths for length in own[:5]]
+
+
+def test_no_episodes_are_refused() -> None:
+    with pytest.raises(PgrobotError, match="evaluation.episodes=0 has to be at least 1"):
+        evaluate(act, Scripted([[1]]), 0, GAMMA)
+
+
+def test_episodes_that_do_not_end_are_refused() -> None:
+    with pytest.raises(PgrobotError, match=r"Scripted-v0 has episodes longer than its limit of 50 steps"):
+        evaluate(act, Scripted([[51]]), 1, GAMMA)
+
+
+def test_the_summary_is_what_result_json_holds() -> None:
+    limited = (Constraint("one", 25.0, "episode", 1.0), Constraint("age", 0.5, "probability", 30.0))
+    episodes = evaluate(act, Scripted([[3, 20, 9], [7, 8, 2]]), 6, GAMMA)
+    told = json.loads(json.dumps(summary(episodes, limited, 0.95, "student-t"), allow_nan=False))
+    assert told["return"]["episodes"] == 6
+    low, high = told["return"]["ci95"]
+    assert low < told["return"]["mean"] == episodes.returns.mean() < high
+    assert told["costs"].keys() == {"one", "age"}
+    assert {"mean", "upper95", "budget", "unit", "verdict"} <= told["costs"]["one"].keys()
+    one, age = verdicts(episodes, limited, 0.95, "student-t").values()
+    assert (told["costs"]["one"]["mean"], told["costs"]["one"]["verdict"]) == (one.mean, "satisfied")
+    assert one.mean == pytest.approx(49 / 6)
+    assert age.mean == pytest.approx(2 / 6)  # lengths 20 and 9 add up to more than 30
