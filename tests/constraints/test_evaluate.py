@@ -106,7 +106,7 @@ def test_short_episodes_are_not_preferred() -> None:
 
 
 def test_no_episodes_are_refused() -> None:
-    with pytest.raises(PgrobotError, match="evaluation.episodes=0 has to be at least 1"):
+    with pytest.raises(PgrobotError, match="episodes=0 has to be at least 1"):
         evaluate(act, Scripted([[1]]), 0, GAMMA)
 
 

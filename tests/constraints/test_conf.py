@@ -1,0 +1,44 @@
+"""The values at rest in conf/ build what they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from hydra.utils import instantiate
+
+import pgrobot.conf
+from pgrobot.constraints import Constraint
+
+CONF = Path(pgrobot.conf.__path__[0])
+CONSTRAINTS = ("action_rate", "joint_limit", "joint_velocity", "power", "speed", "torque")
+MULTIPLIERS = ("lagrangian", "none", "pid")
+
+
+def read(group: str, name: str) -> dict:
+    return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_a_constraint_node_holds_a_cost_and_a_budget(name: str) -> None:
+    node = read("constraint", name)
+    assert node.keys() == {name}
+    cost = node[name].pop("cost")
+    assert Constraint(name=name, **node[name]).unit == "episode"
+    if name == "speed":
+        assert cost.pop("threshold") == "${task.speed_threshold}"
+        cost["threshold"] = 1.0
+    assert callable(instantiate(cost).bind)
+
+
+@pytest.mark.parametrize("name", MULTIPLIERS)
+def test_a_multiplier_node_makes_a_multiplier(name: str) -> None:
+    constraints = (Constraint("speed", 25.0, "episode", 25.0),)
+    make = instantiate(read("multiplier", name))
+    multiplier = make(
+        constraints=constraints, columns=("reward", "cost/speed"), gamma=0.99, max_episode_steps=1000
+    )
+    (price,) = multiplier.update(torch.tensor([500.0])).values()
+    assert (price > 0.0) is (name != "none")
