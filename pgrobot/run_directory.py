@@ -53,9 +53,10 @@ class RunDirectory:
         Raises:
             PgrobotError: ``path`` is in use, holds a run, or cannot be written. Nothing half written stays behind.
         """
+        _check_free(path)
         _make(path)
         metrics = MetricsFile(path / "metrics.jsonl")
-        if (path / "config.yaml").exists():
+        if (path / "config.yaml").exists():  # made by another since, before the lock was ours
             metrics.close()
             raise PgrobotError(_taken(path))
         try:
@@ -194,6 +195,13 @@ def _check_run(path: Path) -> None:
         raise PgrobotError(f"There is no run directory {path}: {nearest(str(path), runs)}.")
     if not (path / "config.yaml").is_file() or not (path / "metrics.jsonl").is_file():
         raise PgrobotError(f"{path} is not a run directory: it lacks config.yaml or metrics.jsonl.")
+
+
+def _check_free(path: Path) -> None:
+    if (path / "config.yaml").exists():
+        if (path / "metrics.jsonl").exists():
+            MetricsFile(path / "metrics.jsonl").close()  # says so if it is in use
+        raise PgrobotError(_taken(path))
 
 
 def _taken(path: Path) -> str:

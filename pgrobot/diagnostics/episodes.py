@@ -28,9 +28,8 @@ class EpisodeStatistics:
     def __init__(self, spec: EnvironmentSpec) -> None:
         self._terms = spec.reward_terms
         self._parts = spec.violations
-        self._running: dict[
-            str, Tensor
-        ] = {}  # learner -> sums of the running episodes, [N, C + 1]; the last is steps
+        # learner -> sums of the running episodes, [N, C + 1]; the last is steps
+        self._running: dict[str, Tensor] = {}
 
     def __call__(
         self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]

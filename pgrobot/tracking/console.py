@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import IO
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -20,7 +21,7 @@ def open_console(title: str, where: str, progress: Progress, console: Console) -
     """A `LiveDisplay` where the console is a terminal that can show it, else a `PlainDisplay`."""
     if console.is_terminal and not console.is_dumb_terminal and console.encoding.startswith("utf"):
         return LiveDisplay(title, where, progress, console)
-    return PlainDisplay(progress, console)
+    return PlainDisplay(progress, console.file)
 
 
 class LiveDisplay:
@@ -63,11 +64,11 @@ class LiveDisplay:
 
 
 class PlainDisplay:
-    """One line at the start, at the end, and every ten seconds."""
+    """One line after the first iteration, one after the last, and one every ten seconds between."""
 
-    def __init__(self, progress: Progress, console: Console) -> None:
+    def __init__(self, progress: Progress, file: IO[str]) -> None:
         self._progress = progress
-        self._console = console
+        self._file = file  # written directly: rich would end the program when a pipe closes
         self._printed_at = -LINE_SECONDS
         self._printed_step = 0
 
@@ -81,7 +82,7 @@ class PlainDisplay:
             self._print()
 
     def _print(self) -> None:
-        self._console.print(line(self._progress), soft_wrap=True, highlight=False, markup=False)
+        print(line(self._progress), file=self._file, flush=True)
         self._printed_at, self._printed_step = self._progress.elapsed, self._progress.step
 
 

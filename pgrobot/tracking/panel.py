@@ -61,11 +61,11 @@ def line(progress: Progress) -> str:
 def figure(value: float) -> str:
     """A measured number with the digits that an eye wants."""
     size = abs(value)
+    if size >= 1e7 or 0.0 < size < 0.001:
+        return f"{value:.1e}"
     if size >= 1000.0:
         return f"{value:,.0f}"
-    if size >= 0.001 or size == 0.0:
-        return f"{value:.{1 if size >= 100.0 else 2 if size >= 1.0 else 3}f}"
-    return f"{value:.1e}"
+    return f"{value:.{1 if size >= 100.0 else 2 if size >= 1.0 else 3}f}"
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,136 @@
+"""Weights & Biases offline: what `wandb sync` would upload, read back by W&B's own program."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgrobot.errors import PgrobotError
+from pgrobot.tracking import RunInfo, Wandb
+
+
+def info(directory: Path, identity: str = "abcd1234") -> RunInfo:
+    config = {"seed": 1, "task": {"name": "Hopper-v5"}}
+    return RunInfo(directory, identity, "hopper pid", "sweep-1", ("hopper", "ppo"), config)
+
+
+def inspect(run: Path, *options: str) -> str:
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *options, str(run)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def records(run: Path, kind: str) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in inspect(run).splitlines()]
+    return [record[kind] for record in found if record["type"] == kind]
+
+
+def offline_runs(directory: Path) -> list[Path]:
+    return sorted((directory / "wandb").glob("offline-run-*"))
+
+
+def test_an_offline_run_holds_everything(tmp_path: Path) -> None:
+    tracker = Wandb(project="robots", entity="", mode="offline").open(info(tmp_path))
+    tracker.write(2048, {"return/mean": 1.5, "cost/speed/mean": 20.0})
+    tracker.write(4096, {"cost/speed/mean": 22.0})
+    (tmp_path / "result.json").write_text('{"status": "finished"}')
+    tracker.close()
+    (run,) = offline_runs(tmp_path)
+    summary = json.loads(inspect(run, "--summary"))
+    assert (summary["project"], summary["run_id"], summary["name"]) == ("robots", "abcd1234", "hopper pid")
+    assert summary["tags"] == ["hopper", "ppo"]
+    assert summary["config"] == {"seed": 1, "task": {"name": "Hopper-v5"}}
+    assert summary["exit_code"] == 0
+    assert summary["summary"]["result"] == {"status": "finished"}
+    lines = inspect(run).splitlines()
+    assert any('"group":"sweep-1"' in line or '"run_group":"sweep-1"' in line for line in lines)
+    metrics = [json.loads(line)["metric"] for line in lines if '"type":"metric"' in line]
+    assert {"glob_name": "*", "step_metric": "global_step"}.items() <= metrics[-1].items()
+    history = [json.loads(line)["history"]["item"] for line in lines if '"type":"history"' in line]
+    assert [{k: v for k, v in item.items() if not k.startswith("_")} for item in history] == [
+        {"global_step": 2048, "return/mean": 1.5, "cost/speed/mean": 20},
+        {"global_step": 4096, "cost/speed/mean": 22},
+    ]
+
+
+def test_two_runs_of_one_process_are_two_runs(tmp_path: Path) -> None:
+    settings = Wandb(project="robots", entity="", mode="offline")
+    first = settings.open(info(tmp_path / "a", "aaaa"))
+    second = settings.open(info(tmp_path / "b", "bbbb"))
+    first.write(1, {"x": 1.0})
+    second.write(2, {"x": 2.0})
+    first.write(3, {"x": 3.0})
+    second.close()
+    first.close()
+    for name, steps in (("a", [1, 3]), ("b", [2])):
+        (run,) = offline_runs(tmp_path / name)
+        assert run.name.endswith(name * 4)
+        assert [h["item"]["global_step"] for h in records(run, "history")] == steps
+
+
+def test_a_run_without_a_result_failed_and_goes_on_under_its_id(tmp_path: Path) -> None:
+    settings = Wandb(project="robots", entity="", mode="offline")
+    for step in (1, 2):
+        tracker = settings.open(info(tmp_path))
+        tracker.write(step, {"x": 1.0})
+        tracker.close()
+    runs = offline_runs(tmp_path)
+    assert len(runs) == 2
+    summaries = [json.loads(inspect(run, "--summary")) for run in runs]
+    assert [summary["run_id"] for summary in summaries] == ["abcd1234", "abcd1234"]
+    assert [summary["exit_code"] for summary in summaries] == [1, 1]
+
+
+def test_an_unknown_mode() -> None:
+    with pytest.raises(PgrobotError, match="There is no W&B mode 'ofline': did you mean 'offline'"):
+        Wandb(project="robots", entity="", mode="ofline")  # type: ignore[arg-type]
+
+
+TRACK = """
+import logging, sys
+from pathlib import Path
+logging.basicConfig(level="INFO", stream=sys.stdout, format="%(message)s")
+from pgrobot.tracking import RunInfo, Wandb, open_mirrors
+mirrors = {"wandb": Wandb(project="robots", entity="", mode="auto")}
+(tracker,) = open_mirrors(mirrors, RunInfo(Path(sys.argv[1]), "abcd1234", "name", "", (), {}))
+tracker.write(1, {"x": 1.0})
+tracker.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ({}, "W&B has no key here: this run is tracked offline."),
+        ({"WANDB_API_KEY": "0" * 40}, "W&B does not answer"),
+    ],
+)
+def test_offline_without_a_key_or_a_network_and_never_a_question(
+    tmp_path: Path, key: dict[str, str], sentence: str
+) -> None:
+    mine = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
+    nowhere = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc")}
+    unreachable = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_HTTP_TIMEOUT": "1"}
+    # A terminal, so that whoever wants to ask can: nobody answers, and the time-out would fail the test.
+    keyboard, screen = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", TRACK, str(tmp_path)],
+        env={**mine, **nowhere, **unreachable, **key},
+        stdin=screen,
+        stdout=subprocess.PIPE,
+        stderr=screen,
+        text=True,
+        timeout=90,
+        check=True,
+    )
+    os.close(keyboard)
+    os.close(screen)
+    assert done.stdout.splitlines()[-1].startswith(sentence)
+    (run,) = offline_runs(tmp_path)
+    assert [h["item"]["x"] for h in records(run, "history")] == [1.0]
