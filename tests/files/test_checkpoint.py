@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +37,7 @@ def equal(a: Any, b: Any) -> bool:
 def test_what_is_saved_is_loaded_to_the_last_bit(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "last.pt", STATE)
     assert equal({**STATE, "format": 1}, checkpoint.load(tmp_path / "last.pt"))
-    assert os.listdir(tmp_path) == ["last.pt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_a_saved_state_is_plain(tmp_path: Path) -> None:
@@ -78,7 +77,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     ):
         checkpoint.save(path, {"other": 1})
     assert equal({**STATE, "format": 1}, checkpoint.load(path))
-    assert os.listdir(tmp_path) == ["last.pt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
     checkpoint.save(path, {"other": 1})  # there is room again
     assert checkpoint.load(path)["other"] == 1
 
@@ -113,7 +112,7 @@ def test_a_cut_checkpoint_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
 def test_a_flipped_bit_is_refused_or_harmless(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "last.pt", STATE)
     content = (tmp_path / "last.pt").read_bytes()
-    refused = 0
+    refusals = []
     for position in range(0, len(content), 41):
         damaged = bytearray(content)
         damaged[position] ^= 1 << position % 8
@@ -121,11 +120,11 @@ def test_a_flipped_bit_is_refused_or_harmless(tmp_path: Path) -> None:
         try:
             loaded = checkpoint.load(tmp_path / "bad.pt")
         except PgrobotError as error:
-            refused += 1
-            assert re.search(r"bad\.pt .*damaged", str(error))
+            refusals.append(str(error))
         else:
             assert equal({**STATE, "format": 1}, loaded)
-    assert refused > 50
+    assert len(refusals) > 50
+    assert all("damaged" in refusal for refusal in refusals)
 
 
 def test_files_of_other_programs_are_refused(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_what_is_no_run(tmp_path: Path) -> None:
         PgrobotError, match=r"There is no run directory .*2026_hoper: did you mean .*2026_hopper'\?"
     ):
         RunDirectory.open(tmp_path / "2026_hoper", COMMAND)
-    with pytest.raises(PgrobotError, match="is not a run directory: it lacks config.yaml"):
+    with pytest.raises(PgrobotError, match=r"is not a run directory: it lacks config\.yaml"):
         RunDirectory.open(tmp_path, COMMAND)
     (tmp_path / "2026_hopper" / "manifest.json").write_text("[]")
     with pytest.raises(PgrobotError, match=r"manifest\.json is missing or is not a manifest"):
