@@ -31,6 +31,7 @@ from pgrobot.run import (
     prepare,
     run,
     saved_config,
+    silent_console,
 )
 from pgrobot.run_directory import find_checkpoint
 
@@ -46,7 +47,7 @@ def train(*, quiet: bool = False, **settings: Any) -> Result:
     Raises:
         PgrobotError: what is wrong, in one sentence, before anything was created.
     """
-    console = Console(quiet=True, force_terminal=False) if quiet else Console()
+    console = silent_console() if quiet else Console()
     request = prepare([*as_overrides(settings), *search_path([])])
     return run(request, Surroundings(tuple(sys.argv), "", 0, console))
 

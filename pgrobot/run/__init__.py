@@ -1,7 +1,7 @@
 """Running: from overrides to a run directory that tells everything."""
 
 from pgrobot.run.evaluation import Setting, evaluation
-from pgrobot.run.program import Surroundings, one_torch_thread, run
+from pgrobot.run.program import Surroundings, one_torch_thread, run, silent_console
 from pgrobot.run.report import STYLES, number, print_evaluation, print_next
 from pgrobot.run.request import Request, prepare, saved_config
 from pgrobot.run.result import FAILED, FINISHED, STOPPED, Result, read_result
@@ -24,4 +24,5 @@ __all__ = [
     "read_result",
     "run",
     "saved_config",
+    "silent_console",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -86,6 +87,11 @@ def run(request: Request, surroundings: Surroundings) -> Result:
         }
         directory.finish(result)
         return Result(directory.path, FINISHED, training.metrics, result, 0)
+
+
+def silent_console() -> Console:
+    """A console that nobody sees."""
+    return Console(file=io.StringIO(), quiet=True)
 
 
 @contextmanager

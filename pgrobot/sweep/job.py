@@ -25,6 +25,7 @@ from pgrobot.run import (
     read_result,
     run,
     saved_config,
+    silent_console,
 )
 from pgrobot.simulation.threads import physical_cores
 
@@ -80,7 +81,7 @@ def _request(overrides: list[str], directory: Path) -> Request:
 def _surroundings(at_once: int, group: str) -> Surroundings:
     """Share the cores among the jobs that run at once, whose displays would overwrite each other."""
     alone = at_once == 1
-    console = Console() if alone else Console(quiet=True, force_terminal=False)
+    console = Console() if alone else silent_console()
     threads = 0 if alone else max(1, physical_cores() // at_once)
     return Surroundings(tuple(sys.argv), group, threads, console)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import joblib
 from omegaconf import DictConfig
 from rich.console import Console
 
@@ -13,7 +14,6 @@ from pgrobot.configure import CONFIG_NAME, compose, expand, session
 from pgrobot.errors import PgrobotError
 from pgrobot.files import reason
 from pgrobot.run import FINISHED, prepare
-from pgrobot.simulation.threads import physical_cores
 from pgrobot.sweep.job import job
 from pgrobot.sweep.names import register_resolvers
 from pgrobot.sweep.summary import Job, read_jobs, summarise, write
@@ -99,10 +99,10 @@ def _unlike(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def _jobs_at_once(cfg: DictConfig, jobs: int) -> list[str]:
-    """Let the joblib launcher start no more jobs than there are cores, so that they know how to share them."""
+    """Let the joblib launcher start no more jobs than there are processors, so that they know how to share them."""
     if cfg.hydra.launcher.get("n_jobs", 1) != -1:
         return []
-    return [f"hydra.launcher.n_jobs={min(physical_cores(), jobs)}"]
+    return [f"hydra.launcher.n_jobs={min(joblib.cpu_count(), jobs)}"]
 
 
 def _make(directory: Path) -> None:
