@@ -50,7 +50,7 @@ class Physics:
         self._alarm = self._batch.warning[:, BAD_QPOS : BAD_CTRL + 1, 1]  # [N, 4] counts since the last reset
         self._data = mujoco.MjData(model)
         self._fields: dict[str, np.ndarray] = {}
-        self._started = False
+        self._computed = False
         self._computes_contact_forces = contact_forces
         if contact_forces:
             self._fields["cfrc_ext"] = np.zeros((num_envs, model.nbody, 6))
@@ -59,11 +59,11 @@ class Physics:
         """Live array ``[N, ...]`` of a MuJoCo data field; derived fields lag one substep, as in MuJoCo.
 
         Raises:
-            PgrobotError: no such field, or it is asked for only after the first step.
+            PgrobotError: no such field, or it is asked for only after the first reset or step.
         """
         if name not in self._fields:
-            if self._started:  # MuJoCo would hand out zeros until the next step
-                raise PgrobotError(f"the MuJoCo field '{name}' has to be asked for before the first step.")
+            if self._computed:  # MuJoCo would hand out zeros until the next call
+                raise PgrobotError(f"the MuJoCo field '{name}' has to be asked for before the first reset.")
             try:
                 self._fields[name] = self._batch.bind(name)
             except ValueError as error:
@@ -82,7 +82,7 @@ class Physics:
             The simulations that broke, each with what happened in words; empty nearly always. The row of a
             broken one is not to be used before ``reset``; all others are as they would have been without it.
         """
-        self._started = True
+        self._computed = True
         errors: dict[int, str] = {}
         try:
             self._batch.step(nstep=self.frame_skip)
@@ -105,6 +105,7 @@ class Physics:
         Raises:
             PgrobotError: MuJoCo refuses the state.
         """
+        self._computed = True
         try:
             self._batch.forward(ids)
         except SimulationError as error:

@@ -38,7 +38,7 @@ class BatchEnvironment:
         self._all = np.arange(simulation.num_envs)
         self.seed(seed)
         self._observation = robot.observation(simulation)
-        # called once here so that the fields they read are bound before the first step
+        # called once here so that the fields they read are bound before the first reset
         robot.terms(simulation, simulation.ctrl)
         robot.terminated(simulation)
         self.spec = EnvironmentSpec(

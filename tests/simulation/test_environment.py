@@ -25,6 +25,7 @@ Trajectory = dict[str, np.ndarray]
 
 def robot(name: str, **options: Any) -> Robot:
     node: Any = OmegaConf.to_container(OmegaConf.load(TASKS / f"{name}.yaml"))
+    node.pop("defaults", None)
     return get_class(node.pop("_target_"))(**(node | options))
 
 
@@ -138,8 +139,11 @@ POISON = {
 
 
 @pytest.mark.parametrize("what", POISON)
-def test_a_broken_simulation_is_truncated_named_and_never_poisons_the_others(what: str) -> None:
-    poisoned, clean = make("hopper", 3), make("hopper", 3)
+def test_a_broken_simulation_is_truncated_named_and_never_poisons_the_others(
+    what: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    poisoned, clean = make("hopper", 3, threads=2), make("hopper", 3)
     poisoned.reset()
     clean.reset()
     actions = random_actions(clean, 30)
@@ -160,6 +164,7 @@ def test_a_broken_simulation_is_truncated_named_and_never_poisons_the_others(wha
     after, expected = run(poisoned, actions[6:]), run(clean, actions[6:])
     assert all(np.isfinite(array).all() for array in after.values())
     assert same(rows(after, others), rows(expected, others))
+    assert not list(tmp_path.iterdir())  # MuJoCo's log file
 
 
 def test_an_error_that_mujoco_raises_ends_only_that_episode(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ def make(
     name: str, num_envs: int = 1, seed: int = 0, thread_count: int = 1, **options: Any
 ) -> BatchEnvironment:
     node: Any = OmegaConf.to_container(OmegaConf.load(TASKS / f"{name}.yaml"))
+    node.pop("defaults", None)
     return get_class(node.pop("_target_"))(**(node | options)).make(num_envs, {}, seed, thread_count)
 
 
@@ -94,7 +95,7 @@ def test_a_field_asked_for_too_late_is_refused_instead_of_read_as_zero() -> None
     environment.step(np.zeros((1, 3)))
     assert environment.simulation.field("subtree_com") is early
     assert early.any()
-    with pytest.raises(PgrobotError, match="before the first step"):
+    with pytest.raises(PgrobotError, match="before the first reset"):
         environment.simulation.field("geom_xpos")
 
 
