@@ -125,7 +125,8 @@ def test_somebody_elses_config_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["config.yaml"]
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("checkpointed", [20, 40])
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, checkpointed: int) -> None:
     with create(tmp_path / "whole") as whole:
         for step in range(10, 60, 10):
             whole.metrics.write(step, {"x": step / 3})
@@ -136,9 +137,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     with (tmp_path / "cut" / "metrics.jsonl").open("a") as file:
         file.write('{"global_step": 50, "x')  # killed while writing
     with RunDirectory.open(tmp_path / "cut", COMMAND) as cut:
-        cut.rewind(20)
+        cut.rewind(checkpointed)
         assert not cut.finished
-        for step in range(30, 60, 10):
+        for step in range(checkpointed + 10, 60, 10):
             cut.metrics.write(step, {"x": step / 3})
     first, second = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "cut"))
     assert first == second
