@@ -91,13 +91,14 @@ CASES: list[tuple[str, str, Options]] = [
 
 
 def robot(name: str, **options: Any) -> Robot:
-    node = OmegaConf.merge(OmegaConf.load(TASKS / f"{name}.yaml"), options)
+    node: Any = OmegaConf.merge(OmegaConf.load(TASKS / f"{name}.yaml"), options)
+    node.pop("defaults", None)
     return instantiate(node, _convert_="all")
 
 
 def defaults(name: str) -> Options:
     node: Any = OmegaConf.to_container(OmegaConf.load(TASKS / f"{name}.yaml"))
-    return {key: value for key, value in node.items() if key != "_target_"}
+    return {key: value for key, value in node.items() if key not in ("_target_", "defaults")}
 
 
 @pytest.mark.filterwarnings("ignore:.*out of date:DeprecationWarning")
