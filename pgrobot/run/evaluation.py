@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from pgrobot.collectors import ActionMap
 from pgrobot.configure import build_constraints, build_environment
-from pgrobot.evaluate import Act, Episodes, evaluate, summary
+from pgrobot.episodes import Act, Episodes, evaluate, summary
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
 from pgrobot.types import EnvironmentSpec, Observation

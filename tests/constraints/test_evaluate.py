@@ -7,7 +7,7 @@ import pytest
 
 from pgrobot.constraints import Constraint
 from pgrobot.errors import PgrobotError
-from pgrobot.evaluate import evaluate, summary, verdicts
+from pgrobot.episodes import evaluate, summary, verdicts
 from pgrobot.types import Environment, EnvironmentSpec, Observation, State, Step
 
 GAMMA = 0.9
