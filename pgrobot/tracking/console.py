@@ -9,6 +9,7 @@ from typing import IO
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from pgrobot.tracking.mirrors import Guarded
 from pgrobot.tracking.panel import line, panel
 from pgrobot.tracking.progress import Progress
 from pgrobot.types import Metrics, Tracker
@@ -18,10 +19,10 @@ REFRESHES_PER_SECOND = 2
 
 
 def open_console(title: str, where: str, progress: Progress, console: Console) -> Tracker:
-    """A `LiveDisplay` where the console is a terminal that can show it, else a `PlainDisplay`."""
+    """A `LiveDisplay` where the console is a terminal that can show it, else a `PlainDisplay`; guarded."""
     if console.is_terminal and not console.is_dumb_terminal and console.encoding.startswith("utf"):
-        return LiveDisplay(title, where, progress, console)
-    return PlainDisplay(progress, console.file)
+        return Guarded("console", LiveDisplay(title, where, progress, console))
+    return Guarded("console", PlainDisplay(progress, console.file))
 
 
 class LiveDisplay:

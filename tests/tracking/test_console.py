@@ -9,7 +9,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from pgrobot.tracking import Guarded, Progress, open_console
+from pgrobot.tracking import Progress, open_console
 from pgrobot.tracking.panel import duration, figure, line, panel, sparkline
 from pgrobot.tracking.progress import History
 from pgrobot.types import Metrics
@@ -259,7 +259,7 @@ def test_a_closed_pipe_does_not_stop_training(caplog: pytest.LogCaptureFixture) 
         def write(self, text: str) -> int:
             raise BrokenPipeError("nobody reads")
 
-    display = Guarded("console", open_console("title", "where", Progress(1000), Console(file=Closed())))
+    display = open_console("title", "where", Progress(1000), Console(file=Closed()))
     display.write(1, {})
     display.write(2, {})
     display.close()
