@@ -17,7 +17,16 @@ FLOORS = (
     ("errors", "randomness", "compilation", "distributions"),
     ("types", "normalizer"),
     ("batch", "files", "mlp"),
-    ("estimators", "objectives", "constraints", "policies", "critics", "simulation", "diagnostics", "tracking"),
+    (
+        "estimators",
+        "objectives",
+        "constraints",
+        "policies",
+        "critics",
+        "simulation",
+        "diagnostics",
+        "tracking",
+    ),
     ("signals", "collectors", "guard", "checkpoint", "run_directory", "episodes"),
     ("solvers",),
     ("learner",),
@@ -98,7 +107,10 @@ def test_only_the_batch_module_knows_mujoco_batch() -> None:
         for path in SOURCES
         if any(f"{target}.".startswith("mujoco.batch.") for target in imported(path))
     }
-    assert {user for user in users if not user.startswith("tests/")} <= {"pgrobot/simulation/batch.py"}
+    # a benchmark compares with it, and tests may
+    assert {user for user in users if not user.startswith(("tests/", "scripts/"))} == {
+        "pgrobot/simulation/batch.py"
+    }
 
 
 def test_importing_everything_makes_no_second_copy_of_envs(tmp_path: Path) -> None:
