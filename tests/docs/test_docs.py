@@ -1,0 +1,159 @@
+"""The pages say what is so: their examples run, and their tables name what exists, all of it and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from itertools import dropwhile, takewhile
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+import pgrobot
+from pgrobot.configure import compose, expand, options, validated
+from pgrobot.help import documented_keys
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ("debug=tiny", "total_steps=512")
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def table_rows(text: str, heading: str) -> list[list[str]]:
+    """Cells of the first table under a heading."""
+    lines = text.split(heading, 1)[1].splitlines()
+    table = takewhile(
+        lambda line: line.startswith("|"), dropwhile(lambda line: not line.startswith("|"), lines)
+    )
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table][2:]
+
+
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Every metric of a small run under two budgets."""
+    directory = tmp_path_factory.mktemp("run") / "run"
+    pgrobot.train(debug="tiny", constraint=["speed", "torque"], quiet=True, **{"hydra.run.dir": directory})
+    lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return {key for line in lines for key in json.loads(line)}
+
+
+def documented_metrics() -> list[str]:
+    return re.findall(r"^\| `([^`]+)` \|", page("metrics"), flags=re.MULTILINE)
+
+
+def pattern(documented: str) -> str:
+    return re.sub(r"<column>", r"[\\w/]+", re.sub(r"<(name|part|term)>", r"\\w+", documented))
+
+
+def test_every_metric_is_explained(metrics: set[str]) -> None:
+    assert [
+        m for m in sorted(metrics) if not any(re.fullmatch(pattern(d), m) for d in documented_metrics())
+    ] == []
+
+
+def test_every_explained_metric_exists(metrics: set[str]) -> None:
+    assert [d for d in documented_metrics() if not any(re.fullmatch(pattern(d), m) for m in metrics)] == []
+
+
+def test_every_group_and_option_is_listed() -> None:
+    listed = {
+        row[0].strip("`"): re.findall(r"`(\w+)`", row[1])
+        for row in table_rows(page("configuration"), "## Groups")
+    }
+    assert {group: sorted(names) for group, names in listed.items()} == {
+        group: sorted(names) for group, names in options([]).items() if names
+    }
+
+
+def test_every_key_is_listed_with_its_default() -> None:
+    listed = {
+        row[0].strip("`"): row[1].replace(",", "") for row in table_rows(page("configuration"), "## Keys")
+    }
+    del listed["hydra.run.dir"]
+    existing = dict(
+        setting.split("=", 1) for setting, _ in documented_keys() if not setting.startswith("hydra")
+    )
+    assert listed == existing
+
+
+def test_every_cost_is_listed_with_its_options() -> None:
+    listed = {
+        row[0].strip("`"): re.findall(r"`([\w.]+)`", row[2])
+        for row in table_rows(page("configuration"), "Every cost")
+    }
+    existing = {}
+    for file in (ROOT / "conf" / "constraint").glob("*.yaml"):
+        node = OmegaConf.to_container(OmegaConf.load(file))
+        assert isinstance(node, dict)
+        existing |= {
+            name: [f"constraint.{name}.cost.{key}" for key in constraint["cost"] if key != "_target_"]
+            for name, constraint in node.items()
+        }
+    assert listed == existing
+
+
+def typed_overrides() -> list[list[str]]:
+    """What follows ``pgrobot train`` wherever a page types it, sweeps written out; placeholders left out."""
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    )
+    typed = re.findall(r"^ +pgrobot train (?!-)(.*?[^,])$", text, flags=re.MULTILINE)
+    swept = re.findall(r"^ +pgrobot train -m (.*)$", text, flags=re.MULTILINE)
+    jobs = [shlex.split(line, comments=True) for line in typed]
+    jobs += [job for line in swept for job in expand(shlex.split(line, comments=True))]
+    return [job for job in jobs if job and not any(mark in "".join(job) for mark in ("<", "my_", "…"))]
+
+
+@pytest.mark.parametrize("overrides", typed_overrides(), ids=" ".join)
+def test_every_command_on_the_pages_composes(overrides: list[str]) -> None:
+    validated(compose(overrides))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package that the page on extending tells to write."""
+    folder = tmp_path_factory.mktemp("project")
+    for name, content in re.findall(
+        r"^```\w+ (\S+)\n(.*?)^```", page("extending"), flags=re.MULTILINE | re.DOTALL
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "my_robots" / "__init__.py").touch()
+    return folder
+
+
+def commands() -> list[str]:
+    lines = page("extending").split("\n## A constraint")[0].splitlines()
+    return [line.strip() for line in lines if line.startswith("    pgrobot train")]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_examples_of_extending_train(command: str, project: Path) -> None:
+    arguments = [*command.split()[1:], *TINY, "hydra.run.dir=run_of_example"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "pgrobot", *arguments],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": ".", "PGROBOT_CONFIG_PATH": "my_robots/conf"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    rows = (project / "run_of_example" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    expected = "cost/height/torso" if "height" in command else "reward/near/mean"
+    assert expected in json.loads(rows[-1])
+    (project / "run_of_example").rename(project / f"run_of_{expected.replace('/', '_')}")
+
+
+def test_the_gymnasium_example_runs() -> None:
+    (program,) = re.findall(
+        r"^```python\n(import gymnasium.*?)^```", page("extending"), flags=re.MULTILINE | re.DOTALL
+    )
+    exec(compile(program, "extending.md", "exec"), {})
