@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise PgrobotError(f"There is no command {words[0]!r}: {nearest(words[0], verbs)}")
         return verbs[words[0]](words[1:])
     except PgrobotError as error:
-        print(f"pgrobot: {error}", file=sys.stderr)
+        print(f"pgrobot: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         return 130

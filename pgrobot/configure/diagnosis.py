@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -50,12 +50,15 @@ def text_of(override: Override) -> str:
 def group_options(loader: ConfigLoader, config_name: str, overrides: Sequence[str]) -> dict[str, list[str]]:
     """List every config group of the search path with the options it offers, Hydra's own left out."""
     paths = [line for line in overrides if line.startswith("hydra.searchpath=")]
-    groups = loader.get_group_options("", ObjectType.GROUP, config_name, paths)
-    return {
-        group: loader.get_group_options(group, ObjectType.CONFIG, config_name, paths)
-        for group in groups
-        if group != "hydra" and not group.startswith("__")
-    }
+
+    def found(parent: str) -> Iterator[tuple[str, list[str]]]:
+        for name in loader.get_group_options(parent, ObjectType.GROUP, config_name, paths):
+            group = f"{parent}/{name}" if parent else name
+            if group != "hydra" and not name.startswith("__"):
+                yield group, loader.get_group_options(group, ObjectType.CONFIG, config_name, paths)
+                yield from found(group)
+
+    return dict(found(""))
 
 
 def diagnose(loader: ConfigLoader, config_name: str, overrides: list[str], error: Exception) -> str:
@@ -84,7 +87,7 @@ def _of_form(override: Override, groups: dict[str, list[str]]) -> str:
     line, group = text_of(override), override.key_or_group
     if override.is_sweep_override():
         return f"{line!r} names several values: add -m to run one job for each"
-    if "/" in group and not group.startswith("hydra/"):
+    if "/" in group and group not in groups and not group.startswith("hydra/"):
         return f"Unknown group {group!r}: {nearest(group, groups)}"
     if override.is_delete() and group == "constraint":
         return (

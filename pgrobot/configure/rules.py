@@ -52,6 +52,13 @@ def inside(minimum: float, maximum: float = math.inf) -> Rule:
     return rule
 
 
+def positive(value: Any) -> float:
+    """A number above zero; infinity is one."""
+    if is_number(value) and value > 0.0:
+        return float(value)
+    raise PgrobotError(f"must be a number above 0, not {shown(value)}")
+
+
 def any_whole(value: Any) -> int:
     """Any whole number."""
     if is_number(value) and float(value).is_integer():
@@ -96,7 +103,7 @@ RULES: Mapping[str, Rule] = {
     "num_envs": whole(1),
     "horizon": whole(1),
     "threads": whole(0),
-    "device": of_type(str, "the name of a device, such as cpu"),
+    "device": one_of("cpu"),
     "compile": of_type(bool, "true or false"),
     "resume": of_type(str, "a run directory"),
     "modules": of_type(list, "a list of modules, such as [my_robots]"),
@@ -113,8 +120,19 @@ RULES: Mapping[str, Rule] = {
     "constraint.*.limit": real(0.0),
     "constraint.*.unit": one_of(*UNITS),
     "constraint.*.cost._target_": of_type(str, "the path of a class"),
-    "*learning_rate": inside(0.0),
-    "*discount": real(0.0, 1.0),
+    "policy.hidden.*": whole(1),
+    "critic.hidden.*": whole(1),
+    "algorithm.passes": whole(1),
+    "algorithm.discounts.*": real(0.0, 1.0),
+    "algorithm.estimator.lam": real(0.0, 1.0),
+    "algorithm.objective.*.clip": inside(0.0),
+    "*.minibatch": whole(1),
+    "*.epochs": whole(1),
+    "*.max_gradient_norm": positive,
+    "*.target_kl": positive,
+    "*.rate.initial": inside(0.0),
+    "*.rate.final": real(0.0),
+    "*.learning_rate": inside(0.0),
 }
 
 

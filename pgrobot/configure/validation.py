@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -15,8 +15,10 @@ from pgrobot.errors import PgrobotError, nearest
 
 # What a config consists of: one node per group, and the keys that the table of rules knows.
 SECTIONS = ("task", "constraint", "multiplier", "policy", "critic", "algorithm", "tracker")
-CONSTRAINT = ("cost", "budget", "unit", "limit")
 KEYS = frozenset({*SECTIONS, *(pattern.split(".")[0] for pattern in RULES if not pattern.startswith("*"))})
+# What the nodes without a `_target_`, whose signature would tell, consist of.
+CONSTRAINT = ("cost", "budget", "unit", "limit")
+ALGORITHM = ("name", "estimator", "objective", "discounts", "passes", "policy_solver", "critic_solver")
 
 
 def validated(cfg: DictConfig) -> DictConfig:
@@ -39,20 +41,29 @@ def validated(cfg: DictConfig) -> DictConfig:
 
 
 def _check_keys(cfg: DictConfig) -> None:
-    for key in cfg:
-        if key not in KEYS and key != "hydra":
-            raise PgrobotError(f"Unknown key {str(key)!r}: {nearest(str(key), KEYS)}")
+    _check_parts("", [str(key) for key in cfg if key != "hydra"], KEYS)
     for key in (*SECTIONS, *(pattern for pattern in RULES if "*" not in pattern)):
         if OmegaConf.select(cfg, key, throw_on_resolution_failure=False) is None:
             raise PgrobotError(f"{key} is missing from the config")
+    for section in ("checkpoint", "evaluation"):
+        known = [key.partition(".")[2] for key in RULES if key.startswith(f"{section}.")]
+        _check_parts(section, cfg[section], known)
+    _check_parts("algorithm", cfg.algorithm, ALGORITHM)
     for name, constraint in cfg.constraint.items():
-        missing = [
-            key for key in CONSTRAINT if not isinstance(constraint, DictConfig) or key not in constraint
-        ]
-        if missing:
-            raise PgrobotError(
-                f"constraint.{name} has no {missing[0]}: a constraint has {', '.join(CONSTRAINT)}"
-            )
+        path = f"constraint.{name}"
+        if not isinstance(constraint, DictConfig):
+            raise PgrobotError(f"{path} must have {', '.join(CONSTRAINT)}, not be {constraint}")
+        _check_parts(path, constraint, CONSTRAINT)
+        for key in CONSTRAINT:
+            if key not in constraint:
+                raise PgrobotError(f"{path} has no {key}: a constraint has {', '.join(CONSTRAINT)}")
+
+
+def _check_parts(path: str, keys: Iterable[Any], known: Iterable[str]) -> None:
+    for key in keys:
+        if key not in known:
+            where = f"{path} has no key" if path else "Unknown key"
+            raise PgrobotError(f"{where} {str(key)!r}: {nearest(str(key), known)}")
 
 
 def _ruled(node: Any, path: str) -> Any:
@@ -87,8 +98,25 @@ def _check_sizes(job: Mapping[str, Any]) -> None:
         raise PgrobotError(
             f"total_steps={job['total_steps']} is less than one iteration: num_envs × horizon is {rows}"
         )
+    for path, minibatch in _minibatches(job["algorithm"], "algorithm"):
+        if rows % minibatch:
+            nearest_divisor = min(
+                (d for d in range(1, rows + 1) if rows % d == 0), key=lambda d: abs(d - minibatch)
+            )
+            raise PgrobotError(
+                f"{path}={minibatch} does not divide num_envs × horizon, which is {rows}: "
+                f"the nearest that does is {nearest_divisor}"
+            )
     for name, constraint in job["constraint"].items():
         if constraint["unit"] == "probability" and constraint["budget"] > 1.0:
             raise PgrobotError(
                 f"constraint.{name}.budget is a probability, so at most 1, not {constraint['budget']}"
             )
+
+
+def _minibatches(node: Any, path: str) -> Iterator[tuple[str, int]]:
+    if isinstance(node, dict):
+        for key, child in node.items():
+            if key == "minibatch":
+                yield f"{path}.{key}", child
+            yield from _minibatches(child, f"{path}.{key}")

@@ -1,0 +1,176 @@
+"""Bad input is answered by one sentence that names what is near, before anything is written."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from pgrobot.cli import main
+
+CASES = [
+    # what does not exist
+    (["task=hoper"], "Unknown task 'hoper': did you mean 'hopper'?"),
+    (["tusk=hopper"], "Unknown key or group 'tusk': did you mean 'task'?"),
+    (["sed=1"], "Unknown key or group 'sed': did you mean 'seed'?"),
+    (["+foo=1"], "Unknown key 'foo': valid: "),
+    (["foo/bar=1"], "Unknown group 'foo/bar': valid: "),
+    (["algorithm/estimator=gea"], "Unknown algorithm/estimator 'gea': did you mean 'gae'?"),
+    (["algorithm/estimater=gae"], "Unknown group 'algorithm/estimater': did you mean 'algorithm/estimator' or "),
+    (["constraint=[speed,spood]"], "Unknown constraint 'spood': did you mean 'speed'?"),
+    (["constraint=null"], "Unknown constraint 'null': valid: "),
+    (["constraint.speed.bugdet=5"], "constraint.speed has no key 'bugdet': did you mean 'budget'?"),
+    (["+constraint.speed.bugdet=5"], "constraint.speed has no key 'bugdet': did you mean 'budget'?"),
+    (["+evaluation.episode=5"], "evaluation has no key 'episode': did you mean 'episodes'"),
+    (["+checkpoint.evry=5"], "checkpoint has no key 'evry': did you mean 'every'?"),
+    (["+algorithm.pases=5"], "algorithm has no key 'pases': did you mean 'passes'?"),
+    (["~constraint.speed.unit"], "constraint.speed has no unit: a constraint has cost, budget, unit, limit"),
+    (["constraint.sped.budget=5"], "constraint has no key 'sped': did you mean 'speed'?"),
+    (["constraint.power.budget=5"], "select it with 'constraint=[speed,torque,power]'"),
+    (["~constraint.power"], "constraint.power is not there because power is not selected"),
+    (["~constraint"], "constraint=[] trains without any, ~constraint.torque leaves one out"),
+    (["~task"], "task is missing from the config"),
+    (["~seed"], "seed is missing from the config"),
+    (["+task=hopper"], "'+task=hopper' adds a second task: leave out the +"),
+    (["seed.x=1"], "seed is a single value, so seed.x does not exist"),
+    (["task.frameskip=4"], "task has no key 'frameskip': did you mean 'frame_skip'?"),
+    (["+task.frameskip=4"], "task has no key 'frameskip': did you mean 'frame_skip'?"),
+    (["task.version=v9"], "task.version=v9 does not exist for Hopper"),
+    (["hydra.run.dirr=x"], "hydra.run has no key 'dirr': did you mean 'dir'?"),
+    (["hydra/launcher=joblb"], "Unknown hydra/launcher 'joblb': did you mean 'joblib'?"),
+    (["experiment=fats"], "Unknown experiment 'fats': did you mean 'fast'?"),
+    (["task=gymnasium"], "task.id must be given: add task.id=<value>"),
+    (["task=reacher", "constraint=[speed]"], "speed"),
+    (["task=dm_control", "task.domain=cheetah", "task.name=run", "constraint=[speed]"], "constraint.speed"),
+    # what cannot be read
+    (["seed"], "Cannot read the override 'seed': write seed=<value>"),
+    (["constraint=[speed,", "torque]"], "quote a list for the shell, as in 'constraint=[speed,torque]'"),
+    (["seed=1,2"], "'seed=1,2' names several values: add -m to run one job for each"),
+    (["seed=range(3)"], "'seed=range(3)' names several values: add -m to run one job for each"),
+    (["--config-dir", "nowhere"], "the config directory 'nowhere' does not exist"),
+    (["--mutlirun"], "unrecognized arguments: --mutlirun"),
+    # wrong types and ranges
+    (["seed=abc"], "seed must be a whole number of at least 0, not 'abc'"),
+    (["seed=true"], "seed must be a whole number of at least 0, not True"),
+    (["seed=null"], "seed is missing from the config"),
+    (["total_steps=-5"], "total_steps must be a whole number of at least 1, not -5"),
+    (["total_steps=nan"], "total_steps must be a whole number of at least 1, not nan"),
+    (["total_steps=10"], "total_steps=10 is less than one iteration: num_envs × horizon is 2048"),
+    (["num_envs=0"], "num_envs must be a whole number of at least 1, not 0"),
+    (["horizon=2.5"], "horizon must be a whole number of at least 1, not 2.5"),
+    (["threads=-1"], "threads must be a whole number of at least 0, not -1"),
+    (["compile=maybe"], "compile must be true or false, not 'maybe'"),
+    (["device=cdua"], "device cannot be 'cdua': valid: cpu"),
+    (["constraint.speed.budget=-1"], "constraint.speed.budget must be a number of at least 0, not -1"),
+    (["constraint.speed.budget=nan"], "constraint.speed.budget must be a number of at least 0, not nan"),
+    (["constraint.speed.budget=inf"], "constraint.speed.budget must be a number of at least 0, not inf"),
+    (["constraint.speed.budget=[1]"], "constraint.speed.budget must be a number of at least 0, not [1]"),
+    (["constraint.speed.unit=episod"], "constraint.speed.unit cannot be 'episod': did you mean 'episode'?"),
+    (["constraint.speed.unit=probability"], "constraint.speed.budget is a probability, so at most 1, not 25.0"),
+    (["constraint.speed=5"], "constraint.speed must have cost, budget, unit, limit, not be 5"),
+    (["constraint.speed.cost.threshold=x"], "constraint.speed.cost.threshold must be a number, not 'x'"),
+    (["multiplier.kp=x"], "multiplier.kp must be a number, not 'x'"),
+    (["multiplier=lagrangian", "multiplier.learning_rate=-1"], "multiplier.learning_rate must be a number above 0"),
+    (["algorithm.policy_solver.rate.initial=-1e-3"], "rate.initial must be a number above 0, not -0.001"),
+    (["algorithm.policy_solver.rate.initial=nan"], "rate.initial must be a number above 0, not nan"),
+    (["algorithm.policy_solver.minibatch=0"], "minibatch must be a whole number of at least 1, not 0"),
+    (["algorithm.policy_solver.minibatch=100"], "does not divide num_envs × horizon, which is 2048: the nearest"),
+    (["policy.hidden=[64,-1]"], "policy.hidden.1 must be a whole number of at least 1, not -1"),
+    (["policy.log_std=9"], "policy.log_std is 9"),
+    (["task.frame_skip=x"], "task.frame_skip must be a whole number, not 'x'"),
+    (["task.healthy_z_range=[nan,1]"], "task.healthy_z_range.0 is not a number"),
+    (["evaluation.mode=stoch"], "evaluation.mode cannot be 'stoch': did you mean 'stochastic'?"),
+    (["evaluation.confidence=95"], "evaluation.confidence must be a number between 0 and 1, not 95"),
+    (["evaluation=3"], "evaluation.every is missing from the config"),
+    # what a config may not name
+    (["task._target_=os.system"], "task._target_ names 'os.system', which is not trusted"),
+    (["task._target_=pgrobot.run.run"], "task._target_ names 'pgrobot.run.run', which is not trusted"),
+    (["task._target_=pgrobot.simulation.task.reduce"], "which is not defined there"),
+    (["task._target_=pgrobot.envs.hopper.Hoper"], "pgrobot.envs.hopper has no 'Hoper': did you mean 'Hopper'?"),
+    (["task._target_=pgrobot.envs.hoper.Hopper"], "there is no module 'pgrobot.envs.hoper'"),
+    # files
+    (["task.xml_file=nowhere.xml"], "nowhere.xml"),
+    (["hydra.run.dir=file/run"], "file/run cannot be made: not a directory"),
+    (["resume=nowhere"], "There is no run directory nowhere"),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    return tmp_path
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], directory: Path) -> str:
+    before = sorted(directory.rglob("*"))
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("pgrobot: ")
+    assert told.err.count("\n") == 1
+    assert sorted(directory.rglob("*")) == before
+    return told.err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"), CASES, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_train_refuses(
+    overrides: list[str], sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert sentence in refused(["train", *overrides], capsys, tmp_path)
+
+
+def test_a_model_that_does_not_parse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "bad.xml").write_text("<mujoco><worldbody><body></mujoco>")
+    assert "bad.xml" in refused(["train", "task.xml_file=bad.xml"], capsys, tmp_path)
+
+
+def test_a_config_file_that_does_not_parse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "broken.yaml").write_text("a: [1\nb: }")
+    refused(["train", "--config-dir", str(tmp_path), "experiment=broken"], capsys, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["task=hoper,hopper"], "Unknown task 'hoper': did you mean 'hopper'?"),
+        (["task=hopper,hoper"], "Unknown task 'hoper': did you mean 'hopper'?"),
+        (["seed=range(3)", "num_envs=8,0"], "num_envs must be a whole number of at least 1, not 0"),
+        (["seed=0,-1"], "seed must be a whole number of at least 0, not -1"),
+        (["hydra.sweep.dir=file/sweep"], "file/sweep cannot be made: not a directory"),
+        (["hydra.sweep.dirr=x"], "hydra.sweep has no key 'dirr': did you mean 'dir' or "),
+    ],
+)
+def test_a_sweep_is_refused_as_a_whole(
+    overrides: list[str], sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert sentence in refused(["train", "-m", *overrides], capsys, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["trian"], "There is no command 'trian': did you mean 'train'?"),
+        (["evaluate"], "the following arguments are required: run"),
+        (["evaluate", "nowhere"], "There is no run directory nowhere"),
+        (["evaluate", "nowhere", "--mode", "x"], "invalid choice: 'x'"),
+        (["evaluate", "nowhere", "--episodes", "x"], "invalid int value: 'x'"),
+        (["sweep", "nowhere"], "nowhere holds no runs"),
+    ],
+)
+def test_other_commands_refuse(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert sentence in refused(arguments, capsys, tmp_path)
+
+
+def test_nothing_was_asked_of_the_network(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("bad input went to the network"))
+    assert main(["train", "task=hoper"]) == 2
+    capsys.readouterr()

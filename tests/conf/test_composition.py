@@ -1,0 +1,152 @@
+"""Every option of every group composes into a config that passes its own checks."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+
+from pgrobot.configure import VERSION_BASE, build, compose, expand, options, search_path, validated
+from pgrobot.errors import PgrobotError
+
+NEEDS = {
+    ("task", "gymnasium"): ["task.id=Pendulum-v1"],
+    ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
+}
+PLACES = {"algorithm/rate": "algorithm/rate@algorithm.policy_solver.rate"}
+OWN_TASKS = (
+    "ant", "halfcheetah", "hopper", "humanoid", "humanoidstandup", "inverteddoublependulum", "invertedpendulum",
+    "pusher", "reacher", "swimmer", "walker2d",
+)  # fmt: skip
+WITH_SPEED = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "walker2d")
+CHEAP = ["num_envs=2", "horizon=32", "compile=false", "threads=1"]
+
+
+def every_option() -> Iterator[list[str]]:
+    for group, names in options([]).items():
+        for name in names:
+            yield [f"{PLACES.get(group, group)}={name}", *NEEDS.get((group, name), [])]
+
+
+@pytest.mark.parametrize("overrides", list(every_option()), ids=lambda overrides: overrides[0])
+def test_every_option_of_every_group_is_valid(overrides: list[str]) -> None:
+    validated(compose(overrides))
+
+
+def test_the_groups_are_those_of_the_design() -> None:
+    offered = options([])
+    for group in (
+        "task",
+        "constraint",
+        "multiplier",
+        "policy",
+        "critic",
+        "algorithm",
+        "tracker",
+        "experiment",
+        "debug",
+    ):
+        assert offered[group]
+    assert "algorithm/estimator" in offered
+
+
+@pytest.mark.parametrize("task", OWN_TASKS)
+@pytest.mark.parametrize("multiplier", ["none", "pid", "lagrangian"])
+def test_tasks_constraints_and_multipliers_combine(task: str, multiplier: str) -> None:
+    constraint = "speed,torque,action_rate" if task in WITH_SPEED else "torque,power"
+    cfg = validated(
+        compose([f"task={task}", f"constraint=[{constraint}]", f"multiplier={multiplier}", *CHEAP])
+    )
+    program = build(cfg, 1)
+    assert program.environment.spec.costs == tuple(constraint.split(","))
+    program.environment.close()
+
+
+@pytest.mark.parametrize("task", sorted(set(OWN_TASKS) - set(WITH_SPEED) - {"humanoidstandup"}))
+def test_a_budget_for_a_cost_the_task_lacks_is_refused(task: str) -> None:
+    with pytest.raises(PgrobotError, match="speed"):
+        build(validated(compose([f"task={task}", "constraint=[speed]", *CHEAP])), 1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        ([], ["speed", "torque"]),
+        (["constraint=torque"], ["torque"]),
+        (["constraint=[power,speed]"], ["power", "speed"]),
+        (["~constraint.torque"], ["speed"]),
+        (["~constraint.torque", "~constraint.speed"], []),
+        (["constraint=[]"], []),
+        (["constraint=none"], []),
+        (["task=gymnasium", "task.id=Pendulum-v1"], []),
+        (["task=gymnasium", "task.id=Pendulum-v1", "constraint=cost"], ["cost"]),
+    ],
+)
+def test_constraints_are_selected_by_name(overrides: list[str], names: list[str]) -> None:
+    assert list(validated(compose(overrides)).constraint) == names
+
+
+def test_values_come_out_in_their_type() -> None:
+    cfg = validated(compose(["total_steps=1e6", "constraint.speed.budget=10", "seed=3"]))
+    assert (cfg.total_steps, type(cfg.total_steps)) == (1_000_000, int)
+    assert (cfg.constraint.speed.budget, type(cfg.constraint.speed.budget)) == (10.0, float)
+    assert cfg.constraint.speed.cost.threshold == cfg.task.speed_threshold
+
+
+def test_a_task_brings_its_own_threshold() -> None:
+    assert validated(compose(["task=swimmer"])).constraint.speed.cost.threshold == 0.2282
+
+
+def test_experiments_yield_to_what_is_typed() -> None:
+    assert validated(compose(["experiment=fast"])).horizon == 64
+    assert validated(compose(["experiment=fast", "horizon=128"])).horizon == 128
+
+
+def test_another_directory_of_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "my configs, here"
+    (folder / "experiment").mkdir(parents=True)
+    (folder / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 77\n")
+    assert validated(compose(["experiment=mine", *search_path([str(folder)])])).seed == 77
+    monkeypatch.setenv("PGROBOT_CONFIG_PATH", str(folder))
+    assert validated(compose(["experiment=mine", *search_path([])])).seed == 77
+    assert "mine" in options(search_path([]))["experiment"]
+    monkeypatch.setenv("PGROBOT_CONFIG_PATH", str(tmp_path / "nowhere"))
+    with pytest.raises(PgrobotError, match="nowhere' does not exist"):
+        search_path([])
+
+
+def test_a_module_of_the_user_is_trusted_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_robots.py").write_text(
+        "from dataclasses import dataclass\nfrom pgrobot.envs.hopper import Hopper\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Mine(Hopper):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    mine = ["task._target_=my_robots.Mine", *CHEAP]
+    with pytest.raises(PgrobotError, match=r"add modules=\[my_robots\]"):
+        validated(compose(mine))
+    environment = build(validated(compose([*mine, "modules=[my_robots]"])), 1).environment
+    assert environment.spec.name == "Mine-v5"
+
+
+def test_a_sweep_is_written_out_in_hydras_order() -> None:
+    jobs = expand(
+        ["task=hopper,ant", "constraint=[speed],[]", "seed=range(2)", "horizon=8", "~constraint.torque"]
+    )
+    assert len(jobs) == 8
+    assert jobs[0] == ["task=hopper", "constraint=[speed]", "seed=0", "horizon=8", "~constraint.torque"]
+    assert [job[2] for job in jobs[:3]] == ["seed=0", "seed=1", "seed=0"]
+    assert jobs[-1][:3] == ["task=ant", "constraint=[]", "seed=1"]
+
+
+def test_composing_inside_a_hydra_application_leaves_it_alone() -> None:
+    with initialize_config_module("pgrobot.conf", job_name="outer", **VERSION_BASE):
+        outer = GlobalHydra.instance().hydra
+        compose(["seed=3"])
+        assert GlobalHydra.instance().hydra is outer
+        assert hydra_compose("train", ["seed=4"]).seed == 4
