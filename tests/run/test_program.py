@@ -1,0 +1,156 @@
+"""What a run leaves behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import yaml
+
+import pgrobot
+from pgrobot import checkpoint, compilation, files
+from pgrobot.errors import PgrobotError
+from pgrobot.run_directory import RunDirectory
+
+from .conftest import TINY, Train, assert_equal, metrics, state, tiny_request
+
+
+def test_a_run_tells_everything(train: Train, tmp_path: Path) -> None:
+    result = train("run")
+    run = tmp_path / "run"
+    assert {path.name for path in run.iterdir()} == {
+        "config.yaml", "overrides.yaml", "manifest.json", "metrics.jsonl", "checkpoints", "result.json",
+    }  # fmt: skip
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {
+        "last.pt", "best.pt", "step_128.pt", "step_256.pt",
+    }  # fmt: skip
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert (config["num_envs"], config["task"]["speed_threshold"]) == (4, 0.7402)
+    assert yaml.safe_load((run / "overrides.yaml").read_text()) == TINY
+    told = json.loads((run / "result.json").read_text())
+    assert (told["status"], told["env_steps"]) == ("finished", 256)
+    assert told == result.evaluation
+    assert result.verdicts == {name: cost["verdict"] for name, cost in told["costs"].items()}
+    assert list(told["costs"]) == ["speed", "torque"]
+    assert (result.path, result.status, result.exit_code) == (run, "finished", 0)
+
+
+def test_metrics_say_what_the_design_promises(train: Train, tmp_path: Path) -> None:
+    train("run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["global_step"] for line in lines] == [64, 128, 192, 256]
+    promised = {
+        "time/wall_s", "time/env_steps_per_s", "cost/speed/mean", "cost/speed/budget", "cost/torque/thigh_joint",
+        "multiplier/speed", "loss/policy", "loss/value", "gradient/policy_norm", "gradient/critic_norm", "policy/kl",
+        "policy/clip_fraction", "policy/std", "guard/skipped_updates", "simulation/failures", "reward/forward/mean",
+    }  # fmt: skip
+    assert all(promised <= line.keys() for line in lines)
+    assert any({"return/mean", "episode_length/mean"} <= line.keys() for line in lines)
+    assert [("evaluation/return/mean" in line) for line in lines] == [False, True, False, True]
+    clock = [line["time/wall_s"] for line in lines]
+    assert clock == sorted(clock)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another(train: Train, tmp_path: Path) -> None:
+    for name, seed in (("one", 3), ("two", 3), ("three", 4)):
+        train(name, f"seed={seed}")
+    assert metrics(tmp_path / "one") == metrics(tmp_path / "two")
+    assert metrics(tmp_path / "one") != metrics(tmp_path / "three")
+
+
+def test_evaluations_do_not_disturb_training(train: Train, tmp_path: Path) -> None:
+    train("often", "evaluation.every=64", "checkpoint.every=64", "evaluation.episodes=3")
+    train("seldom", "evaluation.every=256", "checkpoint.every=256")
+    often, seldom = state(tmp_path / "often"), state(tmp_path / "seldom")
+    assert_equal(often["learners"], seldom["learners"])
+    assert_equal(often["collector"], seldom["collector"])
+
+
+def test_evaluate_repeats_the_evaluation_that_ended_the_run(train: Train) -> None:
+    result = train("run")
+    told = pgrobot.evaluate(result.path)
+    assert told["return"] == result.evaluation["return"]
+    assert told["costs"] == result.evaluation["costs"]
+
+
+def test_evaluate_can_be_told_otherwise(train: Train) -> None:
+    run = train("run").path
+    mean = pgrobot.evaluate(run, mode="deterministic", episodes=4)["return"]
+    assert mean["episodes"] == 4
+    assert mean["mean"] != pgrobot.evaluate(run, episodes=4)["return"]["mean"]
+    assert mean["mean"] != pgrobot.evaluate(run, mode="deterministic", episodes=4, seed=5)["return"]["mean"]
+    assert pgrobot.evaluate(run, confidence=0.5)["costs"]["torque"]["confidence"] == 0.5
+    assert pgrobot.evaluate(run, checkpoint=str(run / "checkpoints" / "last.pt"))["return"]["episodes"] == 3
+    with pytest.raises(PgrobotError, match="no checkpoint 'step_1'"):
+        pgrobot.evaluate(run, checkpoint="step_1")
+
+
+def test_two_runs_cannot_have_one_directory(train: Train, tmp_path: Path) -> None:
+    train("run")
+    before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    with pytest.raises(PgrobotError, match="already holds a finished run"):
+        train("run")
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_directory_in_use_is_left_alone(train: Train, tmp_path: Path) -> None:
+    with (
+        RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, []),
+        pytest.raises(PgrobotError, match="Another run is using"),
+    ):
+        train("run")
+
+
+def test_a_full_disk_costs_checkpoints_and_the_result_says_so(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real, calls = checkpoint.save, []
+
+    def save(path: Path, content: dict) -> None:
+        calls.append(path.name)
+        if path.name == "step_128.pt":
+            monkeypatch.setattr(files.os, "fsync", _full)
+        real(path, content)
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    with pytest.raises(PgrobotError, match=r"The disk is full: .*result.json"):
+        train("run", "total_steps=192", "evaluation.every=128")
+    assert "step_128.pt" in caplog.text
+    assert "Training goes on" in caplog.text
+    monkeypatch.undo()
+    assert state(tmp_path / "run")["global_step"] == 128
+    assert not list((tmp_path / "run").rglob("*.tmp"))
+
+
+def _full(_: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_without_a_compiler_a_run_says_so_and_goes_on(
+    train: Train, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(compilation, "compiler_found", lambda: False)
+    with caplog.at_level(logging.WARNING):
+        assert train("run", "compile=true").status == "finished"
+    assert "No C++ compiler was found" in caplog.text
+
+
+def test_what_is_logged_is_kept_in_the_run(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgrobot.run.training.Training._due", _due_with_a_warning)
+    train("run")
+    assert "WARNING pgrobot.test: look here" in (tmp_path / "run" / "run.log").read_text()
+
+
+def _due_with_a_warning(*_: object) -> bool:
+    logging.getLogger("pgrobot.test").warning("look here")
+    return True
+
+
+def test_requests_know_where_they_go(tmp_path: Path) -> None:
+    request = tiny_request(tmp_path / "a b", "hydra.verbose=false")
+    assert (request.directory, request.resume) == (tmp_path / "a b", False)
+    assert request.overrides == tuple(TINY)

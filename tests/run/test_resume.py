@@ -1,0 +1,308 @@
+"""Interrupted and resumed equals uninterrupted, bit for bit, however a run was interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pgrobot import checkpoint
+from pgrobot.errors import PgrobotError
+from pgrobot.tracking import MetricsFile
+
+from .conftest import TINY, Train, assert_equal, metrics, start, state, tiny_request
+
+# Memory of every kind: action_rate remembers actions, a probability its sums, the multipliers their averages.
+REMEMBERING = [
+    "constraint=[speed,action_rate]", "constraint.action_rate.unit=probability", "constraint.action_rate.budget=0.5",
+    "constraint.action_rate.limit=1.0",
+]  # fmt: skip
+
+
+def interrupt_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send this process a signal when the metrics of ``step`` are written."""
+    write = MetricsFile.write
+
+    def write_and_interrupt(self: MetricsFile, at: int, row: dict[str, float]) -> None:
+        write(self, at, row)
+        if at == step:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(MetricsFile, "write", write_and_interrupt)
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert_equal(metrics(one), metrics(other))
+    for name in ("last", "best", "step_128"):
+        assert_equal(state(one, name), state(other, name))
+    results = [json.loads((run / "result.json").read_text()) for run in (one, other)]
+    for result in results:
+        del result["wall_s"], result["env_steps_per_s"]
+    assert_equal(*results)
+
+
+@pytest.mark.parametrize("step", [64, 128, 192, 256])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    step: int, train: Train, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train("whole", *REMEMBERING)
+    with monkeypatch.context() as patch:
+        interrupt_at(step, signal.SIGINT, patch)
+        stopped = train("parts", *REMEMBERING)
+    assert (stopped.status, stopped.exit_code, stopped.evaluation) == ("stopped", 130, {})
+    assert not (tmp_path / "parts" / "result.json").exists()
+    assert state(tmp_path / "parts")["global_step"] == step
+    assert resume(tmp_path / "parts").status == "finished"
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_interrupted_twice(
+    train: Train, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train("whole", "multiplier=lagrangian")
+    for step, begin in (
+        (64, lambda: train("parts", "multiplier=lagrangian")),
+        (192, lambda: resume(tmp_path / "parts")),
+    ):
+        with monkeypatch.context() as patch:
+            interrupt_at(step, signal.SIGTERM, patch)
+            assert begin().exit_code == 143
+    resume(tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_what_came_after_the_last_checkpoint_is_done_again(
+    train: Train, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill: there are metrics of steps that no checkpoint knows."""
+    train("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(MetricsFile, "write", _write_and_die_at(192))
+        with pytest.raises(_Killed):
+            train("parts")
+    assert metrics(tmp_path / "parts")[-1]["global_step"] == 192
+    assert state(tmp_path / "parts")["global_step"] == 128
+    resume(tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+class _Killed(BaseException):
+    """Nobody catches this."""
+
+
+def _write_and_die_at(step: int) -> Callable[[MetricsFile, int, dict[str, float]], None]:
+    write = MetricsFile.write
+
+    def write_and_die(self: MetricsFile, at: int, row: dict[str, float]) -> None:
+        write(self, at, row)
+        if at == step:
+            raise _Killed
+
+    return write_and_die
+
+
+def test_a_run_that_died_before_its_first_iteration_resumes(
+    train: Train, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("pgrobot.run.training.Training.run", _die)
+        with pytest.raises(_Killed):
+            train("parts")
+    resume(tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def _die(*_: object) -> None:
+    raise _Killed
+
+
+def test_killed_at_any_moment_leaves_a_run_that_resumes(train: Train, resume: Train, tmp_path: Path) -> None:
+    arguments = ["checkpoint.every=64", "evaluation.every=64", "total_steps=4096"]
+    directory = tmp_path / "killed"
+    command = [sys.executable, "-m", "pgrobot", "train", *TINY, *arguments, f"hydra.run.dir={directory}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not (directory / "checkpoints" / "step_256.pt").exists():
+            assert process.poll() is None, "the run ended by itself"
+            assert time.monotonic() < deadline, "the run does not get on"
+            time.sleep(0.001)
+    finally:
+        process.kill()
+        process.wait()
+    done = checkpoint.load(directory / "checkpoints" / "last.pt")["global_step"]
+    assert 192 <= done < 4096
+    for path in (directory / "checkpoints").glob("*.pt"):
+        checkpoint.load(path)
+    resume(directory, f"total_steps={done + 64}")
+    assert [line["global_step"] for line in metrics(directory)] == list(range(64, done + 65, 64))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_command_ends_with_a_sentence(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "pgrobot",
+        "train",
+        *TINY,
+        "total_steps=10000000",
+        f"hydra.run.dir={directory}",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not (directory / "metrics.jsonl").exists() or not (directory / "metrics.jsonl").read_text():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "the run does not get on"
+            time.sleep(0.01)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == code
+    assert f"Stopped and saved. Go on with: pgrobot train resume={directory}" in out
+    assert err.strip() == "Stopping after this iteration; once more ends at once."
+    assert state(directory)["global_step"] == metrics(directory)[-1]["global_step"]
+
+
+def test_a_finished_run_goes_on_with_more_steps(train: Train, resume: Train, tmp_path: Path) -> None:
+    train("run")
+    with pytest.raises(PgrobotError, match=r"is done with its 256 steps: go on by adding total_steps=<more>"):
+        resume(tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["env_steps"] == 256
+    result = resume(tmp_path / "run", "total_steps=384", "evaluation.episodes=3", "tracker=none")
+    assert result.evaluation["env_steps"] == 384
+    assert [line["global_step"] for line in metrics(tmp_path / "run")] == [64, 128, 192, 256, 320, 384]
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert (config["total_steps"], config["evaluation"]["episodes"], config["evaluation"]["every"]) == (
+        384,
+        3,
+        128,
+    )
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["resumed"]
+    with pytest.raises(PgrobotError, match="is done with its 384 steps"):
+        resume(tmp_path / "run", "total_steps=128")
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("seed=2", "seed was 1 in .* and its past depends on it: only total_steps, threads"),
+        ("num_envs=8", "num_envs was 4"),
+        ("constraint.speed.budget=5", "constraint.speed.budget was 25.0"),
+        ("~constraint.torque", "constraint.torque was another"),
+        ("constraint=[speed]", "constraint was another"),
+        ("task=walker2d", "task was another"),
+        ("experiment=fast", "was"),
+        ("policy.hidden=[16]", "policy.hidden was another"),
+        ("sed=2", "Unknown key or group 'sed'"),
+        ("hydra.run.dir=elsewhere", "goes on in that directory: leave out hydra.run.dir"),
+    ],
+)
+def test_the_past_cannot_be_changed(
+    override: str, sentence: str, train: Train, resume: Train, tmp_path: Path
+) -> None:
+    train("run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    with pytest.raises(PgrobotError, match=sentence):
+        resume(tmp_path / "run", "total_steps=512", override)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+
+
+def test_what_is_as_it_was_may_be_said_again(train: Train, resume: Train, tmp_path: Path) -> None:
+    train("run")
+    same = ["seed=1", "task=hopper", "num_envs=4", "constraint=[speed,torque]", "constraint.speed.budget=25"]
+    assert resume(tmp_path / "run", "total_steps=320", *same).status == "finished"
+
+
+class _Malicious:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (str(self._path),))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(train: Train, resume: Train, tmp_path: Path) -> None:
+    import torch
+
+    train("run")
+    last = tmp_path / "run" / "checkpoints" / "last.pt"
+    torch.save({**checkpoint.load(last), "extra": _Malicious(tmp_path / "owned")}, last)
+    with pytest.raises(PgrobotError, match="was refused"):
+        resume(tmp_path / "run", "total_steps=512")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_config_that_would_run_code_is_refused(train: Train, resume: Train, tmp_path: Path) -> None:
+    train("run")
+    path = tmp_path / "run" / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["task"] = {"_target_": "os.mkdir", "path": str(tmp_path / "owned")}
+    config["modules"] = ["os"]
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(PgrobotError, match=r"task._target_ names 'os.mkdir', which is not trusted"):
+        resume(tmp_path / "run", "total_steps=512")
+    path.write_text("!!python/object/apply:os.mkdir [owned]")
+    with pytest.raises(PgrobotError, match=r"config.yaml cannot be read"):
+        resume(tmp_path / "run", "total_steps=512")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:1000]),
+            "is not a checkpoint, or it is damaged or cut short",
+        ),
+        (lambda path: path.write_bytes(b"nonsense"), "is not a checkpoint"),
+        (lambda path: path.unlink(), "has no checkpoint 'last'"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(
+    damage: Callable[[Path], None], sentence: str, train: Train, resume: Train, tmp_path: Path
+) -> None:
+    train("run")
+    damage(tmp_path / "run" / "checkpoints" / "last.pt")
+    with pytest.raises(PgrobotError, match=sentence):
+        resume(tmp_path / "run", "total_steps=512")
+    assert len(metrics(tmp_path / "run")) == 4
+    assert (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused(train: Train, resume: Train, tmp_path: Path) -> None:
+    train("run")
+    train("other", "policy.hidden=[16]")
+    last = "checkpoints/last.pt"
+    (tmp_path / "run" / last).write_bytes((tmp_path / "other" / last).read_bytes())
+    with pytest.raises(PgrobotError, match="does not fit the config beside it"):
+        resume(tmp_path / "run", "total_steps=512")
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = MetricsFile.write
+
+    def interrupt_twice(self: MetricsFile, at: int, row: dict[str, float]) -> None:
+        write(self, at, row)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(MetricsFile, "write", interrupt_twice)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        start(tiny_request(tmp_path / "run"))
+    assert signal.getsignal(signal.SIGINT) is before

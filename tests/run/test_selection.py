@@ -1,0 +1,36 @@
+"""Which policy is the best."""
+
+from __future__ import annotations
+
+import math
+
+from pgrobot.run.selection import WORST, score
+
+
+def cost(upper: float, budget: float = 10.0) -> dict[str, float]:
+    return {"upper": upper, "budget": budget}
+
+
+def test_a_feasible_policy_beats_every_other() -> None:
+    assert score(-100.0, [cost(10.0)]) > score(1e6, [cost(10.1)])
+
+
+def test_feasible_policies_compare_by_return() -> None:
+    assert score(2.0, [cost(9.0)]) > score(1.0, [cost(0.0)])
+
+
+def test_the_others_compare_by_their_worst_violation_and_not_by_return() -> None:
+    assert score(1.0, [cost(12.0), cost(11.0)]) > score(9.0, [cost(10.0), cost(13.0)])
+
+
+def test_violations_are_shares_of_the_budget() -> None:
+    assert score(0.0, [cost(110.0, 100.0)]) > score(0.0, [cost(2.0, 1.0)])
+    assert score(0.0, [cost(0.5, 0.0)]).merit == -0.5
+
+
+def test_a_bound_that_is_not_known_is_no_reason_to_refuse_the_first_policy() -> None:
+    assert score(0.0, [cost(math.inf)]) >= WORST
+
+
+def test_without_constraints_the_return_decides() -> None:
+    assert score(2.0, []) > score(1.0, []) > WORST
