@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mujoco.batch import Batch
@@ -35,6 +36,7 @@ from rich.table import Table
 
 from pgrobot import compose, evaluate
 from pgrobot.configure import build_environment
+from pgrobot.simulation.environment import BatchEnvironment
 
 HOME = Path("runs/benchmarks")
 CONSOLE = Console()
@@ -63,7 +65,7 @@ def main() -> None:
     (HOME / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def speed(repeats: int) -> dict[str, object]:
+def speed(repeats: int) -> dict[str, Any]:
     """HalfCheetah-v5, PPO 64×64, 2,048 steps per iteration, minibatch 64, 10 epochs."""
     peers = (1, 8, 16, 32)
     ours: list[float] = []
@@ -98,7 +100,7 @@ print(4 * 2048 / (time.perf_counter() - start))
 """
 
 
-def fast(repeats: int) -> dict[str, object]:
+def fast(repeats: int) -> dict[str, Any]:
     """HalfCheetah-v5 with experiment=fast."""
     ours = [training_speed("experiment=fast", "total_steps=819200") for _ in range(repeats)]
     show("env-steps/s", [("experiment=fast", *spread(ours))])
@@ -115,7 +117,7 @@ def training_speed(*overrides: str) -> float:
     return (end["global_step"] - start["global_step"]) / (end["time/wall_s"] - start["time/wall_s"])
 
 
-def environment(repeats: int) -> dict[str, object]:
+def environment(repeats: int) -> dict[str, Any]:
     """Observations, rewards, three costs and resets, N = 64, against Batch.step alone; the same threads."""
     ratios: dict[str, list[float]] = {}
     rates: dict[str, list[float]] = {}
@@ -123,6 +125,7 @@ def environment(repeats: int) -> dict[str, object]:
     for robot in ("halfcheetah", "hopper"):
         cfg = compose(task=robot, constraint=["speed", "torque", "joint_velocity"], num_envs=envs)
         built = build_environment(cfg, envs, 0, threads)
+        assert isinstance(built, BatchEnvironment)
         bare = Batch(built.model, envs, threads)
         action = np.random.default_rng(0).uniform(-1, 1, (steps, *bare.ctrl.shape))
         skip = cfg.task.frame_skip
@@ -154,7 +157,7 @@ def bare_step(batch: Batch, frame_skip: int, action: np.ndarray) -> None:
     batch.step(nstep=frame_skip)
 
 
-def startup(repeats: int) -> dict[str, object]:
+def startup(repeats: int) -> dict[str, Any]:
     """The default run: seconds from the command to the end of its first iteration, and its peak memory."""
     times, peaks = [], []
     for index in range(repeats + 1):  # the first fills the compile cache
@@ -175,13 +178,13 @@ def startup(repeats: int) -> dict[str, object]:
     return {"first_iteration_s": times, "peak_memory_gb": peaks[-1]}
 
 
-def learning(robots: Sequence[str], seeds: int, jobs: int) -> dict[str, object]:
+def learning(robots: Sequence[str], seeds: int, jobs: int) -> dict[str, Any]:
     """The final policies after 1M steps, v5, 20 fresh episodes each."""
     overrides = ("experiment=efficient", "constraint=none", "total_steps=1e6", "evaluation.every=1e6")
     return study("learning", robots, seeds, jobs, overrides, episodes=20)
 
 
-def safe(robots: Sequence[str], seeds: int, jobs: int) -> dict[str, object]:
+def safe(robots: Sequence[str], seeds: int, jobs: int) -> dict[str, Any]:
     """The best feasible policies after 3M steps, v4, speed budget 25; the verdict is the run's own."""
     budget = ("constraint=speed", "constraint.speed.budget=25")
     overrides = ("task.version=v4", *budget, "total_steps=3e6")
@@ -190,7 +193,7 @@ def safe(robots: Sequence[str], seeds: int, jobs: int) -> dict[str, object]:
 
 def study(
     name: str, robots: Sequence[str], seeds: int, jobs: int, overrides: Sequence[str], episodes: int
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Train every robot with every seed, skipping what an earlier call finished, and evaluate."""
     jobs_of = [(robot, seed) for robot in robots for seed in range(1, seeds + 1)]
     runs = {(robot, seed): HOME / name / f"{robot}_seed{seed}" for robot, seed in jobs_of}
@@ -200,28 +203,22 @@ def study(
         if not finished(run)
     ]
     together(waiting, jobs)
-    found: dict[str, list[dict[str, object]]] = {robot: [] for robot in robots}
-    for (robot, seed), run in runs.items():
-        modes = {
-            mode: evaluate(run, checkpoint="last", mode=mode, episodes=episodes, seed=20_000)["return"][
-                "mean"
-            ]
-            for mode in ("deterministic", "stochastic")
-        }
-        result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+    found: dict[str, list[dict[str, Any]]] = {robot: [] for robot in robots}
+    for (robot, seed), path in runs.items():
+        judged = partial(evaluate, path, checkpoint="last", episodes=episodes, seed=20_000)
+        final = {mode: judged(mode=mode)["return"]["mean"] for mode in ("deterministic", "stochastic")}
+        result = json.loads((path / "result.json").read_text(encoding="utf-8"))
         chosen = {"return": result["return"]["mean"], "costs": result["costs"]}
-        found[robot].append({"seed": seed, "final": modes, "best_feasible": chosen})
+        found[robot].append({"seed": seed, "final": final, "best_feasible": chosen})
     for mode in ("deterministic", "stochastic"):
-        returns = {robot: [row["final"][mode] for row in rows] for robot, rows in found.items()}
-        rows = [(robot, *spread(values, middle=statistics.fmean)) for robot, values in returns.items()]
-        show(f"return of the final policies, {mode}, {episodes} episodes: mean over seeds", rows)
-    for robot, rows in found.items():
-        for row in rows:
-            verdicts = {
-                k: (round(c["mean"], 1), c["verdict"]) for k, c in row["best_feasible"]["costs"].items()
-            }
-            best = round(row["best_feasible"]["return"], 1)
-            CONSOLE.print(robot, "seed", row["seed"], "best feasible", best, verdicts)
+        returns = {robot: [run["final"][mode] for run in found[robot]] for robot in robots}
+        table = [(robot, *spread(values, middle=statistics.fmean)) for robot, values in returns.items()]
+        show(f"return of the final policies, {mode}, {episodes} episodes: mean over seeds", table)
+    for robot in robots:
+        for run in found[robot]:
+            best = run["best_feasible"]
+            verdicts = {k: (round(c["mean"], 1), c["verdict"]) for k, c in best["costs"].items()}
+            CONSOLE.print(robot, "seed", run["seed"], "best feasible", round(best["return"], 1), verdicts)
     return {"overrides": list(overrides), "episodes": episodes, "runs": found}
 
 
@@ -291,7 +288,7 @@ def show(title: str, rows: Sequence[tuple[str, float, float, float]]) -> None:
     CONSOLE.print(table)
 
 
-def machine() -> dict[str, object]:
+def machine() -> dict[str, Any]:
     """Where the numbers were measured, and with what."""
     packages = ("pgrobot", "torch", "mujoco", "gymnasium", "stable-baselines3")
     return {
