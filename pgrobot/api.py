@@ -58,7 +58,7 @@ def compose(**settings: Any) -> DictConfig:
 
 
 def evaluate(
-    run: str | Path,  # noqa: A002, RUF100
+    run: str | Path,
     *,
     checkpoint: str = "best",
     modules: Sequence[str] = (),
@@ -80,14 +80,15 @@ def evaluate(
     Raises:
         PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range.
     """
+    known = ("episodes", "mode", "confidence", "bound", "seed")
+    for key in changes:
+        if key not in known:
+            raise PgrobotError(f"evaluate takes no {key!r}: {nearest(key, known)}")
     directory = Path(run)
     path = Path(checkpoint) if checkpoint.endswith(".pt") else find_checkpoint(directory, checkpoint)
     cfg = saved_config(directory)
     cfg.modules = list(modules)
-    known = ("episodes", "mode", "confidence", "bound", "seed")
     for key, value in changes.items():
-        if key not in known:
-            raise PgrobotError(f"evaluate takes no {key!r}: {nearest(key, known)}")
         cfg.evaluation["final_episodes" if key == "episodes" else key] = value
     cfg = validated(cfg)
     chosen = cfg.evaluation

@@ -81,6 +81,8 @@ def compose(overrides: Sequence[str]) -> DictConfig:
 def expand(overrides: Sequence[str]) -> list[list[str]]:
     """Write a sweep out: the overrides of every job, in Hydra's order (the last key varies fastest).
 
+    A range that only a sweeper can search (``interval(0, 1)``) is left to it: the jobs are written without.
+
     Raises:
         PgrobotError: an override cannot be read.
     """
@@ -89,6 +91,8 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
         lines = [text_of(override)]
         if override.is_discrete_sweep():
             lines = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+        elif override.is_sweep_override():
+            continue
         jobs = [[*job, line] for job in jobs for line in lines]
     return jobs
 

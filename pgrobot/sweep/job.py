@@ -8,6 +8,7 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
@@ -30,6 +31,10 @@ from pgrobot.run import (
 from pgrobot.simulation.threads import physical_cores
 
 
+class OccupiedError(PgrobotError):
+    """The job's directory holds another run, which is left as it is."""
+
+
 def job(_: DictConfig) -> float:
     """Train; Hydra's task function.
 
@@ -42,15 +47,18 @@ def job(_: DictConfig) -> float:
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
     at_once = int(hydra.launcher.get("n_jobs", 1))
+    overrides = [*hydra.overrides.hydra, *hydra.overrides.task]
     try:
-        request = _request([*hydra.overrides.hydra, *hydra.overrides.task], directory)
+        request = _request(overrides, directory)
         before = read_result(directory)
         if before.get("status") == FINISHED:
             print(f"done already: {directory.name}", flush=True)
             return float(before["return"]["mean"])
+        (directory / "traceback.txt").unlink(missing_ok=True)
         result = run(request, _surroundings(at_once, Path(hydra.sweep.dir).name))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs go on
-        _record_failure(directory, error)
+        if not isinstance(error, OccupiedError):
+            _record_failure(directory, list(hydra.overrides.task), error)
         print(f"failed: {directory.name}: {in_a_sentence(error)}", flush=True)
         return math.nan
     if result.status != FINISHED:
@@ -68,13 +76,13 @@ def _request(overrides: list[str], directory: Path) -> Request:
     """Start the run, or take it up where a previous attempt at this sweep left it.
 
     Raises:
-        PgrobotError: the directory holds a run with another config.
+        OccupiedError: the directory holds a run with another config.
     """
     request = prepare(overrides)
     if not (directory / "config.yaml").exists():
         return replace(request, directory=directory)
     if saved_config(directory) != request.cfg:
-        raise PgrobotError(f"{directory} holds a run with another config: choose another hydra.sweep.dir")
+        raise OccupiedError(f"{directory} holds a run with another config: choose another hydra.sweep.dir")
     return replace(request, directory=directory, resume=True)
 
 
@@ -93,6 +101,9 @@ def _told(result: Result) -> float:
     return mean
 
 
-def _record_failure(directory: Path, error: Exception) -> None:
+def _record_failure(directory: Path, overrides: list[str], error: Exception) -> None:
+    """Say in the job's directory what happened, in the form in which a run tells of itself."""
     (directory / "traceback.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    if not (directory / "overrides.yaml").exists():
+        (directory / "overrides.yaml").write_text(yaml.safe_dump(overrides), encoding="utf-8")
     write_json(directory / "result.json", {"status": FAILED, "error": in_a_sentence(error)})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import joblib
 from omegaconf import DictConfig
@@ -36,25 +38,25 @@ def run_sweep(overrides: Sequence[str]) -> int:
     """
     register_resolvers()
     console = Console()
-    jobs = expand(overrides)
+    # What to sweep over may also stand in a config, as hydra.sweeper.params; Hydra puts it first.
+    cfg = compose(expand(overrides)[0])
+    jobs = expand([*(f"{key}={value}" for key, value in _params(cfg).items()), *overrides])
     for one in _unlike(jobs):
         prepare(one)
-    cfg = compose(jobs[0])
     directory = Path(cfg.hydra.sweep.dir)
     _make(directory)
     console.print(f"{len(jobs)} jobs in {directory}", soft_wrap=True, highlight=False, markup=False)
     added = [f"hydra.sweep.dir={_quoted(directory)}", *_jobs_at_once(cfg, len(jobs))]
-    interrupted = _launch([*overrides, *added], console)
-    done = report(directory, console)
-    finished = sum(one.status == FINISHED for one in done)
-    if interrupted or finished < len(jobs):
+    exit_code = _launch([*overrides, *added], console)
+    finished = sum(one.status == FINISHED for one in report(directory, console))
+    if exit_code or finished < len(jobs):
         console.print(
             f"{finished} of {len(jobs)} jobs finished. The same command with hydra.sweep.dir={directory} runs the rest",
             soft_wrap=True,
             highlight=False,
             markup=False,
         )
-    return INTERRUPTED if interrupted else FAILURE if finished < len(jobs) else 0
+    return exit_code or (FAILURE if finished < len(jobs) else 0)
 
 
 def report(directory: Path, console: Console) -> list[Job]:
@@ -75,16 +77,19 @@ def report(directory: Path, console: Console) -> list[Job]:
     return jobs
 
 
-def _launch(overrides: list[str], console: Console) -> bool:
-    """Hand the jobs to Hydra; whether the user stopped them."""
+def _launch(overrides: list[str], console: Console) -> int:
+    """Hand the jobs to Hydra; 0 if none of them reported a failure."""
     try:
         with session() as opened:
-            opened.multirun(CONFIG_NAME, job, overrides, with_log_configuration=False)
+            batches = opened.multirun(CONFIG_NAME, job, overrides, with_log_configuration=False)
     except KeyboardInterrupt:
-        return True
+        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a launcher or a worker died; what the jobs wrote is still to be told
         console.print(f"The launcher failed: {type(error).__name__}: {error}", markup=False, highlight=False)
-    return False
+        return FAILURE
+    # Hydra's own sweeper hands on what the jobs returned; others may keep it to themselves.
+    failed = [one for batch in batches or () for one in batch if math.isnan(one.return_value)]
+    return FAILURE if failed else 0
 
 
 def _unlike(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -96,6 +101,10 @@ def _unlike(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
         kept.setdefault(tuple(line for line in one if line != seed), list(one))
         seeds.setdefault(seed, list(one))
     return [*kept.values(), *seeds.values()]
+
+
+def _params(cfg: DictConfig) -> dict[str, Any]:
+    return cfg.hydra.sweeper.get("params") or {}
 
 
 def _jobs_at_once(cfg: DictConfig, jobs: int) -> list[str]:

@@ -24,7 +24,7 @@ class Job:
     """One run of a sweep, as its directory tells."""
 
     path: Path
-    seed: int
+    overrides: Sequence[str]
     settings: Mapping[str, str]  # every override but the seed
     status: str
     result: Mapping[str, Any]  # result.json, empty without one
@@ -57,7 +57,7 @@ def read_jobs(directory: Path) -> list[Job]:
     Raises:
         PgrobotError: there is none.
     """
-    jobs = [_read_job(path.parent) for path in sorted(directory.glob("*/config.yaml"))]
+    jobs = [_read_job(path.parent) for path in sorted(directory.glob("*/overrides.yaml"))]
     if not jobs:
         raise PgrobotError(f"{directory} holds no runs: give the directory of a sweep")
     return jobs
@@ -92,22 +92,19 @@ def write(directory: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
             writer.writerows(records)
     except OSError as error:
         raise PgrobotError(f"Cannot write the summary into {directory}: {error.strerror}") from error
-    listed = [
-        {"path": str(job.path.relative_to(directory)), "seed": job.seed, "status": job.status} for job in jobs
-    ]
+    listed = [{"path": job.path.name, "overrides": list(job.overrides), "status": job.status} for job in jobs]
     write_json(directory / "summary.json", {"rows": records, "jobs": listed})
 
 
 def _read_job(path: Path) -> Job:
     try:
         overrides = yaml.safe_load((path / "overrides.yaml").read_text(encoding="utf-8")) or []
-        seed = int(yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))["seed"])
         file = path / "result.json"
         result = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise PgrobotError(f"{path} is not a readable run: {' '.join(str(error).split())}") from error
     settings = dict(line.partition("=")[::2] for line in overrides if not line.startswith("seed="))
-    return Job(path, seed, settings, str(result.get("status", UNFINISHED)), result)
+    return Job(path, overrides, settings, str(result.get("status", UNFINISHED)), result)
 
 
 def _row(jobs: Sequence[Job]) -> Row:

@@ -1,0 +1,263 @@
+"""Many runs from one command, one table of what they came to."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from pgrobot.cli import main
+from pgrobot.sweep.names import job_name
+from pgrobot.sweep.statistics import Estimate, interquartile_mean
+from pgrobot.sweep.summary import read_jobs, summarise, varying, verdict_over_runs
+
+TINY = [
+    "debug=tiny", "task=hopper", "constraint=[speed]", "num_envs=4", "horizon=16", "total_steps=128", "threads=1",
+    "algorithm.policy_solver.minibatch=32",
+]  # fmt: skip
+
+
+def sweep(directory: Path, *overrides: str) -> list[str]:
+    return ["train", "-m", *TINY, *overrides, f"hydra.sweep.dir={directory}"]
+
+
+def results(directory: Path) -> dict[str, dict[str, Any]]:
+    """What each job came to, by the settings that differ."""
+    found = {}
+    for path in directory.glob("*/result.json"):
+        lines = yaml.safe_load((path.parent / "overrides.yaml").read_text())
+        found[",".join(line for line in lines if line not in TINY)] = json.loads(path.read_text())
+    return found
+
+
+def without_clock(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key not in ("wall_s", "env_steps_per_s")}
+
+
+def test_every_combination_runs_and_a_table_ends_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(sweep(tmp_path / "sweep", "constraint.speed.budget=0.5,25", "seed=range(2)")) == 0
+    found = results(tmp_path / "sweep")
+    assert found.keys() == {
+        "constraint.speed.budget=0.5,seed=0", "constraint.speed.budget=0.5,seed=1",
+        "constraint.speed.budget=25,seed=0", "constraint.speed.budget=25,seed=1",
+    }  # fmt: skip
+    assert all(result["status"] == "finished" for result in found.values())
+    told = capsys.readouterr().out
+    assert "speed.budget" in told
+    assert "2/2" in told
+    with (tmp_path / "sweep" / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["constraint.speed.budget"] for row in rows] == ["0.5", "25"]
+    means = [found[f"constraint.speed.budget=25,seed={seed}"]["return"]["mean"] for seed in (0, 1)]
+    assert float(rows[1]["return/iqm"]) == pytest.approx(np.mean(means), rel=1e-12)
+    assert rows[1]["cost/speed/verdict"] == "satisfied"
+    summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
+    assert len(summary["jobs"]) == 4
+    assert main(["sweep", str(tmp_path / "sweep")]) == 0
+
+
+def test_a_job_is_the_run_of_the_same_overrides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing leaks from one job into the next: the second of a sweep equals a run of its own."""
+    assert main(sweep(tmp_path / "sweep", "seed=0,1")) == 0
+    assert main(["train", *TINY, "seed=1", f"hydra.run.dir={tmp_path / 'alone'}"]) == 0
+    alone = json.loads((tmp_path / "alone" / "result.json").read_text())
+    assert without_clock(results(tmp_path / "sweep")["seed=1"]) == without_clock(alone)
+
+
+def test_several_jobs_at_once_come_to_the_same(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert main(sweep(tmp_path / "joblib", "seed=range(3)", *joblib)) == 0
+    told = capfd.readouterr().out
+    assert told.count("done: ") == 3
+    assert "steps/s" not in told
+    assert main(sweep(tmp_path / "basic", "seed=range(3)")) == 0
+    basic, parallel = results(tmp_path / "basic"), results(tmp_path / "joblib")
+    assert {key: without_clock(value) for key, value in basic.items()} == {
+        key: without_clock(value) for key, value in parallel.items()
+    }
+
+
+def test_a_config_may_say_what_to_sweep_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "seeds.yaml").write_text(
+        "# @package _global_\nhydra: {sweeper: {params: {seed: '5,6'}}}\n"
+    )
+    assert main([*sweep(tmp_path / "sweep", "experiment=seeds"), "--config-dir", str(tmp_path)]) == 0
+    assert "2 jobs in" in capsys.readouterr().out
+    assert results(tmp_path / "sweep").keys() == {"seed=5,experiment=seeds", "seed=6,experiment=seeds"}
+
+
+def test_a_job_that_fails_does_not_take_the_others_down(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reacher has no speed, which only its job finds out; it is told in a directory without a run."""
+    directory = tmp_path / "sweep"
+    assert main(sweep(directory, "task=reacher,hopper", "seed=1")) == 1
+    told = capsys.readouterr().out
+    assert "1 of 2 jobs finished" in told
+    failed, done = results(directory)["task=reacher,seed=1"], results(directory)["seed=1"]
+    assert (failed["status"], done["status"]) == ("failed", "finished")
+    assert "speed" in failed["error"]
+    (trace,) = directory.glob("*/traceback.txt")
+    assert "PgrobotError" in trace.read_text()
+
+
+def test_a_directory_with_another_run_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(sweep(tmp_path, "seed=0,1")) == 0
+    config = tmp_path / job_name([*TINY, "seed=1"]) / "config.yaml"
+    config.write_text(config.read_text().replace("horizon: 16", "horizon: 8"))
+    before = {path: path.read_bytes() for path in config.parent.rglob("*") if path.is_file()}
+    assert main(sweep(tmp_path, "seed=0,1")) == 1
+    assert "holds a run with another config: choose another hydra.sweep.dir" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in config.parent.rglob("*") if path.is_file()} == before
+
+
+def test_an_error_nobody_foresaw_is_one_jobs_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pgrobot.learner import Learner
+
+    update = Learner.update
+    calls: list[int] = []
+
+    def fail_once(self: Learner, rollout: Any) -> Any:
+        calls.append(0)
+        if len(calls) == 1:
+            raise ZeroDivisionError("a bug")
+        return update(self, rollout)
+
+    monkeypatch.setattr(Learner, "update", fail_once)
+    assert main(sweep(tmp_path / "sweep", "seed=range(2)")) == 1
+    found = results(tmp_path / "sweep")
+    assert found["seed=0"] == {"status": "failed", "error": "ZeroDivisionError: a bug"}
+    assert found["seed=1"]["status"] == "finished"
+    capsys.readouterr()
+    monkeypatch.setattr(Learner, "update", update)
+    assert main(sweep(tmp_path / "sweep", "seed=range(2)")) == 0
+    assert "done already" in capsys.readouterr().out
+    assert results(tmp_path / "sweep")["seed=0"]["status"] == "finished"
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import os
+
+    from pgrobot.tracking import MetricsFile
+
+    write = MetricsFile.write
+    calls: list[int] = []
+
+    def interrupt(self: MetricsFile, step: int, row: dict[str, float]) -> None:
+        write(self, step, row)
+        calls.append(step)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(MetricsFile, "write", interrupt)
+    command = sweep(tmp_path / "sweep", "seed=range(3)")
+    assert main(command) == 130
+    assert "1 of 3 jobs finished" in capsys.readouterr().out
+    assert main(command) == 0
+    assert calls == [64, 128, 64, 128, 64, 128]
+    assert main(sweep(tmp_path / "whole", "seed=range(3)")) == 0
+    assert {key: without_clock(value) for key, value in results(tmp_path / "sweep").items()} == {
+        key: without_clock(value) for key, value in results(tmp_path / "whole").items()
+    }
+
+
+def test_names_of_jobs_are_readable_and_safe() -> None:
+    assert job_name(["task=hopper", "constraint.speed.budget=10"]) == "task=hopper,constraint.speed.budget=10"
+    assert (
+        job_name(["constraint=[speed,torque]", "~constraint.torque"])
+        == "constraint=[speed,torque],~constraint.torque"
+    )
+    assert "/" not in job_name(["task.xml_file='/a b/c.xml'"])
+    long = [job_name([f"policy.hidden={[64] * 60 + [last]}"]) for last in (1, 2)]
+    assert long[0] != long[1]
+    assert max(map(len, long)) <= 160
+
+
+def write_run(directory: Path, seed: int, overrides: list[str], result: dict[str, Any]) -> None:
+    directory.mkdir(parents=True)
+    (directory / "config.yaml").write_text(f"seed: {seed}\n")
+    (directory / "overrides.yaml").write_text(yaml.safe_dump([*overrides, f"seed={seed}"]))
+    if result:
+        (directory / "result.json").write_text(json.dumps(result))
+
+
+def finished(mean: float, cost: float, budget: float = 25.0) -> dict[str, Any]:
+    costs = {
+        "speed": {"mean": cost, "upper95": cost, "budget": budget, "unit": "episode", "verdict": "satisfied"}
+    }
+    return {"status": "finished", "return": {"mean": mean, "ci95": [0, 0], "episodes": 1}, "costs": costs}
+
+
+def test_runs_are_grouped_by_everything_but_the_seed(tmp_path: Path) -> None:
+    for seed, mean in enumerate([1.0, 2.0, 3.0, 40.0]):
+        write_run(tmp_path / f"a{seed}", seed, ["task=hopper", "x=1"], finished(mean, 10.0 * seed))
+        write_run(tmp_path / f"b{seed}", seed, ["task=ant", "x=1"], finished(-mean, 1.0) if seed < 2 else {})
+    write_run(tmp_path / "c", 0, ["task=ant", "x=1", "y=2"], {"status": "failed", "error": "it broke"})
+    ant, hopper, other = sorted(
+        summarise(read_jobs(tmp_path)), key=lambda row: (len(row.settings), row.settings["task"])
+    )
+    assert varying([ant, hopper, other]) == ["task", "y"]
+    assert (hopper.runs, hopper.finished, ant.runs, ant.finished, other.finished) == (4, 4, 4, 2, 0)
+    assert hopper.episode_return.mean == 2.5  # the middle half of 1, 2, 3, 40
+    assert hopper.costs["speed"].estimate.mean == 15.0
+    assert hopper.costs["speed"].verdict == "undecided"
+    assert ant.costs["speed"].verdict == "satisfied"
+    assert math.isnan(other.episode_return.mean)
+    assert other.costs == {}
+
+
+def test_a_table_of_unfinished_and_failed_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "a", 0, ["task=hopper"], {"status": "failed", "error": "it broke"})
+    write_run(tmp_path / "b", 1, ["task=hopper"], {})
+    assert main(["sweep", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "0/2" in told
+    assert "failed: a: it broke" in told
+    assert "unfinished: b" in told
+
+
+@pytest.mark.parametrize(
+    ("estimate", "verdict"),
+    [
+        (Estimate(1.0, 0.5, 2.0), "satisfied"),
+        (Estimate(3.0, 2.1, 4.0), "violated"),
+        (Estimate(2.0, 1.0, 3.0), "undecided"),
+        (Estimate(2.0, 2.0, 2.0), "satisfied"),
+    ],
+)
+def test_the_verdict_over_runs(estimate: Estimate, verdict: str) -> None:
+    assert verdict_over_runs(estimate, 2.0) == verdict
+
+
+def test_the_interquartile_mean_is_that_of_the_middle_half() -> None:
+    assert interquartile_mean([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 1000.0]).mean == 4.5
+    one = interquartile_mean([7.0])
+    assert one.mean == 7.0
+    assert math.isnan(one.low)
+    assert interquartile_mean([3.0, 3.0]) == Estimate(3.0, 3.0, 3.0)
+
+
+def test_the_interval_covers_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    hits = 0
+    for _ in range(200):
+        estimate = interquartile_mean(list(random.normal(size=20)))
+        hits += estimate.low <= 0.0 <= estimate.high
+    assert 0.87 <= hits / 200 <= 0.99
+    assert interquartile_mean([1.0, 2.0, 4.0]) == interquartile_mean([1.0, 2.0, 4.0])
