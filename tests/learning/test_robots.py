@@ -1,0 +1,37 @@
+"""Learning on real robots: minutes, by `make test-slow`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pgrobot
+
+pytestmark = pytest.mark.slow
+
+
+def train(tmp_path: Path, **settings: object) -> pgrobot.Result:
+    return pgrobot.train(quiet=True, tracker="none", **{"hydra.run.dir": str(tmp_path / "run")}, **settings)
+
+
+def test_halfcheetah_learns_to_run(tmp_path: Path) -> None:
+    result = train(tmp_path, task="halfcheetah", constraint="none", total_steps=300_000)
+    assert result.evaluation["return"]["mean"] > 1500
+
+
+def test_the_default_run_meets_its_budgets(tmp_path: Path) -> None:
+    result = train(tmp_path)
+    assert result.verdicts == {"speed": "satisfied", "torque": "satisfied"}
+    assert result.evaluation["return"]["mean"] > 800
+
+
+def test_a_halfcheetah_keeps_to_a_speed_budget(tmp_path: Path) -> None:
+    result = train(tmp_path, task="halfcheetah", constraint=["speed"], total_steps=1_000_000)
+    assert result.verdicts == {"speed": "satisfied"}
+    assert result.evaluation["return"]["mean"] > 1500
+
+
+def test_the_fast_preset_learns(tmp_path: Path) -> None:
+    result = train(tmp_path, task="halfcheetah", constraint="none", experiment="fast", total_steps=1_000_000)
+    assert result.evaluation["return"]["mean"] > 1500
