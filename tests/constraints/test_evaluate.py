@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pgrobot.constraints import Constraint
-from pgrobot.errors import PgrobotError
 from pgrobot.episodes import evaluate, summary, verdicts
+from pgrobot.errors import PgrobotError
 from pgrobot.types import Environment, EnvironmentSpec, Observation, State, Step
 
 GAMMA = 0.9
