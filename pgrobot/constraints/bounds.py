@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
 
 Interval = tuple[float, float]
 Bound = Callable[[np.ndarray, np.ndarray, float], Interval]
@@ -39,6 +38,8 @@ def student_t(amount: np.ndarray, weight: np.ndarray, confidence: float) -> Inte
     value, error = ratio(amount, weight)
     if math.isinf(error):
         return -math.inf, math.inf
+    from scipy import stats  # takes half a second to import, which a run need not wait for when it starts
+
     width = error * float(stats.t.ppf(confidence, len(amount) - 1))
     return value - width, value + width
 
@@ -69,6 +70,8 @@ def bootstrap(amount: np.ndarray, weight: np.ndarray, confidence: float) -> Inte
 
 def clopper_pearson(hits: float, count: float, confidence: float) -> Interval:
     """Exact lower and upper bound on a probability after ``hits`` in ``count`` trials (Clopper and Pearson 1934)."""
+    from scipy import stats
+
     lower = float(stats.beta.ppf(1.0 - confidence, hits, count - hits + 1)) if hits > 0 else 0.0
     upper = float(stats.beta.ppf(confidence, hits + 1, count - hits)) if hits < count else 1.0
     return lower, upper

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from pgrobot.constraints.bounds import BOUNDS, Interval, clopper_pearson, ratio
 from pgrobot.constraints.budgets import Constraint
@@ -116,6 +115,8 @@ def _episodes_needed(distance: float, deviation: float, confidence: float) -> fl
     """Fewest episodes whose t bound is no wider than ``distance``."""
     if not 0.0 < distance < math.inf or math.isinf(deviation):
         return math.inf
+    from scipy import stats
+
     normal = (float(stats.norm.ppf(confidence)) * deviation / distance) ** 2
     if normal > MOST_EPISODES:
         return math.inf
