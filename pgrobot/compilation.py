@@ -1,11 +1,10 @@
-"""Compiling the hot functions, with an eager path that computes the same where no compiler is found."""
+"""Compiling the hot functions, with an eager path that computes the same where no compiler works."""
 
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
@@ -16,22 +15,26 @@ _logger = logging.getLogger(__name__)
 
 
 def compiled(function: Callable[Parameters, Result], *, enabled: bool) -> Callable[Parameters, Result]:
-    """Return ``function`` compiled into one native call, or itself where that is not asked for or not possible.
+    """Return ``function`` compiled into one native call, or itself where that is not asked for.
 
-    The wrapper is C++ too: at minibatches of tens of rows the Python between two kernels costs more than they do.
+    Compilation happens at the first call. Where it fails, for want of a working C++ compiler, that call and all later
+    ones run uncompiled and one warning says so. The wrapper is C++ too: at minibatches of tens of rows the Python
+    between two kernels costs more than they do.
     """
     if not enabled:
         return function
-    if not compiler_found():
-        _logger.warning("No C++ compiler was found, so updates run without compilation: same results, slower")
-        return function
-    options: dict[str, Any] = {"cpp_wrapper": True}
-    return torch.compile(function, fullgraph=True, dynamic=False, options=options)
+    from torch._dynamo.exc import BackendCompilerFailed  # a second of imports that an eager run does without
 
+    chosen = torch.compile(function, fullgraph=True, dynamic=False, options={"cpp_wrapper": True})
 
-def compiler_found() -> bool:
-    """Whether ``torch.compile`` has a C++ compiler to call."""
-    from torch._inductor import config  # imports the compiler's machinery, which an eager run does without
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        nonlocal chosen
+        try:
+            return chosen(*args, **kwargs)
+        except BackendCompilerFailed as error:
+            cause = str(error).strip().splitlines()[0]
+            _logger.warning("Updates run uncompiled, with the same results but slower: %s", cause)
+            chosen = function
+            return function(*args, **kwargs)
 
-    candidates = config.cpp.cxx if isinstance(config.cpp.cxx, (list, tuple)) else (config.cpp.cxx,)
-    return any(name and shutil.which(name) for name in candidates)
+    return call
