@@ -25,7 +25,10 @@ def build(
     task = _changed(_load("task", robot), options, f"pgrobot/{robot}")
     config = OmegaConf.create({"task": task, "costs": {}})
     for name, changes in costs.items():
-        config.costs[name] = _changed(_load("constraint", name)[name].cost, changes, f"the cost {name}")
+        constraint = _load("constraint", name)
+        if name not in constraint:
+            raise PgrobotError(f"the constraint '{name}' has no cost to report.")
+        config.costs[name] = _changed(constraint[name].cost, changes, f"the cost {name}")
     built = {name: _instantiate(config.costs[name]) for name in costs}
     environment: BatchEnvironment = _instantiate(config.task).make(num_envs, built, 0, threads)
     return environment

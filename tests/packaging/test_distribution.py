@@ -101,6 +101,13 @@ def test_an_installed_wheel_finds_its_configs_and_targets_from_an_empty_director
     }
 
 
+def test_an_installed_wheel_trains_from_an_empty_directory(installed: Path, tmp_path: Path) -> None:
+    arguments = ("train", "debug=tiny", "total_steps=512", "hydra.run.dir=run")
+    python("-m", "pgrobot", *arguments, cwd=tmp_path, PYTHONPATH=str(installed))
+    assert {file.name for file in tmp_path.iterdir()} == {"run"}
+    assert (tmp_path / "run" / "result.json").is_file()
+
+
 def test_the_command_is_installed(installed: Path) -> None:
     (entry_points,) = installed.glob("pgrobot-*.dist-info/entry_points.txt")
     assert "pgrobot = pgrobot.cli:main" in entry_points.read_text(encoding="utf-8")
