@@ -81,6 +81,12 @@ def test_the_episodes_needed_are_those_at_which_a_mean_is_decided(budget: float)
         assert (lower <= budget < upper) is expected
 
 
+def test_few_episodes_needed_are_counted_with_their_own_degrees_of_freedom() -> None:
+    """Mean 4 and deviation 5.66 against a distance of 6.3: the t bound is 6.66 wide for 4 episodes, 5.39 for 5."""
+    verdict = judged("episode", 10.3, cost=np.array([0.0, 8.0]))
+    assert (verdict.verdict, verdict.episodes_needed) == ("undecided", 5.0)
+
+
 def test_the_episodes_needed_for_a_probability() -> None:
     never = judged("probability", 0.05, limit=1000.0)
     assert (never.verdict, never.episodes_needed) == ("undecided", 59.0)
