@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from pgrobot import checkpoint as checkpoints
-from pgrobot.configure import LEARNER, build_environment, build_policy, search_path, validated
+from pgrobot.configure import LEARNER, build_environment, build_policy, quote, search_path, validated
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.run import (
     Result,
@@ -156,4 +156,4 @@ def _word(text: str) -> str:
         "inf",
     ):
         return text
-    return "'" + re.sub(r"(\\*)(?='|$)", r"\1\1", text).replace("'", "\\'") + "'"
+    return quote(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def train(words: list[str]) -> int:
     from pgrobot.configure import compose, search_path
 
     asked = _train_arguments(words)
-    overrides = [*asked.overrides, *search_path(asked.config_dir)]
+    overrides = [*map(_whole_path, asked.overrides), *search_path(asked.config_dir)]
     if asked.help:
         from pgrobot.help import train_page
 
@@ -87,7 +88,7 @@ def train(words: list[str]) -> int:
     result = run(request, Surroundings(tuple(sys.argv), "", 0, console))
     if result.status != FINISHED:
         console.print(
-            f"Stopped and saved. Go on with: pgrobot train resume={result.path}",
+            f"Stopped and saved. Go on with: pgrobot train resume={shlex.quote(str(result.path))}",
             soft_wrap=True,
             highlight=False,
         )
@@ -129,6 +130,15 @@ def _train_arguments(words: Sequence[str]) -> TrainArguments:
         if getattr(asked, name):
             hydra.append(f"--{name.replace('_', '-')}")
     return TrainArguments(asked.overrides, asked.config_dir, hydra, asked.multirun, asked.help)
+
+
+def _whole_path(override: str) -> str:
+    """Quote what ``resume`` is given: it is one path, whatever a comma would mean in another value."""
+    from pgrobot.configure import quote
+
+    key, _, value = override.partition("=")
+    quoted = value[:1] in ("'", '"') or not value
+    return override if key != "resume" or quoted else f"resume={quote(value)}"
 
 
 def _show(arguments: list[str]) -> None:

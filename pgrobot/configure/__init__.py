@@ -20,7 +20,7 @@ from pgrobot.configure.composition import (
     search_path,
     session,
 )
-from pgrobot.configure.diagnosis import parse
+from pgrobot.configure.diagnosis import parse, quote
 from pgrobot.configure.validation import validated
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "expand",
     "options",
     "parse",
+    "quote",
     "resolved",
     "search_path",
     "session",

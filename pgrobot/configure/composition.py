@@ -21,7 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, parse, text_of
+from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, parse, quote, text_of
 from pgrobot.errors import PgrobotError
 
 CONFIG_MODULE = "pgrobot.conf"
@@ -56,7 +56,7 @@ def search_path(directories: Sequence[str]) -> list[str]:
     for directory in listed:
         if not Path(directory).is_dir():
             raise PgrobotError(f"the config directory {directory!r} does not exist")
-    quoted = ",".join('"file://{}"'.format(str(Path(d).resolve()).replace('"', '\\"')) for d in listed)
+    quoted = ",".join(quote(f"file://{Path(directory).resolve()}") for directory in listed)
     return [f"hydra.searchpath=[{quoted}]"] if listed else []
 
 

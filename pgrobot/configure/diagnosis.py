@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -39,6 +40,12 @@ def parse(overrides: Sequence[str]) -> list[Override]:
             )
             raise PgrobotError(f"Cannot read the override {text!r}: {remedy}") from error
     return parsed
+
+
+def quote(text: str) -> str:
+    """Write any string as a value that the grammar reads back as that string."""
+    # Backslashes count only before a quote: before ours, the closing one included, they are doubled.
+    return "'" + re.sub(r"(\\*)(?='|$)", r"\1\1", text).replace("'", "\\'") + "'"
 
 
 def text_of(override: Override) -> str:

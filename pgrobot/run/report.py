@@ -64,11 +64,12 @@ def verdict_table(costs: Mapping[str, Mapping[str, Any]]) -> Table:
 def print_next(console: Console, run: Path, overrides: Sequence[str], seed: int) -> None:
     """Print where the run lies and what to type next."""
     again = " ".join(shlex.quote(line) for line in overrides if not line.startswith("seed="))
+    path = shlex.quote(str(run))
     for words in (
         "",
-        f"run        {run}",
-        f"evaluate   pgrobot evaluate {run}",
-        f"train on   pgrobot train resume={run} total_steps=<more>",
+        f"run        {path}",
+        f"evaluate   pgrobot evaluate {path}",
+        f"train on   pgrobot train resume={path} total_steps=<more>",
         f"seeds      pgrobot train -m {again} 'seed=range({seed},{seed + 3})'".replace("  'seed", " 'seed"),
     ):
         console.print(words, soft_wrap=True, highlight=False, markup=False)

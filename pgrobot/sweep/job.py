@@ -55,7 +55,7 @@ def job(_: DictConfig) -> float:
             print(f"done already: {directory.name}", flush=True)
             return float(before["return"]["mean"])
         (directory / "traceback.txt").unlink(missing_ok=True)
-        result = run(request, _surroundings(at_once, Path(hydra.sweep.dir).name))
+        result = run(request, _surroundings(at_once, "_".join(Path(hydra.sweep.dir).parts[-2:])))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs go on
         if not isinstance(error, OccupiedError):
             _record_failure(directory, list(hydra.overrides.task), error)

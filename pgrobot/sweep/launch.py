@@ -12,7 +12,7 @@ import joblib
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pgrobot.configure import CONFIG_NAME, compose, expand, session
+from pgrobot.configure import CONFIG_NAME, compose, expand, parse, quote, session
 from pgrobot.errors import PgrobotError
 from pgrobot.files import reason
 from pgrobot.run import FINISHED, prepare
@@ -38,6 +38,10 @@ def run_sweep(overrides: Sequence[str]) -> int:
     """
     register_resolvers()
     console = Console()
+    if any(override.key_or_group == "resume" for override in parse(overrides)):
+        raise PgrobotError(
+            "resume takes up one run: leave out -m, or give the sweep's own hydra.sweep.dir again"
+        )
     # What to sweep over may also stand in a config, as hydra.sweeper.params; Hydra puts it first.
     cfg = compose(expand(overrides)[0])
     jobs = expand([*(f"{key}={value}" for key, value in _params(cfg).items()), *overrides])
@@ -46,7 +50,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
     directory = Path(cfg.hydra.sweep.dir)
     _make(directory)
     console.print(f"{len(jobs)} jobs in {directory}", soft_wrap=True, highlight=False, markup=False)
-    added = [f"hydra.sweep.dir={_quoted(directory)}", *_jobs_at_once(cfg, len(jobs))]
+    added = [f"hydra.sweep.dir={quote(str(directory))}", *_jobs_at_once(cfg, len(jobs))]
     exit_code = _launch([*overrides, *added], console)
     finished = sum(one.status == FINISHED for one in report(directory, console))
     if exit_code or finished < len(jobs):
@@ -121,7 +125,3 @@ def _make(directory: Path) -> None:
         raise PgrobotError(f"The directory {directory} cannot be made: {reason(error)}") from error
     if not os.access(directory, os.W_OK):
         raise PgrobotError(f"The directory {directory} cannot be written")
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "\\'") + "'"

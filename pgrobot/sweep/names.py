@@ -12,12 +12,13 @@ _LONGEST = 160  # file systems allow 255 bytes
 
 
 def job_name(overrides: Sequence[str]) -> str:
-    """Name a job by its overrides, e.g. ``task=hopper,constraint.speed.budget=10,seed=0``.
+    """Name a job by its overrides, e.g. ``task=hopper__constraint.speed.budget=10__seed=0``.
 
-    The name is the same whenever the same command is given, so that a sweep can be repeated in its directory and
-    only does what is missing.
+    The name is the same whenever the same command is given, so that a sweep can be repeated in its directory and only
+    does what is missing; and it needs no quotes in a shell.
     """
-    name = re.sub(r"[^\w.=,+~\[\]-]", "-", ",".join(overrides))
+    words = (re.sub(r"[^\w.=+-]", "", override.replace(",", "+").replace("~", "-")) for override in overrides)
+    name = "__".join(words)
     if len(name) <= _LONGEST:
         return name
     return f"{name[: _LONGEST - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

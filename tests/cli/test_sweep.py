@@ -177,16 +177,27 @@ def test_an_interrupted_sweep_goes_on_where_it_was(
     }
 
 
-def test_names_of_jobs_are_readable_and_safe() -> None:
-    assert job_name(["task=hopper", "constraint.speed.budget=10"]) == "task=hopper,constraint.speed.budget=10"
+def test_names_of_jobs_are_readable_and_need_no_quotes() -> None:
     assert (
-        job_name(["constraint=[speed,torque]", "~constraint.torque"])
-        == "constraint=[speed,torque],~constraint.torque"
+        job_name(["task=hopper", "constraint.speed.budget=10"]) == "task=hopper__constraint.speed.budget=10"
     )
-    assert "/" not in job_name(["task.xml_file='/a b/c.xml'"])
+    name = job_name(["constraint=[speed,torque]", "~constraint.torque=null", "task.xml_file='/a b/c.xml'"])
+    assert name == "constraint=speed+torque__-constraint.torque=null__task.xml_file=abc.xml"
+    assert not set(name) & set(" '\"[]{}()*?;&|<>$`\\~#!,")
     long = [job_name([f"policy.hidden={[64] * 60 + [last]}"]) for last in (1, 2)]
     assert long[0] != long[1]
     assert max(map(len, long)) <= 160
+
+
+def test_a_job_can_be_resumed_and_a_sweep_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = tmp_path / "a sweep, [here]"
+    assert main(sweep(directory, "seed=0")) == 0
+    (run,) = (path.parent for path in directory.glob("*/config.yaml"))
+    assert main(["train", f"resume={run}", "total_steps=192"]) == 0
+    assert json.loads((run / "result.json").read_text())["env_steps"] == 192
+    capsys.readouterr()
+    assert main(["train", "-m", f"resume={run}", "total_steps=256,320"]) == 2
+    assert "resume takes up one run" in capsys.readouterr().err
 
 
 def write_run(directory: Path, seed: int, overrides: list[str], result: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import pgrobot
-from pgrobot import checkpoint, compilation, files
+from pgrobot import checkpoint, files
 from pgrobot.errors import PgrobotError
 from pgrobot.run_directory import RunDirectory
 
@@ -126,15 +126,6 @@ def test_a_full_disk_costs_checkpoints_and_the_result_says_so(
 
 def _full(_: int) -> None:
     raise OSError(28, "No space left on device")
-
-
-def test_without_a_compiler_a_run_says_so_and_goes_on(
-    train: Train, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(compilation, "compiler_found", lambda: False)
-    with caplog.at_level(logging.WARNING):
-        assert train("run", "compile=true").status == "finished"
-    assert "No C++ compiler was found" in caplog.text
 
 
 def test_what_is_logged_is_kept_in_the_run(
