@@ -190,9 +190,9 @@ def test_names_of_jobs_are_readable_and_need_no_quotes() -> None:
 
 
 def test_a_job_can_be_resumed_and_a_sweep_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    directory = tmp_path / "a sweep, [here]"
-    assert main(sweep(directory, "seed=0")) == 0
-    (run,) = (path.parent for path in directory.glob("*/config.yaml"))
+    assert main(sweep(tmp_path / "sweep", "seed=0")) == 0
+    (path,) = (tmp_path / "sweep").glob("*/config.yaml")
+    run = path.parent.rename(tmp_path / "a 'job', [moved]=here")
     assert main(["train", f"resume={run}", "total_steps=192"]) == 0
     assert json.loads((run / "result.json").read_text())["env_steps"] == 192
     capsys.readouterr()

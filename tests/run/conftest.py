@@ -72,6 +72,7 @@ def assert_equal(one: Any, other: Any, where: str = "") -> None:
             assert_equal(*pair, f"{where}/{index}")
     elif isinstance(one, torch.Tensor):
         assert one.dtype == other.dtype, where
-        assert torch.equal(one, other), where
+        assert one.shape == other.shape, where
+        assert torch.allclose(one, other, rtol=0.0, atol=0.0, equal_nan=True), where
     else:
         assert one == other, where

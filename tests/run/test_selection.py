@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from pgrobot.run.selection import WORST, score
 
 
@@ -34,3 +36,13 @@ def test_a_bound_that_is_not_known_is_no_reason_to_refuse_the_first_policy() -> 
 
 def test_without_constraints_the_return_decides() -> None:
     assert score(2.0, []) > score(1.0, []) > WORST
+
+
+@pytest.mark.parametrize(
+    ("mean_return", "upper"), [(math.nan, 5.0), (5.0, math.nan), (math.nan, math.nan)], ids=str
+)
+def test_what_is_not_a_number_is_never_better_than_what_is(mean_return: float, upper: float) -> None:
+    unknown = score(mean_return, [cost(1.0), cost(upper)])
+    assert unknown == WORST
+    assert score(-100.0, [cost(1.0)]) > unknown
+    assert score(-100.0, [cost(11.0)]) > unknown
