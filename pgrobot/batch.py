@@ -1,4 +1,4 @@
-"""What is learnt from."""
+"""What is learnt from: the policy's batch and the critic's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ class Batch:
     reference: Distribution  # the policy's when this update began           […]
     advantage: Tensor  # one number: reward, bonuses and priced costs        […]
     cost_advantage: Tensor  # centred, in the cost's own unit                […, K]
-    target: Tensor  # what the critic regresses on                           […, C]
+
+
+@dataclass(frozen=True)
+class CriticBatch:
+    """The rows ``[…]`` of a rollout with what their values should have been; a pytree as well."""
+
+    obs: Mapping[str, Tensor]  # observation groups                          […, D]
+    target: Tensor  # in the columns' own units                              […, C]
 
 
 pytree.register_dataclass(Batch)
+pytree.register_dataclass(CriticBatch)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from pgrobot.batch import Batch
+from pgrobot.batch import Batch, CriticBatch
 from pgrobot.constraints import Constraint, measure
 from pgrobot.critics import MlpCritic
 from pgrobot.objectives import Objective
 from pgrobot.policies import Policy
 from pgrobot.solvers import CriticProblem, FlatParameters, PolicyProblem, Problem, Report
 from pgrobot.types import Metrics, Multiplier, Rollout, State
+
+T = TypeVar("T")
 
 
 class Estimator(Protocol):
@@ -41,7 +44,7 @@ class Solver(Protocol):
 
     def anneal(self, progress: float) -> None: ...
 
-    def solve(self, batch: Batch) -> tuple[Report, bool]: ...
+    def solve(self, batch: Any) -> tuple[Report, bool]: ...
 
     def state_dict(self) -> State: ...
 
@@ -116,6 +119,7 @@ class Learner:
         self._iterations = iterations
         self._max_episode_steps = max_episode_steps
         self._updates = 0
+        self._second_core = ThreadPoolExecutor(max_workers=1, thread_name_prefix="critic")
 
     @torch.no_grad()
     def update(self, rollout: Rollout) -> Metrics:
@@ -140,11 +144,13 @@ class Learner:
                 reference=reference,
                 advantage=_standardised(self.multiplier.mix(advantage)),
                 cost_advantage=cost_advantage - cost_advantage.mean((0, 1)),
-                target=target,
             )
-            rows = pytree.tree_map(lambda x: x.flatten(0, 1), batch)
-            policy_report, stop = self._policy_solver.solve(rows)
-            critic_report, _ = self._critic_solver.solve(rows)
+            # The two problems share nothing, so the critic is fitted on a second core while the policy moves.
+            critic_solution = self._second_core.submit(
+                self._critic_solver.solve, _rows(CriticBatch(rollout.obs, target))
+            )
+            policy_report, stop = self._policy_solver.solve(_rows(batch))
+            critic_report, _ = critic_solution.result()
             metrics |= _numbers(policy_report) | _numbers(critic_report)
             if stop:
                 break
@@ -209,6 +215,12 @@ class Learner:
         self._critic_solver.load_state_dict(state["critic_solver"])
         self.multiplier.load_state_dict(state["multiplier"])
         self._updates = state["updates"]
+
+
+def _rows(batch: T) -> T:
+    """Time and environments as one dimension."""
+    rows: T = pytree.tree_map(lambda x: x.flatten(0, 1), batch)
+    return rows
 
 
 def _standardised(advantage: Tensor) -> Tensor:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import grad_and_value
 from torch.utils import _pytree as pytree
 
-from pgrobot.batch import Batch
 from pgrobot.compilation import compiled
 from pgrobot.errors import PgrobotError
 from pgrobot.solvers.adam import Adam, Moments
@@ -70,8 +70,8 @@ class MinibatchSolver:
         self._rate = self._schedule.anneal(self._rate, progress)
 
     @torch.no_grad()
-    def solve(self, batch: Batch) -> tuple[Report, bool]:
-        """Move the parameters over ``epochs`` passes of ``batch``, whose rows are ``[B]``.
+    def solve(self, batch: Any) -> tuple[Report, bool]:
+        """Move the parameters over ``epochs`` passes of ``batch``, a pytree whose rows are ``[B]``.
 
         Returns:
             Metrics averaged over the steps of the last pass, and whether the iteration should stop here.
@@ -79,7 +79,7 @@ class MinibatchSolver:
         Raises:
             PgrobotError: the minibatch does not divide the batch.
         """
-        rows = batch.log_prob.shape[0]
+        rows = _length(batch)
         if rows % self._minibatch:
             raise PgrobotError(
                 f"A minibatch of {self._minibatch} does not divide the batch of {rows} rows "
@@ -94,7 +94,7 @@ class MinibatchSolver:
                 return report, True
         return report, False
 
-    def _epoch(self, batch: Batch, rows: int) -> Report:
+    def _epoch(self, batch: Any, rows: int) -> Report:
         count = rows // self._minibatch
         chunk = math.gcd(count, _STEPS_PER_CALL)
         order = torch.randperm(rows, generator=self._generator)
@@ -132,7 +132,7 @@ class MinibatchSolver:
         return self._rate
 
 
-Steps = Callable[[Tensor, Moments, Tensor, Batch], tuple[Tensor, Moments, Report]]
+Steps = Callable[[Tensor, Moments, Tensor, Any], tuple[Tensor, Moments, Report]]
 
 
 def _steps(problem: Problem, optimizer: Adam, max_gradient_norm: float, gradient_metric: str) -> Steps:
@@ -140,10 +140,10 @@ def _steps(problem: Problem, optimizer: Adam, max_gradient_norm: float, gradient
     gradient_of = grad_and_value(problem.loss, has_aux=True)
 
     def steps(
-        vector: Tensor, moments: Moments, rate: Tensor, minibatches: Batch
+        vector: Tensor, moments: Moments, rate: Tensor, minibatches: Any
     ) -> tuple[Tensor, Moments, Report]:
         reports = []
-        for index in range(minibatches.log_prob.shape[0]):
+        for index in range(_length(minibatches)):
             minibatch = pytree.tree_map(lambda x, i=index: x[i], minibatches)
             gradient, (_, report) = gradient_of(vector, minibatch)
             norm = torch.linalg.vector_norm(gradient)
@@ -154,6 +154,11 @@ def _steps(problem: Problem, optimizer: Adam, max_gradient_norm: float, gradient
         return vector, moments, mean
 
     return steps
+
+
+def _length(batch: Any) -> int:
+    leaf: Tensor = pytree.tree_leaves(batch)[0]
+    return leaf.shape[0]
 
 
 def _nearest_divisor(rows: int, wanted: int) -> int:

@@ -7,13 +7,13 @@ of ``kl``, and a test differentiates the very object that trains.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from pgrobot.batch import Batch
+from pgrobot.batch import Batch, CriticBatch
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Distribution
 from pgrobot.objectives import Objective
@@ -26,7 +26,7 @@ Report = dict[str, Tensor]  # scalar metrics by name
 class Problem(Protocol):
     """What a solver that needs only a loss asks for."""
 
-    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
+    def loss(self, vector: Tensor, batch: Any) -> tuple[Tensor, Report]:
         """Return the scalar to minimise at the parameters ``vector`` ``[P]``, and scalar metrics."""
         ...
 
@@ -80,7 +80,7 @@ class CriticProblem:
         self._critic = critic
         self._parameters = parameters
 
-    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
+    def loss(self, vector: Tensor, batch: CriticBatch) -> tuple[Tensor, Report]:
         """Return the mean over rows."""
         prediction = functional_call(self._critic, self._parameters.views(vector), (batch.obs,))
         error = prediction - batch.target / self._critic.scaler.scale

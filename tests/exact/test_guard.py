@@ -76,6 +76,8 @@ def test_the_first_bad_quantity_in_time_is_named() -> None:
         check_rollout(rollout)
     with pytest.raises(NonFiniteError, match=r"a\.b non-finite"):
         check_state({"a": {"b": torch.tensor([1.0, math.nan])}})
+    with pytest.raises(NonFiniteError, match=r"solver\.moments\.1 non-finite"):
+        check_state({"solver": {"moments": [torch.zeros(1), torch.tensor([math.inf])]}})
 
 
 def test_the_loop_names_learners_only_when_there_are_several() -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from toys import ABOVE, TargetWorld, make
 
+from pgrobot.batch import Batch
 from pgrobot.constraints import PID, Lagrangian
 from pgrobot.learner import Learner
 from pgrobot.objectives import ClippedRatio, Entropy
@@ -51,17 +52,73 @@ def test_truncation_keeps_the_value_of_the_true_successor_and_termination_does_n
 
 
 def test_the_first_ratio_is_one() -> None:
-    """Normalisers are frozen from acting to learning: the policy that learns is the policy that acted."""
-    collector, learner = make(TargetWorld(4, 0))
+    """Normalisers are frozen from acting to the end of learning: the policy that learns is the policy that acted.
+
+    With a step size of zero every ratio of every pass is a first one, so the surrogate is the mean of standardised
+    advantages, zero.
+    """
+    collector, learner = make(TargetWorld(4, 0), rate=0.0)
     for _ in range(3):
         rollout = collector.collect()["robot"]
         reference, _ = learner.policy(rollout.obs, rollout.carry, rollout.episode_start)
         ratio = torch.exp(reference.log_prob(rollout.action) - rollout.log_prob)
         assert float((ratio - 1).abs().max()) < 1e-6
         metrics = learner.update(rollout)
+        assert abs(metrics["objective/surrogate"]) < 1e-6
+        assert metrics["policy/kl"] < 1e-12
         after, _ = learner.policy(rollout.obs, rollout.carry, rollout.episode_start)
         assert not torch.equal(after.mean, reference.mean), "otherwise the test above sees nothing"
-        assert math.isfinite(metrics["policy/kl"])
+
+
+def test_a_pass_beyond_the_target_kl_is_the_last() -> None:
+    stopped, single, free = (
+        after_updates(passes=passes, target_kl=target)
+        for passes, target in ((5, 1e-9), (1, math.inf), (5, math.inf))
+    )
+    for part in ("policy", "critic"):
+        for name, value in single.state_dict()[part].items():
+            assert torch.equal(stopped.state_dict()[part][name], value), f"{part}.{name}"
+    assert not torch.equal(vector(free), vector(single))
+
+
+def test_every_pass_learns_from_advantages_of_the_present_critic(monkeypatch: pytest.MonkeyPatch) -> None:
+    rollout, learner = collected()
+    seen: list[Batch] = []
+    solve = learner._policy_solver.solve
+
+    def checked(batch: Batch) -> tuple[dict[str, torch.Tensor], bool]:
+        advantage, target = learner._estimate(rollout, torch.zeros(rollout.log_prob.shape))
+        mixed = learner.multiplier.mix(advantage).flatten()
+        cost = advantage[..., 1:].flatten(0, 1)
+        torch.testing.assert_close(batch.advantage, (mixed - mixed.mean()) / mixed.std(correction=0))
+        torch.testing.assert_close(batch.cost_advantage, cost - cost.mean(0))
+        assert torch.equal(batch.target, target.flatten(0, 1))
+        seen.append(batch)
+        return solve(batch)
+
+    monkeypatch.setattr(learner._policy_solver, "solve", checked)
+    learner.update(rollout)
+    assert len(seen) == 3
+    assert not torch.equal(seen[0].target, seen[1].target), "the critic has moved since the pass before"
+
+
+def test_reward_and_costs_have_discounts_of_their_own() -> None:
+    """Before its first fit the critic predicts zero: at λ = 1 a target is the discounted sum of its episode's rest."""
+    discounted = dataclasses.replace(ABOVE, unit="discounted")
+    collector, learner = make(
+        TargetWorld(4, 0), constraint=discounted, discounts={"reward": 0.5, "cost": 0.8}
+    )
+    rollout = collector.collect()["robot"]
+    learner._estimator.keywords["lam"] = 1.0
+    _, target = learner._estimate(rollout, torch.zeros(rollout.log_prob.shape))
+    episodes = rollout.reward.view(
+        2, 8, 4, 2
+    )  # two whole episodes of eight steps in each of four environments
+    weight = torch.stack((0.5 ** torch.arange(8), 0.8 ** torch.arange(8)), dim=-1).view(1, 8, 1, 2)
+    sums = (weight * episodes).sum(1)
+    torch.testing.assert_close(target.view(2, 8, 4, 2)[:, 0], sums)
+    spent = learner.update(rollout)["cost/above/mean"]
+    assert spent == pytest.approx(float(sums[..., 1].mean()), rel=1e-5)
 
 
 def test_an_update_moves_every_parameter_and_nothing_but_the_learner() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.func import grad, jacrev
 from toys import make_critic, make_policy
 
-from pgrobot.batch import Batch
+from pgrobot.batch import Batch, CriticBatch
 from pgrobot.distributions import Gaussian
 from pgrobot.objectives import ClippedRatio, Entropy
 from pgrobot.solvers import CriticProblem, FlatParameters, PolicyProblem
@@ -42,7 +42,6 @@ def policy_problem(terms: dict = TERMS) -> tuple[PolicyProblem, Tensor, Batch]:
         reference=Gaussian(acted.mean.clone(), acted.log_std.clone()),
         advantage=draw(40),
         cost_advantage=draw(40, 3),
-        target=draw(40, 1),
     )
     problem = PolicyProblem(policy, parameters, terms)
     return problem, parameters.vector.clone(), batch
@@ -146,7 +145,6 @@ def test_gaussian_bandit_meets_its_closed_form(mu: float, log_sigma: float) -> N
         reference=acted,
         advantage=-((action[:, 0] - target) ** 2) * weights * 12,  # the term averages over rows
         cost_advantage=zeros,
-        target=zeros,
     )
     gradient = grad(lambda v: ClippedRatio(1.0, 0.2)(gaussian(v), batch)[0])(theta)
     expected = torch.tensor([-2 * (mu - target), -2 * np.exp(2 * log_sigma)], dtype=torch.float64)
@@ -182,8 +180,8 @@ def test_gradient_of_the_critic_problem_is_its_finite_difference() -> None:
     parameters = FlatParameters(critic)
     generator = torch.Generator().manual_seed(0)
     critic.scaler.scale.copy_(torch.tensor([2.0, 0.5]))
-    _, _, batch = policy_problem()
-    batch = dataclasses.replace(batch, target=torch.randn(40, 2, generator=generator, dtype=torch.float64))
+    obs = {"policy": torch.randn(40, 2, generator=generator, dtype=torch.float64)}
+    batch = CriticBatch(obs, target=torch.randn(40, 2, generator=generator, dtype=torch.float64))
     problem = CriticProblem(critic, parameters)
     vector = torch.randn(len(parameters), generator=generator, dtype=torch.float64)
     exact = grad(lambda v: problem.loss(v, batch)[0])(vector)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from typing import Any
@@ -11,30 +10,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pgrobot.batch import Batch
-from pgrobot.distributions import Gaussian
 from pgrobot.errors import PgrobotError
 from pgrobot.solvers import Adam, Constant, FlatParameters, KLAdaptive, Linear, MinibatchSolver
 from pgrobot.solvers.problem import Report
 from pgrobot.types import State
 
+Rows = dict[str, Tensor]  # any pytree of rows will do
 
-def make_batch(rows: int) -> Batch:
-    """Rows numbered by their advantage, with a target linear in the observation."""
-    generator = torch.Generator().manual_seed(0)
-    obs = torch.randn(rows, 3, generator=generator)
-    zeros = torch.zeros(rows, 0)
-    return Batch(
-        obs={"policy": obs},
-        carry=zeros,
-        episode_start=torch.zeros(rows, dtype=torch.bool),
-        action=torch.zeros(rows, 1),
-        log_prob=torch.zeros(rows),
-        reference=Gaussian(torch.zeros(rows, 1), torch.zeros(rows, 1)),
-        advantage=torch.arange(float(rows)),
-        cost_advantage=zeros,
-        target=(obs @ torch.tensor([1.0, -2.0, 0.5])).unsqueeze(-1),
-    )
+
+def make_batch(count: int) -> Rows:
+    """Numbered rows with a target linear in what is observed."""
+    x = torch.randn(count, 3, generator=torch.Generator().manual_seed(0))
+    return {"x": x, "y": x @ torch.tensor([1.0, -2.0, 0.5]), "row": torch.arange(float(count))}
 
 
 class LeastSquares:
@@ -43,10 +30,10 @@ class LeastSquares:
     def __init__(self) -> None:
         self.seen: list[list[float]] = []
 
-    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
-        error = batch.obs["policy"] @ vector - batch.target[:, 0]
+    def loss(self, vector: Tensor, batch: Rows) -> tuple[Tensor, Report]:
+        error = batch["x"] @ vector - batch["y"]
         loss = error.square().mean()
-        self.seen.append(batch.advantage.tolist())
+        self.seen.append(batch["row"].tolist())
         return loss, {"loss": loss, "policy/kl": error.detach().abs().mean()}
 
 
@@ -122,8 +109,8 @@ def test_the_mean_of_minibatch_gradients_is_the_full_gradient() -> None:
     batch, vector = make_batch(32), torch.tensor([0.1, 0.2, 0.3])
     gradient = torch.func.grad(lambda v, b: LeastSquares().loss(v, b)[0])
 
-    def rows(part: slice) -> Batch:
-        return torch.utils._pytree.tree_map(lambda x: x[part], batch)
+    def rows(part: slice) -> Rows:
+        return {name: value[part] for name, value in batch.items()}
 
     parts = torch.stack([gradient(vector, rows(slice(i, i + 8))) for i in range(0, 32, 8)])
     torch.testing.assert_close(parts.mean(0), gradient(vector, batch))
@@ -164,8 +151,8 @@ def test_compiled_and_eager_steps_are_equal() -> None:
 class _Pure(LeastSquares):
     """Without the memory, which a compiled graph cannot keep."""
 
-    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
-        error = batch.obs["policy"] @ vector - batch.target[:, 0]
+    def loss(self, vector: Tensor, batch: Rows) -> tuple[Tensor, Report]:
+        error = batch["x"] @ vector - batch["y"]
         return error.square().mean(), {"loss": error.square().mean(), "policy/kl": error.abs().mean()}
 
 
@@ -211,13 +198,3 @@ def test_rates() -> None:
     assert adaptive.adapt(1e-3, 0.01) == 1e-3
     assert adaptive.adapt(1.5e-4, 1.0) == 1e-4
     assert adaptive.adapt(9e-3, 0.0) == 1e-2
-
-
-def test_a_batch_is_sliced_as_a_pytree() -> None:
-    batch = make_batch(6)
-    part = torch.utils._pytree.tree_map(lambda x: x[:2], batch)
-    for field in dataclasses.fields(Batch):
-        value, whole = getattr(part, field.name), getattr(batch, field.name)
-        if isinstance(value, Tensor):
-            assert torch.equal(value, whole[:2])
-    assert torch.equal(part.reference.mean, batch.reference.mean[:2])
