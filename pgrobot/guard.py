@@ -71,6 +71,8 @@ def check_state(state: State, where: str = "") -> None:
         name = f"{where}{key}"
         if isinstance(value, Mapping):
             check_state(dict(value), f"{name}.")
+        elif isinstance(value, list | tuple):
+            check_state({str(index): item for index, item in enumerate(value)}, f"{name}.")
         elif isinstance(value, Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
             raise NonFiniteError(f"the update made {name} non-finite")
 

@@ -30,8 +30,13 @@ def score(mean_return: float, costs: Sequence[Mapping[str, Any]]) -> Score:
         mean_return: mean over episodes.
         costs: ``upper`` and ``budget`` of every constraint. The violation is the largest excess of a bound over its
             budget, as a share of the budget (of 1 for a budget of zero, in the cost's unit).
+
+    Returns:
+        ``WORST`` where any of these is not a number: nothing compares with one, so it could never be replaced.
     """
     excess = [(cost["upper"] - cost["budget"]) / (cost["budget"] or 1.0) for cost in costs]
     worst = max(excess, default=0.0)
+    if any(math.isnan(number) for number in (mean_return, *excess)):
+        return WORST
     feasible = worst <= 0.0
     return Score(feasible, mean_return if feasible else -worst)
