@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -126,10 +128,13 @@ def make(
     passes: int = 3,
     rate: float = 1e-2,
     max_gradient_norm: float = 0.5,
+    target_kl: float = math.inf,
+    constraint: Constraint = ABOVE,
+    discounts: Mapping[str, float] = MappingProxyType({"reward": 0.9, "cost": 0.9}),
 ) -> tuple[SimulationCollector, Learner]:
     """A collector and a learner of PPO in that world."""
     spec = environment.spec
-    constraints = (ABOVE,) if spec.costs else ()
+    constraints = (constraint,) if spec.costs else ()
     columns = ("reward", *(f"cost/{name}" for name in spec.costs))
     policy, critic = make_policy(seed=seed), make_critic(columns, seed=seed)
     collector = SimulationCollector(
@@ -144,7 +149,7 @@ def make(
             minibatch=minibatch,
             epochs=1,
             max_gradient_norm=max_gradient_norm,
-            target_kl=float("inf"),
+            target_kl=target_kl,
             gradient_metric=metric,
             compile_steps=False,
         )
@@ -159,7 +164,7 @@ def make(
         constraints=constraints,
         multiplier=multiplier or unpriced(columns, constraints, spec.max_episode_steps),
         columns=columns,
-        discounts={"reward": 0.9, "cost": 0.9},
+        discounts=discounts,
         passes=passes,
         iterations=100,
         max_episode_steps=spec.max_episode_steps,
