@@ -12,7 +12,7 @@ import pytest
 import torch
 from toys import ABOVE, TargetWorld, make
 
-from pgrobot.batch import Batch
+from pgrobot.batch import Batch, CriticBatch
 from pgrobot.constraints import PID, Lagrangian
 from pgrobot.learner import Learner
 from pgrobot.objectives import ClippedRatio, Entropy
@@ -83,23 +83,34 @@ def test_a_pass_beyond_the_target_kl_is_the_last() -> None:
 
 def test_every_pass_learns_from_advantages_of_the_present_critic(monkeypatch: pytest.MonkeyPatch) -> None:
     rollout, learner = collected()
-    seen: list[Batch] = []
-    solve = learner._policy_solver.solve
+    estimates: list[tuple[torch.Tensor, torch.Tensor]] = []
+    targets: list[torch.Tensor] = []
+    estimate = learner._estimate
+    solve_policy, solve_critic = learner._policy_solver.solve, learner._critic_solver.solve
 
-    def checked(batch: Batch) -> tuple[dict[str, torch.Tensor], bool]:
-        advantage, target = learner._estimate(rollout, torch.zeros(rollout.log_prob.shape))
-        mixed = learner.multiplier.mix(advantage).flatten()
-        cost = advantage[..., 1:].flatten(0, 1)
+    def noted(*arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        estimates.append(estimate(*arguments))
+        return estimates[-1]
+
+    def policy(batch: Batch) -> Any:
+        mixed = learner.multiplier.mix(estimates[-1][0]).flatten()
+        cost = estimates[-1][0][..., 1:].flatten(0, 1)
         torch.testing.assert_close(batch.advantage, (mixed - mixed.mean()) / mixed.std(correction=0))
         torch.testing.assert_close(batch.cost_advantage, cost - cost.mean(0))
-        assert torch.equal(batch.target, target.flatten(0, 1))
-        seen.append(batch)
-        return solve(batch)
+        return solve_policy(batch)
 
-    monkeypatch.setattr(learner._policy_solver, "solve", checked)
+    def critic(batch: CriticBatch) -> Any:
+        targets.append(batch.target)
+        assert torch.equal(batch.target, estimates[-1][1].flatten(0, 1))
+        return solve_critic(batch)
+
+    monkeypatch.setattr(learner, "_estimate", noted)
+    monkeypatch.setattr(learner._policy_solver, "solve", policy)
+    monkeypatch.setattr(learner._critic_solver, "solve", critic)
     learner.update(rollout)
-    assert len(seen) == 3
-    assert not torch.equal(seen[0].target, seen[1].target), "the critic has moved since the pass before"
+    assert (len(estimates), len(targets)) == (1 + 3, 3), "once for the scale and once per pass"
+    assert not torch.equal(targets[0], targets[1]), "the critic has moved since the pass before"
+    assert not torch.equal(targets[1], targets[2])
 
 
 def test_reward_and_costs_have_discounts_of_their_own() -> None:
