@@ -1,6 +1,6 @@
 """From what a user types to a checked config, and from that to the objects that train."""
 
-from pgrobot.configure.build import (
+from pgrobot.configure.construction import (
     LEARNER,
     Program,
     build,

@@ -12,6 +12,7 @@ import yaml
 import pgrobot
 from pgrobot import checkpoint, files
 from pgrobot.errors import PgrobotError
+from pgrobot.run.selection import Score
 from pgrobot.run_directory import RunDirectory
 
 from .conftest import TINY, Train, assert_equal, metrics, state, tiny_request
@@ -122,6 +123,23 @@ def test_a_full_disk_costs_checkpoints_and_the_result_says_so(
     monkeypatch.undo()
     assert state(tmp_path / "run")["global_step"] == 128
     assert not list((tmp_path / "run").rglob("*.tmp"))
+
+
+def test_a_best_policy_that_could_not_be_saved_is_not_the_one_to_beat(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merits, real = iter([1.0, 3.0, 2.0, 0.0]), checkpoint.save
+
+    def save(path: Path, content: dict) -> None:
+        if path.name == "best.pt" and content["best"]["merit"] == 3.0:
+            raise PgrobotError("no room.")
+        real(path, content)
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    monkeypatch.setattr("pgrobot.run.training.score", lambda *_: Score(feasible=True, merit=next(merits)))
+    train("run", "evaluation.every=64")
+    assert state(tmp_path / "run", "best")["global_step"] == 192
+    assert state(tmp_path / "run")["best"] == {"feasible": True, "merit": 2.0}
 
 
 def _full(_: int) -> None:

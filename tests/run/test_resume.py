@@ -17,6 +17,7 @@ import yaml
 
 from pgrobot import checkpoint
 from pgrobot.errors import PgrobotError
+from pgrobot.run.selection import Score
 from pgrobot.tracking import MetricsFile
 
 from .conftest import TINY, Train, assert_equal, metrics, start, state, tiny_request
@@ -63,6 +64,18 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert state(tmp_path / "parts")["global_step"] == step
     assert resume(tmp_path / "parts").status == "finished"
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_the_best_policy_is_remembered(
+    train: Train, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = [Score(feasible=True, merit=1.0), Score(feasible=True, merit=0.0)]
+    monkeypatch.setattr("pgrobot.run.training.score", lambda *_: scores.pop(0))
+    with monkeypatch.context() as patch:
+        interrupt_at(192, signal.SIGINT, patch)
+        train("run")
+    assert resume(tmp_path / "run").evaluation["best_step"] == 128
+    assert scores == []
 
 
 def test_interrupted_twice(
