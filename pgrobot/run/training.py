@@ -169,8 +169,9 @@ class Training:
         told = self._evaluation("selection", self._cfg.evaluation.episodes)
         candidate = score(told["return"]["mean"], list(told["costs"].values()))
         if candidate >= self._best:
-            self._best = candidate
-            self._save("best")
+            kept, self._best = self._best, candidate
+            if not self._save("best"):
+                self._best = kept  # as the file does
         return as_metrics(told)
 
     def _evaluation(self, purpose: str, episodes: int) -> dict[str, Any]:
@@ -185,11 +186,13 @@ class Training:
         before = self.step - self._program.steps_per_iteration
         return self.step // every > before // every or self._done == self._program.iterations
 
-    def _save(self, *names: str) -> None:
-        """Write checkpoints; one that finds no room costs that checkpoint, not the run."""
-        state = self.state_dict()
+    def _save(self, *names: str) -> bool:
+        """Write checkpoints and tell whether all were; one that finds no room costs that checkpoint, not the run."""
+        state, saved = self.state_dict(), True
         for name in names:
             try:
                 checkpoint.save(self._directory.checkpoint(name), state)
             except PgrobotError as error:
                 _logger.warning("%s Training goes on.", error)
+                saved = False
+        return saved
