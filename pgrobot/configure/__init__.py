@@ -1,14 +1,5 @@
 """From what a user types to a checked config, and from that to the objects that train."""
 
-from pgrobot.configure.construction import (
-    LEARNER,
-    Program,
-    build,
-    build_constraints,
-    build_environment,
-    build_mirrors,
-    build_policy,
-)
 from pgrobot.configure.composition import (
     CONFIG_MODULE,
     CONFIG_NAME,
@@ -19,6 +10,15 @@ from pgrobot.configure.composition import (
     resolved,
     search_path,
     session,
+)
+from pgrobot.configure.construction import (
+    LEARNER,
+    Program,
+    build,
+    build_constraints,
+    build_environment,
+    build_mirrors,
+    build_policy,
 )
 from pgrobot.configure.diagnosis import parse, quote
 from pgrobot.configure.validation import validated
