@@ -56,12 +56,10 @@ class CostColumns:
     are the cost itself.
 
     Attributes:
-        names: of the ``K`` columns.
         paid: columns that pay once have paid in the running episode, ``[N, K]`` bool; False for other units.
     """
 
     def __init__(self, constraints: Sequence[Constraint], num_envs: int) -> None:
-        self.names = tuple(c.name for c in constraints)
         self._once = np.array([c.unit == "probability" for c in constraints], dtype=bool)
         self._limit = np.array([c.limit if c.unit == "probability" else np.inf for c in constraints])
         self._sum = np.zeros((num_envs, len(constraints)))
@@ -77,11 +75,6 @@ class CostColumns:
         self._sum[done] = 0.0
         self.paid[done] = False
         return np.where(self._once, first, cost)
-
-    def reset(self) -> None:
-        """Forget the running episodes, for environments that were reset."""
-        self._sum[:] = 0.0
-        self.paid[:] = False
 
     def state_dict(self) -> State:
         return {"sum": torch.tensor(self._sum), "paid": torch.tensor(self.paid)}

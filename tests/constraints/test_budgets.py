@@ -73,15 +73,6 @@ def test_a_sum_at_the_limit_does_not_exceed_it() -> None:
     assert columns.paid.item()
 
 
-def test_reset_forgets_the_running_episode() -> None:
-    columns = CostColumns((constraint("probability", 1.0),), 1)
-    going = np.array([False])
-    columns(np.array([[5.0]]), going)
-    columns.reset()
-    assert not columns.paid.any()
-    assert columns(np.array([[1.0]]), going).item() == 0.0
-
-
 def test_columns_continue_from_their_state() -> None:
     random = np.random.default_rng(2)
     constraints = (constraint("probability", 3.0), constraint("episode"))
