@@ -229,6 +229,24 @@ def test_the_multiplier_moves_on_this_rollouts_excess() -> None:
     assert metrics["multiplier/above"] == pytest.approx((whole_episodes - 1.0) / 8)
 
 
+def test_a_budget_is_measured_at_the_age_of_the_running_episodes() -> None:
+    """Half an episode per rollout: the second shows steps 4 to 7, and the other four are taken to cost as much."""
+    collector, learner = make(TargetWorld(4, 0), horizon=4, minibatch=16)
+    learner.update(collector.collect()["robot"])
+    rollout = collector.collect()["robot"]
+    spent = learner.update(rollout)["cost/above/mean"]
+    assert spent == pytest.approx(8 * float(rollout.reward[..., 1].mean()), rel=1e-6)
+
+
+def test_an_episode_that_has_exceeded_its_limit_remembers_it_in_the_next_rollout() -> None:
+    once = dataclasses.replace(ABOVE, unit="probability", limit=0.0)
+    collector, learner = make(TargetWorld(4, 0, length=16), horizon=5, minibatch=20, constraint=once)
+    first, second = (collector.collect()["robot"] for _ in range(2))
+    assert first.reward[..., 1].sum() == 4, "every episode exceeds, once"
+    assert second.reward[..., 1].sum() == 0
+    assert learner.update(second)["cost/above/mean"] == 1.0
+
+
 def test_smallest_sizes() -> None:
     """N = 1, T = 1, K = 0."""
     collector, learner = make(TargetWorld(1, 0, costs=False), horizon=1, minibatch=1)
