@@ -58,6 +58,9 @@ def main() -> None:
         parts.add_argument("--robots", nargs="+", default=robots)
         parts.add_argument("--seeds", type=int, default=seeds)
         parts.add_argument("--jobs", type=int, default=2, help="trainings at a time")
+        parts.add_argument(
+            "--set", dest="more", nargs="*", default=(), help="more overrides of the trainings"
+        )
     arguments = vars(parser.parse_args())
     name = arguments.pop("name")
     HOME.mkdir(parents=True, exist_ok=True)
@@ -178,16 +181,16 @@ def startup(repeats: int) -> dict[str, Any]:
     return {"first_iteration_s": times, "peak_memory_gb": peaks[-1]}
 
 
-def learning(robots: Sequence[str], seeds: int, jobs: int) -> dict[str, Any]:
+def learning(robots: Sequence[str], seeds: int, jobs: int, more: Sequence[str]) -> dict[str, Any]:
     """The final policies after 1M steps, v5, 20 fresh episodes each."""
-    overrides = ("experiment=efficient", "constraint=none", "total_steps=1e6", "evaluation.every=1e6")
+    overrides = ("experiment=efficient", "constraint=none", "total_steps=1e6", "evaluation.every=1e6", *more)
     return study("learning", robots, seeds, jobs, overrides, episodes=20)
 
 
-def safe(robots: Sequence[str], seeds: int, jobs: int) -> dict[str, Any]:
+def safe(robots: Sequence[str], seeds: int, jobs: int, more: Sequence[str]) -> dict[str, Any]:
     """The best feasible policies after 3M steps, v4, speed budget 25; the verdict is the run's own."""
     budget = ("constraint=speed", "constraint.speed.budget=25")
-    overrides = ("task.version=v4", *budget, "total_steps=3e6")
+    overrides = ("task.version=v4", *budget, "total_steps=3e6", *more)
     return study("safe", robots, seeds, jobs, overrides, episodes=100)
 
 
