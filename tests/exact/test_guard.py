@@ -74,6 +74,11 @@ def test_the_first_bad_quantity_in_time_is_named() -> None:
     rollout.action[3, 1, 0] = math.inf
     with pytest.raises(NonFiniteError, match="action is inf at step 3 of environment 1"):
         check_rollout(rollout)
+    rollout.next_obs["policy"][2, 3, 1] = math.nan
+    with pytest.raises(
+        NonFiniteError, match="next observation 'policy' is nan at step 2 of environment 3, component 1"
+    ):
+        check_rollout(rollout)
     with pytest.raises(NonFiniteError, match=r"a\.b non-finite"):
         check_state({"a": {"b": torch.tensor([1.0, math.nan])}})
     with pytest.raises(NonFiniteError, match=r"solver\.moments\.1 non-finite"):

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from toys import TargetWorld, make
 
 from pgrobot import checkpoint
 from pgrobot.errors import PgrobotError
+from pgrobot.guard import Fault, GuardedLearner
 from pgrobot.run import faults
+from pgrobot.run.faults import FaultRecorder
+from pgrobot.run_directory import RunDirectory
 
 from .conftest import Train, metrics
 
@@ -75,6 +79,25 @@ def test_a_run_that_only_skips_gives_up(
         "step_192_robot.pt",
     }
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_skips_with_an_update_between_them_do_not_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "MOST_IN_A_ROW", 2)
+    monkeypatch.setattr(faults, "MOST_DUMPS", 0)
+    collector, learner = make(TargetWorld(2, 0))
+    fault = Fault("it broke", collector.collect()["robot"], learner.state_dict())
+    guarded = GuardedLearner(learner)
+    with RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, []) as directory:
+        recorder = FaultRecorder(directory, "")
+        for broken in (True, False, True, False, True):
+            guarded.faults += [fault] * broken
+            recorder.look(1, {"robot": guarded})
+            assert guarded.faults == []
+        guarded.faults.append(fault)
+        with pytest.raises(PgrobotError, match="The last 2 updates were skipped, the last because it broke"):
+            recorder.look(2, {"robot": guarded})
 
 
 def test_dumps_are_few(faulty: list[str], train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
