@@ -141,7 +141,8 @@ def test_it_continues_bit_for_bit_from_its_state() -> None:
         "derivative_delay": 4,
     }
     one, other = pid(2, **settings), pid(2, **settings)
-    excess = noise(50, 2, seed=3).tolist()
+    rising = torch.arange(50).unsqueeze(1) / 10  # the derivative looks at rises only
+    excess = (noise(50, 2, seed=3) + rising).tolist()
     for row in excess[:17]:
         moved(one, *row)
     file = io.BytesIO()

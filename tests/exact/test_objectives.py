@@ -83,6 +83,18 @@ def test_gradient_of_kl_and_costs_is_their_finite_difference() -> None:
         torch.testing.assert_close(jacobian[k], numeric, rtol=1e-5, atol=1e-8)
 
 
+def test_the_reported_kl_is_that_from_the_reference() -> None:
+    problem, vector, batch = policy_problem()
+    away = vector + 0.3
+    _, report = problem.loss(away, batch)
+    now = problem.distribution(away, batch)
+    assert float(report["policy/kl"]) == pytest.approx(float(batch.reference.kl(now).mean()), rel=1e-12)
+    assert float(problem.kl(away, batch)) == float(report["policy/kl"])
+    assert abs(float(now.kl(batch.reference).mean()) / float(report["policy/kl"]) - 1) > 0.01, (
+        "KL has a direction"
+    )
+
+
 def test_at_the_reference_the_gradient_is_the_policy_gradient_and_kl_is_flat() -> None:
     """∇PPO = ∇A2C at θ_old, where every ratio is one; the KL has a minimum there."""
     problem, vector, batch = policy_problem({"surrogate": ClippedRatio(1.0, 0.2)})
