@@ -255,13 +255,21 @@ def test_smallest_sizes() -> None:
     assert all(math.isfinite(value) for value in metrics.values())
 
 
-def test_explained_variance_of_a_perfect_critic_is_one() -> None:
-    rollout, learner = collected(costs=False, length=1, fatal=2.0)
-    metrics = learner.update(rollout)
-    assert metrics["critic/explained_variance/reward"] == pytest.approx(0.0, abs=1e-5), (
-        "zero output explains nothing"
-    )
-    rewardless = dataclasses.replace(rollout, reward=torch.zeros_like(rollout.reward))
-    fresh = collected(costs=False, length=1)[1]
-    fresh.update(rewardless)
-    assert float(fresh.critic.value(rollout.obs).abs().max()) == 0.0
+def test_explained_variance_is_the_share_that_the_critic_predicted_before_the_update() -> None:
+    rollout, learner = collected(costs=False, fatal=-2.0)
+    assert rollout.terminated.all(), "every step is an episode: its target is its reward"
+    first = learner.update(rollout)["critic/explained_variance/reward"]
+    assert first == pytest.approx(0.0, abs=1e-5), "zero output explains nothing"
+    for _ in range(15):
+        learner.update(rollout)
+    reward = rollout.reward[..., 0]
+    left = reward - learner.critic.value(rollout.obs)[..., 0].detach()
+    explained = learner.update(rollout)["critic/explained_variance/reward"]
+    assert explained == pytest.approx(1 - float(left.var() / reward.var()), abs=1e-5)
+    assert 0.01 < explained < 1.0
+
+
+def test_a_critic_of_a_column_without_values_predicts_nothing() -> None:
+    rollout, learner = collected(costs=False)
+    learner.update(dataclasses.replace(rollout, reward=torch.zeros_like(rollout.reward)))
+    assert float(learner.critic.value(rollout.obs).abs().max()) == 0.0
