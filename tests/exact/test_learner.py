@@ -58,7 +58,7 @@ def test_the_first_ratio_is_one() -> None:
     advantages, zero.
     """
     collector, learner = make(TargetWorld(4, 0), rate=0.0)
-    for _ in range(3):
+    for done in range(1, 4):
         rollout = collector.collect()["robot"]
         reference, _ = learner.policy(rollout.obs, rollout.carry, rollout.episode_start)
         ratio = torch.exp(reference.log_prob(rollout.action) - rollout.log_prob)
@@ -68,6 +68,8 @@ def test_the_first_ratio_is_one() -> None:
         assert metrics["policy/kl"] < 1e-12
         after, _ = learner.policy(rollout.obs, rollout.carry, rollout.episode_start)
         assert not torch.equal(after.mean, reference.mean), "otherwise the test above sees nothing"
+        for part in (learner.policy, learner.critic):
+            assert part.normalizer.moments.count == done * rollout.log_prob.numel()
 
 
 def test_a_pass_beyond_the_target_kl_is_the_last() -> None:
