@@ -35,6 +35,8 @@ from pgrobot.run import (
 )
 from pgrobot.run_directory import find_checkpoint
 
+KEYWORDS = ("null", "true", "false", "nan", "inf")  # of Hydra's grammar
+
 
 def train(*, quiet: bool = False, **settings: Any) -> Result:
     """Train a robot: ``pgrobot train`` from Python.
@@ -148,12 +150,5 @@ def _literal(key: str, value: Any) -> str:
 
 def _word(text: str) -> str:
     """A string as Hydra reads it back: quoted where it could mean something else."""
-    if re.fullmatch(r"[A-Za-z_][\w.-]*", text) and text.lower() not in (
-        "null",
-        "true",
-        "false",
-        "nan",
-        "inf",
-    ):
-        return text
-    return quote(text)
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and text.lower() not in KEYWORDS
+    return text if plain else quote(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 import signal
 from pathlib import Path
@@ -63,6 +64,23 @@ def test_every_combination_runs_and_a_table_ends_it(
     summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
     assert len(summary["jobs"]) == 4
     assert main(["sweep", str(tmp_path / "sweep")]) == 0
+
+
+def test_what_a_job_logs_is_kept_and_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from pgrobot.learner import Learner
+
+    update = Learner.update
+
+    def warn(self: Learner, rollout: Any) -> Any:
+        logging.getLogger("pgrobot.learner").warning("look here")
+        return update(self, rollout)
+
+    monkeypatch.setattr(Learner, "update", warn)
+    assert main(sweep(tmp_path, "seed=0,1")) == 0
+    assert caplog.text.count("look here") == 4
+    assert [path.read_text().count("look here") for path in tmp_path.glob("*/run.log")] == [2, 2]
 
 
 def test_a_job_is_the_run_of_the_same_overrides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
