@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -32,9 +33,13 @@ def compiled(function: Callable[Parameters, Result], *, enabled: bool) -> Callab
         try:
             return chosen(*args, **kwargs)
         except BackendCompilerFailed as error:
-            cause = str(error).strip().splitlines()[0]
-            _logger.warning("Updates run uncompiled, with the same results but slower: %s", cause)
+            _warn(str(error).strip().splitlines()[0])
             chosen = function
             return function(*args, **kwargs)
 
     return call
+
+
+@functools.cache  # several functions are compiled, and fail alike
+def _warn(cause: str) -> None:
+    _logger.warning("Updates run uncompiled, with the same results but slower: %s", cause)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST_LISTED = 40
+
 
 class PgrobotError(ValueError):
     """Bad input of any kind. The message is one sentence for the user; the command line prints it and exits with 2."""
@@ -20,4 +22,5 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, choices, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
-    return "valid: " + ", ".join(choices) if choices else "there is none"
+    more = f" and {len(choices) - _MOST_LISTED} more" if len(choices) > _MOST_LISTED else ""
+    return "valid: " + ", ".join(choices[:_MOST_LISTED]) + more if choices else "there is none"

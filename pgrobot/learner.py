@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch, CriticBatch
+from pgrobot.concurrency import beside
 from pgrobot.constraints import Constraint, measure
 from pgrobot.critics import MlpCritic
 from pgrobot.objectives import Objective
@@ -75,6 +75,7 @@ class Learner:
         iterations: updates of the whole training, for what anneals.
         max_episode_steps: the time limit, for budgets per episode.
         streams: random streams of the two solvers' shuffles.
+        cores: how many the two solvers may keep busy; with one the critic is fitted before the policy moves.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Learner:
         iterations: int,
         max_episode_steps: int,
         streams: Mapping[str, torch.Generator],
+        cores: int,
     ) -> None:
         self.policy = policy
         self.critic = critic
@@ -119,7 +121,7 @@ class Learner:
         self._iterations = iterations
         self._max_episode_steps = max_episode_steps
         self._updates = 0
-        self._second_core = ThreadPoolExecutor(max_workers=1, thread_name_prefix="critic")
+        self._beside = beside(cores)
 
     @torch.no_grad()
     def update(self, rollout: Rollout) -> Metrics:
@@ -145,12 +147,12 @@ class Learner:
                 advantage=_standardised(self.multiplier.mix(advantage)),
                 cost_advantage=cost_advantage - cost_advantage.mean((0, 1)),
             )
-            # The two problems share nothing, so the critic is fitted on a second core while the policy moves.
-            critic_solution = self._second_core.submit(
-                self._critic_solver.solve, _rows(CriticBatch(rollout.obs, target))
-            )
-            policy_report, stop = self._policy_solver.solve(_rows(batch))
-            critic_report, _ = critic_solution.result()
+            # The two problems share nothing, so the critic is fitted beside the policy.
+            fit = self._beside.submit(self._critic_solver.solve, _rows(CriticBatch(rollout.obs, target)))
+            try:
+                policy_report, stop = self._policy_solver.solve(_rows(batch))
+            finally:
+                critic_report, _ = fit.result()
             metrics |= _numbers(policy_report) | _numbers(critic_report)
             if stop:
                 break

@@ -128,6 +128,7 @@ def make(
     passes: int = 3,
     rate: float = 1e-2,
     max_gradient_norm: float = 0.5,
+    cores: int = 1,
     target_kl: float = math.inf,
     constraint: Constraint = ABOVE,
     discounts: Mapping[str, float] = MappingProxyType({"reward": 0.9, "cost": 0.9}),
@@ -169,6 +170,7 @@ def make(
         iterations=100,
         max_episode_steps=spec.max_episode_steps,
         streams={"policy": stream(seed, "policy_shuffle"), "critic": stream(seed, "critic_shuffle")},
+        cores=cores,
     )
     return collector, learner
 

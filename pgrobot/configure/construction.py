@@ -11,13 +11,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.collectors import SimulationCollector
-from pgrobot.configure.targets import locate
+from pgrobot.configure.targets import check_trusted, locate
 from pgrobot.constraints import Constraint, CostColumns
 from pgrobot.diagnostics import EpisodeStatistics
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
+from pgrobot.simulation.threads import physical_cores
 from pgrobot.tracking import Mirror
 from pgrobot.types import Diagnostic, Environment, EnvironmentSpec
 
@@ -42,7 +43,7 @@ def build(cfg: DictConfig, threads: int) -> Program:
 
     Args:
         cfg: as ``validated`` returns it.
-        threads: physics threads; 0: one per physical core.
+        threads: physics threads and cores of the update; 0: the physical cores.
 
     Raises:
         PgrobotError: the task cannot provide a cost, or a part refuses its values.
@@ -84,6 +85,7 @@ def build(cfg: DictConfig, threads: int) -> Program:
         iterations=iterations,
         max_episode_steps=spec.max_episode_steps,
         streams={name: stream(cfg.seed, f"{name}_shuffle") for name in ("policy", "critic")},
+        cores=threads or physical_cores(),
     )
     return Program(
         environment=environment,
@@ -107,6 +109,9 @@ def build_environment(cfg: DictConfig, num_envs: int, seed: int, threads: int) -
     Raises:
         PgrobotError: the task cannot provide a cost.
     """
+    module, _, _ = str(cfg.task.get("id", "")).rpartition(":")
+    if module:  # Gymnasium imports it
+        check_trusted("task.id", module, list(cfg.modules))
     costs = {str(name): construct(cfg, f"constraint.{name}.cost") for name in cfg.constraint}
     made: Environment = construct(cfg, "task").make(num_envs, costs, seed, threads)
     return made

@@ -51,14 +51,7 @@ def locate(path: str, target: Any, modules: Sequence[str]) -> Callable[..., Any]
     if not isinstance(target, str) or "." not in target:
         raise PgrobotError(f"{path}._target_ must be the path of a class, not {shown(target)}")
     trusted = (*ROOMS, *modules)
-    if not _inside(target, trusted):
-        root = target.split(".")[0]
-        remedy = (
-            "pgrobot's own rooms are trusted"
-            if root == "pgrobot"
-            else f"if you trust it, add modules=[{root}]"
-        )
-        raise PgrobotError(f"{path}._target_ names {target!r}, which is not trusted: {remedy}")
+    check_trusted(f"{path}._target_", target, modules)
     module_name, name = target.rsplit(".", 1)
     try:
         module = importlib.import_module(module_name)
@@ -73,6 +66,20 @@ def locate(path: str, target: Any, modules: Sequence[str]) -> Callable[..., Any]
     if not _inside(f"{getattr(found, '__module__', '')}.", trusted):
         raise PgrobotError(f"{path}._target_ names {target!r}, which is not defined there")
     return found
+
+
+def check_trusted(path: str, target: str, modules: Sequence[str]) -> None:
+    """Refuse to import what neither lies in this package's rooms nor in the modules that the user named.
+
+    Raises:
+        PgrobotError: it does not; the message says how to trust it.
+    """
+    if _inside(f"{target}.", (*ROOMS, *modules)):
+        return
+    root = target.split(".", maxsplit=1)[0]
+    own = "pgrobot's own rooms are trusted"
+    remedy = own if root == "pgrobot" else f"if you trust it, add modules=[{root}]"
+    raise PgrobotError(f"{path} names {target!r}, which is not trusted: {remedy}")
 
 
 def check_arguments(path: str, node: Mapping[str, Any], target: Callable[..., Any]) -> None:

@@ -33,7 +33,7 @@ class MinibatchSolver:
         minibatch: rows per step; must divide the batch.
         epochs: passes over the batch per call.
         max_gradient_norm: bound on the norm of one step's gradient.
-        target_kl: a pass that ends with a larger mean KL is this iteration's last; infinity never stops.
+        target_kl: a pass whose steps met a larger mean KL is this iteration's last; infinity never stops.
         gradient_metric: name under which the norm of the gradient, before it is bounded, is reported.
         compile_steps: fuse the steps with ``torch.compile``; the eager path computes the same.
         generator: random stream of the shuffles.
@@ -88,7 +88,9 @@ class MinibatchSolver:
         report: Report = {}
         for _ in range(self._epochs):
             report = self._epoch(batch, rows)
-            kl = float(report.get("policy/kl", 0.0))
+            if "policy/kl" not in report:  # a problem that moves no policy
+                continue
+            kl = float(report["policy/kl"])
             self._rate = self._schedule.adapt(self._rate, kl)
             if kl > self._target_kl:
                 return report, True

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
@@ -53,7 +55,7 @@ def job(_: DictConfig) -> float:
         before = read_result(directory)
         if before.get("status") == FINISHED:
             print(f"done already: {directory.name}", flush=True)
-            return float(before["return"]["mean"])
+            return _mean(before)
         (directory / "traceback.txt").unlink(missing_ok=True)
         result = run(request, _surroundings(at_once, "_".join(Path(hydra.sweep.dir).parts[-2:])))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs go on
@@ -94,8 +96,14 @@ def _surroundings(at_once: int, group: str) -> Surroundings:
     return Surroundings(tuple(sys.argv), group, threads, console)
 
 
+def _mean(evaluation: Mapping[str, Any]) -> float:
+    """The mean return; JSON holds one that is not a number as null."""
+    mean = evaluation["return"]["mean"]
+    return math.nan if mean is None else float(mean)
+
+
 def _told(result: Result) -> float:
-    mean = float(result.evaluation["return"]["mean"])
+    mean = _mean(result.evaluation)
     verdicts = ", ".join(f"{name} {verdict}" for name, verdict in result.verdicts.items())
     print(f"done: {result.path.name}: return {number(mean)}{verdicts and ', ' + verdicts}", flush=True)
     return mean

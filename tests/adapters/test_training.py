@@ -51,3 +51,16 @@ def test_what_cannot_be_limited_is_refused_before_anything_is_created(tmp_path: 
     with pytest.raises(PgrobotError, match="task=gymnasium and task=dm_control"):
         pgrobot.train(task="hopper", constraint=["cost"], quiet=True, **{"hydra.run.dir": tmp_path / "run"})
     assert not (tmp_path / "run").exists()
+
+
+def test_an_environment_id_imports_only_what_the_user_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run directory of somebody else's must not run code of its choice."""
+    (tmp_path / "stranger.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = {"task": "gymnasium", "task.id": "stranger:Thing-v0", "debug": "tiny", "quiet": True}
+    with pytest.raises(PgrobotError, match=r"task.id names 'stranger', .* add modules=\[stranger\]"):
+        pgrobot.train(**settings)
+    with pytest.raises(SystemExit, match="imported"):
+        pgrobot.train(**settings, modules=["stranger"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -275,3 +276,23 @@ def test_a_critic_of_a_column_without_values_predicts_nothing() -> None:
     rollout, learner = collected(costs=False)
     learner.update(dataclasses.replace(rollout, reward=torch.zeros_like(rollout.reward)))
     assert float(learner.critic.value(rollout.obs).abs().max()) == 0.0
+
+
+def test_one_core_and_two_give_the_same_bits() -> None:
+    assert torch.equal(vector(after_updates(cores=2)), vector(after_updates(cores=1)))
+
+
+def test_a_policy_that_fails_leaves_no_fit_behind() -> None:
+    """The critic's fit ends before the error is seen, so nothing moves behind a rollback."""
+    rollout, _ = collected()
+    _, learner = make(TargetWorld(4, 0), cores=2)
+
+    def fail(rows: object) -> None:
+        raise RuntimeError("no solution")
+
+    learner._policy_solver.solve = fail  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="no solution"):
+        learner.update(rollout)
+    after = copy.deepcopy(learner.state_dict()["critic"])
+    time.sleep(0.05)
+    assert all(torch.equal(value, after[name]) for name, value in learner.state_dict()["critic"].items())

@@ -1,0 +1,24 @@
+"""A second core where there is one, the same core where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+
+class Inline(Executor):
+    """Runs what is submitted at once, in the calling thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001, as in every executor: the future raises it
+            future.set_exception(error)
+        return future
+
+
+def beside(cores: int) -> Executor:
+    """One worker beside the calling thread if it may keep ``cores`` of at least two busy, else the thread itself."""
+    return ThreadPoolExecutor(max_workers=1) if cores > 1 else Inline()
