@@ -148,7 +148,7 @@ def find_checkpoint(run: Path, name: str) -> Path:
     path = run / "checkpoints" / f"{name}.pt"
     if not path.exists():
         there = [p.stem for p in (run / "checkpoints").glob("*.pt")]
-        raise PgrobotError(f"The run {run} has no checkpoint {name!r}: {nearest(name, there)}.")
+        raise PgrobotError(f"The run {run} has no checkpoint {name!r}: {nearest(name, there)}")
     return path
 
 
@@ -192,7 +192,8 @@ def _git_commit() -> str:
 def _check_run(path: Path) -> None:
     if not path.is_dir():
         runs = [str(p.parent) for p in path.parent.glob("*/config.yaml")] if path.parent.is_dir() else []
-        raise PgrobotError(f"There is no run directory {path}: {nearest(str(path), runs)}.")
+        hint = f": {nearest(str(path), runs)}" if runs else ""
+        raise PgrobotError(f"There is no run directory {path}{hint}")
     if not (path / "config.yaml").is_file() or not (path / "metrics.jsonl").is_file():
         raise PgrobotError(f"{path} is not a run directory: it lacks config.yaml or metrics.jsonl.")
 

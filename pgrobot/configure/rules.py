@@ -95,6 +95,7 @@ def of_type(kind: type, words: str) -> Rule:
     return rule
 
 
+layers = of_type(list, "a list of layer sizes, such as [64,64]")
 UNITS = ("episode", "step", "discounted", "probability")
 
 RULES: Mapping[str, Rule] = {
@@ -120,6 +121,8 @@ RULES: Mapping[str, Rule] = {
     "constraint.*.limit": real(0.0),
     "constraint.*.unit": one_of(*UNITS),
     "constraint.*.cost._target_": of_type(str, "the path of a class"),
+    "policy.hidden": layers,
+    "critic.hidden": layers,
     "policy.hidden.*": whole(1),
     "critic.hidden.*": whole(1),
     "algorithm.passes": whole(1),

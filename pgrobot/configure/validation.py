@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.configure.composition import resolved
-from pgrobot.configure.rules import RULES, Rule, rule_of
+from pgrobot.configure.rules import RULES, Rule, rule_of, shown
 from pgrobot.configure.targets import WORDS, annotated_rules, check_arguments, locate, targets
 from pgrobot.errors import PgrobotError, nearest
 
@@ -19,6 +20,19 @@ KEYS = frozenset({*SECTIONS, *(pattern.split(".")[0] for pattern in RULES if not
 # What the nodes without a `_target_`, whose signature would tell, consist of.
 CONSTRAINT = ("cost", "budget", "unit", "limit")
 ALGORITHM = ("name", "estimator", "objective", "discounts", "passes", "policy_solver", "critic_solver")
+# Nodes that consist of keys, which a single value would wipe out, each with a key that may have been meant.
+NODES = {
+    "checkpoint": "every",
+    "evaluation": "episodes",
+    "constraint.*.cost": "_target_",
+    "algorithm.estimator": "lam",
+    "algorithm.discounts": "reward",
+    "algorithm.objective": "surrogate",
+    "algorithm.objective.*": "weight",
+    "algorithm.*_solver": "rate",
+    "algorithm.*_solver.rate": "initial",
+    "algorithm.*_solver.optimizer": "epsilon",
+}
 
 
 def validated(cfg: DictConfig) -> DictConfig:
@@ -42,6 +56,7 @@ def validated(cfg: DictConfig) -> DictConfig:
 
 def _check_keys(cfg: DictConfig) -> None:
     _check_parts("", [str(key) for key in cfg if key != "hydra"], KEYS)
+    _check_nodes(OmegaConf.to_container(cfg, resolve=False), ())
     for key in (*SECTIONS, *(pattern for pattern in RULES if "*" not in pattern)):
         if OmegaConf.select(cfg, key, throw_on_resolution_failure=False) is None:
             raise PgrobotError(f"{key} is missing from the config")
@@ -57,6 +72,21 @@ def _check_keys(cfg: DictConfig) -> None:
         for key in CONSTRAINT:
             if key not in constraint:
                 raise PgrobotError(f"{path} has no {key}: a constraint has {', '.join(CONSTRAINT)}")
+
+
+def _check_nodes(node: Any, path: tuple[str, ...]) -> None:
+    if isinstance(node, dict):
+        for key, child in node.items():
+            if path or key != "hydra":
+                _check_nodes(child, (*path, str(key)))
+        return
+    for pattern, key in NODES.items():
+        parts = pattern.split(".")
+        if len(parts) == len(path) and all(map(fnmatchcase, path, parts)):
+            name = ".".join(path)
+            raise PgrobotError(
+                f"{name} consists of keys, such as {name}.{key}, so it cannot be {shown(node)}"
+            )
 
 
 def _check_parts(path: str, keys: Iterable[Any], known: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,14 +122,22 @@ def one_torch_thread() -> Iterator[None]:
 def _log_file(path: Path) -> Iterator[None]:
     """Keep what pgrobot logs in the run directory too."""
     logger = logging.getLogger("pgrobot")
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = _RunLog(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class _RunLog(logging.FileHandler):
+    """A file that finds no room loses its line, which the terminal has too, and costs nothing else."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say nothing: logging would print a traceback for every line."""
 
 
 def _info(cfg: DictConfig, directory: RunDirectory, group: str) -> RunInfo:

@@ -26,7 +26,7 @@ def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
 
     Args:
         console: where.
-        told: ``return`` and ``costs`` as in ``result.json``.
+        told: ``return``, ``costs`` and ``failures`` as in ``result.json``.
     """
     episodes = told["return"]["episodes"]
     low, high = told["return"]["ci95"]
@@ -34,6 +34,11 @@ def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
         f"return [bold]{number(told['return']['mean'])}[/bold]  "
         f"(95 % interval {number(low)} to {number(high)}, {episodes} episodes)"
     )
+    if told["failures"]:
+        console.print(
+            f"[bold red]{told['failures']} simulations broke[/bold red] and cut their episodes short: "
+            "the figures may flatter the policy"
+        )
     if told["costs"]:
         console.print(verdict_table(told["costs"]))
     else:

@@ -47,6 +47,8 @@ def prepare(overrides: Sequence[str]) -> Request:
         PgrobotError: one sentence about the first thing that is wrong.
     """
     cfg = compose(overrides)
+    if not cfg.resume and any(override.key_or_group == "resume" for override in parse(overrides)):
+        raise PgrobotError("resume= names no run: give the directory of one, or leave it out to start anew")
     if cfg.resume:
         return _resumed(cfg, list(overrides))
     return Request(validated(cfg), _concerning_the_job(overrides), Path(cfg.hydra.run.dir), resume=False)

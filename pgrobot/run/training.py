@@ -21,6 +21,8 @@ from pgrobot.run.stop import StopRequest
 from pgrobot.run_directory import RunDirectory
 from pgrobot.types import Metrics, State, Tracker
 
+MOST_TOLD = 20  # broken simulations that are told one by one; then whenever their number has doubled
+
 _logger = logging.getLogger(__name__)
 
 
@@ -58,6 +60,8 @@ class Training:
         self._threads = threads
         self._faults = FaultRecorder(directory, directory.config)
         self._done = 0
+        self._broken = 0
+        self._tell_at = MOST_TOLD
         self._best = WORST
         self._past_s = 0.0
         self._began = time.perf_counter()
@@ -160,10 +164,19 @@ class Training:
         """Add to what was learnt: broken simulations, skipped updates, an evaluation if one is due."""
         failures = self._program.collector.failures
         for sentence in failures:
-            _logger.warning("%s", sentence)
+            self._tell(sentence)
         self._faults.look(self.step, self._program.learners)
         told = metrics | {"simulation/failures": float(len(failures))}
         return told | self._evaluate() if self._due(self._cfg.evaluation.every) else told
+
+    def _tell(self, sentence: str) -> None:
+        """Log a broken simulation, unless so many are that nobody would read it."""
+        self._broken += 1
+        if self._broken <= MOST_TOLD:
+            _logger.warning("%s", sentence)
+        elif self._broken == 2 * self._tell_at:
+            self._tell_at = self._broken
+            _logger.warning("%d simulations broke so far, the last: %s", self._broken, sentence)
 
     def _evaluate(self) -> Metrics:
         told = self._evaluation("selection", self._cfg.evaluation.episodes)

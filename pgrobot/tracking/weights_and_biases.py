@@ -40,7 +40,7 @@ class Wandb:
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
-            raise PgrobotError(f"There is no W&B mode {self.mode!r}: {nearest(self.mode, get_args(Mode))}.")
+            raise PgrobotError(f"There is no W&B mode {self.mode!r}: {nearest(self.mode, get_args(Mode))}")
 
     def open(self, run: RunInfo) -> WandbRun:
         import wandb

@@ -76,6 +76,14 @@ CASES = [
     (["algorithm.policy_solver.rate.initial=nan"], "rate.initial must be a number above 0, not nan"),
     (["algorithm.policy_solver.minibatch=0"], "minibatch must be a whole number of at least 1, not 0"),
     (["algorithm.policy_solver.minibatch=100"], "does not divide num_envs × horizon, which is 2048: the nearest"),
+    (["policy.hidden=64"], "policy.hidden must be a list of layer sizes, such as [64,64], not 64"),
+    (["algorithm.policy_solver.rate=1e-3"], "such as algorithm.policy_solver.rate.initial, so it cannot be 0.001"),
+    (["algorithm.policy_solver=adam"], "such as algorithm.policy_solver.rate, so it cannot be 'adam'"),
+    (["algorithm.critic_solver.optimizer=sgd"], "algorithm.critic_solver.optimizer consists of keys"),
+    (["algorithm.objective.surrogate=3"], "such as algorithm.objective.surrogate.weight, so it cannot be 3"),
+    (["algorithm.discounts=0.9"], "such as algorithm.discounts.reward, so it cannot be 0.9"),
+    (["constraint.speed.cost=3"], "constraint.speed.cost consists of keys"),
+    (["checkpoint=3"], "checkpoint consists of keys, such as checkpoint.every, so it cannot be 3"),
     (["policy.hidden=[64,-1]"], "policy.hidden.1 must be a whole number of at least 1, not -1"),
     (["policy.log_std=9"], "policy.log_std is 9"),
     (["task.frame_skip=x"], "task.frame_skip must be a whole number, not 'x'"),
@@ -92,6 +100,7 @@ CASES = [
     # files
     (["task.xml_file=nowhere.xml"], "nowhere.xml"),
     (["hydra.run.dir=file/run"], "file/run cannot be made: not a directory"),
+    (["resume="], "resume= names no run: give the directory of one"),
     (["resume=nowhere"], "There is no run directory nowhere"),
 ]  # fmt: skip
 
