@@ -90,7 +90,7 @@ CASES = [
     (["task.healthy_z_range=[nan,1]"], "task.healthy_z_range.0 is not a number"),
     (["evaluation.mode=stoch"], "evaluation.mode cannot be 'stoch': did you mean 'stochastic'?"),
     (["evaluation.confidence=95"], "evaluation.confidence must be a number between 0 and 1, not 95"),
-    (["evaluation=3"], "evaluation.every is missing from the config"),
+    (["evaluation=3"], "evaluation consists of keys, such as evaluation.episodes, so it cannot be 3"),
     # what a config may not name
     (["task._target_=os.system"], "task._target_ names 'os.system', which is not trusted"),
     (["task._target_=pgrobot.run.run"], "task._target_ names 'pgrobot.run.run', which is not trusted"),

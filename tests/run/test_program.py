@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 import pgrobot
 from pgrobot import checkpoint, files
 from pgrobot.errors import PgrobotError
+from pgrobot.run import print_evaluation, program
 from pgrobot.run.selection import Score
 from pgrobot.run_directory import RunDirectory
 
@@ -140,6 +142,27 @@ def test_a_best_policy_that_could_not_be_saved_is_not_the_one_to_beat(
     train("run", "evaluation.every=64")
     assert state(tmp_path / "run", "best")["global_step"] == 192
     assert state(tmp_path / "run")["best"] == {"feasible": True, "merit": 2.0}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_log_that_finds_no_room_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with program._log_file(Path("/dev/full")):
+        logging.getLogger("pgrobot.run").warning("lost")
+    assert capsys.readouterr().err == ""
+
+
+def test_of_many_broken_simulations_few_are_told_and_the_verdict_says_so(
+    train: Train, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = train("run", "task.reset_noise_scale=1e300")
+    assert sum(line["simulation/failures"] for line in metrics(result.path)) == 256
+    told = [record.message for record in caplog.records if "broke" in record.message]
+    assert len(told) == 20 + 3
+    assert [line.split(" of ")[0] for line in told[20:]] == [
+        f"{count} simulations broke so far, the last: simulation 3" for count in (40, 80, 160)
+    ]
+    print_evaluation(Console(width=100), result.evaluation)
+    assert "3 simulations broke and cut their episodes short" in capsys.readouterr().out
 
 
 def _full(_: int) -> None:
