@@ -312,10 +312,15 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     def interrupt_twice(self: MetricsFile, at: int, row: dict[str, float]) -> None:
         write(self, at, row)
         os.kill(os.getpid(), signal.SIGINT)
+        while (
+            signal.getsignal(signal.SIGINT) is not before
+        ):  # heard by another thread, it is handled a little later
+            time.sleep(0.001)
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5.0)
 
-    monkeypatch.setattr(MetricsFile, "write", interrupt_twice)
     before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(MetricsFile, "write", interrupt_twice)
     with pytest.raises(KeyboardInterrupt):
         start(tiny_request(tmp_path / "run"))
     assert signal.getsignal(signal.SIGINT) is before
