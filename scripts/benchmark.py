@@ -111,9 +111,13 @@ def fast(repeats: int) -> dict[str, Any]:
 
 
 def training_speed(*overrides: str) -> float:
-    """Env-steps/s of a whole training but its first tenth, where the update is compiled or loaded."""
+    """Env-steps/s of a training but its first tenth, where the update is compiled or loaded.
+
+    Evaluations and checkpoints come at the end only: the peer makes none.
+    """
     run = HOME / "speed"
-    train(run, "task=halfcheetah", "constraint=none", "tracker=none", "seed=1", *overrides)
+    late = ("evaluation.every=1e9", "checkpoint.every=1e9")
+    train(run, "task=halfcheetah", "constraint=none", "tracker=none", "seed=1", *late, *overrides)
     lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     metrics = [json.loads(line) for line in lines]
     start, end = metrics[len(metrics) // 10], metrics[-2]  # the last iteration contains the evaluation
