@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,20 +80,20 @@ def train(words: list[str]) -> int:
         return 0
     from rich.console import Console
 
-    from pgrobot.run import FINISHED, Surroundings, prepare, print_evaluation, print_next, run
+    from pgrobot.run import FINISHED, Surroundings, prepare, print_evaluation, print_next, resume_command, run
 
     console = Console()
     request = prepare(overrides)
     result = run(request, Surroundings(tuple(sys.argv), "", 0, console))
     if result.status != FINISHED:
         console.print(
-            f"Stopped and saved. Go on with: pgrobot train resume={shlex.quote(str(result.path))}",
+            f"Stopped and saved. Go on with: {resume_command(result.path, request.cfg.modules)}",
             soft_wrap=True,
             highlight=False,
         )
         return result.exit_code
     print_evaluation(console, result.evaluation)
-    print_next(console, result.path, request.overrides, request.cfg.seed)
+    print_next(console, result.path, request.overrides, request.cfg.modules, request.cfg.seed)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from pgrobot.run.evaluation import Setting, evaluation
 from pgrobot.run.program import Surroundings, one_torch_thread, run, silent_console
-from pgrobot.run.report import STYLES, number, print_evaluation, print_next
+from pgrobot.run.report import STYLES, number, print_evaluation, print_next, resume_command
 from pgrobot.run.request import Request, prepare, saved_config
 from pgrobot.run.result import FAILED, FINISHED, STOPPED, Result, read_result
 
@@ -22,6 +22,7 @@ __all__ = [
     "print_evaluation",
     "print_next",
     "read_result",
+    "resume_command",
     "run",
     "saved_config",
     "silent_console",

@@ -66,15 +66,24 @@ def verdict_table(costs: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
-def print_next(console: Console, run: Path, overrides: Sequence[str], seed: int) -> None:
+def resume_command(run: Path, modules: Sequence[str]) -> str:
+    """What to type to go on with a run; whose modules to trust is said anew each time."""
+    trusted = [shlex.quote(f"modules=[{','.join(modules)}]")] if modules else []
+    return " ".join(["pgrobot train", f"resume={shlex.quote(str(run))}", *trusted])
+
+
+def print_next(
+    console: Console, run: Path, overrides: Sequence[str], modules: Sequence[str], seed: int
+) -> None:
     """Print where the run lies and what to type next."""
     again = " ".join(shlex.quote(line) for line in overrides if not line.startswith("seed="))
     path = shlex.quote(str(run))
+    trusted = " --modules " + " ".join(map(shlex.quote, modules)) if modules else ""
     for words in (
         "",
         f"run        {path}",
-        f"evaluate   pgrobot evaluate {path}",
-        f"train on   pgrobot train resume={path} total_steps=<more>",
+        f"evaluate   pgrobot evaluate {path}{trusted}",
+        f"train on   {resume_command(run, modules)} total_steps=<more>",
         f"seeds      pgrobot train -m {again} 'seed=range({seed},{seed + 3})'".replace("  'seed", " 'seed"),
     ):
         console.print(words, soft_wrap=True, highlight=False, markup=False)

@@ -13,7 +13,7 @@ from rich.console import Console
 import pgrobot
 from pgrobot import checkpoint, files
 from pgrobot.errors import PgrobotError
-from pgrobot.run import print_evaluation, program
+from pgrobot.run import print_evaluation, print_next, program
 from pgrobot.run.selection import Score
 from pgrobot.run_directory import RunDirectory
 
@@ -163,6 +163,15 @@ def test_of_many_broken_simulations_few_are_told_and_the_verdict_says_so(
     ]
     print_evaluation(Console(width=100), result.evaluation)
     assert "3 simulations broke and cut their episodes short" in capsys.readouterr().out
+
+
+def test_what_to_type_next_names_the_modules_that_the_run_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    print_next(Console(width=40), Path("a run"), ["task=cart", "modules=[mine,yours]"], ["mine", "yours"], 1)
+    lines = capsys.readouterr().out.splitlines()
+    assert "evaluate   pgrobot evaluate 'a run' --modules mine yours" in lines
+    assert "train on   pgrobot train resume='a run' 'modules=[mine,yours]' total_steps=<more>" in lines
+    print_next(Console(width=40), Path("run"), [], [], 1)
+    assert "evaluate   pgrobot evaluate run\n" in capsys.readouterr().out
 
 
 def _full(_: int) -> None:
