@@ -222,13 +222,18 @@ def _begin(environment: BatchEnvironment, options: Mapping[str, Any]) -> np.ndar
     drawn = [robot.initial_state(simulation, random) for random in environment.randoms]
     state = {"qpos": np.stack([qpos for qpos, _ in drawn]), "qvel": np.stack([qvel for _, qvel in drawn])}
     for name, value in options.items():
+        shape = state[name].shape
         try:
-            state[name] = np.broadcast_to(np.asarray(value, dtype=np.float64), state[name].shape)
-        except ValueError as error:
-            shape = state[name].shape[1:]
+            given = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise PgrobotError(f"{name} has to be numbers, not {value!r}") from error
+        if given.shape not in (shape[1:], shape):
             raise PgrobotError(
-                f"{name} of {environment.spec.name} has the shape {shape}: {error}."
-            ) from error
+                f"{name} of {environment.spec.name} has the shape {shape[1:]}, not {given.shape}"
+            )
+        if not np.isfinite(given).all():
+            raise PgrobotError(f"{name} has to be finite")
+        state[name] = np.broadcast_to(given, shape)
     return environment.set_state(np.arange(simulation.num_envs), **state)["policy"]
 
 

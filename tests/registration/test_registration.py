@@ -146,7 +146,11 @@ def test_options_set_the_start() -> None:
     ("options", "sentence"),
     [
         ({"qpso": [0.0]}, "reset has no option 'qpso': did you mean 'qpos'"),
-        ({"qpos": np.zeros(3)}, r"qpos of Hopper-v5 has the shape \(6,\)"),
+        ({"qpos": np.zeros(3)}, r"qpos of Hopper-v5 has the shape \(6,\), not \(3,\)"),
+        ({"qpos": [1.25]}, r"qpos of Hopper-v5 has the shape \(6,\), not \(1,\)"),
+        ({"qpos": 1.25}, r"qpos of Hopper-v5 has the shape \(6,\), not \(\)"),
+        ({"qvel": [0, 0, float("nan"), 0, 0, 0]}, "qvel has to be finite"),
+        ({"qvel": ["fast"]}, "qvel has to be numbers"),
     ],
 )
 def test_wrong_starts_are_refused(options: dict[str, Any], sentence: str) -> None:
