@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -306,21 +306,28 @@ def test_a_checkpoint_of_another_run_is_refused(train: Train, resume: Train, tmp
         resume(tmp_path / "run", "total_steps=512")
 
 
-def test_a_second_signal_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts, also where the test runner has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_signal_ends_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interruptible: None
+) -> None:
     write = MetricsFile.write
 
     def interrupt_twice(self: MetricsFile, at: int, row: dict[str, float]) -> None:
         write(self, at, row)
         os.kill(os.getpid(), signal.SIGINT)
-        while (
-            signal.getsignal(signal.SIGINT) is not before
-        ):  # heard by another thread, it is handled a little later
-            time.sleep(0.001)
+        while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            time.sleep(0.001)  # a signal that another thread hears is handled a little later
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5.0)
 
-    before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(MetricsFile, "write", interrupt_twice)
     with pytest.raises(KeyboardInterrupt):
         start(tiny_request(tmp_path / "run"))
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
