@@ -77,7 +77,7 @@ def evaluate(
         changes: ``episodes``, ``mode``, ``confidence``, ``bound`` or ``seed``, where they shall differ from the run's.
 
     Returns:
-        ``return`` and ``costs`` as in ``result.json``.
+        ``return``, ``costs`` and ``failures`` as in ``result.json``.
 
     Raises:
         PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range.

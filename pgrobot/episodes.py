@@ -78,7 +78,13 @@ def verdicts(
     """Judge every budget, by name; arguments and errors as of ``judge``."""
     return {
         constraint.name: judge(
-            constraint, episodes.costs[:, k], episodes.discounted[:, k], episodes.lengths, confidence, bound
+            constraint,
+            episodes.costs[:, k],
+            episodes.discounted[:, k],
+            episodes.lengths,
+            len(episodes.failures),
+            confidence,
+            bound,
         )
         for k, constraint in enumerate(constraints)
     }
@@ -87,9 +93,10 @@ def verdicts(
 def summary(
     episodes: Episodes, constraints: Sequence[Constraint], confidence: float, bound: str
 ) -> dict[str, Any]:
-    """State the evaluation as it is written to ``result.json``: ``return`` and ``costs``.
+    """State the evaluation as it is written to ``result.json``: ``return``, ``costs`` and ``failures``.
 
-    The return comes with its two-sided 95 % interval (Student-t), ``[low, high]``.
+    The return comes with its two-sided 95 % interval (Student-t), ``[low, high]``; ``failures`` is the number of
+    simulations that broke.
     """
     one = np.ones(len(episodes.returns))
     return {
@@ -99,4 +106,5 @@ def summary(
             "episodes": len(episodes.returns),
         },
         "costs": {name: asdict(v) for name, v in verdicts(episodes, constraints, confidence, bound).items()},
+        "failures": len(episodes.failures),
     }

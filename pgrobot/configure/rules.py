@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from pgrobot.constraints import UNITS
 from pgrobot.errors import PgrobotError, nearest
 
 Rule = Callable[[Any], Any]
@@ -96,7 +97,6 @@ def of_type(kind: type, words: str) -> Rule:
 
 
 layers = of_type(list, "a list of layer sizes, such as [64,64]")
-UNITS = ("episode", "step", "discounted", "probability")
 
 RULES: Mapping[str, Rule] = {
     "seed": whole(0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -12,7 +13,15 @@ import torch
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.types import State
 
-UNITS = ("episode", "step", "discounted", "probability")
+# What a budget may be stated in, and how its figure is read out.
+UNITS = MappingProxyType(
+    {
+        "episode": "per episode",
+        "step": "per step",
+        "discounted": "discounted",
+        "probability": "of episodes",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ class Verdict:
     """What a policy spends of a budget, and whether that is within it.
 
     ``satisfied`` if the upper bound lies within the budget, ``violated`` if the lower bound lies above it, else
-    ``undecided``; each is wrong with probability of at most ``1 − confidence``.
+    ``undecided``; each is wrong with probability of at most ``1 − confidence``. Where a simulation broke there is no
+    upper bound: what its episode would have cost is not known.
     """
 
     mean: float  # over the episodes, in the budget's unit
@@ -44,6 +45,7 @@ def judge(
     cost: np.ndarray,
     discounted: np.ndarray,
     length: np.ndarray,
+    broken: int,
     confidence: float,
     bound: str,
 ) -> Verdict:
@@ -57,6 +59,7 @@ def judge(
         cost: sums over whole episodes ``[E]``.
         discounted: the same, discounted ``[E]``.
         length: steps of the episodes ``[E]``.
+        broken: how many simulations broke meanwhile, cutting their episode short.
         confidence: of each of the two bounds, inside (0, 1).
         bound: ``student-t`` or ``bootstrap``.
 
@@ -79,14 +82,18 @@ def judge(
 
     def interval(level: float) -> Interval:
         if constraint.unit == "probability":
-            return clopper_pearson(amount.sum(), len(amount), level)
-        return BOUNDS[bound](amount, weight, level)
+            low, high = clopper_pearson(amount.sum(), len(amount), level)
+        else:
+            low, high = BOUNDS[bound](amount, weight, level)
+        return low, math.inf if broken else high
 
     lower, upper = interval(confidence)
     mean, error = ratio(amount, weight)
     verdict = _verdict(lower, upper, constraint.budget)
     needed = float(len(cost))
-    if verdict == "undecided" and constraint.unit == "probability":
+    if verdict == "undecided" and broken:
+        needed = math.inf
+    elif verdict == "undecided" and constraint.unit == "probability":
         needed = _trials_needed(mean, constraint.budget, confidence)
     elif verdict == "undecided":
         needed = _episodes_needed(abs(mean - constraint.budget), error * math.sqrt(len(cost)), confidence)

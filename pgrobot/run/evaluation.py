@@ -48,14 +48,13 @@ def evaluation(cfg: DictConfig, policy: Policy, setting: Setting) -> dict[str, A
     """Evaluate a policy; the same setting gives the same numbers.
 
     Returns:
-        ``return`` and ``costs`` as in ``result.json``, and ``failures``, the number of simulations that broke.
+        ``return``, ``costs`` and ``failures`` as in ``result.json``.
 
     Raises:
         PgrobotError: the setting is out of range.
     """
     episodes = run_episodes(cfg, policy, setting)
-    told = summary(episodes, build_constraints(cfg), setting.confidence, setting.bound)
-    return {**told, "failures": len(episodes.failures)}
+    return summary(episodes, build_constraints(cfg), setting.confidence, setting.bound)
 
 
 def run_episodes(cfg: DictConfig, policy: Policy, setting: Setting) -> Episodes:

@@ -12,20 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pgrobot.constraints import UNITS
+
 STYLES = {"satisfied": "green", "violated": "red", "undecided": "yellow"}
-UNITS = {
-    "episode": "per episode",
-    "step": "per step",
-    "discounted": "per episode, discounted",
-    "probability": "of episodes",
-}
 
 
 def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
     """Print the return and a verdict per budget.
 
     Args:
-        console: where.
+        console: where; the table is meant for 60 columns and more.
         told: ``return``, ``costs`` and ``failures`` as in ``result.json``.
     """
     episodes = told["return"]["episodes"]
@@ -35,33 +31,42 @@ def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
         f"(95 % interval {number(low)} to {number(high)}, {episodes} episodes)"
     )
     if told["failures"]:
+        cut = "1 simulation" if told["failures"] == 1 else f"{told['failures']} simulations"
         console.print(
-            f"[bold red]{told['failures']} simulations broke[/bold red] and cut their episodes short: "
-            "the figures may flatter the policy"
+            f"[bold red]{cut} broke[/bold red] and cut episodes short: "
+            "what they would have cost is not known, so no budget counts as satisfied"
         )
-    if told["costs"]:
-        console.print(verdict_table(told["costs"]))
-    else:
+    if not told["costs"]:
         console.print("nothing was limited")
+        return
+    console.print(verdict_table(told["costs"]))
+    for name, cost in told["costs"].items():
+        if cost["verdict"] == "undecided" and math.isfinite(cost["episodes_needed"]):
+            console.print(f"{escape(name)}: some {cost['episodes_needed']:,.0f} episodes would decide")
+    first = next(iter(told["costs"].values()))
+    console.print(
+        f"[dim]Each bound holds with {_percent(first['confidence'])} confidence, and so does this: at most "
+        f"{_percent(first['unseen'])} of all episodes cost more than the worst of these {episodes}.[/dim]"
+    )
 
 
 def verdict_table(costs: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Lay out a line per budget."""
-    confidence = 100.0 * next(iter(costs.values()))["confidence"]
-    table = Table("constraint", box=None, pad_edge=False, header_style="dim")
-    for title in ("mean", f"{confidence:g} % bound", "budget"):
-        table.add_column(title, justify="right")
-    table.add_column("")
-    table.add_column("verdict")
+    """Lay out a line per budget; where there is little room names and units are folded, figures never."""
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
+    table.add_column("constraint", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for title in ("mean", "bound", "budget"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
     for name, cost in costs.items():
         style = STYLES[cost["verdict"]]
         table.add_row(
             escape(name),
+            f"[bold {style}]{cost['verdict']}[/bold {style}]",
             number(cost["mean"]),
             number(cost["upper"]),
             number(cost["budget"]),
             UNITS[cost["unit"]],
-            f"[bold {style}]{cost['verdict']}[/bold {style}]{_hint(cost)}",
         )
     return table
 
@@ -98,7 +103,5 @@ def number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 10.0 else f"{value:.1f}"
 
 
-def _hint(cost: Mapping[str, Any]) -> str:
-    if cost["verdict"] != "undecided" or not math.isfinite(cost["episodes_needed"]):
-        return ""
-    return f" (some {cost['episodes_needed']:,.0f} episodes would decide)"
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.3g} %"

@@ -13,7 +13,8 @@ class Score:
     """How good an evaluated policy is: feasible ones by their return, the others by how little they violate.
 
     A policy is feasible if the upper bound of every cost lies within its budget: satisfied with confidence, not on
-    average. Fields are in order of importance, so that scores compare as tuples do.
+    average; and if no simulation broke under it, for what it earned may then be a flaw of the simulator. Fields are
+    in order of importance, so that scores compare as tuples do.
     """
 
     feasible: bool
@@ -23,20 +24,22 @@ class Score:
 WORST = Score(feasible=False, merit=-math.inf)
 
 
-def score(mean_return: float, costs: Sequence[Mapping[str, Any]]) -> Score:
+def score(mean_return: float, costs: Sequence[Mapping[str, Any]], failures: int) -> Score:
     """Score an evaluation.
 
     Args:
         mean_return: mean over episodes.
         costs: ``upper`` and ``budget`` of every constraint. The violation is the largest excess of a bound over its
             budget, as a share of the budget (of 1 for a budget of zero, in the cost's unit).
+        failures: simulations that broke.
 
     Returns:
-        ``WORST`` where any of these is not a number: nothing compares with one, so it could never be replaced.
+        ``WORST`` where a simulation broke, and where any figure is not a number: nothing compares with one, so it
+        could never be replaced.
     """
     excess = [(cost["upper"] - cost["budget"]) / (cost["budget"] or 1.0) for cost in costs]
     worst = max(excess, default=0.0)
-    if any(math.isnan(number) for number in (mean_return, *excess)):
+    if failures or any(math.isnan(number) for number in (mean_return, *excess)):
         return WORST
     feasible = worst <= 0.0
     return Score(feasible, mean_return if feasible else -worst)

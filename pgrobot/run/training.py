@@ -180,7 +180,7 @@ class Training:
 
     def _evaluate(self) -> Metrics:
         told = self._evaluation("selection", self._cfg.evaluation.episodes)
-        candidate = score(told["return"]["mean"], list(told["costs"].values()))
+        candidate = score(told["return"]["mean"], list(told["costs"].values()), told["failures"])
         if candidate >= self._best:
             kept, self._best = self._best, candidate
             if not self._save("best"):

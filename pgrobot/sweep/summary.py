@@ -110,19 +110,24 @@ def _read_job(path: Path) -> Job:
 def _row(jobs: Sequence[Job]) -> Row:
     results = [job.result for job in jobs if job.status == "finished"]
     names = dict.fromkeys(name for result in results for name in result["costs"])
+    broken = any(result.get("failures", 0) for result in results)
     return Row(
         settings=jobs[0].settings,
         runs=len(jobs),
         finished=len(results),
         episode_return=_estimate(result["return"]["mean"] for result in results),
-        costs={name: _cost([result["costs"][name] for result in results]) for name in names},
+        costs={name: _cost([result["costs"][name] for result in results], broken) for name in names},
     )
 
 
-def _cost(costs: Sequence[Mapping[str, Any]]) -> CostRow:
+def _cost(costs: Sequence[Mapping[str, Any]], broken: bool) -> CostRow:
     estimate = _estimate(cost["mean"] for cost in costs)
     budget = float(costs[0]["budget"])
     verdict = costs[0]["verdict"] if len(costs) == 1 else verdict_over_runs(estimate, budget)
+    if (
+        broken and verdict == "satisfied"
+    ):  # a simulation broke, and what its episode would have cost is not known
+        verdict = "undecided"
     return CostRow(estimate, budget, str(costs[0]["unit"]), verdict)
 
 

@@ -251,6 +251,15 @@ def test_runs_are_grouped_by_everything_but_the_seed(tmp_path: Path) -> None:
     assert other.costs == {}
 
 
+def test_where_a_simulation_broke_no_budget_is_satisfied(tmp_path: Path) -> None:
+    for seed in range(2):
+        write_run(tmp_path / f"a{seed}", seed, ["x=1"], finished(1.0, 3.0) | {"failures": seed})
+        write_run(tmp_path / f"b{seed}", seed, ["x=2"], finished(1.0, 30.0) | {"failures": seed})
+        write_run(tmp_path / f"c{seed}", seed, ["x=3"], finished(1.0, 3.0) | {"failures": 0})
+    verdicts = {row.settings["x"]: row.costs["speed"].verdict for row in summarise(read_jobs(tmp_path))}
+    assert verdicts == {"1": "undecided", "2": "violated", "3": "satisfied"}
+
+
 def test_a_table_of_unfinished_and_failed_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "a", 0, ["task=hopper"], {"status": "failed", "error": "it broke"})
     write_run(tmp_path / "b", 1, ["task=hopper"], {})

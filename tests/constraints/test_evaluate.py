@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,7 +119,7 @@ def test_episodes_that_do_not_end_are_refused() -> None:
 
 def test_the_summary_is_what_result_json_holds() -> None:
     limited = (Constraint("one", 25.0, "episode", 1.0), Constraint("age", 0.5, "probability", 30.0))
-    episodes = evaluate(act, Scripted([[3, 20, 9], [7, 8, 2]]), 6, GAMMA)
+    episodes = replace(evaluate(act, Scripted([[3, 20, 9], [7, 8, 2]]), 6, GAMMA), failures=())
     told = json.loads(json.dumps(summary(episodes, limited, 0.95, "student-t"), allow_nan=False))
     assert told["return"]["episodes"] == 6
     low, high = told["return"]["ci95"]
@@ -128,3 +130,13 @@ def test_the_summary_is_what_result_json_holds() -> None:
     assert (told["costs"]["one"]["mean"], told["costs"]["one"]["verdict"]) == (one.mean, "satisfied")
     assert one.mean == pytest.approx(49 / 6)
     assert age.mean == pytest.approx(2 / 6)  # lengths 20 and 9 add up to more than 30
+    assert told["failures"] == 0
+
+
+def test_a_simulation_that_broke_leaves_no_budget_satisfied() -> None:
+    episodes = evaluate(act, Scripted([[3, 20, 9], [7, 8, 2]]), 6, GAMMA)
+    for budget, verdict in ((25.0, "undecided"), (1.0, "violated")):
+        told = summary(episodes, (Constraint("one", budget, "episode", 1.0),), 0.95, "student-t")
+        assert told["failures"] == len(episodes.failures) == 1
+        assert told["costs"]["one"]["verdict"] == verdict
+        assert told["costs"]["one"]["upper"] == math.inf

@@ -18,7 +18,7 @@ def judged(
     unit: str, budget: float, cost: np.ndarray = COST, limit: float = 25.0, **changes: object
 ) -> Verdict:
     constraint = Constraint("speed", budget, unit, limit)
-    settings = {"confidence": 0.95, "bound": "student-t"} | changes
+    settings = {"broken": 0, "confidence": 0.95, "bound": "student-t"} | changes
     return judge(constraint, cost, 0.5 * cost, LENGTH[: len(cost)], **settings)  # type: ignore[arg-type]
 
 
@@ -46,6 +46,16 @@ def test_the_verdict_follows_from_the_bounds(unit: str) -> None:
         verdict = judged(unit, budget)
         assert verdict.verdict == expected
         assert verdict.satisfied == (expected == "satisfied")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_where_a_simulation_broke_nothing_is_satisfied(unit: str) -> None:
+    whole = judged(unit, 0.5)
+    broken = judged(unit, whole.upper, broken=1)
+    assert (judged(unit, whole.upper).verdict, broken.verdict) == ("satisfied", "undecided")
+    assert (broken.mean, broken.lower) == (whole.mean, whole.lower)
+    assert broken.upper == broken.upper95 == broken.episodes_needed == math.inf
+    assert judged(unit, whole.lower / 2, broken=1).verdict == "violated"
 
 
 def test_confidence_widens_the_bounds_but_not_the_95_percent_bound() -> None:

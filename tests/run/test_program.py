@@ -162,7 +162,7 @@ def test_of_many_broken_simulations_few_are_told_and_the_verdict_says_so(
         f"{count} simulations broke so far, the last: simulation 3" for count in (40, 80, 160)
     ]
     print_evaluation(Console(width=100), result.evaluation)
-    assert "3 simulations broke and cut their episodes short" in capsys.readouterr().out
+    assert "3 simulations broke and cut episodes short" in capsys.readouterr().out
 
 
 def test_what_to_type_next_names_the_modules_that_the_run_needs(capsys: pytest.CaptureFixture[str]) -> None:
