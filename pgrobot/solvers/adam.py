@@ -1,4 +1,4 @@
-"""First-order update rules on a flat vector, as pure functions."""
+"""Adam on a flat vector."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Moments = tuple[Tensor, Tensor, Tensor]
+from pgrobot.solvers.optimizer import Moments
+
+__all__ = ["Adam", "Moments"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Adam:
 
     def initial(self, vector: Tensor) -> Moments:
         """First moment ``[P]``, second moment ``[P]`` and the number of steps taken."""
-        return torch.zeros_like(vector), torch.zeros_like(vector), torch.zeros(())
+        return torch.zeros_like(vector), torch.zeros_like(vector), torch.zeros((), dtype=vector.dtype)
 
     def step(
         self, vector: Tensor, moments: Moments, gradient: Tensor, rate: Tensor

@@ -1,0 +1,37 @@
+"""An average of the parameters over updates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Averaged = tuple[Tensor, Tensor]  # the average [P] and the sum of its weights, a scalar
+
+
+@dataclass(frozen=True)
+class ExponentialAverage:
+    """An exponentially weighted moving average of the parameter vector, free of bias from its start.
+
+    After n updates the vector that was there k updates ago has the weight ``βᵏ / Σⱼ βʲ``, the initial one included.
+    As the reference that a policy is kept near, it lies about ``1 / (1 − β)`` updates back: with it the size of the
+    batch and the distance of the reference are chosen apart (Hilton, Cobbe and Schulman 2021, arXiv 2110.00641,
+    section 3).
+
+    Attributes:
+        decay: β per update, in [0, 1); 0 is the last vector itself.
+    """
+
+    decay: float
+
+    def initial(self, vector: Tensor) -> Averaged:
+        """The average of ``vector`` ``[P]`` alone, in storage of its own."""
+        return vector.clone(), torch.ones((), dtype=vector.dtype)
+
+    def step(self, averaged: Averaged, vector: Tensor) -> Averaged:
+        """Return the average after an update that ended at ``vector`` ``[P]``."""
+        average, weight = averaged
+        past = self.decay * weight
+        weight = past + 1.0
+        return vector + (past / weight) * (average - vector), weight

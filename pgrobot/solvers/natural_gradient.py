@@ -1,0 +1,120 @@
+"""Natural gradient steps: precondition the gradient by a Fisher information, choose a length, accept or not."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from pgrobot.batch import Batch
+from pgrobot.solvers.fisher import Fisher, gauss_newton
+from pgrobot.solvers.linear import Solution, conjugate_gradient
+from pgrobot.solvers.problem import PolicyProblem, Report
+from pgrobot.solvers.steps import StepSize
+from pgrobot.solvers.trust_region import Acceptance, Trial
+from pgrobot.types import State
+
+
+class NaturalGradientSolver:
+    """One step per call along ``x = (F + ηI)⁻¹ g``, with g the gradient of the objective on the whole batch.
+
+    The three choices below make it natural policy gradient (Kakade 2002), TRPO (Schulman et al. 2015) or natural
+    actor-critic (Peters and Schaal 2008). Damping shapes the direction only: its length, the predicted and the
+    measured KL know nothing of it. The predicted KL ``½ m² xᵀFx`` is that of the Gauss-Newton Fisher information of
+    the whole batch whatever metric gave the direction.
+
+    Args:
+        vector: the parameters ``[P]``, moved in place.
+        problem: what to maximise, and the policy it is about.
+        fisher: the metric F.
+        damping: η, added to the metric's diagonal.
+        iterations: most conjugate-gradient iterations.
+        tolerance: relative residual at which they stop.
+        step: the length of the step.
+        acceptance: which point along it to move to.
+        generator: random stream of the rows that the metric is averaged over.
+    """
+
+    def __init__(
+        self,
+        vector: Tensor,
+        problem: PolicyProblem,
+        fisher: Fisher,
+        damping: float,
+        iterations: int,
+        tolerance: float,
+        step: StepSize,
+        acceptance: Acceptance,
+        generator: torch.Generator,
+    ) -> None:
+        self._vector = vector
+        self._problem = problem
+        self._fisher = fisher
+        self._damping = damping
+        self._iterations = iterations
+        self._tolerance = tolerance
+        self._step = step
+        self._acceptance = acceptance
+        self._generator = generator
+        self._size = step.schedule.initial
+        self._multiplier = 0.0
+
+    def anneal(self, progress: float) -> None:
+        """Set the size of the step for ``progress`` in [0, 1) of training."""
+        self._size = self._step.schedule.anneal(self._size, progress)
+
+    @torch.no_grad()
+    def solve(self, batch: Batch) -> tuple[Report, bool]:
+        """Move the parameters by one step on the batch, whose rows are ``[B]``.
+
+        Returns:
+            Metrics of the policy that was moved to and of the step; never asks to stop.
+        """
+        descent, (loss, metrics) = grad_and_value(self._problem.loss, has_aux=True)(self._vector, batch)
+        start, gradient = Trial(self._vector, loss, metrics), -descent
+        solution = self._direction(batch, gradient)
+        curvature = solution.x @ gauss_newton(self._problem, self._vector, batch)(solution.x)
+        multiplier = self._step.multiplier(self._size, curvature)
+        step = multiplier * solution.x
+        chosen, choice = self._acceptance(
+            start, step, lambda v: Trial(v, *self._problem.loss(v, batch)), self._step.radius(self._size)
+        )
+        self._vector.copy_(chosen.vector)
+        self._multiplier = float(multiplier)
+        self._size = self._step.schedule.adapt(self._size, float(chosen.report["policy/kl"]))
+        predicted, improvement = gradient @ step, start.loss - chosen.loss
+        return chosen.report | choice | {
+            "gradient/policy_norm": torch.linalg.vector_norm(gradient),
+            "conjugate_gradient/residual": torch.tensor(solution.residuals[-1]),
+            "conjugate_gradient/iterations": torch.tensor(float(len(solution.residuals) - 1)),
+            "conjugate_gradient/indefinite": torch.tensor(float(solution.indefinite)),
+            "step/kl_predicted": 0.5 * multiplier.square() * curvature,
+            "step/improvement_predicted": predicted,
+            "step/improvement": improvement,
+            "step/improvement_ratio": torch.where(predicted > 0.0, improvement / predicted, 0.0),
+        }, False
+
+    def _direction(self, batch: Batch, gradient: Tensor) -> Solution:
+        product = self._fisher(self._problem, self._vector, batch, self._generator)
+        return conjugate_gradient(
+            lambda v: product(v) + self._damping * v, gradient, self._tolerance, self._iterations
+        )
+
+    def state_dict(self) -> State:
+        """The size of the step, the last multiplier and the state of the draws."""
+        return {
+            "size": self._size,
+            "multiplier": self._multiplier,
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from ``state``."""
+        self._size = state["size"]
+        self._multiplier = state["multiplier"]
+        self._generator.set_state(state["generator"])
+
+    @property
+    def rate(self) -> float:
+        """What the last natural gradient was multiplied with, before the acceptance; zero before the first."""
+        return self._multiplier

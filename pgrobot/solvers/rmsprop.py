@@ -1,0 +1,46 @@
+"""RMSprop on a flat vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pgrobot.solvers.optimizer import Moments
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """RMSprop (Tieleman and Hinton 2012): the gradient over the root of its running mean square.
+
+    ``v ← α v + (1 − α) g²``, then ``g / (√v + ε)`` with epsilon outside the root (PyTorch) or ``g / √(v + ε)`` with
+    epsilon inside (TensorFlow 1, in which A2C was first published; it also starts from ``v = 1``, so that the first
+    steps are short, where ``v = 0`` makes them ``1 / √(1 − α)`` times the rate).
+
+    Attributes:
+        decay: α.
+        epsilon: ε, what bounds the step where gradients vanish.
+        epsilon_place: ``outside`` or ``inside`` the root.
+        initial_square: v before the first step.
+    """
+
+    decay: float
+    epsilon: float
+    epsilon_place: Literal["outside", "inside"]
+    initial_square: float
+
+    def initial(self, vector: Tensor) -> Moments:
+        """The running mean square ``[P]``."""
+        return (torch.full_like(vector, self.initial_square),)
+
+    def step(
+        self, vector: Tensor, moments: Moments, gradient: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Moments]:
+        """Return the next vector ``[P]`` and moments after one step down ``gradient`` ``[P]``."""
+        (square,) = moments
+        square = self.decay * square + (1.0 - self.decay) * gradient.square()
+        inside = self.epsilon_place == "inside"
+        root = (square + self.epsilon).sqrt() if inside else square.sqrt() + self.epsilon
+        return vector - rate * gradient / root, (square,)

@@ -1,0 +1,33 @@
+"""Stochastic gradient descent on a flat vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pgrobot.solvers.optimizer import Moments
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Gradient descent with heavy-ball momentum (Polyak 1964): ``m ← μ m + g``, ``θ ← θ − rate · m``.
+
+    Attributes:
+        momentum: μ in [0, 1); 0 is plain gradient descent.
+    """
+
+    momentum: float
+
+    def initial(self, vector: Tensor) -> Moments:
+        """The velocity ``[P]``."""
+        return (torch.zeros_like(vector),)
+
+    def step(
+        self, vector: Tensor, moments: Moments, gradient: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Moments]:
+        """Return the next vector ``[P]`` and moments after one step down ``gradient`` ``[P]``."""
+        (velocity,) = moments
+        velocity = self.momentum * velocity + gradient
+        return vector - rate * velocity, (velocity,)
