@@ -1,6 +1,32 @@
-"""Advantage estimators: pure functions of all reward and cost columns at once."""
+"""Advantage estimators: pure functions of all reward and cost columns at once.
 
-from pgrobot.estimators.gae import gae
-from pgrobot.estimators.scan import reverse_scan
+Every estimator takes the same tensors of one rollout, keyword ``discount`` and parameters of its own, and returns the
+advantage and the critic's regression target, ``[T, N, C]`` each:
 
-__all__ = ["gae", "reverse_scan"]
+- ``reward`` ``[T, N, C]``; ``value`` ``V(s_t)`` ``[T, N, C]``; ``next_value`` ``V(s'_t)`` of the true successor, before
+  any auto-reset ``[T, N, C]``. Within an episode ``next_value[t]`` is ``value[t + 1]``; at a terminated step it
+  counts as zero.
+- ``terminated``: no future value; ``done``: terminated or truncated, ``[T, N]`` bool each.
+- ``log_ratio``: log π/μ of the joint actions that were taken, ``[T, N]``; on-policy estimators do not read it.
+- ``discount``: γ of each column, ``[C]``.
+
+An episode, or what of it lies in the rollout, is a *piece*. No piece reads another. A piece that is cut by truncation
+or by the rollout's end goes on as ``next_value`` of its last step; one that terminated is worth nothing more.
+"""
+
+from pgrobot.estimators.discounting import discount_from_start
+from pgrobot.estimators.gae import gae, td_lambda
+from pgrobot.estimators.returns import monte_carlo, n_step
+from pgrobot.estimators.scan import reverse_scan, window_scan
+from pgrobot.estimators.vtrace import vtrace
+
+__all__ = [
+    "discount_from_start",
+    "gae",
+    "monte_carlo",
+    "n_step",
+    "reverse_scan",
+    "td_lambda",
+    "vtrace",
+    "window_scan",
+]

@@ -1,4 +1,4 @@
-"""Generalised advantage estimation (Schulman et al. 2016, arXiv 1506.02438, eq. 16)."""
+"""Generalised advantage estimation (Schulman et al. 2016, arXiv 1506.02438, eq. 16), and TD(λ) beside it."""
 
 from __future__ import annotations
 
@@ -44,3 +44,42 @@ def gae(
     delta = reward + discount * alive * next_value - value
     advantage = reverse_scan(delta, (discount * lam) * running)
     return advantage, advantage + value
+
+
+def td_lambda(
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    done: Tensor,
+    log_ratio: Tensor,
+    *,
+    discount: Tensor,
+    lam: float,
+    target_lam: float,
+) -> tuple[Tensor, Tensor]:
+    """One λ for the actor and another for the critic: GAE's advantage at ``lam``, the TD(λ) target at ``target_lam``.
+
+    The actor's λ weighs the bias of the critic against the variance of the rewards in a single gradient; the critic's
+    only how fast its regression follows the policy, and there many samples average. With ``lam`` 0 this is
+    the actor-critic that steps along its TD error while the critic learns from λ-returns (Sutton and Barto 2018,
+    sections 12.1 and 13.5). Where both are equal it is ``gae``.
+
+    Args:
+        reward: as the other arguments, see ``pgrobot.estimators``.
+        value: ``[T, N, C]``.
+        next_value: ``[T, N, C]``.
+        terminated: ``[T, N]`` bool.
+        done: ``[T, N]`` bool.
+        log_ratio: ``[T, N]``, not read.
+        discount: ``[C]``.
+        lam: λ of the advantage in [0, 1]: 0 is the one-step TD error.
+        target_lam: λ of the target in [0, 1]: 1 is the Monte-Carlo return.
+
+    Returns:
+        The advantage and the λ-return, ``[T, N, C]`` each.
+    """
+    columns = (reward, value, next_value, terminated, done, log_ratio)
+    advantage, _ = gae(*columns, discount=discount, lam=lam)
+    _, target = gae(*columns, discount=discount, lam=target_lam)
+    return advantage, target

@@ -1,7 +1,19 @@
 """Terms of the policy objective, each a pure function of a distribution and a batch, to be maximised."""
 
-from pgrobot.objectives.entropy import Entropy
-from pgrobot.objectives.policy_gradient import ClippedRatio
-from pgrobot.objectives.term import Objective
+from pgrobot.objectives.entropy import Entropy, EstimatedEntropy
+from pgrobot.objectives.kl import AdaptiveKLPenalty, KLPenalty
+from pgrobot.objectives.policy_gradient import ClippedRatio, Likelihood, Ratio, SimplePolicyOptimization
+from pgrobot.objectives.term import FixedWeight, Objective
 
-__all__ = ["ClippedRatio", "Entropy", "Objective"]
+__all__ = [
+    "AdaptiveKLPenalty",
+    "ClippedRatio",
+    "Entropy",
+    "EstimatedEntropy",
+    "FixedWeight",
+    "KLPenalty",
+    "Likelihood",
+    "Objective",
+    "Ratio",
+    "SimplePolicyOptimization",
+]

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
+from pgrobot.objectives.term import FixedWeight, probability_ratio
 
 
 @dataclass(frozen=True)
-class Entropy:
+class Entropy(FixedWeight):
     """Mean differential entropy in nats: summed over action dimensions, averaged over steps."""
 
     weight: float
@@ -19,4 +20,20 @@ class Entropy:
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         del batch
         entropy = distribution.entropy().mean()
+        return entropy, {"policy/entropy": entropy}
+
+
+@dataclass(frozen=True)
+class EstimatedEntropy(FixedWeight):
+    """The same from the actions that were taken, for a distribution that knows no closed form.
+
+    ``−E_μ[ρ log π(a|s)]`` with ``ρ = π(a|s) / μ(a|s)``: unbiased for any π, and so is its gradient
+    ``−E_μ[ρ (1 + log π) ∇log π]``. The ratio is what carries the change of the distribution that the actions come from:
+    the mean of ``−log π`` alone has the right value at μ, but its gradient is ``−E_μ[∇log π]``, which vanishes there.
+    """
+
+    weight: float
+
+    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        entropy = -(probability_ratio(distribution, batch) * distribution.log_prob(batch.action)).mean()
         return entropy, {"policy/entropy": entropy}

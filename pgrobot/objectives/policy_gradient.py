@@ -9,10 +9,39 @@ from torch import Tensor
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
+from pgrobot.objectives.term import FixedWeight, probability_ratio
 
 
 @dataclass(frozen=True)
-class ClippedRatio:
+class Likelihood(FixedWeight):
+    """Log-likelihood times advantage, ``E[log π(a|s) A]`` (Williams 1992): REINFORCE and A2C.
+
+    Its value means nothing; its gradient is the policy gradient as long as π is the policy that acted. It corrects for
+    no other: steps after the first on the same batch, or experience of an older policy, need ``Ratio`` or an advantage
+    that carries the ratio (``vtrace``).
+    """
+
+    weight: float
+
+    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return (distribution.log_prob(batch.action) * batch.advantage).mean(), {}
+
+
+@dataclass(frozen=True)
+class Ratio(FixedWeight):
+    """The importance-weighted surrogate ``E[ρ A]`` with ``ρ = π(a|s) / μ(a|s)`` (Schulman et al. 2015, eq. 14).
+
+    Unbiased for the actions at any π, for the states only near μ: it wants a solver that bounds the step.
+    """
+
+    weight: float
+
+    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return (probability_ratio(distribution, batch) * batch.advantage).mean(), {}
+
+
+@dataclass(frozen=True)
+class ClippedRatio(FixedWeight):
     """PPO's clipped surrogate (Schulman et al. 2017, arXiv 1707.06347, eq. 7).
 
     ``E[min(ρ A, clip(ρ, 1 − ε, 1 + ε) A)]`` with ``ρ = π(a|s) / μ(a|s)``. A sample whose ratio has left the
@@ -23,8 +52,26 @@ class ClippedRatio:
     clip: float  # ε
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        ratio = torch.exp(distribution.log_prob(batch.action) - batch.log_prob)
+        ratio = probability_ratio(distribution, batch)
         clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip)
         surrogate = torch.minimum(ratio * batch.advantage, clipped * batch.advantage).mean()
         outside = ((ratio - 1.0).abs() > self.clip).to(ratio.dtype).mean()
         return surrogate, {"policy/clip_fraction": outside}
+
+
+@dataclass(frozen=True)
+class SimplePolicyOptimization(FixedWeight):
+    """SPO's quadratic penalty on the ratio (Xie et al. 2024, arXiv 2401.16025).
+
+    ``E[ρ A − |A| (ρ − 1)² / 2ε]``: every sample's optimum is the ratio ``1 + ε sign A``, where PPO's clipping ends, but
+    a ratio beyond it is drawn back, where a clipped sample has no gradient.
+    """
+
+    weight: float
+    epsilon: float  # ε
+
+    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        deviation = probability_ratio(distribution, batch) - 1.0
+        penalty = batch.advantage.abs() * deviation.square() / (2.0 * self.epsilon)
+        surrogate = ((deviation + 1.0) * batch.advantage - penalty).mean()
+        return surrogate, {"policy/ratio_deviation": deviation.abs().mean()}

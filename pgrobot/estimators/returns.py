@@ -1,0 +1,107 @@
+"""Returns that are summed, not traced: Monte-Carlo and n-step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pgrobot.estimators.scan import last_of_piece, reverse_scan, window_scan
+
+
+def monte_carlo(
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    done: Tensor,
+    log_ratio: Tensor,
+    *,
+    discount: Tensor,
+    reward_to_go: bool,
+) -> tuple[Tensor, Tensor]:
+    r"""Return minus value (Williams 1992; with rewards to go and truncation, GAE at λ = 1).
+
+    .. math:: G_t = r_t + \gamma \begin{cases} G_{t+1} & \text{within a piece} \\
+        V(s'_t) & \text{at its cut end} \\ 0 & \text{terminated} \end{cases}
+
+    Over a short rollout this is A2C's advantage (Mnih et al. 2016): every step sums what rewards are left and
+    bootstraps once, at the end.
+
+    With ``reward_to_go`` false every step of a piece is credited with the return of the whole piece, measured from its
+    first step, as in the first form of REINFORCE. Two consequences:
+
+    - A step is then also credited with rewards that came before it. They are zero on average and add variance that
+      grows with the length of the piece.
+    - From its own step on, that return is ``γ^t G_t``: it carries the state discount of ``discount_from_start``, so the
+      two are not to be combined. A piece that goes on from an earlier rollout counts from its first step in this one.
+
+    The critic's target is the return to go in both cases: it is what the value of a state means.
+
+    Args:
+        reward: as the other arguments, see ``pgrobot.estimators``.
+        value: ``[T, N, C]``.
+        next_value: ``[T, N, C]``; read at the end of each piece only.
+        terminated: ``[T, N]`` bool.
+        done: ``[T, N]`` bool.
+        log_ratio: ``[T, N]``, not read.
+        discount: ``[C]``.
+        reward_to_go: credit an action with what follows it only.
+
+    Returns:
+        The advantage and the return to go, ``[T, N, C]`` each.
+    """
+    del log_ratio
+    last = last_of_piece(done)
+    future = discount * (last & ~terminated).unsqueeze(-1) * next_value
+    to_go = reverse_scan(reward + future, discount * (~last).unsqueeze(-1))
+    credit = to_go if reward_to_go else to_go.gather(0, _first_of_piece(done).unsqueeze(-1).expand_as(to_go))
+    return credit - value, to_go
+
+
+def n_step(
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    done: Tensor,
+    log_ratio: Tensor,
+    *,
+    discount: Tensor,
+    n: int,
+) -> tuple[Tensor, Tensor]:
+    r"""``n`` rewards and the value of where they lead (Sutton and Barto 2018, section 7.1).
+
+    .. math:: \hat A_t = \sum_{k<m} \gamma^k r_{t+k} + \gamma^m (1 - terminated) V(s'_{t+m-1}) - V(s_t)
+
+    with ``m = n`` or, where the piece ends before, the steps that are left.
+
+    Args:
+        reward: as the other arguments, see ``pgrobot.estimators``.
+        value: ``[T, N, C]``.
+        next_value: ``[T, N, C]``.
+        terminated: ``[T, N]`` bool.
+        done: ``[T, N]`` bool.
+        log_ratio: ``[T, N]``, not read.
+        discount: ``[C]``.
+        n: at least 1, which is the one-step TD error; from ``T`` on it is ``monte_carlo``.
+
+    Returns:
+        The advantage and the n-step return, ``[T, N, C]`` each.
+    """
+    del log_ratio
+    steps = reward.shape[0]
+    n = min(n, steps)
+    last = last_of_piece(done)
+    future = discount * (last & ~terminated).unsqueeze(-1) * next_value
+    total, product = window_scan(reward + future, discount * (~last).unsqueeze(-1), n)
+    # A window that meets the end of its piece has the product zero: of the rows repeated below nothing is read.
+    landing = torch.cat((next_value[n - 1 :], next_value[-1:].expand(n - 1, *next_value.shape[1:])))
+    target = torch.addcmul(total, product, landing)
+    return target - value, target
+
+
+def _first_of_piece(done: Tensor) -> Tensor:
+    """The row at which each row's piece begins, ``[T, N]``."""
+    rows = torch.arange(done.shape[0]).unsqueeze(-1)
+    begins = torch.cat((torch.ones_like(done[:1]), done[:-1]))
+    return torch.where(begins, rows, 0).cummax(0).values

@@ -1,0 +1,78 @@
+"""V-trace (Espeholt et al. 2018, arXiv 1802.01561, section 4.1): learning from a policy other than one's own."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from pgrobot.estimators.scan import ahead, reverse_scan
+
+
+def vtrace(
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    done: Tensor,
+    log_ratio: Tensor,
+    *,
+    discount: Tensor,
+    lam: float,
+    rho_bar: float,
+    c_bar: float,
+    pg_rho_bar: float,
+    objective_has_ratio: bool,
+) -> tuple[Tensor, Tensor]:
+    r"""Estimate the advantage of every column from the actions of a behaviour policy μ.
+
+    .. math::
+        e_t &= \rho_t \delta_t + \gamma \lambda c_t (1 - done_t) e_{t+1}, \qquad v_t = V(s_t) + e_t \\
+        \hat A_t &= r_t + \gamma q_t - V(s_t), \qquad
+        q_t = \begin{cases} (1 - terminated_t) V(s'_t) & \text{at the end of a piece} \\
+        \lambda v_{t+1} + (1 - \lambda) V(s_{t+1}) & \text{else} \end{cases}
+
+    with ``ρ = min(ρ̄, π/μ)``, ``c = min(c̄, π/μ)`` and the TD error δ of ``gae``. At the end of a piece, be it in the
+    middle of the rollout, q is the value of the true successor and never that of the next episode's first step.
+
+    The target's fixed point is the value of the policy proportional to ``min(ρ̄ μ, π)``, which is π only where ρ̄ clips
+    nothing. The ratio is that of the joint action: its logarithm's variance grows with the number of actuators.
+
+    Where π = μ and ρ̄, c̄, ρ̄_pg ≥ 1, both the advantage and ``target − V`` are GAE's advantage at the same λ.
+
+    **Who multiplies by the ratio.** A sample's weight in the policy gradient is to be ``min(ρ̄_pg, π/μ)``, once.
+    ``Ratio``, ``ClippedRatio`` and ``SimplePolicyOptimization`` multiply the advantage by π/μ themselves:
+    with ``objective_has_ratio`` true it comes as ``min(1, ρ̄_pg μ/π) Â``, which takes from their weight only what is
+    above ρ̄_pg. ``Likelihood`` multiplies by nothing: with false it comes as ``min(ρ̄_pg, π/μ) Â``. Both are the same
+    gradient when an update begins; a mismatch weighs by (π/μ)², or not at all.
+
+    Args:
+        reward: as the other arguments, see ``pgrobot.estimators``.
+        value: ``[T, N, C]``.
+        next_value: ``[T, N, C]``.
+        terminated: ``[T, N]`` bool.
+        done: ``[T, N]`` bool.
+        log_ratio: log π/μ of the joint actions when the update begins, ``[T, N]``.
+        discount: ``[C]``.
+        lam: λ in [0, 1], of the trace and of q.
+        rho_bar: ρ̄ > 0, which policy is evaluated; infinity is π itself.
+        c_bar: c̄ > 0, how far corrections reach; it moves no fixed point.
+        pg_rho_bar: ρ̄_pg > 0, the largest weight of a sample in the policy gradient.
+        objective_has_ratio: whether the objective's term multiplies by π/μ.
+
+    Returns:
+        The advantage with the weight that the objective lacks, and the target v, ``[T, N, C]`` each.
+    """
+    alive = (~terminated).unsqueeze(-1)
+    running = (~done).unsqueeze(-1)
+    ratio = log_ratio.exp().unsqueeze(-1)
+    delta = reward + discount * alive * next_value - value
+    trace = discount * lam * running
+    error = reverse_scan(ratio.clamp(max=rho_bar) * delta, trace * ratio.clamp(max=c_bar))
+    advantage = delta + trace * ahead(error, 1)
+    if objective_has_ratio:
+        # in logarithms: an infinite bar over an infinite ratio is one, not NaN
+        weight = (math.log(pg_rho_bar) - log_ratio).clamp(max=0.0).exp().unsqueeze(-1)
+    else:
+        weight = ratio.clamp(max=pg_rho_bar)
+    return weight * advantage, value + error

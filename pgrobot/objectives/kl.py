@@ -1,0 +1,54 @@
+"""Penalties on the distance from the policy that an update began with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pgrobot.batch import Batch
+from pgrobot.distributions import Distribution
+from pgrobot.objectives.term import FixedWeight
+
+
+@dataclass(frozen=True)
+class KLPenalty(FixedWeight):
+    """Minus the mean KL(reference ‖ π) in nats (Schulman et al. 2017, eq. 8); the weight is its β.
+
+    Flat at the reference: it bends the steps that follow and leaves the first one as it is.
+    """
+
+    weight: float
+
+    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return -batch.reference.kl(distribution).mean(), {}
+
+
+@dataclass(frozen=True)
+class AdaptiveKLPenalty(KLPenalty):
+    """The same with a β that holds the KL near a target (Schulman et al. 2017, section 4).
+
+    An update that moved the policy by more than ``tolerance`` times the target multiplies β by ``factor``; one by less
+    than the target over ``tolerance`` divides it. The paper has 1.5 and 2.
+
+    Attributes:
+        weight: the first β.
+        target_kl: in nats.
+        factor: above 1.
+        tolerance: at least 1.
+        least: β falls no lower; above zero, from where it could not rise again.
+        greatest: β rises no higher.
+    """
+
+    target_kl: float
+    factor: float
+    tolerance: float
+    least: float
+    greatest: float
+
+    def adapt(self, weight: float, kl: float) -> float:
+        if kl > self.target_kl * self.tolerance:
+            weight *= self.factor
+        elif kl < self.target_kl / self.tolerance:
+            weight /= self.factor
+        return min(max(weight, self.least), self.greatest)
