@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from pgrobot import checkpoint as checkpoints
-from pgrobot.configure import LEARNER, build_environment, build_policy, quote, search_path, validated
+from pgrobot.configure import LEARNER, blaming, build_environment, build_policy, quote, search_path, validated
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.run import (
     Result,
@@ -80,7 +80,8 @@ def evaluate(
         ``return``, ``costs`` and ``failures`` as in ``result.json``.
 
     Raises:
-        PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range.
+        PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range; one of
+            ``modules`` raised.
     """
     known = ("episodes", "mode", "confidence", "bound", "seed")
     for key in changes:
@@ -95,19 +96,25 @@ def evaluate(
     cfg = validated(cfg)
     chosen = cfg.evaluation
     state = checkpoints.load(path)
-    environment = build_environment(cfg, 1, 0, 1)
-    policy = build_policy(cfg, environment.spec)
-    environment.close()
-    try:
-        policy.load_state_dict(state["learners"][LEARNER]["policy"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise PgrobotError(
-            f"{path} does not fit the config of {directory}: {' '.join(str(error).split())}"
-        ) from error
-    setting = Setting(
-        chosen.final_episodes, "final", chosen.mode, chosen.confidence, chosen.bound, chosen.seed, cfg.threads
-    )
-    with one_torch_thread():
+    with blaming(modules), one_torch_thread():
+        environment = build_environment(cfg, 1, 0, 1)
+        policy = build_policy(cfg, environment.spec)
+        environment.close()
+        try:
+            policy.load_state_dict(state["learners"][LEARNER]["policy"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise PgrobotError(
+                f"{path} does not fit the config of {directory}: {' '.join(str(error).split())}"
+            ) from error
+        setting = Setting(
+            chosen.final_episodes,
+            "final",
+            chosen.mode,
+            chosen.confidence,
+            chosen.bound,
+            chosen.seed,
+            cfg.threads,
+        )
         return evaluation(cfg, policy, setting)
 
 

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import NoReturn
 
 from pgrobot.errors import PgrobotError, nearest
 
-BAD_INPUT = 2
 BROKEN_PIPE = 1
+UNFORESEEN = 1
 USAGE = """\
 pgrobot trains robots under safety budgets.
 
@@ -28,7 +29,7 @@ Start with: pgrobot train"""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0 is success, 2 is bad input, 1 is anything else: a run or a job that failed, a budget that is not satisfied;
+    0 is success, 2 is bad input, 1 is anything else: a run or a job that failed, a budget that is not satisfied, a bug;
     130 and 143 say that a signal stopped it.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -49,13 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return verbs[words[0]](words[1:])
     except PgrobotError as error:
         print(f"pgrobot: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except Exception:  # noqa: BLE001 - it is told with its traceback, as Python would
+        traceback.print_exc()
+        print(
+            "\npgrobot: This was not foreseen. If it is not the fault of something else that the lines above name, "
+            "please report it, with them and the command.",
+            file=sys.stderr,
+        )
+        return UNFORESEEN
 
 
 def train(words: list[str]) -> int:

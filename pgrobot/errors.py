@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 _MOST_LISTED = 40
 
 
 class PgrobotError(ValueError):
-    """Bad input of any kind. The message is one sentence for the user; the command line prints it and exits with 2."""
+    """Bad input of any kind. The message is one sentence for the user; the command line prints it.
+
+    Attributes:
+        exit_code: what the command line ends with.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+
+class FailureError(PgrobotError):
+    """Something that had begun, on input that was good, and failed."""
+
+    exit_code: ClassVar[int] = 1
+
+
+def in_a_sentence(error: BaseException) -> str:
+    """An error on one line, with its type unless it is a sentence already."""
+    words = " ".join(str(error).split())
+    return words if isinstance(error, PgrobotError) else f"{type(error).__name__}: {words}"
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

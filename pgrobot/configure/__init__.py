@@ -1,5 +1,6 @@
 """From what a user types to a checked config, and from that to the objects that train."""
 
+from pgrobot.configure.blame import blaming
 from pgrobot.configure.composition import (
     CONFIG_MODULE,
     CONFIG_NAME,
@@ -29,6 +30,7 @@ __all__ = [
     "LEARNER",
     "VERSION_BASE",
     "Program",
+    "blaming",
     "build",
     "build_constraints",
     "build_environment",

@@ -8,12 +8,15 @@ defined in them, so that no path leads through one of their imports to something
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from pgrobot.configure.blame import place_in
 from pgrobot.configure.rules import Rule, any_real, any_whole, of_type, one_of, shown
-from pgrobot.errors import PgrobotError, nearest
+from pgrobot.errors import PgrobotError, in_a_sentence, nearest
 
 ROOMS = tuple(
     f"pgrobot.{room}"
@@ -59,6 +62,13 @@ def locate(path: str, target: Any, modules: Sequence[str]) -> Callable[..., Any]
         raise PgrobotError(
             f"{path}._target_ names {target!r}, but there is no module {error.name!r}"
         ) from error
+    except Exception as error:
+        place = place_in(error, modules)
+        if not place:
+            raise
+        raise PgrobotError(
+            f"{path}._target_ names {target!r}, but {place} raised {in_a_sentence(error)}"
+        ) from error
     public = [word for word, value in vars(module).items() if callable(value) and not word.startswith("_")]
     found = getattr(module, name, None)
     if not callable(found):
@@ -82,6 +92,23 @@ def check_trusted(path: str, target: str, modules: Sequence[str]) -> None:
     raise PgrobotError(f"{path} names {target!r}, which is not trusted: {remedy}")
 
 
+def check_modules(modules: Sequence[str]) -> None:
+    """Refuse modules that the user named and that Python does not find.
+
+    Raises:
+        PgrobotError: names the first.
+    """
+    for name in modules:
+        try:
+            found = name in sys.modules or importlib.util.find_spec(name)
+        except (ImportError, ValueError):
+            found = None
+        if not found:
+            raise PgrobotError(
+                f"modules names {shown(name)}, which Python does not find: install it, or add its folder to PYTHONPATH"
+            )
+
+
 def check_arguments(path: str, node: Mapping[str, Any], target: Callable[..., Any]) -> None:
     """Check a node's keys and values against the signature of its target; values are converted in place by the caller.
 
@@ -97,9 +124,17 @@ def check_arguments(path: str, node: Mapping[str, Any], target: Callable[..., An
 
 
 def annotated_rules(target: Callable[..., Any]) -> dict[str, Rule]:
-    """Derive a rule for every parameter whose annotation is a plain type."""
+    """Derive a rule for every parameter whose annotation is a plain type.
+
+    Raises:
+        PgrobotError: an annotation names what its module does not import, but for type checkers perhaps.
+    """
     constructor = target.__init__ if inspect.isclass(target) else target
-    hints = get_type_hints(constructor)
+    try:
+        hints = get_type_hints(constructor)
+    except NameError as error:
+        name = f"{target.__module__}.{getattr(target, '__qualname__', '')}"
+        raise PgrobotError(f"The annotations of {name} cannot be read: {error}") from error
     return {name: rule for name, hint in hints.items() if (rule := _rule(hint)) is not None}
 
 

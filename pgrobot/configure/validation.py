@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.configure.composition import resolved
 from pgrobot.configure.rules import RULES, Rule, rule_of, shown
-from pgrobot.configure.targets import WORDS, annotated_rules, check_arguments, locate, targets
+from pgrobot.configure.targets import WORDS, annotated_rules, check_arguments, check_modules, locate, targets
 from pgrobot.errors import PgrobotError, nearest
 
 # What a config consists of: one node per group, and the keys that the table of rules knows.
@@ -46,6 +46,7 @@ def validated(cfg: DictConfig) -> DictConfig:
     """
     _check_keys(cfg)
     job: Any = _ruled(OmegaConf.to_container(resolved(cfg)), "")
+    check_modules(job["modules"])
     for path, node in targets(job):
         target = locate(path, node["_target_"], job["modules"])
         check_arguments(path, node, target)

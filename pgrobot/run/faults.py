@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from pgrobot import checkpoint
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.guard import Fault, GuardedLearner
 from pgrobot.run_directory import RunDirectory
 from pgrobot.types import State
@@ -19,11 +19,17 @@ _logger = logging.getLogger(__name__)
 
 
 class FaultRecorder:
-    """Writes every skipped update into ``<run>/faults/``, and gives up on a run that only skips them."""
+    """Writes every skipped update into ``<run>/faults/``, and gives up on a run that only skips them.
+
+    Attributes:
+        skipped: iterations of the whole run, its past included, in which an update was skipped.
+    """
 
     def __init__(self, directory: RunDirectory, config: str) -> None:
         self._directory = directory
         self._config = config
+        self.skipped = 0
+        self._last = ""
         self._dumps = 0
         self._in_a_row = 0
 
@@ -31,19 +37,31 @@ class FaultRecorder:
         """Dump the faults since the last look and clear them.
 
         Raises:
-            PgrobotError: no update of the last ``MOST_IN_A_ROW`` iterations could be done.
+            FailureError: no update of the last ``MOST_IN_A_ROW`` iterations could be done.
         """
         found = [(name, fault) for name, learner in learners.items() for fault in learner.faults]
         for learner in learners.values():
             learner.faults.clear()
         self._in_a_row = self._in_a_row + 1 if found else 0
+        self.skipped += bool(found)
         for name, fault in found:
             self._record(step, name, fault)
-            if self._in_a_row >= MOST_IN_A_ROW:
-                raise PgrobotError(
-                    f"The last {MOST_IN_A_ROW} updates were skipped, the last because {fault.message}; "
-                    f"{self._directory.path / 'faults'} holds the states for replay"
-                )
+            self._last = fault.message
+        if self._in_a_row >= MOST_IN_A_ROW:
+            raise self._failure(f"The last {MOST_IN_A_ROW} updates were skipped")
+
+    def conclude(self, iterations: int) -> None:
+        """Refuse to call a run of so many iterations finished if it has learnt nothing.
+
+        Raises:
+            FailureError: every one of its updates was skipped.
+        """
+        if iterations and self.skipped == iterations:
+            raise self._failure("Every update was skipped, so nothing was learnt")
+
+    def _failure(self, what: str) -> FailureError:
+        why = f", the last because {self._last}" if self._last else ""
+        return FailureError(f"{what}{why}; {self._directory.path / 'faults'} holds the states for replay")
 
     def _record(self, step: int, name: str, fault: Fault) -> None:
         if self._dumps == MOST_DUMPS:

@@ -13,7 +13,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.configure import Program, build, build_mirrors
+from pgrobot.configure import Program, blaming, build, build_mirrors
+from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import write_atomically
 from pgrobot.run.request import Request
 from pgrobot.run.result import FINISHED, STOPPED, Result
@@ -48,10 +49,12 @@ def run(request: Request, surroundings: Surroundings) -> Result:
     Raises:
         PgrobotError: the directory is in use, holds another run or cannot be written; a part of the config cannot be
             built; the past cannot be read. Nothing was created then.
+        FailureError: it began and could not go on, for instance because code in one of ``cfg.modules`` raised.
     """
     cfg = request.cfg
     threads = cfg.threads or surroundings.threads
     with ExitStack() as stack:
+        stack.enter_context(blaming(cfg.modules))
         stack.enter_context(one_torch_thread())
         mirrors = build_mirrors(cfg)
         program = build(cfg, threads)
@@ -71,12 +74,13 @@ def run(request: Request, surroundings: Surroundings) -> Result:
                 write_atomically(directory.path / "config.yaml", OmegaConf.to_yaml(cfg).encode())
             else:
                 training.start()
-            training.run(stop)
+            with failing():
+                training.run(stop)
         finally:
             display.close()
         if stop.signal:
             return Result(directory.path, STOPPED, training.metrics, {}, stop.exit_code)
-        with surroundings.console.status("Evaluating the best policy"):
+        with failing(), surroundings.console.status("Evaluating the best policy"):
             told = training.judge()
         result = {
             "status": FINISHED,
@@ -85,7 +89,8 @@ def run(request: Request, surroundings: Surroundings) -> Result:
             "env_steps_per_s": training.step / training.training_s,
             "wall_s": training.wall_s,
         }
-        directory.finish(result)
+        with failing():
+            directory.finish(result)
         return Result(directory.path, FINISHED, training.metrics, result, 0)
 
 
@@ -108,6 +113,17 @@ def _directory(request: Request, command: Sequence[str]) -> Iterator[RunDirector
 
 
 @contextmanager
+def failing() -> Iterator[None]:
+    """Tell what goes wrong once a run has begun from bad input, which it had not."""
+    try:
+        yield
+    except FailureError:
+        raise
+    except PgrobotError as error:
+        raise FailureError(str(error)) from error
+
+
+@contextmanager
 def one_torch_thread() -> Iterator[None]:
     """Networks of this size are fastest on one thread, and the physics has its own."""
     before = torch.get_num_threads()
@@ -120,17 +136,28 @@ def one_torch_thread() -> Iterator[None]:
 
 @contextmanager
 def _log_file(path: Path) -> Iterator[None]:
-    """Keep what pgrobot logs in the run directory too."""
+    """Keep what pgrobot logs in the run directory too, and the traceback of what ends the run."""
     logger = logging.getLogger("pgrobot")
     handler = _RunLog(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.addHandler(handler)
     try:
         yield
+    except Exception as error:
+        handler.handle(_last_record(error))
+        if not isinstance(error, PgrobotError):
+            error.add_note(f"the traceback is in {path}")
+        raise
     finally:
         logger.removeHandler(handler)
         with suppress(OSError):
             handler.close()
+
+
+def _last_record(error: Exception) -> logging.LogRecord:
+    """The end of the log: a sentence as it is, anything else with its traceback."""
+    trace = None if isinstance(error, PgrobotError) else (type(error), error, error.__traceback__)
+    return logging.LogRecord("pgrobot.run", logging.ERROR, __file__, 0, "%s", (in_a_sentence(error),), trace)
 
 
 class _RunLog(logging.FileHandler):

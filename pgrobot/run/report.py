@@ -22,7 +22,7 @@ def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
 
     Args:
         console: where; the table is meant for 60 columns and more.
-        told: ``return``, ``costs`` and ``failures`` as in ``result.json``.
+        told: ``return``, ``costs`` and ``failures`` as in ``result.json``, and of a run ``skipped_updates``.
     """
     episodes = told["return"]["episodes"]
     low, high = told["return"]["ci95"]
@@ -36,6 +36,8 @@ def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
             f"[bold red]{cut} broke[/bold red] and cut episodes short: "
             "what they would have cost is not known, so no budget counts as satisfied"
         )
+    if told.get("skipped_updates"):
+        console.print(f"[bold red]{told['skipped_updates']} updates were skipped[/bold red], see run.log")
     if not told["costs"]:
         console.print("nothing was limited")
         return

@@ -99,7 +99,11 @@ class Training:
         self._directory.rewind(self.step)
 
     def run(self, stop: StopRequest) -> None:
-        """Train until the last iteration, or until asked to stop; either way everything is saved."""
+        """Train until the last iteration, or until asked to stop; either way everything is saved.
+
+        Raises:
+            FailureError: too many updates in a row were skipped, or all were.
+        """
         program = self._program
         remaining = range(self._done, program.iterations)
         before = time.perf_counter()
@@ -125,13 +129,14 @@ class Training:
             if stop.signal:
                 return
             before = time.perf_counter()
+        self._faults.conclude(self._done)
 
     def judge(self) -> dict[str, Any]:
         """Evaluate the best policy on episodes that did not choose it."""
         state = checkpoint.load(self._directory.checkpoint("best"))
         self._program.policy.load_state_dict(state["learners"][LEARNER]["policy"])
         told = self._evaluation("final", self._cfg.evaluation.final_episodes)
-        return {**told, "best_step": state["global_step"]}
+        return {**told, "best_step": state["global_step"], "skipped_updates": self._faults.skipped}
 
     def state_dict(self) -> State:
         """Everything that a bit-exact continuation needs, the clock, and what wrote it."""
@@ -142,6 +147,7 @@ class Training:
             "learners": {name: learner.state_dict() for name, learner in program.learners.items()},
             "collector": program.collector.state_dict(),
             "diagnostics": {name: part.state_dict() for name, part in program.diagnostics.items()},
+            "skipped": self._faults.skipped,
             "best": {"feasible": self._best.feasible, "merit": self._best.merit},
             "clock": {"wall_s": self.wall_s, "training_s": self.training_s},
             "config": self._directory.config,
@@ -155,6 +161,7 @@ class Training:
         program.collector.load_state_dict(state["collector"])
         for name, part in program.diagnostics.items():
             part.load_state_dict(state["diagnostics"][name])
+        self._faults.skipped = state["skipped"]
         self._best = Score(**state["best"])
         self._past_s = state["clock"]["wall_s"]
         self.training_s = state["clock"]["training_s"]

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import PgrobotError, in_a_sentence
 from pgrobot.files import write_json
 from pgrobot.run import (
     FAILED,
@@ -66,12 +66,6 @@ def job(_: DictConfig) -> float:
     if result.status != FINISHED:
         raise KeyboardInterrupt
     return _told(result)
-
-
-def in_a_sentence(error: Exception) -> str:
-    """An error on one line."""
-    words = " ".join(str(error).split())
-    return words if isinstance(error, PgrobotError) else f"{type(error).__name__}: {words}"
 
 
 def _request(overrides: list[str], directory: Path) -> Request:

@@ -97,6 +97,11 @@ CASES = [
     (["task._target_=pgrobot.simulation.task.reduce"], "which is not defined there"),
     (["task._target_=pgrobot.envs.hopper.Hoper"], "pgrobot.envs.hopper has no 'Hoper': did you mean 'Hopper'?"),
     (["task._target_=pgrobot.envs.hoper.Hopper"], "there is no module 'pgrobot.envs.hoper'"),
+    (["modules=[nope]"], "modules names 'nope', which Python does not find: install it, or add its folder to"),
+    (["modules=[os,nope.sub]"], "modules names 'nope.sub', which Python does not find"),
+    (["modules=[os.path.nope]"], "modules names 'os.path.nope', which Python does not find"),
+    (["modules=['']"], "modules names '', which Python does not find"),
+    (["modules=nope"], "modules must be a list of modules, such as [my_robots], not 'nope'"),
     # files
     (["task.xml_file=nowhere.xml"], "nowhere.xml"),
     (["hydra.run.dir=file/run"], "file/run cannot be made: not a directory"),

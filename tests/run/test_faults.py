@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from toys import TargetWorld, make
 
 from pgrobot import checkpoint
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.guard import Fault, GuardedLearner
-from pgrobot.run import faults
+from pgrobot.run import faults, print_evaluation
 from pgrobot.run.faults import FaultRecorder
 from pgrobot.run_directory import RunDirectory
 
@@ -79,6 +80,31 @@ def test_a_run_that_only_skips_gives_up(
         "step_192_robot.pt",
     }
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_run_that_learnt_nothing_has_not_finished(
+    faulty: list[str], train: Train, resume: Train, tmp_path: Path
+) -> None:
+    """Four iterations are fewer than make it give up on the way; resumed at its end it has learnt no more."""
+    sentence = r"^Every update was skipped, so nothing was learnt, the last because column 'reward' is nan at .*faults"
+    with pytest.raises(FailureError, match=sentence) as told:
+        train("run", *faulty, "+task.first=2", "+task.last=1000000")
+    assert told.value.exit_code == 1
+    assert not (tmp_path / "run" / "result.json").exists()
+    assert "Every update was skipped" in (tmp_path / "run" / "run.log").read_text()
+    with pytest.raises(FailureError, match="Every update was skipped, so nothing was learnt; "):
+        resume(tmp_path / "run", "modules=[faulty_robots]")
+
+
+def test_skipped_updates_are_told_at_the_end_those_of_the_past_included(
+    faulty: list[str], train: Train, resume: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = train("run", *faulty, "+task.first=2", "+task.last=24")
+    assert result.evaluation["skipped_updates"] == 2
+    again = resume(result.path, "modules=[faulty_robots]", "total_steps=320")
+    assert again.evaluation["skipped_updates"] == 2
+    print_evaluation(Console(width=80), again.evaluation)
+    assert "2 updates were skipped, see run.log" in capsys.readouterr().out
 
 
 def test_skips_with_an_update_between_them_do_not_add_up(
