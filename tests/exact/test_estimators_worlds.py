@@ -1,0 +1,286 @@
+"""Estimators and objective terms in a world whose every trajectory is enumerated: gradients meet autograd of J."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import grad
+
+from pgrobot.batch import Batch
+from pgrobot.estimators import discount_from_start, gae, monte_carlo, n_step, td_lambda, vtrace
+from pgrobot.objectives import ClippedRatio, Likelihood, Objective, Ratio
+
+GAMMA, HORIZON = 0.8, 4
+DISCOUNT = torch.tensor([GAMMA], dtype=torch.float64)
+START = torch.tensor([0.3, 0.7], dtype=torch.float64)
+NEXT = torch.tensor([[[0.9, 0.1], [0.2, 0.8]], [[0.5, 0.5], [0.35, 0.65]]], dtype=torch.float64)  # P(s'|s, a)
+REWARD = torch.tensor([[1.0, -0.5], [0.3, 2.0]], dtype=torch.float64)  # of a state and an action
+THETA = torch.tensor([[0.2, -0.4], [-0.3, 0.5]], dtype=torch.float64)  # the policy's logits
+MU = torch.tensor([[0.4, 0.6], [0.55, 0.45]], dtype=torch.float64)  # another policy's probabilities
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Enough of a distribution over two actions for the terms under test."""
+
+    logits: Tensor  # [..., 2]
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        return self.logits.log_softmax(-1).gather(-1, action).squeeze(-1)
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """All of them, side by side as environments, each with its probability."""
+
+    state: Tensor  # [T + 1, N]
+    action: Tensor  # [T, N]
+    probability: Tensor  # [N]
+
+    def expectation(self, x: Tensor) -> Tensor:
+        """Turn an entry per row into one whose *mean over rows* is the expected sum over a trajectory."""
+        return x * self.probability * x.numel()
+
+
+def enumerated(policy: Tensor, start: Tensor = START, horizon: int = HORIZON) -> Trajectories:
+    paths = list(itertools.product(range(2), repeat=2 * horizon + 1))
+    path = torch.tensor(paths).T
+    state, action = path[: horizon + 1], path[horizon + 1 :]
+    moves = NEXT[state[:-1], action, state[1:]] * policy[state[:-1], action]
+    return Trajectories(state, action, start[state[0]] * moves.prod(0))
+
+
+def exact_values(policy: Tensor) -> Tensor:
+    """V_t(s) of the discounted return over the horizon, ``[T + 1, 2]``; differentiable."""
+    values = [torch.zeros(2, dtype=torch.float64)]
+    for _ in range(HORIZON):
+        values.append((policy * (REWARD + GAMMA * NEXT @ values[-1])).sum(-1))
+    return torch.stack(values[::-1])
+
+
+def exact_return(theta: Tensor) -> Tensor:
+    return START @ exact_values(theta.softmax(-1))[0]
+
+
+def undiscounted_visits(theta: Tensor, visitor: Tensor) -> Tensor:
+    """Σ_t Σ_s d_t(s) Σ_a π(a|s) Q_t(s, a) where ``visitor`` visits, differentiated in the last π only."""
+    values, visits = exact_values(theta.softmax(-1)).detach(), START
+    total = torch.zeros((), dtype=torch.float64)
+    for t in range(HORIZON):
+        q = REWARD + GAMMA * NEXT @ values[t + 1]
+        total = total + visits @ (theta.softmax(-1) * q).sum(-1)
+        visits = torch.einsum("s,sa,sax->x", visits, visitor, NEXT)
+    return total
+
+
+def columns(paths: Trajectories, baseline: Tensor, log_ratio: Tensor) -> dict[str, Tensor]:
+    """One episode per trajectory, terminated at the horizon, under a critic ``[T + 1, 2]``."""
+    steps = torch.arange(HORIZON + 1).unsqueeze(-1)
+    value = baseline[steps, paths.state].unsqueeze(-1)
+    end = torch.zeros(paths.action.shape, dtype=torch.bool)
+    end[-1] = True
+    return {
+        "reward": REWARD[paths.state[:-1], paths.action].unsqueeze(-1),
+        "value": value[:-1],
+        "next_value": value[1:],
+        "terminated": end,
+        "done": end,
+        "log_ratio": log_ratio,
+        "discount": DISCOUNT,
+    }
+
+
+def gradient(term: Objective, paths: Trajectories, behaviour: Tensor, advantage: Tensor) -> Tensor:
+    """Of the term at θ on all trajectories, ``[2, 2]``."""
+    nothing = torch.zeros(paths.action.shape)
+    distribution = lambda theta: Softmax(theta[paths.state[:-1]])
+    batch = Batch(
+        obs={},
+        carry=nothing,
+        episode_start=nothing,
+        action=paths.action.unsqueeze(-1),
+        log_prob=behaviour[paths.state[:-1], paths.action].log(),
+        reference=distribution(THETA),
+        advantage=paths.expectation(advantage),
+        cost_advantage=nothing,
+    )
+    return grad(lambda theta: term(distribution(theta), batch)[0])(THETA)
+
+
+def close(actual: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
+
+
+PI = THETA.softmax(-1)
+ON_POLICY = torch.zeros(HORIZON, 2 ** (2 * HORIZON + 1), dtype=torch.float64)
+AGE = torch.arange(HORIZON).unsqueeze(-1)
+EXACT = exact_values(PI)
+NOTHING = torch.zeros_like(EXACT)
+WRONG = torch.tensor([[0.3, -1.0], [2.0, 0.4], [-0.6, 1.5], [0.9, 0.1], [5.0, 5.0]], dtype=torch.float64)
+TERMS = [Likelihood(1.0), Ratio(1.0), ClippedRatio(1.0, 0.2)]
+for_every_term = pytest.mark.parametrize("term", TERMS, ids=lambda term: type(term).__name__)
+
+
+@for_every_term
+@pytest.mark.parametrize("baseline", [NOTHING, EXACT, WRONG], ids=["none", "exact", "wrong"])
+def test_reinforce_with_the_state_discount_is_the_gradient_of_the_discounted_return(
+    term: Objective, baseline: Tensor
+) -> None:
+    paths = enumerated(PI)
+    advantage, _ = monte_carlo(**columns(paths, baseline, ON_POLICY), reward_to_go=True)
+    exact = grad(exact_return)(THETA)
+    weighted = discount_from_start(AGE.double(), GAMMA) * advantage[..., 0]
+    close(gradient(term, paths, PI, weighted), exact)
+    # Without the factor it is another vector: what the undiscounted visits of states would have.
+    without = gradient(term, paths, PI, advantage[..., 0])
+    close(without, grad(lambda theta: undiscounted_visits(theta, PI))(THETA))
+    assert float((without - exact).abs().max()) > 0.01
+
+
+@for_every_term
+@pytest.mark.parametrize("baseline", [NOTHING, EXACT, WRONG], ids=["none", "exact", "wrong"])
+def test_the_whole_return_carries_the_state_discount(term: Objective, baseline: Tensor) -> None:
+    """Without causality the expected gradient is that of the discounted return as it stands."""
+    paths = enumerated(PI)
+    x = columns(paths, baseline, ON_POLICY)
+    advantage, _ = monte_carlo(**x, reward_to_go=False)
+    close(gradient(term, paths, PI, advantage[..., 0]), grad(exact_return)(THETA))
+
+
+def test_rewards_of_the_past_only_add_variance() -> None:
+    paths = enumerated(PI)
+    x = columns(paths, NOTHING, ON_POLICY)
+    score = torch.nn.functional.one_hot(paths.action, 2) - PI[paths.state[:-1]]  # ∇ log π in the logits
+    one_hot = torch.nn.functional.one_hot(paths.state[:-1], 2).double()
+    discounts = discount_from_start(AGE.double(), GAMMA).unsqueeze(-1)
+
+    def spread(advantage: Tensor) -> Tensor:
+        sample = torch.einsum("tn,tns,tna->nsa", advantage[..., 0], one_hot, score).flatten(1)
+        mean = paths.probability @ sample
+        return paths.probability @ (sample - mean).square().sum(-1)
+
+    causal = spread(discounts * monte_carlo(**x, reward_to_go=True)[0])
+    assert float(spread(monte_carlo(**x, reward_to_go=False)[0]) / causal) > 1.2
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        partial(gae, lam=0.0),
+        partial(gae, lam=0.7),
+        partial(n_step, n=2),
+        partial(td_lambda, lam=0.4, target_lam=1.0),
+        partial(vtrace, lam=0.5, rho_bar=1.0, c_bar=1.0, pg_rho_bar=1.0, objective_has_ratio=True),
+    ],
+    ids=["td", "gae", "n_step", "td_lambda", "vtrace"],
+)
+def test_with_the_exact_critic_every_estimator_gives_the_exact_gradient(
+    estimator: Callable[..., tuple[Tensor, Tensor]],
+) -> None:
+    """E[Â | s, a] = A^π(s, a) and E[target | s] = V^π(s), whatever λ or n."""
+    paths = enumerated(PI)
+    advantage, target = estimator(**columns(paths, EXACT, ON_POLICY))
+    for t in range(HORIZON):
+        for s in range(2):
+            here = (paths.state[t] == s) * paths.probability
+            close(here @ target[t, :, 0] / here.sum(), EXACT[t, s])
+            for a in range(2):
+                taken = here * (paths.action[t] == a)
+                exact = REWARD[s, a] + GAMMA * NEXT[s, a] @ EXACT[t + 1] - EXACT[t, s]
+                close(taken @ advantage[t, :, 0] / taken.sum(), exact)
+    weighted = discount_from_start(AGE.double(), GAMMA) * advantage[..., 0]
+    close(gradient(Ratio(1.0), paths, PI, weighted), grad(exact_return)(THETA))
+
+
+@pytest.mark.parametrize(
+    ("term", "objective_has_ratio"),
+    [(Likelihood(1.0), False), (Ratio(1.0), True), (ClippedRatio(1.0, 10.0), True)],
+    ids=["likelihood", "ratio", "clipped"],
+)
+def test_vtrace_weighs_a_stale_sample_once(term: Objective, objective_has_ratio: bool) -> None:
+    """Another policy's experience: π's action values at the states μ visits, and the same for every kind of term."""
+    paths = enumerated(MU)
+    log_ratio = (PI / MU)[paths.state[:-1], paths.action].log()
+    bars = dict.fromkeys(("rho_bar", "c_bar", "pg_rho_bar"), math.inf)
+    x = columns(paths, EXACT, log_ratio)
+    exact = grad(lambda theta: undiscounted_visits(theta, MU))(THETA)
+
+    def estimate(*, has_ratio: bool) -> Tensor:
+        advantage, _ = vtrace(**x, lam=0.6, **bars, objective_has_ratio=has_ratio)
+        return gradient(term, paths, MU, advantage[..., 0])
+
+    close(estimate(has_ratio=objective_has_ratio), exact)
+    assert float((estimate(has_ratio=not objective_has_ratio) - exact).abs().max()) > 0.01, "weighed twice"
+
+
+def test_vtrace_clips_the_weight_of_a_sample_in_either_use() -> None:
+    paths = enumerated(MU)
+    ratio = (PI / MU)[paths.state[:-1], paths.action]
+    x = columns(paths, WRONG, ratio.log())
+    bars = {"lam": 0.6, "rho_bar": 1.0, "c_bar": 1.0, "pg_rho_bar": 0.9}
+    assert 0.1 < float((ratio > 0.9).double().mean()) < 0.9
+    for_likelihood, _ = vtrace(**x, **bars, objective_has_ratio=False)
+    for_ratio, _ = vtrace(**x, **bars, objective_has_ratio=True)
+    one = gradient(Likelihood(1.0), paths, MU, for_likelihood[..., 0])
+    close(gradient(Ratio(1.0), paths, MU, for_ratio[..., 0]), one)
+    unclipped, _ = vtrace(**x, **{**bars, "pg_rho_bar": math.inf}, objective_has_ratio=False)
+    assert float((gradient(Likelihood(1.0), paths, MU, unclipped[..., 0]) - one).abs().max()) > 0.01
+
+
+@pytest.mark.parametrize(("lam", "c_bar"), [(1.0, 1.0), (0.4, 1.0), (1.0, 0.3)])
+def test_the_fixed_point_of_vtrace_is_the_value_of_the_clipped_policy(lam: float, c_bar: float) -> None:
+    """Iterating V ← E_μ[v] ends at V of the policy proportional to min(ρ̄ μ, π), whatever λ and c̄; not at V of π."""
+    rho_bar, horizon = 0.8, 3
+    paths = enumerated(MU, torch.ones(2, dtype=torch.float64), horizon)
+    log_ratio = (PI / MU)[paths.state[:-1], paths.action].log()
+    never = torch.zeros(horizon, paths.action.shape[1], dtype=torch.bool)  # the rollout ends, no episode does
+
+    def operate(v: Tensor) -> Tensor:
+        value = v[paths.state].unsqueeze(-1)
+        _, target = vtrace(
+            REWARD[paths.state[:-1], paths.action].unsqueeze(-1),
+            value[:-1],
+            value[1:],
+            never,
+            never,
+            log_ratio,
+            discount=DISCOUNT,
+            lam=lam,
+            rho_bar=rho_bar,
+            c_bar=c_bar,
+            pg_rho_bar=1.0,
+            objective_has_ratio=True,
+        )
+        return torch.stack([(paths.probability * (paths.state[0] == s)) @ target[0, :, 0] for s in range(2)])
+
+    v = torch.zeros(2, dtype=torch.float64)
+    for _ in range(300):
+        v = operate(v)
+
+    def endless(policy: Tensor) -> Tensor:
+        moves = torch.einsum("sa,sax->sx", policy, NEXT)
+        return torch.linalg.solve(
+            torch.eye(2, dtype=torch.float64) - GAMMA * moves, (policy * REWARD).sum(-1)
+        )
+
+    clipped = torch.minimum(rho_bar * MU, PI)
+    close(v, endless(clipped / clipped.sum(-1, keepdim=True)))
+    assert float((v - endless(PI)).abs().max()) > 0.05
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.float32, torch.float64])
+def test_the_state_discount_starts_anew_with_every_episode(kind: torch.dtype) -> None:
+    age = torch.tensor([[0, 7], [1, 0], [2, 1]], dtype=kind)
+    expected = torch.tensor([[1.0, 0.9**7], [0.9, 1.0], [0.81, 0.9]], dtype=torch.float64)
+    weight = discount_from_start(age, 0.9)
+    assert weight.dtype == (torch.float32 if kind is torch.int64 else kind)
+    torch.testing.assert_close(weight.double(), expected, rtol=1e-6, atol=0)
+    assert torch.equal(discount_from_start(age, 1.0), torch.ones_like(weight))
+    assert torch.equal(discount_from_start(age, 0.0), (age == 0).to(weight.dtype))
