@@ -1,49 +1,16 @@
-"""Action distributions: frozen dataclasses of tensors, so they are sliced, stored and compared like a batch.
-
-A distribution is never hidden state of a module: a policy returns one, a batch keeps the one that acted.
-"""
+"""The diagonal Gaussian."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
-
-
-class Distribution(Protocol):
-    """What a policy returns. Leading dimensions ``…`` are those of the observations."""
-
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """Draw one action per row, ``[…, A]``."""
-        ...
-
-    def log_prob(self, action: Tensor) -> Tensor:
-        """Joint log-density of ``action`` ``[…, A]``, summed over action dimensions: ``[…]``."""
-        ...
-
-    def entropy(self) -> Tensor:
-        """Differential entropy in nats, ``[…]``."""
-        ...
-
-    def kl(self, other: Self) -> Tensor:
-        """KL(self ‖ other) in nats, ``[…]``."""
-        ...
-
-    @property
-    def mean(self) -> Tensor:
-        """The deterministic action, ``[…, A]``."""
-        ...
-
-    @property
-    def std(self) -> Tensor:
-        """Standard deviation of each action dimension, ``[…, A]``."""
-        ...
 
 
 @dataclass(frozen=True)

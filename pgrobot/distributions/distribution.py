@@ -1,0 +1,38 @@
+"""What an action distribution is."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor
+
+
+class Distribution(Protocol):
+    """What a policy returns. Leading dimensions ``…`` are those of the observations."""
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw one action per row, ``[…, A]``."""
+        ...
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """Joint log-density of ``action`` ``[…, A]``, summed over action dimensions: ``[…]``."""
+        ...
+
+    def entropy(self) -> Tensor:
+        """Differential entropy in nats, ``[…]``."""
+        ...
+
+    def kl(self, other: Self) -> Tensor:
+        """KL(self ‖ other) in nats, ``[…]``."""
+        ...
+
+    @property
+    def mean(self) -> Tensor:
+        """The deterministic action, ``[…, A]``."""
+        ...
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation of each action dimension, ``[…, A]``."""
+        ...
