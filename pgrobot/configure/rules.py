@@ -60,6 +60,20 @@ def positive(value: Any) -> float:
     raise PgrobotError(f"must be a number above 0, not {shown(value)}")
 
 
+def share(value: Any) -> float:
+    """A part of a whole, which is not nothing."""
+    if is_number(value) and 0.0 < value <= 1.0:
+        return float(value)
+    raise PgrobotError(f"must be a number above 0 and at most 1, not {shown(value)}")
+
+
+def decay(value: Any) -> float:
+    """The factor by which what is remembered fades, which is not one."""
+    if is_number(value) and 0.0 <= value < 1.0:
+        return float(value)
+    raise PgrobotError(f"must be a number of at least 0 and below 1, not {shown(value)}")
+
+
 def any_whole(value: Any) -> int:
     """Any whole number."""
     if is_number(value) and float(value).is_integer():
@@ -127,7 +141,7 @@ RULES: Mapping[str, Rule] = {
     "critic.hidden.*": whole(1),
     "algorithm.passes": whole(1),
     "algorithm.discounts.*": real(0.0, 1.0),
-    "algorithm.estimator.lam": real(0.0, 1.0),
+    "algorithm.estimator.*lam": real(0.0, 1.0),
     "algorithm.objective.*.clip": inside(0.0),
     "*.minibatch": whole(1),
     "*.epochs": whole(1),
@@ -136,6 +150,19 @@ RULES: Mapping[str, Rule] = {
     "*.rate.initial": inside(0.0),
     "*.rate.final": real(0.0),
     "*.learning_rate": inside(0.0),
+    "algorithm.*_solver.damping": real(0.0),
+    "algorithm.*_solver.iterations": whole(1),
+    "algorithm.*_solver.tolerance": real(0.0),
+    "algorithm.*_solver.fisher.fraction": share,
+    "algorithm.*_solver.step.*.initial": inside(0.0),
+    "algorithm.*_solver.step.*.final": real(0.0),
+    "algorithm.*_solver.acceptance.backtracks": whole(0),
+    "algorithm.*_solver.acceptance.shrink": inside(0.0, 1.0),
+    "*.optimizer.beta[12]": decay,
+    "*.optimizer.decay": decay,
+    "*.optimizer.momentum": decay,
+    "*.optimizer.epsilon": real(0.0),
+    "*.optimizer.initial_square": real(0.0),
 }
 
 

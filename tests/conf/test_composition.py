@@ -18,7 +18,10 @@ NEEDS = {
     ("task", "gymnasium"): ["task.id=Pendulum-v1"],
     ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
 }
-PLACES = {"algorithm/rate": "algorithm/rate@algorithm.policy_solver.rate"}
+PLACES = {
+    "algorithm/optimizer": "algorithm/optimizer@algorithm.policy_solver.optimizer",
+    "algorithm/rate": "algorithm/rate@algorithm.policy_solver.rate",
+}
 OWN_TASKS = (
     "ant", "halfcheetah", "hopper", "humanoid", "humanoidstandup", "inverteddoublependulum", "invertedpendulum",
     "pusher", "reacher", "swimmer", "walker2d",
