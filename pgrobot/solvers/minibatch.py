@@ -1,9 +1,8 @@
-"""Minibatch first-order descent on the flat vector, several steps per compiled call."""
+"""Minibatch first-order descent on the flat vector, one native call per step."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,15 +10,12 @@ from torch import Tensor
 from torch.func import grad_and_value
 from torch.utils import _pytree as pytree
 
-from pgrobot.compilation import compiled
+from pgrobot.compilation import Compiled
 from pgrobot.errors import PgrobotError
-from pgrobot.solvers.adam import Adam, Moments
+from pgrobot.solvers.optimizer import Optimizer
 from pgrobot.solvers.problem import Problem, Report
 from pgrobot.solvers.rates import Rate
 from pgrobot.types import State
-
-# Steps per compiled call: amortises the call at minibatches of tens of rows; more only lengthens compilation.
-_STEPS_PER_CALL = 8
 
 
 class MinibatchSolver:
@@ -35,7 +31,7 @@ class MinibatchSolver:
         max_gradient_norm: bound on the norm of one step's gradient.
         target_kl: a pass whose steps met a larger mean KL is this iteration's last; infinity never stops.
         gradient_metric: name under which the norm of the gradient, before it is bounded, is reported.
-        compile_steps: fuse the steps with ``torch.compile``; the eager path computes the same.
+        compile_steps: compile the step into one native call; the eager path computes the same.
         generator: random stream of the shuffles.
     """
 
@@ -43,7 +39,7 @@ class MinibatchSolver:
         self,
         vector: Tensor,
         problem: Problem,
-        optimizer: Adam,
+        optimizer: Optimizer,
         rate: Rate,
         minibatch: int,
         epochs: int,
@@ -54,16 +50,15 @@ class MinibatchSolver:
         generator: torch.Generator,
     ) -> None:
         self._vector = vector
-        self._moments = optimizer.initial(vector)
+        self._moments = tuple(optimizer.initial(vector))
         self._schedule = rate
         self._rate = rate.initial
         self._minibatch = minibatch
         self._epochs = epochs
         self._target_kl = target_kl
         self._generator = generator
-        self._steps = compiled(
-            _steps(problem, optimizer, max_gradient_norm, gradient_metric), enabled=compile_steps
-        )
+        self._step = _Step(problem, optimizer, len(self._moments), max_gradient_norm, gradient_metric)
+        self._compiled = Compiled(self._step, enabled=compile_steps)
 
     def anneal(self, progress: float) -> None:
         """Set the learning rate for ``progress`` in [0, 1) of training."""
@@ -97,21 +92,21 @@ class MinibatchSolver:
         return report, False
 
     def _epoch(self, batch: Any, rows: int) -> Report:
-        count = rows // self._minibatch
-        chunk = math.gcd(count, _STEPS_PER_CALL)
         order = torch.randperm(rows, generator=self._generator)
-        shape = (count // chunk, chunk, self._minibatch)
-        shuffled = pytree.tree_map(lambda x: x[order].view(*shape, *x.shape[1:]), batch)
+        shape = (rows // self._minibatch, self._minibatch)
+        leaves, self._step.structure = pytree.tree_flatten(batch)
+        shuffled = (x[order].view(*shape, *x.shape[1:]).unbind() for x in leaves)
+        minibatches = list(zip(*shuffled, strict=True))
         rate = torch.tensor(self._rate, dtype=self._vector.dtype)
-        vector, moments = self._vector, self._moments
+        state: Sequence[Tensor] = (self._vector, *self._moments)
+        step = self._compiled.bound((rate, *state, *minibatches[0]))
         reports = []
-        for index in range(shape[0]):
-            minibatches = pytree.tree_map(lambda x, i=index: x[i], shuffled)
-            vector, moments, report = self._steps(vector, moments, rate, minibatches)
+        for minibatch in minibatches:
+            report, *state = step(rate, *state, *minibatch)
             reports.append(report)
-        self._vector.copy_(vector)
-        self._moments = moments
-        return {name: torch.stack([report[name] for report in reports]).mean() for name in reports[0]}
+        self._vector.copy_(state[0])
+        self._moments = tuple(state[1:])
+        return dict(zip(self._step.metrics, torch.stack(reports).mean(0), strict=True))
 
     def state_dict(self) -> State:
         """Moments, learning rate and the state of the shuffles."""
@@ -123,8 +118,7 @@ class MinibatchSolver:
 
     def load_state_dict(self, state: State) -> None:
         """Continue from ``state``."""
-        first, second, count = (tensor.clone() for tensor in state["moments"])
-        self._moments = (first, second, count)
+        self._moments = tuple(tensor.clone() for tensor in state["moments"])
         self._rate = state["rate"]
         self._generator.set_state(state["generator"])
 
@@ -134,28 +128,43 @@ class MinibatchSolver:
         return self._rate
 
 
-Steps = Callable[[Tensor, Moments, Tensor, Any], tuple[Tensor, Moments, Report]]
+class _Step:
+    """One step as a pure function of tensors: the unit that is compiled.
 
+    Takes the rate, the vector, the optimiser's moments and the leaves of a minibatch; returns the metrics as one
+    tensor, the next vector and the next moments.
 
-def _steps(problem: Problem, optimizer: Adam, max_gradient_norm: float, gradient_metric: str) -> Steps:
-    """Several consecutive steps as one pure function: the unit that is compiled."""
-    gradient_of = grad_and_value(problem.loss, has_aux=True)
+    Attributes:
+        structure: the pytree that the leaves of a minibatch make up; set before the step is called.
+        metrics: names of what the first output holds; known once the step has been called or traced.
+    """
 
-    def steps(
-        vector: Tensor, moments: Moments, rate: Tensor, minibatches: Any
-    ) -> tuple[Tensor, Moments, Report]:
-        reports = []
-        for index in range(_length(minibatches)):
-            minibatch = pytree.tree_map(lambda x, i=index: x[i], minibatches)
-            gradient, (_, report) = gradient_of(vector, minibatch)
-            norm = torch.linalg.vector_norm(gradient)
-            gradient = gradient * (max_gradient_norm / (norm + 1e-6)).clamp(max=1.0)
-            vector, moments = optimizer.step(vector, moments, gradient, rate)
-            reports.append(report | {gradient_metric: norm})
-        mean = {name: torch.stack([report[name] for report in reports]).mean() for name in reports[0]}
-        return vector, moments, mean
+    structure: pytree.TreeSpec
 
-    return steps
+    def __init__(
+        self,
+        problem: Problem,
+        optimizer: Optimizer,
+        moments: int,
+        max_gradient_norm: float,
+        gradient_metric: str,
+    ) -> None:
+        self.metrics: tuple[str, ...] = ()
+        self._gradient_of = grad_and_value(problem.loss, has_aux=True)
+        self._optimizer = optimizer
+        self._moments = moments
+        self._max_gradient_norm = max_gradient_norm
+        self._gradient_metric = gradient_metric
+
+    def __call__(self, rate: Tensor, vector: Tensor, *rest: Tensor) -> Sequence[Tensor]:
+        minibatch = pytree.tree_unflatten(list(rest[self._moments :]), self.structure)
+        gradient, (_, report) = self._gradient_of(vector, minibatch)
+        norm = torch.linalg.vector_norm(gradient)
+        report = report | {self._gradient_metric: norm}
+        gradient = gradient * (self._max_gradient_norm / (norm + 1e-6)).clamp(max=1.0)
+        vector, moments = self._optimizer.step(vector, rest[: self._moments], gradient, rate)
+        self.metrics = tuple(report)
+        return torch.stack(list(report.values())), vector, *moments
 
 
 def _length(batch: Any) -> int:

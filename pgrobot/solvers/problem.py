@@ -38,9 +38,16 @@ class PolicyProblem:
         policy: read for its structure; its parameters are those handed to each function.
         parameters: the layout of the vector.
         terms: the objective's terms by name.
+
+    Attributes:
+        weights: of the terms, in their order; a term may let its own follow the KL.
+        slack: what is left of each budget, in its unit, ``[K]``; negative where it is exceeded. For solvers that
+            keep to the budgets themselves.
     """
 
     def __init__(self, policy: Policy, parameters: FlatParameters, terms: Mapping[str, Objective]) -> None:
+        self.weights = torch.tensor([term.weight for term in terms.values()], dtype=torch.float64)
+        self.slack = torch.zeros(0, dtype=torch.float64)
         self._policy = policy
         self._parameters = parameters
         self._terms = dict(terms)
@@ -54,14 +61,22 @@ class PolicyProblem:
     def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
         """Minus the objective; reports every term and the mean KL from the reference policy."""
         distribution = self.distribution(vector, batch)
-        loss = torch.zeros(())
+        loss = torch.zeros((), dtype=vector.dtype)
         report: Report = {}
-        for name, term in self._terms.items():
+        for weight, (name, term) in zip(self.weights.to(vector.dtype), self._terms.items(), strict=True):
             value, metrics = term(distribution, batch)
-            loss = loss - term.weight * value
+            loss = loss - weight * value
             report |= {f"objective/{name}": value, **metrics}
         report |= {"loss/policy": loss, "policy/kl": batch.reference.kl(distribution).mean()}
         return loss, report
+
+    def adapt(self, kl: float) -> None:
+        """Let every term's weight follow the mean KL, in nats, by which an update moved the policy."""
+        adapted = [
+            term.adapt(weight, kl)
+            for weight, term in zip(self.weights.tolist(), self._terms.values(), strict=True)
+        ]
+        self.weights.copy_(torch.tensor(adapted, dtype=torch.float64))
 
     def kl(self, vector: Tensor, batch: Batch) -> Tensor:
         """Mean KL(reference ‖ policy at ``vector``) in nats, a scalar."""
