@@ -1,0 +1,86 @@
+"""Estimators and objective terms as they are named in configs, and what their keys may be."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hydra.utils import instantiate
+
+from pgrobot.configure import compose, options, validated
+from pgrobot.errors import PgrobotError
+
+ESTIMATORS = ("gae", "monte_carlo", "n_step", "td_lambda", "vtrace")
+SURROGATE = "algorithm.objective.surrogate"
+SPO = [
+    f"{SURROGATE}._target_=pgrobot.objectives.SimplePolicyOptimization",
+    f"~{SURROGATE}.clip",
+    f"+{SURROGATE}.epsilon=0.2",
+]
+PENALTY = (
+    "{_target_:pgrobot.objectives.AdaptiveKLPenalty,weight:1.0,target_kl:0.01,factor:2.0,tolerance:1.5,"
+    "least:1e-3,greatest:1e3}"
+)
+WITH_PENALTY = [f"+algorithm.objective.kl={PENALTY}"]
+
+
+def test_every_estimator_is_offered() -> None:
+    assert set(ESTIMATORS) <= set(options([])["algorithm/estimator"])
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimator_is_complete_but_for_the_rollout(name: str) -> None:
+    """One terminated step: whatever the estimator, its advantage is the reward minus the value."""
+    estimator = instantiate(validated(compose([f"algorithm/estimator={name}"])).algorithm.estimator)
+    column, end = torch.ones(1, 1, 1), torch.ones(1, 1, dtype=torch.bool)
+    advantage, target = estimator(
+        3.0 * column, column, column, end, end, torch.zeros(1, 1), discount=torch.tensor([0.9])
+    )
+    assert (advantage.item(), target.item()) == (2.0, 3.0)
+
+
+@pytest.mark.parametrize("overrides", [SPO, WITH_PENALTY], ids=["spo", "adaptive_kl"])
+def test_terms_compose(overrides: list[str]) -> None:
+    terms = instantiate(validated(compose(overrides)).algorithm.objective)
+    assert {name: term.weight for name, term in terms.items()} == dict.fromkeys(terms, 1.0) | {"entropy": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["algorithm/estimator=n_step", "algorithm.estimator.n=0"], "n must be a whole number of at least 1"),
+        (
+            ["algorithm/estimator=n_step", "algorithm.estimator.n=2.5"],
+            "n must be a whole number of at least 1",
+        ),
+        (
+            ["algorithm/estimator=td_lambda", "algorithm.estimator.lam=1.1"],
+            "lam must be a number from 0 to 1",
+        ),
+        (
+            ["algorithm/estimator=td_lambda", "algorithm.estimator.target_lam=-1"],
+            "target_lam must be a number",
+        ),
+        (["algorithm/estimator=vtrace", "algorithm.estimator.rho_bar=0"], "rho_bar must be a number above 0"),
+        (["algorithm/estimator=vtrace", "algorithm.estimator.c_bar=-1"], "c_bar must be a number above 0"),
+        (["algorithm/estimator=vtrace", "algorithm.estimator.pg_rho_bar=nan"], "pg_rho_bar must be a number"),
+        (["algorithm/estimator=vtrace", "algorithm.estimator.rho=1"], "did you mean 'rho_bar'"),
+        (
+            ["algorithm/estimator=monte_carlo", "algorithm.estimator.reward_to_go=1"],
+            "reward_to_go must be true or false",
+        ),
+        ([*SPO[:2], f"+{SURROGATE}.epsilon=0"], "epsilon must be a number above 0"),
+        ([*WITH_PENALTY, "algorithm.objective.kl.target_kl=inf"], "target_kl must be a number above 0"),
+        ([*WITH_PENALTY, "algorithm.objective.kl.factor=1"], "factor must be a number above 1"),
+        ([*WITH_PENALTY, "algorithm.objective.kl.tolerance=0.5"], "tolerance must be a number of at least 1"),
+        ([*WITH_PENALTY, "algorithm.objective.kl.least=0"], "least must be a number above 0"),
+        ([*WITH_PENALTY, "algorithm.objective.kl.greatest=0"], "greatest must be a number above 0"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(overrides: list[str], message: str) -> None:
+    with pytest.raises(PgrobotError, match=message):
+        validated(compose(overrides))
+
+
+def test_vtrace_may_clip_nothing() -> None:
+    cfg = validated(compose(["algorithm/estimator=vtrace", "algorithm.estimator.rho_bar=inf"]))
+    assert cfg.algorithm.estimator.rho_bar == float("inf")
