@@ -20,9 +20,8 @@ from torch.utils import _pytree as pytree
 
 from pgrobot.distributions.gaussian import Gaussian
 
-_KNEE = (
-    5.0  # what single precision loses of the variable there is as small as what the tangent differs from tanh
-)
+# What single precision loses of the variable there is about what the tangent differs from tanh.
+_KNEE = 5.0
 _EDGE = math.tanh(_KNEE)
 _SLOPE = 1.0 - _EDGE**2
 
