@@ -142,7 +142,7 @@ RULES: Mapping[str, Rule] = {
     "algorithm.passes": whole(1),
     "algorithm.discounts.*": real(0.0, 1.0),
     "algorithm.estimator.*lam": real(0.0, 1.0),
-    "algorithm.estimator.n": whole(1),
+    "*.estimator.n": whole(1),
     "algorithm.estimator.*_bar": positive,
     "algorithm.objective.*.clip": inside(0.0),
     "algorithm.objective.*.epsilon": inside(0.0),
