@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import pytest
@@ -99,18 +99,13 @@ def columns(paths: Trajectories, baseline: Tensor, log_ratio: Tensor) -> dict[st
 
 def gradient(term: Objective, paths: Trajectories, behaviour: Tensor, advantage: Tensor) -> Tensor:
     """Of the term at θ on all trajectories, ``[2, 2]``."""
-    nothing = torch.zeros(paths.action.shape)
     distribution = lambda theta: Softmax(theta[paths.state[:-1]])
-    batch = Batch(
-        obs={},
-        carry=nothing,
-        episode_start=nothing,
-        action=paths.action.unsqueeze(-1),
-        log_prob=behaviour[paths.state[:-1], paths.action].log(),
-        reference=distribution(THETA),
-        advantage=paths.expectation(advantage),
-        cost_advantage=nothing,
-    )
+    read = {
+        "action": paths.action.unsqueeze(-1),
+        "log_prob": behaviour[paths.state[:-1], paths.action].log(),
+        "advantage": paths.expectation(advantage),
+    }
+    batch = Batch(**{**dict.fromkeys(field.name for field in fields(Batch)), **read})
     return grad(lambda theta: term(distribution(theta), batch)[0])(THETA)
 
 

@@ -54,17 +54,10 @@ class Free:
 
 
 def rows(action: Tensor, log_prob: Tensor, advantage: Tensor, reference: object = None) -> Batch:
-    empty = torch.zeros(len(action), 0)
-    return Batch(
-        obs={},
-        carry=empty,
-        episode_start=torch.zeros(len(action), dtype=torch.bool),
-        action=action,
-        log_prob=log_prob,
-        reference=reference,
-        advantage=advantage,
-        cost_advantage=empty,
-    )
+    """A batch in which everything that no term here reads is empty."""
+    read = {"action": action, "log_prob": log_prob, "advantage": advantage, "reference": reference}
+    empty = dict.fromkeys((field.name for field in dataclasses.fields(Batch)), torch.zeros(len(action), 0))
+    return Batch(**{**empty, **read})
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
