@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,16 @@ from torch.func import grad, jacrev
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
+from pgrobot.distributions import (
+    Beta,
+    Binned,
+    Categorical,
+    Distribution,
+    FullCovarianceGaussian,
+    Gaussian,
+    SmoothGaussian,
+    SquashedGaussian,
+)
 from pgrobot.solvers import (
     CompatibleFisher,
     Constant,
@@ -79,49 +89,59 @@ def test_gauss_newton_is_the_hessian_of_the_divergence(actions: int) -> None:
         torch.testing.assert_close(product(v), grad(slope)(vector), rtol=1e-10, atol=1e-12)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A categorical distribution, with a tensor that no parameter moves."""
-
-    logits: Tensor
-    label: Tensor
-
-    def log_prob(self, action: Tensor) -> Tensor:
-        return self.logits.log_softmax(-1).gather(-1, action).squeeze(-1)
-
-    def kl(self, other: Self) -> Tensor:
-        mine, its = self.logits.log_softmax(-1), other.logits.log_softmax(-1)
-        return (mine.exp() * (mine - its)).sum(-1)
+FAMILIES: dict[str, Callable[[Tensor], Distribution]] = {
+    "gaussian": lambda x: Gaussian(x[:, :2], 0.3 * x[:, 2:4]),
+    "full": lambda x: FullCovarianceGaussian(x[:, :2], torch.diag_embed(x[:, 2:4].exp()) + _lower(x[:, 4:5])),
+    "squashed": lambda x: SquashedGaussian(Gaussian(x[:, :2], 0.3 * x[:, 2:4])),
+    "smooth": lambda x: SmoothGaussian(x[:, 4:6], Gaussian(x[:, :2] + x[:, 4:6], 0.3 * x[:, 2:4])),
+    "beta": lambda x: Beta(1.0 + x[:, :2].exp(), 1.0 + x[:, 2:4].exp()),
+    "categorical": Categorical,
+    "binned": lambda x: Binned(x.view(-1, 2, 3)),
+}
 
 
-pytree.register_dataclass(Choice)
+def _lower(x: Tensor) -> Tensor:
+    return torch.nn.functional.pad(x.unsqueeze(-1), (0, 1, 1, 0))
 
 
-class Softmax(Toy):
-    def __init__(self, rows: int, features: int, choices: int) -> None:
+class Family(Toy):
+    """A distribution whose tensors are functions of six numbers per row, linear in the parameters."""
+
+    def __init__(self, family: Callable[[Tensor], Distribution]) -> None:
+        self.family = family
         generator = torch.Generator().manual_seed(0)
-        self.design = torch.randn(rows, features, generator=generator, dtype=torch.float64)
-        self.shape = (features, choices)
-        self.vector = torch.randn(features * choices, generator=generator, dtype=torch.float64)
-        action = torch.randint(choices, (rows, 1), generator=generator)
-        reference = self._at(self.vector)
-        self.batch = make_batch(reference, action, torch.randn(rows, generator=generator).double())  # type: ignore[arg-type]
+        self.design = torch.randn(20, 3, generator=generator, dtype=torch.float64)
+        self.vector = 0.5 * torch.randn(18, generator=generator, dtype=torch.float64)
+        self.reference = self._at(self.vector)
+        action = self.reference.sample(generator)
+        advantage = torch.randn(20, generator=generator, dtype=torch.float64)
+        self.batch = make_batch(self.reference, action, advantage)
 
-    def _at(self, vector: Tensor) -> Choice:
-        return Choice(self.design @ vector.view(self.shape), torch.ones(self.design.shape[0]))
+    def _at(self, vector: Tensor) -> Distribution:
+        return self.family(self.design @ vector.view(3, 6))
 
-    def distribution(self, vector: Tensor, batch: Batch) -> Any:
+    def distribution(self, vector: Tensor, batch: Batch) -> Distribution:
         return self._at(vector)
 
 
-def test_any_distribution_that_knows_its_divergence() -> None:
-    """Softmax: M = diag(p) − ppᵀ on the logits."""
-    problem = Softmax(rows=30, features=3, choices=4)
-    jacobian = jacrev(lambda v: problem._at(v).logits)(problem.vector)  # [B, 4, P]
-    p = problem._at(problem.vector).logits.softmax(-1)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_any_distribution_that_knows_its_divergence(family: str) -> None:
+    """Every column is that of the dense Hessian of the mean divergence."""
+    problem = Family(FAMILIES[family])
+    dense = jacrev(grad(problem.kl))(problem.vector, problem.batch)
+    assert float(dense.norm()) > 0.1
+    ours = columns(gauss_newton(problem, problem.vector, problem.batch), 18)  # type: ignore[arg-type]
+    torch.testing.assert_close(ours, dense, rtol=1e-9, atol=1e-12)
+
+
+def test_softmax_in_closed_form() -> None:
+    """M = diag(p) − ppᵀ on the logits."""
+    problem = Family(Categorical)
+    jacobian = jacrev(lambda v: problem._at(v).logits)(problem.vector)  # type: ignore[attr-defined]
+    p = problem.reference.mean
     metric = torch.diag_embed(p) - p.unsqueeze(-1) * p.unsqueeze(-2)
-    dense = torch.einsum("bki,bkl,blj->ij", jacobian, metric, jacobian) / 30
-    ours = columns(gauss_newton(problem, problem.vector, problem.batch), 12)  # type: ignore[arg-type]
+    dense = torch.einsum("bki,bkl,blj->ij", jacobian, metric, jacobian) / 20
+    ours = columns(gauss_newton(problem, problem.vector, problem.batch), 18)  # type: ignore[arg-type]
     torch.testing.assert_close(ours, dense, rtol=1e-10, atol=1e-14)
 
 
