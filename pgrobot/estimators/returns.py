@@ -102,6 +102,6 @@ def n_step(
 
 def _first_of_piece(done: Tensor) -> Tensor:
     """The row at which each row's piece begins, ``[T, N]``."""
-    rows = torch.arange(done.shape[0]).unsqueeze(-1)
+    rows = torch.arange(done.shape[0], device=done.device).unsqueeze(-1)
     begins = torch.cat((torch.ones_like(done[:1]), done[:-1]))
     return torch.where(begins, rows, 0).cummax(0).values
