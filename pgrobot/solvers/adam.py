@@ -9,8 +9,6 @@ from torch import Tensor
 
 from pgrobot.solvers.optimizer import Moments
 
-__all__ = ["Adam", "Moments"]
-
 
 @dataclass(frozen=True)
 class Adam:
