@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
+import torch
+
 
 class Inline(Executor):
     """Runs what is submitted at once, in the calling thread."""
@@ -21,4 +23,7 @@ class Inline(Executor):
 
 def beside(cores: int) -> Executor:
     """One worker beside the calling thread if it may keep ``cores`` of at least two busy, else the thread itself."""
-    return ThreadPoolExecutor(max_workers=1) if cores > 1 else Inline()
+    if cores == 1:
+        return Inline()
+    # a thread asks for all cores unless told otherwise, whatever the thread that started it was told
+    return ThreadPoolExecutor(max_workers=1, initializer=torch.set_num_threads, initargs=(1,))

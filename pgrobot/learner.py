@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
-from pgrobot.batch import Batch, CriticBatch
+from pgrobot.baselines import NORMALISATIONS, Baseline
+from pgrobot.batch import Batch, CriticBatch, Sample
 from pgrobot.concurrency import beside
 from pgrobot.constraints import Constraint, measure
 from pgrobot.critics import MlpCritic
+from pgrobot.distributions import Distribution
+from pgrobot.estimators import discount_from_start, reads_log_ratio
 from pgrobot.objectives import Objective
 from pgrobot.policies import Policy
-from pgrobot.solvers import CriticProblem, FlatParameters, PolicyProblem, Problem, Report
-from pgrobot.types import Metrics, Multiplier, Rollout, State
+from pgrobot.solvers import (
+    CriticProblem,
+    ExponentialAverage,
+    FlatParameters,
+    PolicyProblem,
+    Problem,
+    Report,
+)
+from pgrobot.types import Metrics, Multiplier, Rollout, Signal, State
 
 T = TypeVar("T")
 
@@ -63,7 +75,12 @@ class Learner:
     Args:
         policy: the policy; its parameters become views of one flat vector.
         critic: predicts every column; likewise.
+        signals: what adds reward columns of its own to a rollout, in the order of the ``bonus/`` columns.
         estimator: advantages and targets of every column.
+        baseline: what the mixed returns are compared with.
+        normalisation: of the advantage: a name in ``NORMALISATIONS``.
+        state_discount: whether a step weighs γ^t, t steps into its episode, in the policy gradient.
+        average: of the policy's parameters over updates: the reference that distances are measured from.
         terms: the policy objective's terms by name.
         policy_solver: makes the solver that moves the policy.
         critic_solver: makes the solver that fits the critic.
@@ -82,7 +99,12 @@ class Learner:
         self,
         policy: Policy,
         critic: MlpCritic,
+        signals: Sequence[Signal],
         estimator: Estimator,
+        baseline: Baseline,
+        normalisation: str,
+        state_discount: bool,
+        average: ExponentialAverage,
         terms: Mapping[str, Objective],
         policy_solver: SolverFactory,
         critic_solver: SolverFactory,
@@ -100,13 +122,17 @@ class Learner:
         self.critic = critic
         self.multiplier = multiplier
         self.constraints = tuple(constraints)
+        self._signals = tuple(signals)
         self._estimator = estimator
+        self._baseline = baseline
+        self._normalised = NORMALISATIONS[normalisation]
         self._policy_vector = FlatParameters(policy)
         self._critic_vector = FlatParameters(critic)
+        self._average = average
+        self._averaged = average.initial(self._policy_vector.vector)
+        self._problem = PolicyProblem(policy, self._policy_vector, terms)
         self._policy_solver = policy_solver(
-            vector=self._policy_vector.vector,
-            problem=PolicyProblem(policy, self._policy_vector, terms),
-            generator=streams["policy"],
+            vector=self._policy_vector.vector, problem=self._problem, generator=streams["policy"]
         )
         self._critic_solver = critic_solver(
             vector=self._critic_vector.vector,
@@ -117,6 +143,7 @@ class Learner:
         self._costs = slice(1, 1 + len(self.constraints))
         self._discount = torch.tensor([discounts[name.split("/")[0]] for name in columns])
         self._cost_discount = discounts["cost"]
+        self._state_discount = discounts["reward"] if state_discount else 1.0
         self._passes = passes
         self._iterations = iterations
         self._max_episode_steps = max_episode_steps
@@ -128,25 +155,16 @@ class Learner:
         """Learn from one rollout; returns the iteration's metrics."""
         for solver in (self._policy_solver, self._critic_solver):
             solver.anneal(self._updates / self._iterations)
+        for signal in self._signals:
+            rollout = signal(rollout)
         metrics = self._price(rollout)
-        reference, _ = self.policy(rollout.obs, rollout.carry, rollout.episode_start)
-        log_ratio = reference.log_prob(rollout.action) - rollout.log_prob
-        self.critic.rescale(self._estimate(rollout, log_ratio)[1])
+        reference = self._reference(rollout)
+        self.critic.rescale(self._estimate(rollout)[1])
         for index in range(self._passes):
-            advantage, target = self._estimate(rollout, log_ratio)
+            advantage, target, value = self._estimate(rollout)
             if index == 0:
-                metrics |= _explained_variance(advantage, target, rollout.columns)
-            cost_advantage = advantage[..., self._costs]
-            batch = Batch(
-                obs=rollout.obs,
-                carry=rollout.carry,
-                episode_start=rollout.episode_start,
-                action=rollout.action,
-                log_prob=rollout.log_prob,
-                reference=reference,
-                advantage=_standardised(self.multiplier.mix(advantage)),
-                cost_advantage=cost_advantage - cost_advantage.mean((0, 1)),
-            )
+                metrics |= _explained_variance(target, value, rollout.columns)
+            batch = self._batch(rollout, reference, advantage, value)
             # The two problems share nothing, so the critic is fitted beside the policy.
             fit = self._beside.submit(self._critic_solver.solve, _rows(CriticBatch(rollout.obs, target)))
             try:
@@ -156,14 +174,62 @@ class Learner:
             metrics |= _numbers(policy_report) | _numbers(critic_report)
             if stop:
                 break
-        self.policy.merge(rollout.obs)
-        self.critic.merge(rollout.obs)
+        self._problem.adapt(metrics["policy/kl"])
+        for part in (self.policy, self.critic):
+            part.merge(rollout.obs)
+        for signal in self._signals:
+            metrics |= signal.fit(rollout)
         self._updates += 1
         return metrics | {
             "policy/std": float(reference.std.mean()),
             "policy/learning_rate": self._policy_solver.rate,
             "critic/learning_rate": self._critic_solver.rate,
         }
+
+    def _reference(self, rollout: Rollout) -> Distribution:
+        """The averaged policy on the rollout: with a decay of zero the policy itself."""
+        self._averaged = self._average.step(self._averaged, self._policy_vector.vector)
+        arguments = (rollout.obs, rollout.carry, rollout.episode_start)
+        parameters = self._policy_vector.views(self._averaged[0])
+        reference: Distribution = functional_call(self.policy, parameters, arguments)[0]
+        return reference
+
+    def _batch(self, rollout: Rollout, reference: Distribution, advantage: Tensor, value: Tensor) -> Batch:
+        """What the policy learns from, ``[T, N]``: the mixed advantages over the baseline, normalised."""
+        cost_advantage = advantage[..., self._costs]
+        batch = Batch(
+            obs=rollout.obs,
+            carry=rollout.carry,
+            episode_start=rollout.episode_start,
+            action=rollout.action,
+            log_prob=rollout.log_prob,
+            reference=reference,
+            advantage=self.multiplier.mix(advantage),
+            cost_advantage=cost_advantage - cost_advantage.mean((0, 1)),
+            control=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
+        )
+        age = rollout.telemetry["age"]
+        controlled = self._baseline(
+            Sample(
+                obs=rollout.obs,
+                action=rollout.action,
+                reference=reference,
+                done=rollout.done,
+                age=age,
+                returns=self.multiplier.mix(advantage + value),
+                advantage=batch.advantage,
+                score_norm=lambda: self._problem.score_norm(self._policy_vector.vector, _rows(batch)).view_as(
+                    age
+                ),
+            )
+        )
+        normalised, scale = self._normalised(controlled.advantage)
+        weight = discount_from_start(age, self._state_discount)
+        return replace(
+            batch,
+            advantage=normalised * weight,
+            control=controlled.control * (weight / scale).unsqueeze(-1),
+        )
 
     def _price(self, rollout: Rollout) -> Metrics:
         """Measure every budget on this rollout and let the multiplier move on the excess."""
@@ -176,14 +242,15 @@ class Learner:
             self._cost_discount,
             self._max_episode_steps,
         )
+        self._problem.slack = self._budgets - measured
         metrics = self.multiplier.update(measured - self._budgets)
         for constraint, value in zip(self.constraints, measured.tolist(), strict=True):
             metrics[f"cost/{constraint.name}/mean"] = value
             metrics[f"cost/{constraint.name}/budget"] = constraint.budget
         return metrics
 
-    def _estimate(self, rollout: Rollout, log_ratio: Tensor) -> tuple[Tensor, Tensor]:
-        """Advantages and targets ``[T, N, C]`` under the present critic.
+    def _estimate(self, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor]:
+        """Advantages and targets under the present policy and critic, and the values they start from, ``[T, N, C]``.
 
         The successor of a step is the next row's observation, except where the row is its episode's or the
         rollout's last: only there the critic is asked for the true successor.
@@ -194,18 +261,26 @@ class Learner:
         last[-1] = True
         next_value = torch.cat((value[1:], value[-1:]))
         next_value[last] = self.critic.value({name: obs[last] for name, obs in rollout.next_obs.items()})
-        return self._estimator(
+        log_ratio = torch.zeros_like(rollout.log_prob)
+        if reads_log_ratio(self._estimator):
+            policy, _ = self.policy(rollout.obs, rollout.carry, rollout.episode_start)
+            log_ratio = policy.log_prob(rollout.action) - rollout.log_prob
+        advantage, target = self._estimator(
             rollout.reward, value, next_value, rollout.terminated, done, log_ratio, discount=self._discount
         )
+        return advantage, target, value
 
     def state_dict(self) -> State:
-        """Parameters, normalisers, moments, multipliers, shuffles and the number of updates."""
+        """Parameters, normalisers, averages, moments, multipliers, weights, signals, shuffles, number of updates."""
         return {
             "policy": _tensors(self.policy),
             "critic": _tensors(self.critic),
             "policy_solver": self._policy_solver.state_dict(),
             "critic_solver": self._critic_solver.state_dict(),
+            "average": [tensor.clone() for tensor in self._averaged],
+            "weights": self._problem.weights.clone(),
             "multiplier": self.multiplier.state_dict(),
+            "signals": [signal.state_dict() for signal in self._signals],
             "updates": self._updates,
         }
 
@@ -215,7 +290,12 @@ class Learner:
         self.critic.load_state_dict(state["critic"])
         self._policy_solver.load_state_dict(state["policy_solver"])
         self._critic_solver.load_state_dict(state["critic_solver"])
+        average, weight = (tensor.clone() for tensor in state["average"])
+        self._averaged = average, weight
+        self._problem.weights.copy_(state["weights"])
         self.multiplier.load_state_dict(state["multiplier"])
+        for signal, saved in zip(self._signals, state["signals"], strict=True):
+            signal.load_state_dict(saved)
         self._updates = state["updates"]
 
 
@@ -225,14 +305,9 @@ def _rows(batch: T) -> T:
     return rows
 
 
-def _standardised(advantage: Tensor) -> Tensor:
-    """Centre and scale the mixed advantage as a whole: what reward and costs weigh against each other stays."""
-    return (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-12)
-
-
-def _explained_variance(advantage: Tensor, target: Tensor, columns: Sequence[str]) -> Metrics:
+def _explained_variance(target: Tensor, value: Tensor, columns: Sequence[str]) -> Metrics:
     """Share of each column's target variance that the critic predicted before it was fitted to it."""
-    residual = advantage.var((0, 1), correction=0)  # target − value
+    residual = (target - value).var((0, 1), correction=0)
     variance = target.var((0, 1), correction=0).clamp(min=1e-12)
     explained = (1.0 - residual / variance).tolist()
     return {

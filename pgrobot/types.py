@@ -108,6 +108,28 @@ class Collector(Protocol):
     def load_state_dict(self, state: State) -> None: ...
 
 
+class Signal(Protocol):
+    """A reward of its own making, such as a curiosity bonus: one more column in every rollout.
+
+    Attributes:
+        column: the column's name, ``bonus/<name>``.
+    """
+
+    column: str
+
+    def __call__(self, rollout: Rollout) -> Rollout:
+        """Return the rollout with the column appended."""
+        ...
+
+    def fit(self, rollout: Rollout) -> Metrics:
+        """Learn from the rollout, after the policy has."""
+        ...
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
 class Diagnostic(Protocol):
     """Reads learners and rollouts and returns metrics; never writes to either."""
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
+from pgrobot.baselines import Baseline, Value
 from pgrobot.collectors import SimulationCollector
 from pgrobot.constraints import Constraint, CostColumns, Unconstrained
 from pgrobot.critics import MlpCritic
@@ -18,8 +19,8 @@ from pgrobot.learner import Learner
 from pgrobot.objectives import ClippedRatio, Entropy, Objective
 from pgrobot.policies import GaussianPolicy
 from pgrobot.randomness import stream
-from pgrobot.solvers import Adam, Constant, MinibatchSolver
-from pgrobot.types import EnvironmentSpec, Multiplier, Observation, State, Step
+from pgrobot.solvers import Adam, Constant, ExponentialAverage, MinibatchSolver
+from pgrobot.types import EnvironmentSpec, Multiplier, Observation, Signal, State, Step
 
 
 class TargetWorld:
@@ -131,12 +132,21 @@ def make(
     cores: int = 1,
     target_kl: float = math.inf,
     constraint: Constraint = ABOVE,
-    discounts: Mapping[str, float] = MappingProxyType({"reward": 0.9, "cost": 0.9}),
+    discounts: Mapping[str, float] = MappingProxyType({"reward": 0.9, "cost": 0.9, "bonus": 0.9}),
+    signals: Sequence[Signal] = (),
+    baseline: Baseline = Value(),  # noqa: B008, frozen and empty
+    normalisation: str = "standardised",
+    state_discount: bool = False,
+    decay: float = 0.0,
 ) -> tuple[SimulationCollector, Learner]:
     """A collector and a learner of PPO in that world."""
     spec = environment.spec
     constraints = (constraint,) if spec.costs else ()
-    columns = ("reward", *(f"cost/{name}" for name in spec.costs))
+    columns = (
+        "reward",
+        *(f"cost/{name}" for name in spec.costs),
+        *(signal.column for signal in signals),
+    )
     policy, critic = make_policy(seed=seed), make_critic(columns, seed=seed)
     collector = SimulationCollector(
         environment, policy, CostColumns(constraints, spec.num_envs), horizon, stream(seed, "noise"), "robot"
@@ -158,7 +168,12 @@ def make(
     learner = Learner(
         policy=policy,
         critic=critic,
+        signals=signals,
         estimator=functools.partial(gae, lam=0.95),
+        baseline=baseline,
+        normalisation=normalisation,
+        state_discount=state_discount,
+        average=ExponentialAverage(decay),
         terms=terms or {"surrogate": ClippedRatio(1.0, 0.2), "entropy": Entropy(0.0)},
         policy_solver=solver("gradient/policy_norm"),
         critic_solver=solver("gradient/critic_norm"),

@@ -60,26 +60,40 @@ def build(cfg: DictConfig, threads: int) -> Program:
         generator=stream(cfg.seed, "action_noise"),
         learner=LEARNER,
     )
+    signals = [
+        make(
+            observation=spec.observation,
+            actions=len(spec.actuators),
+            generator=stream(cfg.seed, f"signal/{name}"),
+        )
+        for name, make in construct(cfg, "signal").items()
+    ]
+    columns = (*collector.columns, *(signal.column for signal in signals))
     algorithm = construct(cfg, "algorithm")
     rows = cfg.num_envs * cfg.horizon
     iterations = math.ceil(cfg.total_steps / rows)
     learner = Learner(
         policy=policy,
         critic=construct(cfg, "critic")(
-            observation=spec.observation, columns=collector.columns, generator=stream(cfg.seed, "critic")
+            observation=spec.observation, columns=columns, generator=stream(cfg.seed, "critic")
         ),
+        signals=signals,
         estimator=algorithm["estimator"],
+        baseline=algorithm["baseline"],
+        normalisation=algorithm["normalisation"],
+        state_discount=algorithm["state_discount"],
+        average=algorithm["average"],
         terms=algorithm["objective"],
         policy_solver=algorithm["policy_solver"],
         critic_solver=algorithm["critic_solver"],
         constraints=constraints,
         multiplier=construct(cfg, "multiplier")(
             constraints=constraints,
-            columns=collector.columns,
+            columns=columns,
             gamma=algorithm["discounts"]["cost"],
             max_episode_steps=spec.max_episode_steps,
         ),
-        columns=collector.columns,
+        columns=columns,
         discounts=algorithm["discounts"],
         passes=algorithm["passes"],
         iterations=iterations,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from pgrobot.baselines import NORMALISATIONS
 from pgrobot.constraints import UNITS
 from pgrobot.errors import PgrobotError, nearest
 
@@ -140,6 +141,9 @@ RULES: Mapping[str, Rule] = {
     "policy.hidden.*": whole(1),
     "critic.hidden.*": whole(1),
     "algorithm.passes": whole(1),
+    "algorithm.state_discount": of_type(bool, "true or false"),
+    "algorithm.normalisation": one_of(*NORMALISATIONS),
+    "algorithm.average.decay": decay,
     "algorithm.discounts.*": real(0.0, 1.0),
     "algorithm.estimator.*lam": real(0.0, 1.0),
     "*.estimator.n": whole(1),

@@ -21,8 +21,8 @@ from pgrobot.errors import PgrobotError, in_a_sentence, nearest
 ROOMS = tuple(
     f"pgrobot.{room}"
     for room in (
-        "collectors", "constraints", "critics", "diagnostics", "envs", "estimators", "learner", "objectives",
-        "policies", "signals", "simulation", "solvers", "tracking",
+        "baselines", "collectors", "constraints", "critics", "diagnostics", "envs", "estimators", "laboratory",
+        "learner", "objectives", "policies", "signals", "simulation", "solvers", "tracking",
     )
 )  # fmt: skip
 WORDS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")

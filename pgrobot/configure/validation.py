@@ -15,17 +15,31 @@ from pgrobot.configure.targets import WORDS, annotated_rules, check_arguments, c
 from pgrobot.errors import PgrobotError, nearest
 
 # What a config consists of: one node per group, and the keys that the table of rules knows.
-SECTIONS = ("task", "constraint", "multiplier", "policy", "critic", "algorithm", "tracker")
+SECTIONS = ("task", "constraint", "signal", "multiplier", "policy", "critic", "algorithm", "tracker")
 KEYS = frozenset({*SECTIONS, *(pattern.split(".")[0] for pattern in RULES if not pattern.startswith("*"))})
 # What the nodes without a `_target_`, whose signature would tell, consist of.
 CONSTRAINT = ("cost", "budget", "unit", "limit")
-ALGORITHM = ("name", "estimator", "objective", "discounts", "passes", "policy_solver", "critic_solver")
+ALGORITHM = (
+    "name",
+    "estimator",
+    "baseline",
+    "normalisation",
+    "state_discount",
+    "objective",
+    "average",
+    "discounts",
+    "passes",
+    "policy_solver",
+    "critic_solver",
+)
 # Nodes that consist of keys, which a single value would wipe out, each with a key that may have been meant.
 NODES = {
     "checkpoint": "every",
     "evaluation": "episodes",
     "constraint.*.cost": "_target_",
     "algorithm.estimator": "lam",
+    "algorithm.baseline": "_target_",
+    "algorithm.average": "decay",
     "algorithm.discounts": "reward",
     "algorithm.objective": "surrogate",
     "algorithm.objective.*": "weight",

@@ -14,6 +14,11 @@ An episode, or what of it lies in the rollout, is a *piece*. No piece reads anot
 or by the rollout's end goes on as ``next_value`` of its last step; one that terminated is worth nothing more.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 from pgrobot.estimators.discounting import discount_from_start
 from pgrobot.estimators.gae import gae, td_lambda
 from pgrobot.estimators.returns import monte_carlo, n_step
@@ -25,8 +30,16 @@ __all__ = [
     "gae",
     "monte_carlo",
     "n_step",
+    "reads_log_ratio",
     "reverse_scan",
     "td_lambda",
     "vtrace",
     "window_scan",
 ]
+
+_ON_POLICY = (gae, monte_carlo, n_step, td_lambda)
+
+
+def reads_log_ratio(estimator: Callable[..., Any]) -> bool:
+    """Whether an estimator, its own parameters bound or not, may read ``log_ratio``: whoever does not is spared it."""
+    return getattr(estimator, "func", estimator) not in _ON_POLICY

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
+from torch.func import functional_call, grad, vmap
 
 from pgrobot.batch import Batch, CriticBatch
 from pgrobot.critics import MlpCritic
@@ -21,6 +21,8 @@ from pgrobot.policies import Policy
 from pgrobot.solvers.parameters import FlatParameters
 
 Report = dict[str, Tensor]  # scalar metrics by name
+
+_SCORES_AT_ONCE = 256  # rows whose gradients are held in memory together
 
 
 class Problem(Protocol):
@@ -77,6 +79,18 @@ class PolicyProblem:
             for weight, term in zip(self.weights.tolist(), self._terms.values(), strict=True)
         ]
         self.weights.copy_(torch.tensor(adapted, dtype=torch.float64))
+
+    def score_norm(self, vector: Tensor, batch: Batch) -> Tensor:
+        """``‖∇ log π(a|s)‖²`` of every row in all parameters, ``[B]``."""
+
+        def log_prob(vector: Tensor, row: Batch) -> Tensor:
+            return self.distribution(vector, row).log_prob(row.action)
+
+        def squared(row: Batch) -> Tensor:
+            return grad(log_prob)(vector, row).square().sum()
+
+        norms: Tensor = vmap(squared, chunk_size=_SCORES_AT_ONCE)(batch)
+        return norms
 
     def kl(self, vector: Tensor, batch: Batch) -> Tensor:
         """Mean KL(reference ‖ policy at ``vector``) in nats, a scalar."""

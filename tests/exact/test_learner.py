@@ -43,7 +43,7 @@ def test_truncation_keeps_the_value_of_the_true_successor_and_termination_does_n
     assert rollout.truncated.any()
     learner.update(rollout)  # a critic that predicts something
     learner._estimator.keywords["lam"] = 0.0
-    advantage, _ = learner._estimate(rollout, torch.zeros(rollout.log_prob.shape))
+    advantage, _, _ = learner._estimate(rollout)
     with torch.no_grad():
         value, successor = learner.critic.value(rollout.obs), learner.critic.value(rollout.next_obs)
     alive = (~rollout.terminated).unsqueeze(-1)
@@ -86,12 +86,12 @@ def test_a_pass_beyond_the_target_kl_is_the_last() -> None:
 
 def test_every_pass_learns_from_advantages_of_the_present_critic(monkeypatch: pytest.MonkeyPatch) -> None:
     rollout, learner = collected()
-    estimates: list[tuple[torch.Tensor, torch.Tensor]] = []
+    estimates: list[tuple[torch.Tensor, ...]] = []
     targets: list[torch.Tensor] = []
     estimate = learner._estimate
     solve_policy, solve_critic = learner._policy_solver.solve, learner._critic_solver.solve
 
-    def noted(*arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def noted(*arguments: Any) -> tuple[torch.Tensor, ...]:
         estimates.append(estimate(*arguments))
         return estimates[-1]
 
@@ -124,7 +124,7 @@ def test_reward_and_costs_have_discounts_of_their_own() -> None:
     )
     rollout = collector.collect()["robot"]
     learner._estimator.keywords["lam"] = 1.0
-    _, target = learner._estimate(rollout, torch.zeros(rollout.log_prob.shape))
+    _, target, _ = learner._estimate(rollout)
     episodes = rollout.reward.view(
         2, 8, 4, 2
     )  # two whole episodes of eight steps in each of four environments

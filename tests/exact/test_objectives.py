@@ -42,6 +42,7 @@ def policy_problem(terms: dict = TERMS) -> tuple[PolicyProblem, Tensor, Batch]:
         reference=Gaussian(acted.mean.clone(), acted.log_std.clone()),
         advantage=draw(40),
         cost_advantage=draw(40, 3),
+        control=torch.zeros(40, 0),
     )
     problem = PolicyProblem(policy, parameters, terms)
     return problem, parameters.vector.clone(), batch
@@ -157,6 +158,7 @@ def test_gaussian_bandit_meets_its_closed_form(mu: float, log_sigma: float) -> N
         reference=acted,
         advantage=-((action[:, 0] - target) ** 2) * weights * 12,  # the term averages over rows
         cost_advantage=zeros,
+        control=zeros,
     )
     gradient = grad(lambda v: ClippedRatio(1.0, 0.2)(gaussian(v), batch)[0])(theta)
     expected = torch.tensor([-2 * (mu - target), -2 * np.exp(2 * log_sigma)], dtype=torch.float64)

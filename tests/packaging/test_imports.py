@@ -18,6 +18,7 @@ FLOORS = (
     ("types", "normalizer"),
     ("batch", "files", "mlp"),
     (
+        "baselines",
         "estimators",
         "objectives",
         "constraints",
@@ -32,7 +33,7 @@ FLOORS = (
     ("learner",),
     ("loop",),
     ("configure",),
-    ("run", "help"),
+    ("run", "help", "laboratory"),
     ("sweep",),
     ("api",),
     ("cli",),

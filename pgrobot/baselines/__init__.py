@@ -1,0 +1,7 @@
+"""Baselines and control variates: what is taken from the returns to lower the variance of the policy gradient."""
+
+from pgrobot.baselines.baseline import Baseline, Controlled
+from pgrobot.baselines.normalisation import NORMALISATIONS
+from pgrobot.baselines.value import Value
+
+__all__ = ["NORMALISATIONS", "Baseline", "Controlled", "Value"]

@@ -1,0 +1,24 @@
+"""What a baseline is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from pgrobot.batch import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """What is left of the returns once the baseline is taken out."""
+
+    advantage: Tensor  # [T, N]
+    control: Tensor  # what the objective has to add back in expectation, [T, N, W]; width 0: nothing
+
+
+class Baseline(Protocol):
+    """Takes from every return what can be known without it."""
+
+    def __call__(self, sample: Sample) -> Controlled: ...
