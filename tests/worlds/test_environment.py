@@ -177,7 +177,7 @@ def test_a_cost_is_a_column_of_the_tables() -> None:
 def test_linear_dynamics_and_a_quadratic_cost() -> None:
     environment = make("lqg", 400)
     state = environment.reset()["policy"]
-    assert np.abs(state.std(0) - 1.0).max() < 0.2
+    np.testing.assert_allclose(state.std(0), [1.0, 0.5], rtol=0.15)
     action = np.random.default_rng(0).standard_normal((400, 1))
     step = environment.step(action)
     lqr = LQR(**options("lqg"))
