@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pgrobot.errors import PgrobotError, nearest
-from pgrobot.mlp import mlp
+from pgrobot.mlp import Block, Norm, mlp
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
 
 
@@ -23,9 +23,11 @@ class MlpCritic(nn.Module):
         activation: see ``pgrobot.mlp.ACTIVATIONS``.
         observation_clip: bound on normalised observations.
         generator: random stream of the weights.
+        block: see ``pgrobot.mlp.mlp``.
+        norm: see ``pgrobot.mlp.mlp``.
 
     Raises:
-        PgrobotError: the task has no such observation group.
+        PgrobotError: the task has no such observation group, or the network cannot be built.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class MlpCritic(nn.Module):
         activation: str,
         observation_clip: float,
         generator: torch.Generator,
+        block: Block = "plain",
+        norm: Norm = "none",
     ) -> None:
         super().__init__()
         if group not in observation:
@@ -47,7 +51,8 @@ class MlpCritic(nn.Module):
         self.normalizer = ObservationNormalizer(observation[group], observation_clip)
         self.scaler = ColumnScaler(len(columns))
         # Zero output: before the first fit no column has a value, whatever its unit.
-        self.trunk = mlp((observation[group], *hidden, len(columns)), activation, 0.0, generator)
+        sizes = (observation[group], *hidden, len(columns))
+        self.trunk = mlp(sizes, activation, 0.0, generator, block, norm)
 
     def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Predict ``[…, C]`` in units of the columns' deviations: what is fitted."""

@@ -33,9 +33,9 @@ class Binned:
     @property
     def centres(self) -> Tensor:
         """Values of the bins, ``[B]``."""
-        return torch.linspace(
-            -1.0, 1.0, self.logits.shape[-1], dtype=self.logits.dtype, device=self.logits.device
-        )
+        last = self.logits.shape[-1] - 1
+        index = torch.arange(last + 1, dtype=self.logits.dtype, device=self.logits.device)
+        return (2.0 * index - last) / last  # symmetric to the last bit: the middle one is zero
 
     def sample(self, generator: torch.Generator) -> Tensor:
         return self.centres[self.bins.sample(generator).argmax(-1)]

@@ -48,7 +48,8 @@ class FullCovarianceGaussian:
 
     def _log_volume(self) -> Tensor:
         """``log det L``, ``[…]``."""
-        return self.cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        identity = torch.eye(self.mean.shape[-1], dtype=self.mean.dtype, device=self.mean.device)
+        return (self.cholesky * identity).sum(-1).log().sum(-1)
 
 
 pytree.register_dataclass(FullCovarianceGaussian)

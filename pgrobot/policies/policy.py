@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from pgrobot.distributions import Distribution
+from pgrobot.normalizer import ObservationNormalizer
+
+# Gain of a policy's last layer: small, so that it starts near the middle of every actuator's range.
+OUTPUT_GAIN = 0.01
 
 
 class Policy(nn.Module):
@@ -36,3 +40,21 @@ class Policy(nn.Module):
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         """Merge observations ``[…, D]`` into the normalisers, after the update that learnt from them."""
         raise NotImplementedError
+
+
+class NormalizedPolicy(Policy):
+    """Reads the observation group ``policy``, normalised by what was observed so far, and remembers nothing.
+
+    Args:
+        observation: width of each observation group.
+        observation_clip: bound on normalised observations.
+    """
+
+    carry_size = 0
+
+    def __init__(self, observation: Mapping[str, int], observation_clip: float) -> None:
+        super().__init__()
+        self.normalizer = ObservationNormalizer(observation["policy"], observation_clip)
+
+    def merge(self, obs: Mapping[str, Tensor]) -> None:
+        self.normalizer.merge(obs["policy"])

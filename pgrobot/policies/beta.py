@@ -1,0 +1,73 @@
+"""A policy that ends where the actuators end: a Beta distribution over their range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from pgrobot.distributions import Beta
+from pgrobot.errors import PgrobotError
+from pgrobot.mlp import Block, Norm, mlp
+from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
+
+
+class BetaPolicy(NormalizedPolicy):
+    """Independent Beta variables on [−1, 1] (Chou, Maturana and Scherer 2017): no probability is clipped away.
+
+    α and β are ``low + softplus(·)`` of two outputs of one multilayer perceptron, up to ``high``, which passes no
+    gradient when it is reached.
+
+    Args:
+        observation: width of each observation group.
+        actions: number of actions ``A``.
+        hidden: widths of the hidden layers.
+        activation: see ``pgrobot.mlp.ACTIVATIONS``.
+        concentration: α and β that every state starts near; 1.5 is a deviation of half the actuator's half-range.
+        concentration_bounds: ``low`` and ``high``; one and above has a single mode.
+        observation_clip: bound on normalised observations.
+        generator: random stream of the weights.
+        block: see ``pgrobot.mlp.mlp``.
+        norm: see ``pgrobot.mlp.mlp``.
+
+    Raises:
+        PgrobotError: the concentration lies outside its bounds, those begin below one, or the network cannot be built.
+    """
+
+    def __init__(
+        self,
+        observation: Mapping[str, int],
+        actions: int,
+        hidden: Sequence[int],
+        activation: str,
+        concentration: float,
+        concentration_bounds: tuple[float, float],
+        observation_clip: float,
+        generator: torch.Generator,
+        block: Block = "plain",
+        norm: Norm = "none",
+    ) -> None:
+        super().__init__(observation, observation_clip)
+        low, high = concentration_bounds
+        if low < 1.0:
+            raise PgrobotError(f"policy.concentration_bounds begin at {low}, which is less than 1")
+        if not low < concentration < high:
+            raise PgrobotError(
+                f"policy.concentration is {concentration}, "
+                f"which does not lie inside policy.concentration_bounds [{low}, {high}]"
+            )
+        self.concentration_bounds = (low, high)
+        sizes = (observation["policy"], *hidden, 2 * actions)
+        self.network = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)
+        with torch.no_grad():
+            self.network[-1].bias.fill_(math.log(math.expm1(concentration - low)))
+
+    def forward(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> tuple[Beta, Tensor]:
+        del episode_start
+        low, high = self.concentration_bounds
+        outputs = self.network(self.normalizer(obs["policy"]))
+        alpha, beta = (low + softplus(outputs)).clamp(max=high).chunk(2, -1)
+        return Beta(alpha, beta), carry

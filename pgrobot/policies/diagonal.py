@@ -1,0 +1,75 @@
+"""What the Gaussian policies share: a network for the mean, and a deviation that does not depend on the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pgrobot.distributions import Gaussian
+from pgrobot.errors import PgrobotError
+from pgrobot.mlp import Block, Norm, mlp
+from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
+
+
+class DiagonalPolicy(NormalizedPolicy):
+    """Owns a diagonal Gaussian; what becomes of it is for the policies below to say.
+
+    The log-deviation is clamped to its bounds where it is used, so it can neither collapse nor explode, and a
+    bound that is reached passes no gradient.
+
+    Args:
+        observation: width of each observation group.
+        actions: number of actions ``A``.
+        hidden: widths of the hidden layers.
+        activation: see ``pgrobot.mlp.ACTIVATIONS``.
+        log_std: initial log-deviation, in policy units.
+        log_std_bounds: least and greatest log-deviation.
+        observation_clip: bound on normalised observations.
+        generator: random stream of the weights.
+        block: see ``pgrobot.mlp.mlp``.
+        norm: see ``pgrobot.mlp.mlp``.
+
+    Raises:
+        PgrobotError: the initial log-deviation lies outside its bounds, or the network cannot be built.
+    """
+
+    def __init__(
+        self,
+        observation: Mapping[str, int],
+        actions: int,
+        hidden: Sequence[int],
+        activation: str,
+        log_std: float,
+        log_std_bounds: tuple[float, float],
+        observation_clip: float,
+        generator: torch.Generator,
+        block: Block = "plain",
+        norm: Norm = "none",
+    ) -> None:
+        super().__init__(observation, observation_clip)
+        self.log_std_bounds = checked_bounds(log_std, log_std_bounds)
+        sizes = (observation["policy"], *hidden, actions)
+        self.mean = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)
+        self.log_std = nn.Parameter(torch.full((actions,), float(log_std)))
+
+    def gaussian(self, obs: Mapping[str, Tensor]) -> Gaussian:
+        """The diagonal Gaussian at observations ``[…, D]``."""
+        mean = self.mean(self.normalizer(obs["policy"]))
+        log_std = self.log_std.clamp(*self.log_std_bounds)
+        return Gaussian(mean, log_std.expand_as(mean))
+
+
+def checked_bounds(log_std: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the bounds of a log-deviation that starts at ``log_std``.
+
+    Raises:
+        PgrobotError: it does not lie inside them.
+    """
+    low, high = bounds
+    if not low < log_std < high:
+        raise PgrobotError(
+            f"policy.log_std is {log_std}, which does not lie inside policy.log_std_bounds [{low}, {high}]"
+        )
+    return low, high

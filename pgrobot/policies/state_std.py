@@ -1,0 +1,60 @@
+"""A Gaussian policy that knows where to be careful: its deviation depends on the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from pgrobot.distributions import Gaussian
+from pgrobot.mlp import Block, Norm, mlp
+from pgrobot.policies.diagonal import checked_bounds
+from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
+
+
+class StateStdPolicy(NormalizedPolicy):
+    """Diagonal Gaussian whose mean and log-deviation are two outputs of one multilayer perceptron.
+
+    Args:
+        observation: width of each observation group.
+        actions: number of actions ``A``.
+        hidden: widths of the hidden layers.
+        activation: see ``pgrobot.mlp.ACTIVATIONS``.
+        log_std: log-deviation that every state starts near, in policy units.
+        log_std_bounds: least and greatest log-deviation; one that is reached passes no gradient.
+        observation_clip: bound on normalised observations.
+        generator: random stream of the weights.
+        block: see ``pgrobot.mlp.mlp``.
+        norm: see ``pgrobot.mlp.mlp``.
+
+    Raises:
+        PgrobotError: the initial log-deviation lies outside its bounds, or the network cannot be built.
+    """
+
+    def __init__(
+        self,
+        observation: Mapping[str, int],
+        actions: int,
+        hidden: Sequence[int],
+        activation: str,
+        log_std: float,
+        log_std_bounds: tuple[float, float],
+        observation_clip: float,
+        generator: torch.Generator,
+        block: Block = "plain",
+        norm: Norm = "none",
+    ) -> None:
+        super().__init__(observation, observation_clip)
+        self.log_std_bounds = checked_bounds(log_std, log_std_bounds)
+        sizes = (observation["policy"], *hidden, 2 * actions)
+        self.network = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)
+        with torch.no_grad():
+            self.network[-1].bias[actions:] = log_std
+
+    def forward(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Gaussian, Tensor]:
+        del episode_start
+        mean, log_std = self.network(self.normalizer(obs["policy"])).chunk(2, -1)
+        return Gaussian(mean, log_std.clamp(*self.log_std_bounds)), carry
