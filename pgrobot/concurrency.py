@@ -6,8 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
-import torch
-
 
 class Inline(Executor):
     """Runs what is submitted at once, in the calling thread."""
@@ -25,5 +23,7 @@ def beside(cores: int) -> Executor:
     """One worker beside the calling thread if it may keep ``cores`` of at least two busy, else the thread itself."""
     if cores == 1:
         return Inline()
+    import torch._dynamo  # torch.func does at its first use, which two threads may not make at once
+
     # a thread asks for all cores unless told otherwise, whatever the thread that started it was told
     return ThreadPoolExecutor(max_workers=1, initializer=torch.set_num_threads, initargs=(1,))

@@ -8,12 +8,13 @@ config directories are searched after it: ``--config-dir`` and the variable ``PG
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
+import omegaconf
 from hydra import initialize_config_module
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
@@ -29,6 +30,23 @@ CONFIG_NAME = "train"
 CONFIG_PATH_VARIABLE = "PGROBOT_CONFIG_PATH"
 # Hydra 1.4 deprecates the argument that Hydra 1.3 warns about when it is missing.
 VERSION_BASE: dict[str, str] = {"version_base": "1.3"} if hydra.__version__.startswith("1.3") else {}
+
+
+def register_resolver(name: str, function: Callable[..., Any]) -> None:
+    """Make ``${name:…}`` a value in configs; a second call changes nothing."""
+    # The two names changed places: 2.4 deprecates the one of 2.3, where the other is an older function.
+    old = omegaconf.__version__.startswith("2.3")
+    register: Any = getattr(OmegaConf, "register_new_resolver" if old else "register_resolver")
+    register(name, function, replace=True)
+
+
+def _rows(num_envs: Any, horizon: Any) -> int:
+    """Rows of a rollout. What is no whole number is refused by the rule of its own key."""
+    whole = isinstance(num_envs, int) and isinstance(horizon, int)
+    return max(1, num_envs * horizon) if whole else 1
+
+
+register_resolver("pgrobot.rows", _rows)
 
 
 @contextmanager

@@ -46,6 +46,11 @@ NODES = {
     "algorithm.*_solver": "rate",
     "algorithm.*_solver.rate": "initial",
     "algorithm.*_solver.optimizer": "epsilon",
+    "algorithm.*_solver.step": "_target_",
+    "algorithm.*_solver.step.kl": "initial",
+    "algorithm.*_solver.step.rate": "initial",
+    "algorithm.*_solver.fisher": "_target_",
+    "algorithm.*_solver.acceptance": "_target_",
 }
 
 

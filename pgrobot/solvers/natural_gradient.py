@@ -47,8 +47,6 @@ class NaturalGradientSolver:
         acceptance: Acceptance,
         generator: torch.Generator,
     ) -> None:
-        import torch._dynamo  # noqa: F401 - torch.func does at its first use, which threads may not make at once
-
         self._vector = vector
         self._problem = problem
         self._fisher = fisher

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Any
 
-import omegaconf
-from omegaconf import OmegaConf
+from pgrobot.configure import register_resolver
 
 _LONGEST = 160  # file systems allow 255 bytes
 
@@ -28,7 +26,4 @@ def job_name(overrides: Sequence[str]) -> str:
 
 def register_resolvers() -> None:
     """Teach OmegaConf ``${pgrobot.job_name:…}``, which ``hydra.sweep.subdir`` is made with."""
-    # The two names changed places: 2.4 deprecates the one of 2.3, where the other is an older function.
-    old = omegaconf.__version__.startswith("2.3")
-    register: Any = getattr(OmegaConf, "register_new_resolver" if old else "register_resolver")
-    register("pgrobot.job_name", lambda overrides: job_name(list(overrides)), replace=True)
+    register_resolver("pgrobot.job_name", lambda overrides: job_name(list(overrides)))
