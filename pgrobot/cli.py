@@ -1,4 +1,4 @@
-"""The command ``pgrobot``: train, evaluate and look at sweeps."""
+"""The command ``pgrobot``: train, evaluate, look at sweeps, prove the mathematics."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ pgrobot trains robots under safety budgets.
   pgrobot train [key=value ...]     train the default robot under its budgets, or any other; pgrobot train --help
   pgrobot evaluate RUN              judge a run's best policy against its budgets; pgrobot evaluate --help
   pgrobot sweep DIR                 the table of a sweep's results (pgrobot train -m ... makes a sweep)
+  pgrobot exact [CHECK ...]         prove what trains on closed forms; pgrobot exact --list
 
 Start with: pgrobot train"""
 
@@ -33,7 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 and 143 say that a signal stopped it.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    verbs: dict[str, Callable[[list[str]], int]] = {"train": train, "evaluate": evaluate, "sweep": sweep}
+    verbs: dict[str, Callable[[list[str]], int]] = {
+        "train": train,
+        "evaluate": evaluate,
+        "sweep": sweep,
+        "exact": exact,
+    }
     if not words or words[0] in ("-h", "--help", "help"):
         print(USAGE)
         return 0
@@ -216,6 +222,27 @@ def sweep(words: list[str]) -> int:
 
     report(asked.directory, Console())
     return 0
+
+
+def exact(words: list[str]) -> int:
+    """``pgrobot exact``: exit status 0 only if every number is within its tolerance."""
+    parser = _Parser(
+        prog="pgrobot exact",
+        description="Compare what trains with closed forms, enumeration and identities in small worlds. "
+        "The exit status is 0 only if every number is within its tolerance.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("checks", nargs="*", help="which ones; all where none is named")
+    parser.add_argument("--list", action="store_true", help="say which checks there are, and what each shows")
+    asked = parser.parse_args(words)
+    from rich.console import Console
+
+    from pgrobot.laboratory.program import print_catalogue, run_checks
+
+    if asked.list:
+        print_catalogue(Console())
+        return 0
+    return 0 if run_checks(asked.checks, Console()) else 1
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,0 +1,318 @@
+"""Checks in a Markov decision process that is solved and enumerated: the policy gradient theorem, as it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import grad
+
+from pgrobot.estimators import discount_from_start
+from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble, estimate
+from pgrobot.laboratory.check import Outcome, compare
+from pgrobot.laboratory.worlds import Model, Process
+from pgrobot.learner import Estimator
+from pgrobot.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Every path of ``T`` steps, ``N`` of them, as a rollout.
+
+    Attributes:
+        state, action, successor: numbers of states and actions ``[T, N]``.
+        terminated: ``[T, N]`` bool; what follows within a path does not exist.
+        weight: the path's probability, times what its start counts, where its step exists, else zero ``[T, N]``.
+    """
+
+    state: Tensor
+    action: Tensor
+    successor: Tensor
+    terminated: Tensor
+    weight: Tensor
+
+
+def enumerate_paths(model: Model, start: Tensor, policy: Tensor, horizon: int) -> Paths:
+    """Follow every action and successor of positive probability for ``horizon`` steps.
+
+    Args:
+        model: the process.
+        start: what a path from each state counts ``[S]``.
+        policy: probabilities ``[S, A]``.
+        horizon: T; nothing is terminated there.
+    """
+    states, actions, _ = model.transition.shape
+    # a state of its own stands for the end of the episode: it pays nothing and leads to itself
+    ending = 1.0 - model.transition.sum(-1, keepdim=True)
+    table = torch.cat((model.transition, ending.where(ending > 1e-12, 0.0)), dim=-1)
+    over = torch.zeros(1, actions, states + 1, dtype=table.dtype)
+    over[0, 0, states] = 1.0
+    table = torch.cat((table, over))
+    act = torch.cat((policy, over[:, :, states]))
+    (state,) = torch.nonzero(start, as_tuple=True)
+    weight = start[state]
+    trace: list[tuple[Tensor, Tensor, Tensor]] = []  # state, action, successor, [n] each
+    for _ in range(horizon):
+        joint = weight[:, None, None] * act[state].unsqueeze(-1) * table[state]
+        parent, action, successor = torch.nonzero(joint, as_tuple=True)
+        trace = [(s[parent], a[parent], t[parent]) for s, a, t in trace]
+        trace.append((state[parent], action, successor))
+        state, weight = successor, joint[parent, action, successor]
+    visited, taken, reached = (torch.stack(column) for column in zip(*trace, strict=True))
+    exists = visited < states
+    return Paths(
+        state=visited.where(exists, 0),
+        action=taken,
+        successor=reached.where(reached < states, 0),
+        terminated=reached == states,
+        weight=weight * exists,
+    )
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A policy in a process, with every path of it.
+
+    Attributes:
+        apparatus: the policy.
+        model: the process.
+        obs: what is observed of each state ``[S, S]``.
+        policy: its probabilities ``[S, A]``.
+        paths: all of them.
+    """
+
+    apparatus: Apparatus
+    model: Model
+    obs: Tensor
+    policy: Tensor
+    paths: Paths
+
+    def gradient(self, weighted: Tensor) -> Tensor:
+        """The gradient that training ascends, of advantages ``[T, N]`` times what each row counts."""
+        paths = self.paths
+        # a surrogate is the mean over rows
+        advantage = (weighted * weighted.numel()).flatten()
+        action = self.apparatus.choices[paths.action.flatten()]
+        return self.apparatus.gradient(
+            self.apparatus.batch(self.obs[paths.state.flatten()], action, advantage)
+        )
+
+    def probabilities(self, vector: Tensor) -> Tensor:
+        """``π`` at any parameters ``[S, A]``."""
+        return self.apparatus.probabilities(vector, self.obs)
+
+
+def solve(
+    world: Process,
+    policy: PolicyFactory,
+    terms: Mapping[str, Objective],
+    horizon: int,
+    seed: int,
+    start: Callable[[Tensor], Tensor],
+) -> Solved:
+    """Take a policy with random parameters apart in a process; ``start`` weighs first states, given the policy."""
+    apparatus = assemble(world, policy, terms, seed)
+    obs = torch.eye(len(world.model.start), dtype=torch.float64)
+    probabilities = apparatus.probabilities(apparatus.vector, obs)
+    paths = enumerate_paths(world.model, start(probabilities), probabilities, horizon)
+    return Solved(apparatus, world.model, obs, probabilities, paths)
+
+
+def at_limit(paths: Paths) -> Tensor:
+    """The last step of every path, ``[T, N]`` bool."""
+    last = torch.zeros_like(paths.terminated)
+    last[-1] = True
+    return last
+
+
+@dataclass(frozen=True)
+class EnumeratedGradient:
+    """Summed over every path, each estimator gives every surrogate the gradient of the closed-form return.
+
+    With γ^t (inherent in the full return, a factor of the return to go) it is the gradient of the discounted return;
+    without, it is what later steps count as much as early ones: ``Σ_t E[Σ_a ∇π(a|s_t) Q(s_t, a)]``.
+
+    Attributes:
+        world: a process.
+        policy: a discrete one with as many choices.
+        full_return: an estimator that credits every action with the whole return.
+        estimators: by name, those that credit an action with what follows it.
+        objectives: surrogates by name; all have to agree.
+        horizon: nothing follows so many steps.
+        discount: γ.
+        seed: of the policy and the arbitrary baseline.
+        tolerance: of every entry.
+    """
+
+    world: Process
+    policy: PolicyFactory
+    full_return: Estimator
+    estimators: Mapping[str, Estimator]
+    objectives: Mapping[str, Objective]
+    horizon: int
+    discount: float
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        solved = [
+            solve(self.world, self.policy, {name: objective}, self.horizon, self.seed, self._start)
+            for name, objective in self.objectives.items()
+        ]
+        one = solved[0]
+        of_return = grad(lambda v: self._return(one, v))(one.apparatus.vector)
+        undiscounted = grad(lambda v: self._every_step(one, v))(one.apparatus.vector)
+        age = torch.arange(self.horizon, dtype=torch.float64).unsqueeze(-1)
+        factor = discount_from_start(age, self.discount)
+        baselines = {
+            "": torch.zeros_like(one.paths.weight),
+            ", baseline V(s)": self._value(one)[one.paths.state],
+            ", any baseline": torch.linspace(-3, 2, len(one.obs)).double()[one.paths.state],
+        }
+        full = self._credit(one, self.full_return, baselines[""])
+        outcomes = [self._compare("full return", solved, full, of_return)]
+        for words, value in baselines.items():
+            for name, estimator in self.estimators.items():
+                credit = self._credit(one, estimator, value)
+                outcomes += [
+                    self._compare(f"{name}{words}, γ^t", solved, factor * credit, of_return),
+                    self._compare(f"{name}{words}", solved, credit, undiscounted),
+                ]
+        return outcomes
+
+    def _start(self, policy: Tensor) -> Tensor:
+        del policy
+        return self.world.model.start
+
+    def _compare(self, name: str, solved: Sequence[Solved], credit: Tensor, exact: Tensor) -> Outcome:
+        found = torch.stack([one.gradient(one.paths.weight * credit) for one in solved])
+        return compare(name, found, exact.expand_as(found), self.tolerance)
+
+    def _credit(self, solved: Solved, estimator: Estimator, value: Tensor) -> Tensor:
+        paths = solved.paths
+        ended = paths.terminated | at_limit(paths)
+        following = torch.cat((value[1:], value[-1:]))
+        reward = solved.model.reward[paths.state, paths.action]
+        return estimate(estimator, reward, value, following, ended, ended, self.discount)
+
+    def _return(self, solved: Solved, vector: Tensor) -> Tensor:
+        return solved.model.finite_objective(solved.probabilities(vector), self.discount, self.horizon)
+
+    def _value(self, solved: Solved) -> Tensor:
+        return solved.model.values(solved.policy, self.discount, solved.model.reward)[0]
+
+    def _every_step(self, solved: Solved, vector: Tensor) -> Tensor:
+        model = solved.model
+        _, scores = model.finite_values(solved.policy, self.discount, model.reward, self.horizon)
+        policy, total, visits = solved.probabilities(vector), torch.zeros(()), model.start
+        for score in scores:
+            total = total + visits @ (policy * score).sum(-1)
+            visits = torch.einsum("s,sa,sat->t", visits, solved.policy, model.transition)
+        return total
+
+
+@dataclass(frozen=True)
+class ExpectedAdvantage:
+    """Given the exact values, the expected estimate at a state and action is ``Q(s, a) − V(s)``, whatever λ or n.
+
+    Attributes:
+        world: a process.
+        policy: a discrete one with as many choices.
+        estimators: by name.
+        horizon: steps of a path.
+        discount: γ.
+        seed: of the policy.
+        tolerance: of every state and action at every step.
+    """
+
+    world: Process
+    policy: PolicyFactory
+    estimators: Mapping[str, Estimator]
+    horizon: int
+    discount: float
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        solved = solve(self.world, self.policy, {}, self.horizon, self.seed, lambda _: self.world.model.start)
+        model, paths = solved.model, solved.paths
+        value, score = model.values(solved.policy, self.discount, model.reward)
+        values, scores = model.finite_values(solved.policy, self.discount, model.reward, self.horizon)
+        step = torch.arange(self.horizon).unsqueeze(-1)
+        reward, cut = model.reward[paths.state, paths.action], at_limit(paths)
+        outcomes = []
+        for name, estimator in self.estimators.items():
+            truncated = estimate(
+                estimator, reward, value[paths.state], value[paths.successor],
+                paths.terminated, paths.terminated | cut, self.discount,
+            )  # fmt: skip
+            ended = estimate(
+                estimator, reward, values[step, paths.state], values[step + 1, paths.successor],
+                paths.terminated | cut, paths.terminated | cut, self.discount,
+            )  # fmt: skip
+            infinite = (score - value.unsqueeze(-1)).expand_as(scores)
+            finite = scores - values[:-1].unsqueeze(-1)
+            outcomes += [
+                self._compare(f"{name}, cut by a time limit", solved, truncated, infinite),
+                self._compare(f"{name}, ended by a time limit", solved, ended, finite),
+            ]
+        return outcomes
+
+    def _compare(self, name: str, solved: Solved, advantage: Tensor, exact: Tensor) -> Outcome:
+        """Compare the means over paths at every step, state and action that occur, ``[T, S, A]``."""
+        paths = solved.paths
+        step = torch.arange(self.horizon).unsqueeze(-1).expand_as(paths.state)
+        where = (step, paths.state, paths.action)
+        total, mass = torch.zeros_like(exact), torch.zeros_like(exact)
+        total.index_put_(where, paths.weight * advantage, accumulate=True)
+        mass.index_put_(where, paths.weight, accumulate=True)
+        occurs = mass > 0
+        return compare(name, total[occurs] / mass[occurs], exact[occurs], self.tolerance)
+
+
+@dataclass(frozen=True)
+class ActorCritic:
+    """One-step TD errors of the exact critic give the gradient of ``J = startᵀ (I − γ P_π)⁻¹ r_π``.
+
+    Attributes:
+        world: a process; its time limit is not the problem's.
+        policy: a discrete one with as many choices.
+        estimators: by name.
+        objectives: surrogates by name.
+        discount: γ.
+        seed: of the policy.
+        tolerance: of every entry.
+    """
+
+    world: Process
+    policy: PolicyFactory
+    estimators: Mapping[str, Estimator]
+    objectives: Mapping[str, Objective]
+    discount: float
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        outcomes = []
+        for name, objective in self.objectives.items():
+            solved = solve(self.world, self.policy, {name: objective}, 1, self.seed, self._visits)
+            model, paths = solved.model, solved.paths
+            exact = grad(lambda v, s=solved: s.model.objective(s.probabilities(v), self.discount))(
+                solved.apparatus.vector
+            )
+            value, _ = model.values(solved.policy, self.discount, model.reward)
+            reward = model.reward[paths.state, paths.action]
+            for estimator_name, estimator in self.estimators.items():
+                credit = estimate(
+                    estimator, reward, value[paths.state], value[paths.successor],
+                    paths.terminated, torch.ones_like(paths.terminated), self.discount,
+                )  # fmt: skip
+                found = solved.gradient(paths.weight * credit)
+                outcomes.append(compare(f"{name}, {estimator_name}", found, exact, self.tolerance))
+        return outcomes
+
+    def _visits(self, policy: Tensor) -> Tensor:
+        """The theorem counts states by their discounted visits."""
+        return self.world.model.occupancy(policy, self.discount)

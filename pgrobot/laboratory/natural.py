@@ -1,0 +1,314 @@
+"""Checks of natural gradients: Fisher products, conjugate gradient, invariance, trust regions, compatible fits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import hessian, jacrev
+
+from pgrobot.batch import Batch
+from pgrobot.distributions import Distribution
+from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble, hermite
+from pgrobot.laboratory.bandits import NODES, draw
+from pgrobot.laboratory.check import Outcome, compare
+from pgrobot.laboratory.updates import drawn_batch, moved
+from pgrobot.laboratory.worlds import Bandit
+from pgrobot.learner import Solver, SolverFactory
+from pgrobot.objectives import Objective
+from pgrobot.randomness import stream
+from pgrobot.simulation import Task
+from pgrobot.solvers import Constant, Fisher, KLRadius, PolicyProblem, Report, conjugate_gradient
+
+
+@dataclass(frozen=True)
+class FisherProduct:
+    """Products with the Fisher information equal its matrix: the covariance of scores, and the Hessian of the KL.
+
+    Attributes:
+        world: with one action.
+        policy: a Gaussian one, small.
+        fisher: the product.
+        rows: of the batch.
+        seed: of policy and batch.
+        tolerance: of every entry.
+    """
+
+    world: Task
+    policy: PolicyFactory
+    fisher: Fisher
+    rows: int
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        apparatus = assemble(self.world, self.policy, {}, self.seed)
+        batch = drawn_batch(apparatus, self.world, self.rows, self.seed)
+        problem, vector = apparatus.problem, apparatus.vector
+        product = self.fisher(problem, vector, batch, stream(self.seed, "rows"))
+        found = torch.stack([product(unit) for unit in torch.eye(len(vector), dtype=vector.dtype)])
+        return [
+            compare("covariance of the scores", found, self._covariance(apparatus, batch), self.tolerance),
+            compare(
+                "Hessian of the KL", found, hessian(lambda v: problem.kl(v, batch))(vector), self.tolerance
+            ),
+        ]
+
+    def _covariance(self, apparatus: Apparatus, batch: Batch) -> Tensor:
+        nodes, weight = hermite(NODES)
+        here = batch.reference
+        action = here.mean + here.std * nodes[:, None, None]  # [nodes, B, 1]
+
+        def log_prob(vector: Tensor) -> Tensor:
+            distribution = apparatus.problem.distribution(vector, batch)
+            return torch.stack([distribution.log_prob(a) for a in action])
+
+        score = jacrev(log_prob)(apparatus.vector)  # [nodes, B, P]
+        return torch.einsum("n,nbp,nbq->pq", weight, score, score) / self.rows
+
+
+@dataclass(frozen=True)
+class ConjugateGradient:
+    """It solves in as many steps as there are dimensions, and the unit of the right-hand side does not matter.
+
+    Attributes:
+        size: dimensions.
+        condition: of the matrix.
+        decades: powers of ten by which the right-hand side is scaled.
+        seed: of the matrix.
+        residual: what has to be left of the right-hand side.
+        tolerance: relative, of the solutions.
+    """
+
+    size: int
+    condition: float
+    decades: Sequence[int]
+    seed: int
+    residual: float
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        generator = stream(self.seed, "matrix")
+        basis, _ = torch.linalg.qr(
+            torch.randn(self.size, self.size, generator=generator, dtype=torch.float64)
+        )
+        spectrum = torch.logspace(0, math.log10(self.condition), self.size, dtype=torch.float64)
+        matrix = basis @ torch.diag(spectrum) @ basis.T
+        target = torch.randn(self.size, generator=generator, dtype=torch.float64)
+        full = conjugate_gradient(lambda v: matrix @ v, target, 0.0, self.size)
+        left = (matrix @ full.x - target).norm() / target.norm()
+        outcomes = [compare(f"relative residual after {self.size} steps", left, 0.0, self.residual)]
+        few = self.size // 5
+        exact = conjugate_gradient(lambda v: matrix @ v, target, 0.0, few).x
+        for decade in self.decades:
+            unit = 10.0**decade
+            found = conjugate_gradient(lambda v: matrix @ v, unit * target, 0.0, few).x / unit
+            name = f"{few} steps, right-hand side × 1e{decade}"
+            outcomes.append(compare(name, found / exact.norm(), exact / exact.norm(), self.tolerance))
+        return outcomes
+
+
+class Reparameterised:
+    """A policy problem in other parameters: ``θ = A φ``."""
+
+    def __init__(self, problem: PolicyProblem, matrix: Tensor) -> None:
+        self._problem = problem
+        self._matrix = matrix
+
+    def distribution(self, vector: Tensor, batch: Batch) -> Distribution:
+        """The policy at ``φ``."""
+        return self._problem.distribution(self._matrix @ vector, batch)
+
+    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
+        """The loss at ``φ``."""
+        return self._problem.loss(self._matrix @ vector, batch)
+
+    def kl(self, vector: Tensor, batch: Batch) -> Tensor:
+        """The divergence at ``φ``."""
+        return self._problem.kl(self._matrix @ vector, batch)
+
+
+@dataclass(frozen=True)
+class Invariance:
+    """A natural step leads to the same policy in other parameters, ``θ = A φ``; that of the plain gradient does not.
+
+    Attributes:
+        world: any.
+        policy: a Gaussian one, small.
+        objective: a surrogate.
+        solver: undamped natural gradient, of any length.
+        rows: of the batch.
+        seed: of policy, batch and A.
+        tolerance: of means and deviations on every row.
+    """
+
+    world: Task
+    policy: PolicyFactory
+    objective: Objective
+    solver: SolverFactory
+    rows: int
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        apparatus = assemble(self.world, self.policy, {"surrogate": self.objective}, self.seed)
+        batch = drawn_batch(apparatus, self.world, self.rows, self.seed)
+        size = len(apparatus.vector)
+        noise = torch.randn(size, size, generator=stream(self.seed, "matrix"), dtype=torch.float64)
+        matrix = torch.eye(size, dtype=torch.float64) + 0.3 * noise
+        other = torch.linalg.solve(matrix, apparatus.vector)
+        problem = Reparameterised(apparatus.problem, matrix)
+        moved(apparatus, self.solver, batch, self.seed)
+        self.solver(vector=other, problem=problem, generator=stream(self.seed, "solver")).solve(batch)
+        here, there = (
+            apparatus.problem.distribution(apparatus.vector, batch),
+            problem.distribution(other, batch),
+        )
+        return [
+            compare("next mean", there.mean, here.mean, self.tolerance),
+            compare("next deviation", there.std, here.std, self.tolerance),
+        ]
+
+
+@dataclass(frozen=True)
+class NaturalBandit:
+    """The natural gradient of a Gaussian bandit is ``(−2dσ², −σ²)``.
+
+    Attributes:
+        world: the bandit.
+        policy: a Gaussian one.
+        objective: a surrogate.
+        solvers: steps of one natural gradient, by name; their metric may be of the policy or of the actions taken.
+        seed: of the policy.
+        tolerance: of both numbers.
+    """
+
+    world: Bandit
+    policy: PolicyFactory
+    objective: Objective
+    solvers: Mapping[str, SolverFactory]
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        outcomes = []
+        for name, solver in self.solvers.items():
+            drawn = draw(self.world, self.policy, {"surrogate": self.objective}, self.seed)
+            exact = self.world.natural_gradient(drawn.mean, drawn.std)
+            # six rows of equal weight with the moments of a normal distribution up to the fifth
+            nodes = torch.tensor([3.0**0.5, -(3.0**0.5), 0.0, 0.0, 0.0, 0.0], dtype=torch.float64)
+            action = (drawn.mean + drawn.std * nodes).unsqueeze(-1)
+            reward = torch.from_numpy(self.world.reward(action[:, 0].numpy()))
+            batch = drawn.apparatus.batch(torch.zeros_like(action), action, reward - reward.mean())
+            found = drawn.jacobian @ moved(drawn.apparatus, solver, batch, self.seed)
+            outcomes += [
+                compare(f"{name}, mean", found[0], exact[0], self.tolerance),
+                compare(f"{name}, log-deviation", found[1], exact[1], self.tolerance),
+            ]
+        return outcomes
+
+
+@dataclass(frozen=True)
+class CompatibleFit:
+    """The natural gradient in the metric of the actions taken is the least-squares fit of advantages by scores.
+
+    Attributes:
+        world: any.
+        policy: one with fewer parameters than rows.
+        objective: a surrogate.
+        solver: a step of one undamped natural gradient in that metric.
+        rows: of the batch.
+        seed: of policy and batch.
+        tolerance: of every weight.
+    """
+
+    world: Task
+    policy: PolicyFactory
+    objective: Objective
+    solver: SolverFactory
+    rows: int
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        apparatus = assemble(self.world, self.policy, {"surrogate": self.objective}, self.seed)
+        batch = drawn_batch(apparatus, self.world, self.rows, self.seed)
+        problem = apparatus.problem
+        scores = jacrev(lambda v: problem.distribution(v, batch).log_prob(batch.action))(apparatus.vector)
+        features = torch.cat((scores, torch.ones_like(scores[:, :1])), dim=-1)
+        fit = torch.linalg.lstsq(features, batch.advantage.unsqueeze(-1)).solution[:-1, 0]
+        found = moved(apparatus, self.solver, batch, self.seed)
+        return [compare("weights", found, fit, self.tolerance)]
+
+
+@dataclass(frozen=True)
+class TrustRegion:
+    """The KL that a step brings approaches its radius as that falls; a step that is rejected leaves every bit.
+
+    Attributes:
+        world: any.
+        policy: a Gaussian one.
+        objective: a surrogate.
+        full: the step without a search, but for its length.
+        search: the step with a line search.
+        radii: pairs of a radius in nats and the tolerance of KL / radius.
+        rows: of the batch.
+        seed: of policy and batch.
+    """
+
+    world: Task
+    policy: PolicyFactory
+    objective: Objective
+    full: Callable[..., Solver]
+    search: SolverFactory
+    radii: Sequence[tuple[float, float]]
+    rows: int
+    seed: int
+
+    def run(self) -> Sequence[Outcome]:
+        outcomes = []
+        for radius, tolerance in self.radii:
+            apparatus, batch = self._prepared()
+            schedule: Any = Constant(radius)
+            moved(apparatus, partial(self.full, step=KLRadius(schedule)), batch, self.seed)
+            kl = apparatus.problem.kl(apparatus.vector, batch)
+            outcomes.append(compare(f"KL / radius {radius:g}", kl / radius, 1.0, tolerance))
+        apparatus, batch = self._prepared()
+        before = apparatus.vector.clone()
+        start, _ = apparatus.problem.loss(before, batch)
+        worse = Worse(apparatus.problem, before)
+        solver = self.search(vector=apparatus.vector, problem=worse, generator=stream(self.seed, "solver"))
+        report, _ = solver.solve(batch)
+        changed = (apparatus.vector.view(torch.int64) != before.view(torch.int64)).sum()
+        outcomes += [
+            compare("steps accepted where every step is worse", report["line_search/accepted"], 0.0, 0.0),
+            compare("parameters changed by it", float(changed), 0.0, 0.0),
+        ]
+        moved(apparatus, self.search, batch, self.seed)
+        end, _ = apparatus.problem.loss(apparatus.vector, batch)
+        outcomes.append(compare("steps accepted where one is better", float(end < start), 1.0, 0.0))
+        return outcomes
+
+    def _prepared(self) -> tuple[Apparatus, Batch]:
+        apparatus = assemble(self.world, self.policy, {"surrogate": self.objective}, self.seed)
+        return apparatus, drawn_batch(apparatus, self.world, self.rows, self.seed)
+
+
+class Worse:
+    """A policy problem whose loss is higher by one anywhere but at a point."""
+
+    def __init__(self, problem: PolicyProblem, point: Tensor) -> None:
+        self._problem = problem
+        self._point = point
+        self.distribution = problem.distribution
+        self.kl = problem.kl
+
+    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
+        """The loss, with the same gradient."""
+        loss, report = self._problem.loss(vector, batch)
+        return loss + (vector != self._point).any(), report

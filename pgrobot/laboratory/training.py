@@ -1,0 +1,142 @@
+"""Checks of whole runs, built from the very configs that train: first ratios, units, identities of algorithms."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pgrobot.batch import Batch
+from pgrobot.configure import LEARNER, Program, build, compose, validated
+from pgrobot.distributions import Distribution
+from pgrobot.laboratory.check import Outcome, compare
+from pgrobot.objectives import FixedWeight
+
+
+@dataclass(frozen=True)
+class RatioProbe(FixedWeight):
+    """A term of no weight that reports the greatest ``|π(a|s) / μ(a|s) − 1|`` of its rows."""
+
+    weight: float
+
+    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        distance = (torch.exp(distribution.log_prob(batch.action) - batch.log_prob) - 1.0).abs().max()
+        return torch.zeros_like(distance), {"ratio/distance": distance}
+
+
+@dataclass(frozen=True)
+class FirstRatio:
+    """Where an update begins, the policy is the one that acted: every ratio is one, also once normalisers have moved.
+
+    Attributes:
+        overrides: a run whose update is one step on the whole rollout, with a ``RatioProbe`` among its terms.
+        updates: how many.
+        tolerance: single precision.
+    """
+
+    overrides: Sequence[str]
+    updates: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        with opened(self.overrides) as program:
+            metrics = [
+                program.learners[LEARNER].update(program.collector.collect()[LEARNER])
+                for _ in range(self.updates)
+            ]
+        return [
+            compare(f"greatest |ratio − 1|, update {index}", m["ratio/distance"], 0.0, self.tolerance)
+            for index, m in enumerate(metrics, start=1)
+        ]
+
+
+@dataclass(frozen=True)
+class RewardUnit:
+    """Rewards in another unit move the policy in the same way.
+
+    Attributes:
+        overrides: a run.
+        exponents: units, as powers of ten.
+        updates: how many.
+        tolerance: of every parameter.
+    """
+
+    overrides: Sequence[str]
+    exponents: Sequence[int]
+    updates: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        exact = self._learnt(1.0)
+        return [
+            compare(f"parameters, rewards × 1e{k}", self._learnt(10.0**k), exact, self.tolerance)
+            for k in self.exponents
+        ]
+
+    def _learnt(self, unit: float) -> Tensor:
+        with opened(self.overrides) as program:
+            for _ in range(self.updates):
+                rollout = program.collector.collect()[LEARNER]
+                scaled = dataclasses.replace(rollout, reward=unit * rollout.reward)
+                program.learners[LEARNER].update(scaled)
+            return parameters(program)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Two ways to say the same.
+
+    Attributes:
+        first, second: overrides.
+        tolerance: of every parameter; zero asks for the same bits.
+    """
+
+    first: Sequence[str]
+    second: Sequence[str]
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Pairs of runs that have to learn the same policy.
+
+    Attributes:
+        overrides: what all have in common.
+        pairs: by name.
+        updates: how many.
+    """
+
+    overrides: Sequence[str]
+    pairs: Mapping[str, Identity]
+    updates: int
+
+    def run(self) -> Sequence[Outcome]:
+        return [
+            compare(name, self._learnt(pair.first), self._learnt(pair.second), pair.tolerance)
+            for name, pair in self.pairs.items()
+        ]
+
+    def _learnt(self, overrides: Sequence[str]) -> Tensor:
+        with opened([*self.overrides, *overrides]) as program:
+            for _ in range(self.updates):
+                program.learners[LEARNER].update(program.collector.collect()[LEARNER])
+            return parameters(program)
+
+
+@contextmanager
+def opened(overrides: Sequence[str]) -> Iterator[Program]:
+    """A run as ``pgrobot train`` would build it, on one core and not started."""
+    program = build(validated(compose(overrides)), 1)
+    try:
+        yield program
+    finally:
+        program.environment.close()
+
+
+def parameters(program: Program) -> Tensor:
+    """All parameters of the policy, ``[P]``."""
+    return torch.cat([parameter.detach().flatten() for parameter in program.policy.parameters()])
