@@ -47,9 +47,9 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 def _laid_out(console: Console, rows: Sequence[tuple[str, ...]], style: str) -> Table:
     """Rows in the same columns every time, so that tables printed one by one make up a single one."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    figures = sum(COLUMNS.values()) + 2 * (len(COLUMNS) + 1)
-    table.add_column(width=max(min(console.width, WIDEST) - figures, 12), overflow="fold")
+    table = Table.grid(padding=(0, 1, 0, 0))
+    figures = sum(COLUMNS.values()) + len(COLUMNS) + 1
+    table.add_column(width=max(min(console.width, WIDEST) - figures, 10), overflow="fold")
     for title, width in COLUMNS.items():
         table.add_column(width=width, justify="right" if title else "left", no_wrap=True)
     for row in rows:
