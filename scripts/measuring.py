@@ -1,0 +1,80 @@
+"""What the benchmarks share: running commands, tables, and saying where the numbers come from."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+HOME = Path("runs/benchmarks")
+CONSOLE = Console()
+
+
+def train(run: Path, *overrides: str) -> None:
+    """Train in a fresh directory.
+
+    Raises:
+        SystemExit: the run failed.
+    """
+    if subprocess.run(command(fresh(run), *overrides), stdout=subprocess.DEVNULL, check=False).returncode:
+        raise SystemExit(f"the run {run} failed")
+
+
+def command(run: Path, *overrides: str) -> list[str]:
+    """The command that trains in a directory."""
+    return [sys.executable, "-m", "pgrobot", "train", f"hydra.run.dir={run}", *overrides]
+
+
+def fresh(run: Path) -> Path:
+    """The directory, gone."""
+    shutil.rmtree(run, ignore_errors=True)
+    return run
+
+
+def python(source: str, *arguments: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", source, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def spread(
+    values: Sequence[float], middle: Callable[[Sequence[float]], float] = statistics.median
+) -> tuple[float, float, float]:
+    """Middle, least and greatest."""
+    return middle(values), min(values), max(values)
+
+
+def show(title: str, rows: Sequence[tuple[str, float, float, float]]) -> None:
+    """Print a table of spreads."""
+    table = Table("", "middle", "least", "greatest", title=title)
+    for name, *values in rows:
+        table.add_row(name, *(f"{value:,.2f}" if value < 100 else f"{value:,.0f}" for value in values))
+    CONSOLE.print(table)
+
+
+def machine() -> dict[str, Any]:
+    """Where the numbers were measured, and with what."""
+    packages = ("pgrobot", "torch", "mujoco", "gymnasium", "stable-baselines3", "sb3-contrib")
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "commit": subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        ).stdout.strip(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
