@@ -2,6 +2,17 @@
 
 from pgrobot.baselines.baseline import Baseline, Controlled
 from pgrobot.baselines.normalisation import NORMALISATIONS
+from pgrobot.baselines.projection import Projection
+from pgrobot.baselines.scalar import Constant, NoBaseline, Optimal
 from pgrobot.baselines.value import Value
 
-__all__ = ["NORMALISATIONS", "Baseline", "Controlled", "Value"]
+__all__ = [
+    "NORMALISATIONS",
+    "Baseline",
+    "Constant",
+    "Controlled",
+    "NoBaseline",
+    "Optimal",
+    "Projection",
+    "Value",
+]

@@ -22,3 +22,8 @@ class Baseline(Protocol):
     """Takes from every return what can be known without it."""
 
     def __call__(self, sample: Sample) -> Controlled: ...
+
+
+def uncontrolled(advantage: Tensor) -> Controlled:
+    """What is left by a baseline that does not depend on the action: nothing has to be added back."""
+    return Controlled(advantage, advantage.new_zeros(*advantage.shape, 0))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pgrobot.baselines.baseline import Controlled
+from pgrobot.baselines.baseline import Controlled, uncontrolled
 from pgrobot.batch import Sample
 
 
 @dataclass(frozen=True)
 class Value:
-    """``A = Ĝ − V(s)``: the advantage as the estimator gave it."""
+    """``A = Ĝ − V(s)``: the advantage as the estimator gave it; ``Ĝ − V(s, t)`` where the critic reads the time."""
 
     def __call__(self, sample: Sample) -> Controlled:
-        return Controlled(sample.advantage, sample.advantage.new_zeros(*sample.advantage.shape, 0))
+        return uncontrolled(sample.advantage)

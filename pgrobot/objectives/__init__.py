@@ -1,5 +1,6 @@
 """Terms of the policy objective, each a pure function of a distribution and a batch, to be maximised."""
 
+from pgrobot.objectives.control import ControlVariate
 from pgrobot.objectives.entropy import Entropy, EstimatedEntropy
 from pgrobot.objectives.kl import AdaptiveKLPenalty, KLPenalty
 from pgrobot.objectives.policy_gradient import ClippedRatio, Likelihood, Ratio, SimplePolicyOptimization
@@ -8,6 +9,7 @@ from pgrobot.objectives.term import FixedWeight, Objective
 __all__ = [
     "AdaptiveKLPenalty",
     "ClippedRatio",
+    "ControlVariate",
     "Entropy",
     "EstimatedEntropy",
     "FixedWeight",

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = (
     ("errors", "randomness", "compilation", "concurrency", "distributions"),
     ("types", "normalizer"),
-    ("batch", "files", "mlp"),
+    ("batch", "control", "files", "mlp"),
     (
         "baselines",
         "estimators",

@@ -1,0 +1,53 @@
+"""Baselines that are one number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from pgrobot.baselines.baseline import Controlled, uncontrolled
+from pgrobot.baselines.folds import fitted_mean
+from pgrobot.batch import Sample
+
+
+@dataclass(frozen=True)
+class NoBaseline:
+    """``A = Ĝ``: the returns themselves."""
+
+    def __call__(self, sample: Sample) -> Controlled:
+        return uncontrolled(sample.returns)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """``A = Ĝ − E[Ĝ]``: the mean return of the other folds.
+
+    Attributes:
+        folds: at most so many, of whole trajectories. With one the mean is the batch's own, and the expected gradient
+            of ``n`` independent rows is short of the true one by the factor ``1 − 1/n``.
+    """
+
+    folds: int
+
+    def __call__(self, sample: Sample) -> Controlled:
+        mean = fitted_mean(sample.returns, torch.ones_like(sample.returns), sample.done, self.folds)
+        return uncontrolled(sample.returns - mean)
+
+
+@dataclass(frozen=True)
+class Optimal:
+    """``A = Ĝ − b*`` with ``b* = E[‖s‖² Ĝ] / E[‖s‖²]`` and ``s = ∇log π(a|s)``.
+
+    The one number that minimises the variance of a row's gradient, summed over the parameters (Weaver and Tao 2001;
+    Greensmith et al. 2004). Rows of one trajectory covary, which it leaves aside. It costs a gradient per row.
+
+    Attributes:
+        folds: see ``Constant``.
+    """
+
+    folds: int
+
+    def __call__(self, sample: Sample) -> Controlled:
+        best = fitted_mean(sample.returns, sample.score_norm(), sample.done, self.folds)
+        return uncontrolled(sample.returns - best)

@@ -1,0 +1,35 @@
+"""What a control variate in the action took from the advantages, added back in expectation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pgrobot.batch import Batch
+from pgrobot.control import expected_features
+from pgrobot.distributions import Distribution
+from pgrobot.objectives.term import FixedWeight
+
+
+@dataclass(frozen=True)
+class ControlVariate(FixedWeight):
+    """``E_s[E_{a∼π}[φ(s, a)]]``, where a baseline has left ``A − φ(s, a)`` of the advantages.
+
+    ``E_μ[ρ (A − φ)] + E_π[φ]`` is ``E_μ[ρ A]`` for every π, and ``E_μ[∇log π (A − φ)] + ∇E_π[φ]`` is ``E_μ[∇log π A]``
+    at the policy that acted (Q-Prop: Gu et al. 2017, arXiv 1611.02247). Both halves are in the unit of the same
+    advantages: the learner scales them by one factor. Clipping bounds the first half only, so beside a clipped
+    surrogate this is exact at the first step and near it.
+
+    Attributes:
+        weight: the surrogate's.
+    """
+
+    weight: float
+
+    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        width = batch.control.shape[-1]
+        if width == 0:
+            return batch.advantage.new_zeros(()), {}
+        expected = expected_features(distribution, batch.reference, width)
+        return (batch.control * expected).sum(-1).mean(), {}
