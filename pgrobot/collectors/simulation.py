@@ -72,6 +72,9 @@ class SimulationCollector:
     def collect(self) -> dict[str, Rollout]:
         """Collect one rollout.
 
+        Beside what the environment shows there is the observation group ``time``: the share of the time limit that
+        has passed, ``[T, N, 1]``; for a value that knows how much is still to come (Pardo et al. 2018).
+
         Its ``telemetry`` holds what the environment measures, and ``terms`` (the reward's named terms,
         ``[T, N, R]``), ``age`` (steps already taken in the running episode, ``[T, N]``) and ``paid`` (which columns
         that pay once have done so in it, ``[T, N, K]``).
@@ -118,6 +121,8 @@ class SimulationCollector:
             self._age = np.where(done, 0, self._age + 1)
         self._obs = _copied(self._obs)
         self.failures = tuple(failures)
+        elapsed = age[..., None].astype(np.float32)
+        obs["time"], next_obs["time"] = (steps / spec.max_episode_steps for steps in (elapsed, elapsed + 1.0))
         rollout = Rollout(
             obs={name: torch.from_numpy(value) for name, value in obs.items()},
             next_obs={name: torch.from_numpy(value) for name, value in next_obs.items()},

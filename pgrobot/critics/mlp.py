@@ -25,6 +25,7 @@ class MlpCritic(nn.Module):
         generator: random stream of the weights.
         block: see ``pgrobot.mlp.mlp``.
         norm: see ``pgrobot.mlp.mlp``.
+        time: whether the group ``time`` is read as well: a value ``V(s, t)``.
 
     Raises:
         PgrobotError: the task has no such observation group, or the network cannot be built.
@@ -41,6 +42,7 @@ class MlpCritic(nn.Module):
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
+        time: bool = False,
     ) -> None:
         super().__init__()
         if group not in observation:
@@ -48,15 +50,17 @@ class MlpCritic(nn.Module):
                 f"critic.group is {group!r}, which this task does not observe; {nearest(group, observation)}"
             )
         self.group = group
-        self.normalizer = ObservationNormalizer(observation[group], observation_clip)
+        self.time = time
+        width = observation[group] + time
+        self.normalizer = ObservationNormalizer(width, observation_clip)
         self.scaler = ColumnScaler(len(columns))
         # Zero output: before the first fit no column has a value, whatever its unit.
-        sizes = (observation[group], *hidden, len(columns))
+        sizes = (width, *hidden, len(columns))
         self.trunk = mlp(sizes, activation, 0.0, generator, block, norm)
 
     def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Predict ``[…, C]`` in units of the columns' deviations: what is fitted."""
-        scaled: Tensor = self.trunk(self.normalizer(obs[self.group]))
+        scaled: Tensor = self.trunk(self.normalizer(self._read(obs)))
         return scaled
 
     def value(self, obs: Mapping[str, Tensor]) -> Tensor:
@@ -65,7 +69,10 @@ class MlpCritic(nn.Module):
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         """Merge observations ``[…, D]`` into the normaliser."""
-        self.normalizer.merge(obs[self.group])
+        self.normalizer.merge(self._read(obs))
+
+    def _read(self, obs: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat((obs[self.group], obs["time"]), -1) if self.time else obs[self.group]
 
     @torch.no_grad()
     def rescale(self, returns: Tensor) -> None:
