@@ -82,7 +82,9 @@ class SimulationCollector:
         spec = self._environment.spec
         shape = (self._horizon, spec.num_envs)
         # Assigning a row casts float64 to float32 and copies out of the environment's buffers in one call.
-        obs = {name: np.empty((*shape, width), np.float32) for name, width in spec.observation.items()}
+        obs: dict[str, np.ndarray] = {
+            name: np.empty((*shape, width), np.float32) for name, width in spec.observation.items()
+        }
         next_obs = {name: np.empty_like(value) for name, value in obs.items()}
         action = torch.empty(*shape, len(spec.actuators))
         log_prob = torch.empty(shape)
