@@ -45,7 +45,10 @@ def mlp(
 
     In a residual network every hidden layer but the first is a branch, ``x + W σ(norm(x)) / √branches`` with ``W`` of
     gain one (pre-activation: He et al. 2016, arXiv 1603.05027). Whatever the depth, a gradient then crosses all
-    branches at about the size it had: their sum adds a bounded amount to its square.
+    branches at about the size it had: together they add a bounded amount to its square.
+
+    Before layer norm the first layer's biases are standard normal. Were they zero, its features would be normalised
+    to a function of the observation's direction alone, which forgets its length and jumps at the mean observation.
 
     Args:
         sizes: input, hidden and output widths.
@@ -53,7 +56,7 @@ def mlp(
         output_gain: gain of the last layer; zero makes the output zero.
         generator: the random stream of the weights.
         block: how hidden layers follow each other; residual ones have one width.
-        norm: normalisation of the features before each activation, and of what enters the first branch.
+        norm: normalisation of the features before each activation.
 
     Raises:
         PgrobotError: the activation is unknown, or the hidden layers of a residual network differ in width.
@@ -65,21 +68,21 @@ def mlp(
     if block == "residual" and len(set(widths)) > 1:
         raise PgrobotError(f"residual blocks need hidden layers of one width, not {widths}")
 
-    def norms(width: int) -> list[nn.Module]:
-        return [nn.LayerNorm(width)] if norm == "layer" else []
-
     def activated(width: int) -> list[nn.Module]:
-        return [*norms(width), ACTIVATIONS[activation]()]
+        norms = [nn.LayerNorm(width)] if norm == "layer" else []
+        return [*norms, ACTIVATIONS[activation]()]
 
     layers: list[nn.Module] = []
     for index, (inputs, outputs) in enumerate(hidden):
-        if block == "plain":
-            layers += [_linear(inputs, outputs, math.sqrt(2.0), generator), *activated(outputs)]
-        elif index == 0:
-            layers += [_linear(inputs, outputs, math.sqrt(2.0), generator), *norms(outputs)]
-        else:
-            branch = nn.Sequential(*activated(inputs), _linear(inputs, outputs, 1.0, generator))
+        is_branch = block == "residual" and index > 0
+        linear = _linear(inputs, outputs, 1.0 if is_branch else math.sqrt(2.0), generator)
+        if index == 0 and norm == "layer":
+            nn.init.normal_(linear.bias, generator=generator)
+        if is_branch:
+            branch = nn.Sequential(*activated(inputs), linear)
             layers.append(Residual(branch, 1.0 / math.sqrt(len(hidden) - 1)))
+        else:
+            layers += [linear, *(activated(outputs) if block == "plain" else [])]
     if block == "residual" and hidden:
         layers += activated(widths[-1])
     return nn.Sequential(*layers, _linear(*last, output_gain, generator))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from pgrobot.distributions import Beta
@@ -62,8 +62,9 @@ class BetaPolicy(NormalizedPolicy):
         self.concentration_bounds = (low, high)
         sizes = (observation["policy"], *hidden, 2 * actions)
         self.network = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)
-        with torch.no_grad():
-            self.network[-1].bias.fill_(math.log(math.expm1(concentration - low)))
+        output = self.network[-1]
+        assert isinstance(output, nn.Linear)
+        nn.init.constant_(output.bias, math.log(math.expm1(concentration - low)))
 
     def forward(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> tuple[Beta, Tensor]:
         del episode_start

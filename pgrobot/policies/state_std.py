@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pgrobot.distributions import Gaussian
 from pgrobot.mlp import Block, Norm, mlp
@@ -49,8 +49,10 @@ class StateStdPolicy(NormalizedPolicy):
         self.log_std_bounds = checked_bounds(log_std, log_std_bounds)
         sizes = (observation["policy"], *hidden, 2 * actions)
         self.network = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)
+        output = self.network[-1]
+        assert isinstance(output, nn.Linear)
         with torch.no_grad():
-            self.network[-1].bias[actions:] = log_std
+            output.bias[actions:] = log_std
 
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
