@@ -19,6 +19,10 @@ class PgrobotError(ValueError):
     exit_code: ClassVar[int] = 2
 
 
+class OccupiedError(PgrobotError):
+    """A directory that another run holds, and that is left as it is."""
+
+
 class FailureError(PgrobotError):
     """Something that had begun, on input that was good, and failed."""
 

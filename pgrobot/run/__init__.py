@@ -1,19 +1,22 @@
 """Running: from overrides to a run directory that tells everything."""
 
 from pgrobot.run.evaluation import Setting, evaluation
-from pgrobot.run.program import Surroundings, one_torch_thread, run, silent_console
+from pgrobot.run.program import Surroundings, one_torch_thread, run, run_until, silent_console
 from pgrobot.run.report import STYLES, number, print_evaluation, print_next, resume_command
 from pgrobot.run.request import Request, prepare, saved_config
 from pgrobot.run.result import FAILED, FINISHED, STOPPED, Result, read_result
+from pgrobot.run.stop import SIGNALS, SharedStop
 
 __all__ = [
     "FAILED",
     "FINISHED",
+    "SIGNALS",
     "STOPPED",
     "STYLES",
     "Request",
     "Result",
     "Setting",
+    "SharedStop",
     "Surroundings",
     "evaluation",
     "number",
@@ -24,6 +27,7 @@ __all__ = [
     "read_result",
     "resume_command",
     "run",
+    "run_until",
     "saved_config",
     "silent_console",
 ]

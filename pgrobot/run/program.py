@@ -51,6 +51,11 @@ def run(request: Request, surroundings: Surroundings) -> Result:
             built; the past cannot be read. Nothing was created then.
         FailureError: it began and could not go on, for instance because code in one of ``cfg.modules`` raised.
     """
+    return run_until(StopRequest(), request, surroundings)
+
+
+def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -> Result:
+    """``run`` that ends at a request which others may make too."""
     cfg = request.cfg
     threads = cfg.threads or surroundings.threads
     with ExitStack() as stack:
@@ -61,7 +66,7 @@ def run(request: Request, surroundings: Surroundings) -> Result:
         stack.callback(program.environment.close)
         directory = stack.enter_context(_directory(request, surroundings.command))
         stack.enter_context(_log_file(directory.path / "run.log"))
-        stop = stack.enter_context(StopRequest())
+        stack.enter_context(stop)
         trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group))
         for tracker in trackers:
             stack.callback(tracker.close)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,41 +16,41 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pgrobot.errors import PgrobotError, in_a_sentence
+from pgrobot.errors import OccupiedError, in_a_sentence
 from pgrobot.files import write_json
 from pgrobot.run import (
     FAILED,
     FINISHED,
+    SIGNALS,
     Request,
     Result,
+    SharedStop,
     Surroundings,
     number,
     prepare,
     read_result,
-    run,
+    run_until,
     saved_config,
     silent_console,
 )
 from pgrobot.simulation.threads import physical_cores
 
 
-class OccupiedError(PgrobotError):
-    """The job's directory holds another run, which is left as it is."""
-
-
 def job(_: DictConfig) -> float:
     """Train; Hydra's task function.
 
     Returns:
-        The mean return, which a sweeper may maximise; NaN if the run failed, and then its directory tells why.
-
-    Raises:
-        KeyboardInterrupt: the user asked to stop, and this run has been saved.
+        The mean return, which a sweeper may maximise; NaN if the run failed, and then its directory tells why, and NaN
+        if the user asked to stop: this run has been saved then, or has not begun.
     """
     hydra = HydraConfig.get()
     directory = Path(hydra.runtime.output_dir)
     at_once = int(hydra.launcher.get("n_jobs", 1))
     overrides = [*hydra.overrides.hydra, *hydra.overrides.task]
+    # A terminal sends Ctrl-C to all processes: of several the launching one hears it, and tells the others.
+    stop = shared_stop(Path(hydra.sweep.dir), SIGNALS if at_once == 1 else (signal.SIGTERM,))
+    if stop.signal:
+        return math.nan
     try:
         request = _request(overrides, directory)
         before = read_result(directory)
@@ -57,15 +58,18 @@ def job(_: DictConfig) -> float:
             print(f"done already: {directory.name}", flush=True)
             return _mean(before)
         (directory / "traceback.txt").unlink(missing_ok=True)
-        result = run(request, _surroundings(at_once, "_".join(Path(hydra.sweep.dir).parts[-2:])))
+        result = run_until(stop, request, _surroundings(at_once, "_".join(Path(hydra.sweep.dir).parts[-2:])))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs go on
         if not isinstance(error, OccupiedError):
             _record_failure(directory, list(hydra.overrides.task), error)
         print(f"failed: {directory.name}: {in_a_sentence(error)}", flush=True)
         return math.nan
-    if result.status != FINISHED:
-        raise KeyboardInterrupt
-    return _told(result)
+    return _told(result) if result.status == FINISHED else math.nan
+
+
+def shared_stop(sweep: Path, signals: Sequence[signal.Signals]) -> SharedStop:
+    """The request to stop that all jobs of a sweep share."""
+    return SharedStop(sweep / ".stop", signals)
 
 
 def _request(overrides: list[str], directory: Path) -> Request:

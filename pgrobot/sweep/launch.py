@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from rich.console import Console
 from pgrobot.configure import CONFIG_NAME, compose, expand, parse, quote, session
 from pgrobot.errors import PgrobotError
 from pgrobot.files import reason
-from pgrobot.run import FINISHED, prepare
-from pgrobot.sweep.job import job
+from pgrobot.run import FINISHED, SIGNALS, SharedStop, prepare
+from pgrobot.sweep.job import job, shared_stop
 from pgrobot.sweep.names import register_resolvers
 from pgrobot.sweep.summary import Job, read_jobs, summarise, write
 from pgrobot.sweep.table import table
@@ -51,7 +52,15 @@ def run_sweep(overrides: Sequence[str]) -> int:
     _make(directory)
     console.print(f"{len(jobs)} jobs in {directory}", soft_wrap=True, highlight=False, markup=False)
     added = [f"hydra.sweep.dir={quote(str(directory))}", *_jobs_at_once(cfg, len(jobs))]
-    exit_code = _launch([*overrides, *added], console)
+    with shared_stop(directory, SIGNALS) as stop:
+        stop.forget()
+        _start_workers(compose([*jobs[0], *added]).hydra.launcher)
+        exit_code = _launch([*overrides, *added], console, stop)
+        exit_code = stop.exit_code if stop.signal else exit_code
+        stop.forget()
+    if not any(directory.glob("*/overrides.yaml")):
+        console.print("No job has begun.")
+        return exit_code or FAILURE
     finished = sum(one.status == FINISHED for one in report(directory, console))
     if exit_code or finished < len(jobs):
         console.print(
@@ -81,7 +90,22 @@ def report(directory: Path, console: Console) -> list[Job]:
     return jobs
 
 
-def _launch(overrides: list[str], console: Console) -> int:
+def _start_workers(launcher: DictConfig) -> None:
+    """Start joblib's processes while Ctrl-C is ignored, as they will go on to do: this process will tell them.
+
+    A terminal sends it to all of them, and one that dies while it starts takes the others down.
+    """
+    if launcher.get("n_jobs", 1) == 1:
+        return
+    settings = {str(key): value for key, value in launcher.items() if key != "_target_"}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        joblib.Parallel(**settings)(joblib.delayed(os.getpid)() for _ in range(settings["n_jobs"]))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _launch(overrides: list[str], console: Console, stop: SharedStop) -> int:
     """Hand the jobs to Hydra; 0 if none of them reported a failure."""
     try:
         with session() as opened:
@@ -89,6 +113,8 @@ def _launch(overrides: list[str], console: Console) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a launcher or a worker died; what the jobs wrote is still to be told
+        if stop.signal:
+            return INTERRUPTED
         console.print(f"The launcher failed: {type(error).__name__}: {error}", markup=False, highlight=False)
         return FAILURE
     # Hydra's own sweeper hands on what the jobs returned; others may keep it to themselves.

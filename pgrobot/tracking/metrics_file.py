@@ -9,7 +9,7 @@ import logging
 import os
 from pathlib import Path
 
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import OccupiedError, PgrobotError
 from pgrobot.files import reason, strict, why_not_written
 from pgrobot.types import Metrics
 
@@ -24,7 +24,8 @@ class MetricsFile:
     on and the lines wait in memory, to be written in order as soon as there is room.
 
     Raises:
-        PgrobotError: Another run holds the file, or it cannot be written.
+        OccupiedError: Another run holds the file.
+        PgrobotError: It cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,7 +99,7 @@ def _locked(path: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         if isinstance(error, BlockingIOError):
-            raise PgrobotError(
+            raise OccupiedError(
                 f"Another run is using the directory {path.parent}: wait for it to end, or choose another directory."
             ) from error
         raise PgrobotError(f"{path} cannot be locked: {reason(error)}.") from error
