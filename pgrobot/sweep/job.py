@@ -67,6 +67,11 @@ def job(_: DictConfig) -> float:
     return _told(result) if result.status == FINISHED else math.nan
 
 
+def get_ready() -> None:
+    """Import what a run needs: joblib takes a process whose first job makes it grow by this much for a leaking one."""
+    import torch._dynamo  # noqa: F401 - pgrobot itself has been imported to find this function
+
+
 def shared_stop(sweep: Path, signals: Sequence[signal.Signals]) -> SharedStop:
     """The request to stop that all jobs of a sweep share."""
     return SharedStop(sweep / ".stop", signals)

@@ -17,7 +17,7 @@ from pgrobot.configure import CONFIG_NAME, compose, expand, parse, quote, sessio
 from pgrobot.errors import PgrobotError
 from pgrobot.files import reason
 from pgrobot.run import FINISHED, SIGNALS, SharedStop, prepare
-from pgrobot.sweep.job import job, shared_stop
+from pgrobot.sweep.job import get_ready, job, shared_stop
 from pgrobot.sweep.names import register_resolvers
 from pgrobot.sweep.summary import Job, read_jobs, summarise, write
 from pgrobot.sweep.table import table
@@ -100,7 +100,7 @@ def _start_workers(launcher: DictConfig) -> None:
     settings = {str(key): value for key, value in launcher.items() if key != "_target_"}
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        joblib.Parallel(**settings)(joblib.delayed(os.getpid)() for _ in range(settings["n_jobs"]))
+        joblib.Parallel(**settings)(joblib.delayed(get_ready)() for _ in range(settings["n_jobs"]))
     finally:
         signal.signal(signal.SIGINT, before)
 
