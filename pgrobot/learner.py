@@ -31,6 +31,7 @@ from pgrobot.solvers import (
 from pgrobot.types import Metrics, Multiplier, Rollout, Signal, State
 
 T = TypeVar("T")
+Values = tuple[Tensor, Tensor]  # of the states and of their true successors, [T, N, C] each
 
 
 class Estimator(Protocol):
@@ -159,18 +160,20 @@ class Learner:
             rollout = signal(rollout)
         metrics = self._price(rollout)
         reference = self._reference(rollout)
-        self.critic.rescale(self._estimate(rollout)[1])
+        self.critic.rescale(self._estimate(rollout, self._values(rollout))[1])
+        values = self._values(rollout)
         for index in range(self._passes):
-            advantage, target, value = self._estimate(rollout)
+            advantage, target = self._estimate(rollout, values)
             if index == 0:
-                metrics |= _explained_variance(target, value, rollout.columns)
-            batch = self._batch(rollout, reference, advantage, value)
+                metrics |= _explained_variance(target, values[0], rollout.columns)
+            batch = self._batch(rollout, reference, advantage, values[0])
             # The two problems share nothing, so the critic is fitted beside the policy.
-            fit = self._beside.submit(self._critic_solver.solve, _rows(CriticBatch(rollout.obs, target)))
+            again = index + 1 < self._passes
+            fit = self._beside.submit(self._fit, rollout, target, values, again)
             try:
                 policy_report, stop = self._policy_solver.solve(_rows(batch))
             finally:
-                critic_report, _ = fit.result()
+                critic_report, values = fit.result()
             metrics |= _numbers(policy_report) | _numbers(critic_report)
             if stop:
                 break
@@ -249,26 +252,34 @@ class Learner:
             metrics[f"cost/{constraint.name}/budget"] = constraint.budget
         return metrics
 
-    def _estimate(self, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor]:
-        """Advantages and targets under the present policy and critic, and the values they start from, ``[T, N, C]``.
+    def _fit(self, rollout: Rollout, target: Tensor, values: Values, again: bool) -> tuple[Report, Values]:
+        """Fit the critic; returns what its solver reports, and the values it gives ``again`` for another pass."""
+        report, _ = self._critic_solver.solve(_rows(CriticBatch(rollout.obs, target)))
+        return report, self._values(rollout) if again else values
+
+    @torch.no_grad()
+    def _values(self, rollout: Rollout) -> Values:
+        """The critic's value of every state and of its true successor, ``[T, N, C]`` each.
 
         The successor of a step is the next row's observation, except where the row is its episode's or the
         rollout's last: only there the critic is asked for the true successor.
         """
         value = self.critic.value(rollout.obs)
-        done = rollout.done
-        last = done.clone()
+        last = rollout.done.clone()
         last[-1] = True
         next_value = torch.cat((value[1:], value[-1:]))
         next_value[last] = self.critic.value({name: obs[last] for name, obs in rollout.next_obs.items()})
+        return value, next_value
+
+    def _estimate(self, rollout: Rollout, values: Values) -> tuple[Tensor, Tensor]:
+        """Advantages and targets under the present policy, ``[T, N, C]`` each."""
         log_ratio = torch.zeros_like(rollout.log_prob)
         if reads_log_ratio(self._estimator):
             policy, _ = self.policy(rollout.obs, rollout.carry, rollout.episode_start)
             log_ratio = policy.log_prob(rollout.action) - rollout.log_prob
-        advantage, target = self._estimator(
-            rollout.reward, value, next_value, rollout.terminated, done, log_ratio, discount=self._discount
+        return self._estimator(
+            rollout.reward, *values, rollout.terminated, rollout.done, log_ratio, discount=self._discount
         )
-        return advantage, target, value
 
     def state_dict(self) -> State:
         """Parameters, normalisers, averages, moments, multipliers, weights, signals, shuffles, number of updates."""

@@ -43,7 +43,7 @@ def test_truncation_keeps_the_value_of_the_true_successor_and_termination_does_n
     assert rollout.truncated.any()
     learner.update(rollout)  # a critic that predicts something
     learner._estimator.keywords["lam"] = 0.0
-    advantage, _, _ = learner._estimate(rollout)
+    advantage, _ = learner._estimate(rollout, learner._values(rollout))
     with torch.no_grad():
         value, successor = learner.critic.value(rollout.obs), learner.critic.value(rollout.next_obs)
     alive = (~rollout.terminated).unsqueeze(-1)
@@ -124,7 +124,7 @@ def test_reward_and_costs_have_discounts_of_their_own() -> None:
     )
     rollout = collector.collect()["robot"]
     learner._estimator.keywords["lam"] = 1.0
-    _, target, _ = learner._estimate(rollout)
+    _, target = learner._estimate(rollout, learner._values(rollout))
     episodes = rollout.reward.view(
         2, 8, 4, 2
     )  # two whole episodes of eight steps in each of four environments
