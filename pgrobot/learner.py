@@ -160,8 +160,8 @@ class Learner:
             rollout = signal(rollout)
         metrics = self._price(rollout)
         reference = self._reference(rollout)
-        self.critic.rescale(self._estimate(rollout, self._values(rollout))[1])
-        values = self._values(rollout)
+        values = self._values(rollout)  # in the columns' own units: rescaling changes none of them
+        self.critic.rescale(self._estimate(rollout, values)[1])
         for index in range(self._passes):
             advantage, target = self._estimate(rollout, values)
             if index == 0:
