@@ -42,6 +42,7 @@ BARS: Mapping[str, Mapping[str, float]] = {
     },
 }  # fmt: skip
 FIVE_SEEDS = {(a, r) for a in ("ppo", "trpo") for r in ("halfcheetah", "hopper", "walker2d")}
+PARTICULAR = {"a2c", "swimmer"}  # what has an experiment of its own
 STEPS = {"reinforce": 3_000_000}
 JUDGE_SEED, JUDGE_EPISODES = 20_000, 20
 MODES = ("deterministic", "stochastic")
@@ -53,7 +54,7 @@ def learning(algorithms: Sequence[str], robots: Sequence[str], seeds: int, jobs:
     for algorithm in algorithms:
         chosen = [robot for robot in BARS[algorithm] if robot in (robots or BARS[algorithm])]
         for robot in chosen:
-            experiment = f"learning_{robot}" if robot == "swimmer" else "learning"
+            experiment = "_".join(("learning", *(name for name in (algorithm, robot) if name in PARTICULAR)))
             count = seeds or (5 if (algorithm, robot) in FIVE_SEEDS else 3)
             multirun(
                 HOME / "learning" / algorithm / robot, jobs, f"experiment={experiment}", f"algorithm={algorithm}",
