@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
+from torch.utils import _pytree as pytree
 
 from pgrobot.collectors.actions import ActionMap
+from pgrobot.distributions import Distribution
 from pgrobot.policies import Policy
 from pgrobot.types import Environment, Observation, Rollout, State
 
@@ -87,7 +90,7 @@ class SimulationCollector:
         }
         next_obs = {name: np.empty_like(value) for name, value in obs.items()}
         action = torch.empty(*shape, len(spec.actuators))
-        log_prob = torch.empty(shape)
+        distributions: list[Distribution] = []
         carry = torch.empty(*shape, self._policy.carry_size)
         reward = np.empty((*shape, len(self.columns)), np.float32)
         terminated, truncated, start = (np.empty(shape, np.bool_) for _ in range(3))
@@ -105,7 +108,7 @@ class SimulationCollector:
             rows = {name: torch.from_numpy(value[t]) for name, value in obs.items()}
             distribution, self._carry = self._policy(rows, self._carry, torch.from_numpy(start[t]))
             action[t] = distribution.sample(self._generator)
-            log_prob[t] = distribution.log_prob(action[t])
+            distributions.append(distribution)
             step = self._environment.step(self._to_environment(action[t].numpy()))
             for name, value in step.next_obs.items():
                 next_obs[name][t] = value
@@ -129,7 +132,7 @@ class SimulationCollector:
             obs={name: torch.from_numpy(value) for name, value in obs.items()},
             next_obs={name: torch.from_numpy(value) for name, value in next_obs.items()},
             action=action,
-            log_prob=log_prob,
+            log_prob=_together(distributions).log_prob(action),
             reward=torch.from_numpy(reward),
             terminated=torch.from_numpy(terminated),
             truncated=torch.from_numpy(truncated),
@@ -162,6 +165,12 @@ class SimulationCollector:
         self._carry = state["carry"].clone()
         self._age = state["age"].numpy().copy()
         self._generator.set_state(state["generator"])
+
+
+def _together(distributions: Sequence[Distribution]) -> Distribution:
+    """The distributions of ``T`` steps ``[N]`` as one, ``[T, N]``."""
+    together: Distribution = pytree.tree_map(lambda *steps: torch.stack(steps), *distributions)
+    return together
 
 
 def _copied(obs: Observation) -> Observation:
