@@ -31,6 +31,8 @@ class Projection:
     implementations of such baselines are biased: fitted on the very batch, or with only one of the two halves divided
     by its deviation (Tucker et al. 2018, arXiv 1802.10031).
 
+    See docs/derivations.md#control-variates.
+
     Attributes:
         polynomial: in the noise: ``linear`` (Q-Prop: Gu et al. 2017, arXiv 1611.02247), or ``quadratic`` without mixed
             terms (Stein control variates: Liu et al. 2018, arXiv 1710.11198).

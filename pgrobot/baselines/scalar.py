@@ -13,7 +13,10 @@ from pgrobot.batch import Sample
 
 @dataclass(frozen=True)
 class NoBaseline:
-    """``A = Ĝ``: the returns themselves."""
+    """``A = Ĝ``: the returns themselves.
+
+    See docs/derivations.md#baselines.
+    """
 
     def __call__(self, sample: Sample) -> Controlled:
         return uncontrolled(sample.returns)
@@ -22,6 +25,8 @@ class NoBaseline:
 @dataclass(frozen=True)
 class Constant:
     """``A = Ĝ − E[Ĝ]``: the mean return of the other folds.
+
+    See docs/derivations.md#cross-fitting.
 
     Attributes:
         folds: at most so many, of whole trajectories. With one the mean is the batch's own, and the expected gradient
@@ -41,6 +46,8 @@ class Optimal:
 
     The one number that minimises the variance of a row's gradient, summed over the parameters (Weaver and Tao 2001;
     Greensmith et al. 2004). Rows of one trajectory covary, which it leaves aside. It costs a gradient per row.
+
+    See docs/derivations.md#optimal-baseline.
 
     Attributes:
         folds: see ``Constant``.

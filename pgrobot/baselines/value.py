@@ -10,7 +10,10 @@ from pgrobot.batch import Sample
 
 @dataclass(frozen=True)
 class Value:
-    """``A = Ĝ − V(s)``: the advantage as the estimator gave it; ``Ĝ − V(s, t)`` where the critic reads the time."""
+    """``A = Ĝ − V(s)``: the advantage as the estimator gave it; ``Ĝ − V(s, t)`` where the critic reads the time.
+
+    See docs/derivations.md#baselines.
+    """
 
     def __call__(self, sample: Sample) -> Controlled:
         return uncontrolled(sample.advantage)

@@ -27,6 +27,8 @@ class Lagrangian:
     ``sgd`` answers in proportion to the violation. ``adam`` and the others divide by its running size, so λ
     moves about ``learning_rate`` per iteration however small the violation is.
 
+    See docs/derivations.md#multipliers.
+
     Args:
         constraints, columns, gamma, max_episode_steps: as of ``Pricing``.
         optimizer: ``sgd``, ``adam``, ``rmsprop`` or ``adagrad``.

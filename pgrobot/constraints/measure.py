@@ -35,6 +35,8 @@ def measure(
 ) -> Tensor:
     """Estimate what an episode of the acting policy spends.
 
+    See docs/derivations.md#budgets.
+
     Args:
         cost: the columns that ``CostColumns`` makes, ``[T, N, K]``.
         done: an episode ended with this step, for whatever reason, ``[T, N]`` bool.

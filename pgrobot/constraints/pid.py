@@ -21,6 +21,8 @@ class PID:
     until that many have passed. The averages are free of start-up bias, so nothing kicks at the first step.
     While λ is at its maximum ``I`` does not grow further, so that λ comes down as soon as P or D does.
 
+    See docs/derivations.md#pid.
+
     Args:
         constraints, columns, gamma, max_episode_steps: as of ``Pricing``.
         kp, ki, kd: gains, for a rate of 1: every step costs 1 too much.

@@ -22,6 +22,8 @@ class Pricing:
     cost; an episode that exceeds its limit (``probability``) counts like one that costs 1 in each of its ``L``
     steps. One set of gains therefore serves every unit and budget, for costs of the order of one per step.
 
+    See docs/derivations.md#multipliers.
+
     Args:
         constraints: the priced constraints.
         columns: the advantage's columns; those not named ``cost/…`` are gains.

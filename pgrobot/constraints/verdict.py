@@ -54,6 +54,8 @@ def judge(
     A ``probability`` is bounded by Clopper and Pearson, whatever ``bound``. Episodes that all cost the same bound a
     mean by themselves, without width; how much that leaves open is what ``unseen`` says.
 
+    See docs/derivations.md#verdicts.
+
     Args:
         constraint: the budget.
         cost: sums over whole episodes ``[E]``.

@@ -15,6 +15,8 @@ from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
 class MlpCritic(nn.Module):
     """Predicts the return of every column, in units of that column's running deviation.
 
+    See docs/derivations.md#critic.
+
     Args:
         observation: width of each observation group.
         columns: names of the columns, ``C`` of them.

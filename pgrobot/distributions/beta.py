@@ -19,6 +19,8 @@ class Beta:
     ends are taken to lie there, where the density is finite.
 
     The logarithms of the gamma function cancel where the concentration is large; they are taken in double precision.
+
+    See docs/derivations.md#beta.
     """
 
     alpha: Tensor

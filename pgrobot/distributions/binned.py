@@ -21,6 +21,8 @@ class Binned:
 
     An action ``[…, A]`` holds bin centres: ``B`` values spaced evenly from −1 to 1. Probability and entropy are
     those of the bins (not densities), summed over actuators. An action between two centres counts as the nearer.
+
+    See docs/derivations.md#categorical-and-binned.
     """
 
     logits: Tensor

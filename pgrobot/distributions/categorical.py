@@ -17,6 +17,8 @@ class Categorical:
 
     As a vector the action has the probabilities for its mean and ``J = diag(π) − π πᵀ`` for its covariance, which is
     also the derivative of π in the logits. A logit of −∞ rules its vector out.
+
+    See docs/derivations.md#categorical-and-binned.
     """
 
     logits: Tensor

@@ -16,6 +16,8 @@ class FullCovarianceGaussian:
     """Gaussian with covariance ``L Lᵀ``: ``mean`` is ``[…, A]``, ``cholesky`` ``[…, A, A]``.
 
     ``cholesky`` is lower triangular with a positive diagonal; what lies above the diagonal is not read.
+
+    See docs/derivations.md#full-covariance.
     """
 
     mean: Tensor

@@ -15,7 +15,10 @@ _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Diagonal Gaussian over actions; ``mean`` and ``log_std`` are ``[…, A]``."""
+    """Diagonal Gaussian over actions; ``mean`` and ``log_std`` are ``[…, A]``.
+
+    See docs/derivations.md#diagonal-gaussian.
+    """
 
     mean: Tensor
     log_std: Tensor

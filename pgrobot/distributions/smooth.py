@@ -18,6 +18,8 @@ class SmoothGaussian:
 
     ``mean`` and the Gaussian's tensors are ``[…, A]``. Probability, entropy, deviation and KL divergence are those of
     the conditional distribution ``given``, whose own mean is ``mean`` moved by the remembered part of the noise.
+
+    See docs/derivations.md#smooth-exploration.
     """
 
     mean: Tensor

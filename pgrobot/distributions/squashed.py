@@ -67,6 +67,8 @@ class SquashedGaussian:
     The KL divergence is the base's, for both variables went through the same one-to-one map. The entropy,
     ``H(base) + E[log squash′]``, and the moments have no closed form: they are integrated per dimension by a fixed
     rule, which is deterministic, differentiable and, for deviations up to e, right to 1e-4.
+
+    See docs/derivations.md#squashed-gaussian.
     """
 
     base: Gaussian

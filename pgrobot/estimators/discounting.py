@@ -15,6 +15,8 @@ def discount_from_start(age: Tensor, discount: float) -> Tensor:
 
     A Monte-Carlo estimate that is not reward-to-go carries the factor already: see ``monte_carlo``.
 
+    See docs/derivations.md#state-discount.
+
     Args:
         age: steps already taken in the running episode, ``[…]``, whole numbers of any type.
         discount: γ of the reward.

@@ -25,6 +25,8 @@ def gae(
 
     A truncated step cuts the trace but keeps the value of its true successor.
 
+    See docs/derivations.md#gae.
+
     Args:
         reward: ``[T, N, C]``.
         value: ``V(s_t)``, ``[T, N, C]``.
@@ -64,6 +66,8 @@ def td_lambda(
     only how fast its regression follows the policy, and there many samples average. With ``lam`` 0 this is
     the actor-critic that steps along its TD error while the critic learns from λ-returns (Sutton and Barto 2018,
     sections 12.1 and 13.5). Where both are equal it is ``gae``.
+
+    See docs/derivations.md#lambda-returns.
 
     Args:
         reward: as the other arguments, see ``pgrobot.estimators``.

@@ -37,6 +37,8 @@ def monte_carlo(
 
     The critic's target is the return to go in both cases: it is what the value of a state means.
 
+    See docs/derivations.md#returns.
+
     Args:
         reward: as the other arguments, see ``pgrobot.estimators``.
         value: ``[T, N, C]``.
@@ -74,6 +76,8 @@ def n_step(
     .. math:: \hat A_t = \sum_{k<m} \gamma^k r_{t+k} + \gamma^m (1 - terminated) V(s'_{t+m-1}) - V(s_t)
 
     with ``m = n`` or, where the piece ends before, the steps that are left.
+
+    See docs/derivations.md#n-step-returns.
 
     Args:
         reward: as the other arguments, see ``pgrobot.estimators``.

@@ -46,6 +46,8 @@ def vtrace(
     above ρ̄_pg. ``Likelihood`` multiplies by nothing: with false it comes as ``min(ρ̄_pg, π/μ) Â``. Both are the same
     gradient when an update begins; a mismatch weighs by (π/μ)², or not at all.
 
+    See docs/derivations.md#v-trace.
+
     Args:
         reward: as the other arguments, see ``pgrobot.estimators``.
         value: ``[T, N, C]``.

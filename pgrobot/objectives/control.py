@@ -21,6 +21,8 @@ class ControlVariate(FixedWeight):
     advantages: the learner scales them by one factor. Clipping bounds the first half only, so beside a clipped
     surrogate this is exact at the first step and near it.
 
+    See docs/derivations.md#control-variates.
+
     Attributes:
         weight: the surrogate's.
     """

@@ -13,7 +13,10 @@ from pgrobot.objectives.term import FixedWeight, probability_ratio
 
 @dataclass(frozen=True)
 class Entropy(FixedWeight):
-    """Mean differential entropy in nats: summed over action dimensions, averaged over steps."""
+    """Mean differential entropy in nats: summed over action dimensions, averaged over steps.
+
+    See docs/derivations.md#entropy.
+    """
 
     weight: float
 
@@ -30,6 +33,8 @@ class EstimatedEntropy(FixedWeight):
     ``−E_μ[ρ log π(a|s)]`` with ``ρ = π(a|s) / μ(a|s)``: unbiased for any π, and so is its gradient
     ``−E_μ[ρ (1 + log π) ∇log π]``. The ratio is what carries the change of the distribution that the actions come from:
     the mean of ``−log π`` alone has the right value at μ, but its gradient is ``−E_μ[∇log π]``, which vanishes there.
+
+    See docs/derivations.md#entropy.
     """
 
     weight: float

@@ -16,6 +16,8 @@ class KLPenalty(FixedWeight):
     """Minus the mean KL(reference ‖ π) in nats (Schulman et al. 2017, eq. 8); the weight is its β.
 
     Flat at the reference: it bends the steps that follow and leaves the first one as it is.
+
+    See docs/derivations.md#kl-penalties.
     """
 
     weight: float
@@ -30,6 +32,8 @@ class AdaptiveKLPenalty(KLPenalty):
 
     An update that moved the policy by more than ``tolerance`` times the target multiplies β by ``factor``; one by less
     than the target over ``tolerance`` divides it. The paper has 1.5 and 2.
+
+    See docs/derivations.md#kl-penalties.
 
     Attributes:
         weight: the first β.

@@ -19,6 +19,8 @@ class Likelihood(FixedWeight):
     Its value means nothing; its gradient is the policy gradient as long as π is the policy that acted. It corrects for
     no other: steps after the first on the same batch, or experience of an older policy, need ``Ratio`` or an advantage
     that carries the ratio (``vtrace``).
+
+    See docs/derivations.md#policy-gradient.
     """
 
     weight: float
@@ -32,6 +34,8 @@ class Ratio(FixedWeight):
     """The importance-weighted surrogate ``E[ρ A]`` with ``ρ = π(a|s) / μ(a|s)`` (Schulman et al. 2015, eq. 14).
 
     Unbiased for the actions at any π, for the states only near μ: it wants a solver that bounds the step.
+
+    See docs/derivations.md#surrogates.
     """
 
     weight: float
@@ -46,6 +50,8 @@ class ClippedRatio(FixedWeight):
 
     ``E[min(ρ A, clip(ρ, 1 − ε, 1 + ε) A)]`` with ``ρ = π(a|s) / μ(a|s)``. A sample whose ratio has left the
     interval in the direction its advantage asks for contributes a gradient of exactly zero.
+
+    See docs/derivations.md#surrogates.
     """
 
     weight: float
@@ -65,6 +71,8 @@ class SimplePolicyOptimization(FixedWeight):
 
     ``E[ρ A − |A| (ρ − 1)² / 2ε]``: every sample's optimum is the ratio ``1 + ε sign A``, where PPO's clipping ends, but
     a ratio beyond it is drawn back, where a clipped sample has no gradient.
+
+    See docs/derivations.md#surrogates.
     """
 
     weight: float

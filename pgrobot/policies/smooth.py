@@ -36,6 +36,8 @@ class SmoothPolicy(DiagonalPolicy):
 
     With nothing to remember, ``share`` or ``correlation`` zero, it is the Gaussian policy to the last bit.
 
+    See docs/derivations.md#smooth-exploration.
+
     Args:
         share: ``c``, share of the exploration's variance that lasts, in [0, 1).
         correlation: ``ρ`` of that share from one step to the next, in [0, 1).

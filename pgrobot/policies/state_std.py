@@ -16,6 +16,8 @@ from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
 class StateStdPolicy(NormalizedPolicy):
     """Diagonal Gaussian whose mean and log-deviation are two outputs of one multilayer perceptron.
 
+    See docs/derivations.md#state-dependent-deviation.
+
     Args:
         observation: width of each observation group.
         actions: number of actions ``A``.

@@ -12,7 +12,10 @@ from pgrobot.solvers.optimizer import Moments
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1)."""
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1).
+
+    See docs/derivations.md#adam.
+    """
 
     beta1: float
     beta2: float

@@ -19,6 +19,8 @@ class ExponentialAverage:
     batch and the distance of the reference are chosen apart (Hilton, Cobbe and Schulman 2021, arXiv 2110.00641,
     section 3).
 
+    See docs/derivations.md#averaged-reference.
+
     Attributes:
         decay: β per update, in [0, 1); 0 is the last vector itself.
     """

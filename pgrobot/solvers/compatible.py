@@ -27,6 +27,8 @@ class CompatibleFisher:
     With more parameters than rows the fit interpolates the noise of the advantages; few iterations of conjugate
     gradient keep to the directions along which the scores vary most.
 
+    See docs/derivations.md#compatible-features.
+
     Attributes:
         fraction: share of the batch's rows to fit to, drawn anew for every solve; 1 uses all and draws nothing. The
             identity needs all of them.

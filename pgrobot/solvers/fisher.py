@@ -32,6 +32,8 @@ class Fisher(Protocol):
 class GaussNewtonFisher:
     """The Fisher information itself: the expectation over actions is taken in closed form.
 
+    See docs/derivations.md#fisher-information.
+
     Attributes:
         fraction: share of the batch's rows to average over, drawn anew for every solve; 1 uses all and draws nothing.
     """
@@ -51,6 +53,8 @@ def gauss_newton(problem: PolicyProblem, vector: Tensor, batch: Batch) -> Produc
     vanishes: no second derivative of the network enters (Martens 2020, arXiv 1412.1193, section 9; Schulman et al.
     2015, arXiv 1502.05477, appendix C). Any distribution will do that is a pytree of floating-point tensors and knows
     its ``kl``.
+
+    See docs/derivations.md#fisher-information.
 
     Args:
         problem: gives the distribution.

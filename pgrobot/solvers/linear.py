@@ -36,6 +36,8 @@ def conjugate_gradient(product: Product, target: Tensor, tolerance: float, itera
     A direction ends the search if its curvature ``pᵀHp / pᵀp`` is lost in the rounding of the greatest one met: on
     a singular matrix the next step would be noise divided by noise.
 
+    See docs/derivations.md#conjugate-gradient.
+
     Args:
         product: multiplies a vector by ``H``.
         target: ``b`` ``[P]``; zero gives zero.

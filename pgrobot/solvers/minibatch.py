@@ -21,6 +21,8 @@ from pgrobot.types import State
 class MinibatchSolver:
     """Shuffle the batch, cut it into minibatches and step down the gradient of each; whole passes at a time.
 
+    See docs/derivations.md#first-order-steps.
+
     Args:
         vector: the parameters ``[P]``, moved in place.
         problem: whose ``loss`` is descended.

@@ -23,6 +23,8 @@ class NaturalGradientSolver:
     measured KL know nothing of it. The predicted KL ``½ m² xᵀFx`` is that of the Gauss-Newton Fisher information of
     the whole batch whatever metric gave the direction.
 
+    See docs/derivations.md#natural-gradient.
+
     Args:
         vector: the parameters ``[P]``, moved in place.
         problem: what to maximise, and the policy it is about.

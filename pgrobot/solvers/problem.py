@@ -103,7 +103,10 @@ class PolicyProblem:
 
 
 class CriticProblem:
-    """Regress every column's scaled value on its target: half the squared error, summed over columns."""
+    """Regress every column's scaled value on its target: half the squared error, summed over columns.
+
+    See docs/derivations.md#critic.
+    """
 
     def __init__(self, critic: MlpCritic, parameters: FlatParameters) -> None:
         self._critic = critic

@@ -22,7 +22,10 @@ class Rate(Protocol):
 
 @dataclass(frozen=True)
 class Constant:
-    """The same rate throughout."""
+    """The same rate throughout.
+
+    See docs/derivations.md#step-sizes.
+    """
 
     initial: float
 
@@ -37,7 +40,10 @@ class Constant:
 
 @dataclass(frozen=True)
 class Linear:
-    """From ``initial`` at the start of training to ``final`` at its end."""
+    """From ``initial`` at the start of training to ``final`` at its end.
+
+    See docs/derivations.md#step-sizes.
+    """
 
     initial: float
     final: float
@@ -57,6 +63,8 @@ class KLAdaptive:
 
     Too far is more than twice ``target_kl``, hardly less than half of it (Schulman et al. 2017, section 4, applied
     to the step size as in legged-robot practice).
+
+    See docs/derivations.md#step-sizes.
     """
 
     initial: float

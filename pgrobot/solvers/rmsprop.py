@@ -19,6 +19,8 @@ class RMSprop:
     epsilon inside (TensorFlow 1, in which A2C was first published; it also starts from ``v = 1``, so that the first
     steps are short, where ``v = 0`` makes them ``1 / √(1 − α)`` times the rate).
 
+    See docs/derivations.md#rmsprop-and-sgd.
+
     Attributes:
         decay: α.
         epsilon: ε, what bounds the step where gradients vanish.

@@ -14,6 +14,8 @@ from pgrobot.solvers.optimizer import Moments
 class SGD:
     """Gradient descent with heavy-ball momentum (Polyak 1964): ``m ← μ m + g``, ``θ ← θ − rate · m``.
 
+    See docs/derivations.md#rmsprop-and-sgd.
+
     Attributes:
         momentum: μ in [0, 1); 0 is plain gradient descent.
     """

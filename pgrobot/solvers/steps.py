@@ -33,6 +33,8 @@ class StepSize(Protocol):
 class KLRadius:
     """As far as the quadratic model of the mean KL allows: ``√(2δ / xᵀFx)`` (Schulman et al. 2015, appendix C).
 
+    See docs/derivations.md#natural-gradient.
+
     Attributes:
         kl: the radius δ in nats.
     """
@@ -54,6 +56,8 @@ class KLRadius:
 @dataclass(frozen=True)
 class LearningRate:
     """A multiple of the natural gradient itself (Amari 1998; Kakade 2002).
+
+    See docs/derivations.md#natural-gradient.
 
     Attributes:
         rate: the multiple.

@@ -46,7 +46,10 @@ class Acceptance(Protocol):
 
 @dataclass(frozen=True)
 class FullStep:
-    """The whole step, whatever it brings."""
+    """The whole step, whatever it brings.
+
+    See docs/derivations.md#trust-region.
+    """
 
     def __call__(
         self, start: Trial, step: Tensor, evaluate: Callable[[Tensor], Trial], radius: float
@@ -62,6 +65,8 @@ class LineSearch:
     TRPO's search (Schulman et al. 2015, appendix C): accepted is a point whose objective is higher *and* whose mean
     KL(reference ‖ point) is at most the radius. A point where either is not finite is not accepted. The candidates
     are vectors of their own, so a search that accepts none leaves the parameters as they are, bit for bit.
+
+    See docs/derivations.md#trust-region.
 
     Attributes:
         backtracks: how often to shorten the step before giving up.

@@ -102,7 +102,7 @@ def test_every_cost_is_listed_with_its_options() -> None:
 def typed_overrides() -> list[list[str]]:
     """What follows ``pgrobot train`` wherever a page types it, sweeps written out; placeholders left out."""
     text = "".join(
-        path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+        path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     )
     typed = re.findall(r"^ +pgrobot train (?!-)(.*?[^,])$", text, flags=re.MULTILINE)
     swept = re.findall(r"^ +pgrobot train -m (.*)$", text, flags=re.MULTILINE)

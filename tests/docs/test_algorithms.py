@@ -1,0 +1,134 @@
+"""The page of every algorithm names every key of its row, with its value, and every metric of its runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+import pgrobot
+from pgrobot.configure import compose, options
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+NAMES = sorted(options([])["algorithm"])
+for_every_algorithm = pytest.mark.parametrize("name", NAMES)
+
+
+def section(path: Path, heading: str) -> str:
+    text = path.read_text(encoding="utf-8")
+    return re.split(r"^## ", text.split(f"\n## {heading}\n", 1)[1], flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> dict[str, str]:
+    """First and second cell of every row of the tables in a text whose first cell is code."""
+    cells = re.findall(r"^\| `([^`]+)` \| (.*?) \|", text, flags=re.MULTILINE)
+    return {key: value.strip("`") for key, value in cells}
+
+
+def pages(name: str, heading: str) -> list[Path]:
+    """The page of an algorithm, and those that this section leans on."""
+    own = DOCS / "algorithms" / f"{name}.md"
+    others = re.findall(r"^(?:As|Those of) \[\w+\]\((\w+\.md)", section(own, heading), flags=re.MULTILINE)
+    return [own, *(own.parent / other for other in others)]
+
+
+def leaves(node: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """Keys and values of a row; the key of a part has the name of its class or function."""
+    found = {}
+    for key, value in node.items():
+        where = f"{path}.{key}" if path else str(key)
+        if key == "_target_":
+            found[path] = value.rsplit(".", 1)[-1]
+        elif isinstance(value, dict):
+            found |= leaves(value, where)
+        elif key not in ("_partial_", "name"):
+            found[where] = value
+    return found
+
+
+def row(name: str) -> dict[str, Any]:
+    node = OmegaConf.to_container(compose([f"algorithm={name}"]).algorithm, resolve=True)
+    assert isinstance(node, dict)
+    return leaves(node)
+
+
+def value(cell: str) -> Any:
+    """What a cell says, as YAML would read it; numbers may be written 2,048 or 1e-3."""
+    try:
+        return float(cell.replace(",", ""))
+    except ValueError:
+        return yaml.safe_load(cell)
+
+
+def test_every_algorithm_has_a_page_and_every_page_an_algorithm() -> None:
+    assert sorted(path.stem for path in (DOCS / "algorithms").glob("*.md")) == NAMES
+    overview = (DOCS / "algorithms.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"(algorithms/{name}.md)" not in overview] == []
+
+
+@for_every_algorithm
+def test_every_key_of_the_row_is_explained_with_its_value(name: str) -> None:
+    explained = rows(section(DOCS / "algorithms.md", "Keys of every row"))
+    for path in reversed(pages(name, "Config")):
+        explained |= rows(section(path, "Config"))
+    existing = row(name)
+    assert sorted(existing.keys() - explained.keys()) == []
+    wrong = {key: explained[key] for key, said in existing.items() if value(explained[key]) != said}
+    assert wrong == {}
+
+
+@for_every_algorithm
+def test_no_page_explains_a_key_that_its_row_does_not_have(name: str) -> None:
+    own = rows(section(DOCS / "algorithms" / f"{name}.md", "Config"))
+    assert sorted(own.keys() - row(name).keys()) == []
+
+
+def test_no_common_key_is_unknown_to_all_rows() -> None:
+    known = set().union(*(row(name) for name in NAMES))
+    assert sorted(rows(section(DOCS / "algorithms.md", "Keys of every row")).keys() - known) == []
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The metrics of a small run of each algorithm."""
+    metrics = {}
+    for name in NAMES:
+        directory = tmp_path_factory.mktemp("run") / name
+        settings = {
+            "algorithm": name,
+            "task": "invertedpendulum",
+            "total_steps": 512,
+            "evaluation.every": 512,
+        }
+        pgrobot.train(debug="tiny", quiet=True, **settings, **{"hydra.run.dir": directory})
+        lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        metrics[name] = {key for line in lines for key in json.loads(line)}
+    return metrics
+
+
+def common(metric: str) -> bool:
+    """Whether the page of metrics explains one; what the objective's terms are is for the algorithms' pages."""
+    patterns = [
+        re.sub(r"<\w+>", r"[\\w/]+", name)
+        for name in rows((DOCS / "metrics.md").read_text(encoding="utf-8"))
+        if name != "objective/<term>"
+    ]
+    return any(re.fullmatch(pattern, metric) for pattern in patterns)
+
+
+@for_every_algorithm
+def test_every_metric_of_a_run_is_explained(name: str, logged: dict[str, set[str]]) -> None:
+    explained = {key for path in pages(name, "Metrics") for key in rows(section(path, "Metrics"))}
+    assert sorted(m for m in logged[name] if m not in explained and not common(m)) == []
+
+
+@for_every_algorithm
+def test_every_metric_on_a_page_is_of_its_runs(name: str, logged: dict[str, set[str]]) -> None:
+    explained = {key for path in pages(name, "Metrics") for key in rows(section(path, "Metrics"))}
+    assert sorted(explained - logged[name]) == []
