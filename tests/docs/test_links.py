@@ -23,12 +23,16 @@ FRAMES |= {"reads_log_ratio", "reverse_scan", "window_scan"}
 named = lambda path: str(path.relative_to(ROOT))
 
 
+def without_blocks(page: Path) -> str:
+    """A page's text without what stands between fences."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
 @cache
 def anchors(path: Path) -> frozenset[str]:
     """The names that GitHub gives to a page's headings."""
-    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     found: list[str] = []
-    for heading in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE):
+    for heading in re.findall(r"^#+ (.+)$", without_blocks(path), flags=re.MULTILINE):
         name = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
         again = found.count(name)
         found.append(f"{name}-{again}" if again else name)
@@ -118,7 +122,7 @@ def unproved(text: str) -> list[str]:
 
 
 def derivations() -> str:
-    return (ROOT / "docs" / "derivations.md").read_text(encoding="utf-8")
+    return without_blocks(ROOT / "docs" / "derivations.md")
 
 
 def test_every_proof_exists() -> None:
@@ -152,8 +156,7 @@ def test_every_section_with_code_has_a_proof() -> None:
 def test_inline_mathematics_survives_markdown() -> None:
     """Markdown takes the backslash from punctuation and reads a bar as a cell's end before mathematics is rendered."""
     for page in PAGES:
-        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        for line in re.sub(r"`[^`\n]*`", "", text).splitlines():
+        for line in re.sub(r"`[^`\n]*`", "", without_blocks(page)).splitlines():
             assert line.count("$") % 2 == 0, f"{named(page)}: {line}"
             lost = [x for x in re.findall(r"\$([^$]+)\$", line) if re.search(r"\\[^A-Za-z]|[|<>*]", x)]
             assert lost == [], f"{named(page)}: {lost}"
