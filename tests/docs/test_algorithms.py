@@ -89,6 +89,12 @@ def test_no_page_explains_a_key_that_its_row_does_not_have(name: str) -> None:
     assert sorted(own.keys() - row(name).keys()) == []
 
 
+@for_every_algorithm
+def test_no_key_is_left_without_a_word(name: str) -> None:
+    text = section(DOCS / "algorithms" / f"{name}.md", "Config")
+    assert re.findall(r"^\| `([^`]+)` \| [^|]* \| *\|$", text, flags=re.MULTILINE) == []
+
+
 def test_no_common_key_is_unknown_to_all_rows() -> None:
     known = set().union(*(row(name) for name in NAMES))
     assert sorted(rows(section(DOCS / "algorithms.md", "Keys of every row")).keys() - known) == []
