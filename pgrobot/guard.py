@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -31,6 +31,8 @@ class Updatable(Protocol):
     """What the guard wraps."""
 
     def update(self, rollout: Rollout) -> Metrics: ...
+
+    def posed(self, rollout: Rollout) -> Mapping[str, Any]: ...
 
     def state_dict(self) -> State: ...
 
@@ -101,6 +103,10 @@ class GuardedLearner:
             self.faults.append(Fault(str(error), rollout, before))
             return {"guard/skipped_updates": 1.0}
         return metrics | {"guard/skipped_updates": 0.0}
+
+    def posed(self, rollout: Rollout) -> Mapping[str, Any]:
+        """The wrapped learner's."""
+        return self.learner.posed(rollout)
 
     def state_dict(self) -> State:
         """The wrapped learner's."""

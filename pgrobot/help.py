@@ -54,13 +54,12 @@ def train_page(overrides: Sequence[str]) -> str:
 def documented_keys() -> Iterator[tuple[str, str]]:
     """Read every commented value of the primary config: ``"seed=1"``, ``"every random stream …"``."""
     text = resources.files(CONFIG_MODULE).joinpath(f"{CONFIG_NAME}.yaml").read_text(encoding="utf-8")
-    section = ""
+    path: list[str] = []
     for line in text.splitlines():
-        if match := re.match(r"(\w+):\s*$", line):
-            section = match[1]
-        if match := re.match(r"( *)(\w+): (\S+|\[\])\s+# (.+)$", line):
-            indent, key, value, comment = match.groups()
-            if section not in ("defaults", "hydra") or not indent:
-                name = f"{section}.{key}" if indent else key
-                shown = value.strip('"').replace("_", "")
-                yield f"{name}={shown}", comment
+        if match := re.match(r"( *)(\w+):", line):
+            path = [*path[: len(match[1]) // 2], match[2]]
+        if match := re.match(r" *\w+: (\S+|\[\])\s+# (.+)$", line):
+            value, comment = match.groups()
+            shown = value.strip('"').replace("_", "")
+            if path[0] not in ("defaults", "hydra"):
+                yield f"{'.'.join(path)}={shown}", comment

@@ -21,12 +21,15 @@ from pgrobot.estimators import discount_from_start, reads_log_ratio
 from pgrobot.objectives import Objective
 from pgrobot.policies import Policy
 from pgrobot.solvers import (
+    Beginning,
     CriticProblem,
     ExponentialAverage,
     FlatParameters,
     PolicyProblem,
+    Posed,
     Problem,
     Report,
+    own_state,
 )
 from pgrobot.types import Metrics, Multiplier, Rollout, Signal, State
 
@@ -149,6 +152,7 @@ class Learner:
         self._iterations = iterations
         self._max_episode_steps = max_episode_steps
         self._updates = 0
+        self._beginning: Beginning | None = None
         self._beside = beside(cores)
 
     @torch.no_grad()
@@ -156,6 +160,7 @@ class Learner:
         """Learn from one rollout; returns the iteration's metrics."""
         for solver in (self._policy_solver, self._critic_solver):
             solver.anneal(self._updates / self._iterations)
+        collected = rollout
         for signal in self._signals:
             rollout = signal(rollout)
         metrics = self._price(rollout)
@@ -164,14 +169,18 @@ class Learner:
         self.critic.rescale(self._estimate(rollout, values)[1])
         for index in range(self._passes):
             advantage, target = self._estimate(rollout, values)
+            batch = _rows(self._batch(rollout, reference, advantage, values[0]))
+            critic_batch = _rows(CriticBatch(rollout.obs, target))
             if index == 0:
                 metrics |= _explained_variance(target, values[0], rollout.columns)
-            batch = self._batch(rollout, reference, advantage, values[0])
+                self._beginning = Beginning.of(
+                    collected, batch, critic_batch, self.policy, self.critic, self._problem
+                )
             # The two problems share nothing, so the critic is fitted beside the policy.
             again = index + 1 < self._passes
-            fit = self._beside.submit(self._fit, rollout, target, values, again)
+            fit = self._beside.submit(self._fit, critic_batch, rollout, values, again)
             try:
-                policy_report, stop = self._policy_solver.solve(_rows(batch))
+                policy_report, stop = self._policy_solver.solve(batch)
             finally:
                 critic_report, values = fit.result()
             metrics |= _numbers(policy_report) | _numbers(critic_report)
@@ -188,6 +197,17 @@ class Learner:
             "policy/learning_rate": self._policy_solver.rate,
             "critic/learning_rate": self._critic_solver.rate,
         }
+
+    def posed(self, rollout: Rollout) -> dict[str, Posed]:
+        """The problems ``policy`` and ``critic`` as the last update met them: for looking at, in storage of their own.
+
+        Args:
+            rollout: what that update learnt from. There are no problems if it learnt from another one, or none.
+        """
+        begun = self._beginning
+        if begun is None or begun.rollout is not rollout:
+            return {}
+        return begun.posed(self.policy, self.critic, self._problem)
 
     def _reference(self, rollout: Rollout) -> Distribution:
         """The averaged policy on the rollout: with a decay of zero the policy itself."""
@@ -252,9 +272,11 @@ class Learner:
             metrics[f"cost/{constraint.name}/budget"] = constraint.budget
         return metrics
 
-    def _fit(self, rollout: Rollout, target: Tensor, values: Values, again: bool) -> tuple[Report, Values]:
+    def _fit(
+        self, batch: CriticBatch, rollout: Rollout, values: Values, again: bool
+    ) -> tuple[Report, Values]:
         """Fit the critic; returns what its solver reports, and the values it gives ``again`` for another pass."""
-        report, _ = self._critic_solver.solve(_rows(CriticBatch(rollout.obs, target)))
+        report, _ = self._critic_solver.solve(batch)
         return report, self._values(rollout) if again else values
 
     @torch.no_grad()
@@ -284,8 +306,8 @@ class Learner:
     def state_dict(self) -> State:
         """Parameters, normalisers, averages, moments, multipliers, weights, signals, shuffles, number of updates."""
         return {
-            "policy": _tensors(self.policy),
-            "critic": _tensors(self.critic),
+            "policy": own_state(self.policy),
+            "critic": own_state(self.critic),
             "policy_solver": self._policy_solver.state_dict(),
             "critic_solver": self._critic_solver.state_dict(),
             "average": [tensor.clone() for tensor in self._averaged],
@@ -328,8 +350,3 @@ def _explained_variance(target: Tensor, value: Tensor, columns: Sequence[str]) -
 
 def _numbers(report: Report) -> Metrics:
     return {name: float(value) for name, value in report.items()}
-
-
-def _tensors(module: torch.nn.Module) -> State:
-    """A module's state in storage of its own: its parameters are views of a larger one."""
-    return {name: value.clone() for name, value in module.state_dict().items()}

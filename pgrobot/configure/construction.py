@@ -106,7 +106,7 @@ def build(cfg: DictConfig, threads: int) -> Program:
         collector=collector,
         learners={LEARNER: GuardedLearner(learner)},
         policy=policy,
-        diagnostics={"episodes": EpisodeStatistics(spec)},
+        diagnostics={"episodes": EpisodeStatistics(spec), **construct(cfg, "diagnostics")},
         iterations=iterations,
         steps_per_iteration=rows,
     )

@@ -132,6 +132,7 @@ RULES: Mapping[str, Rule] = {
     "evaluation.confidence": inside(0.0, 1.0),
     "evaluation.bound": one_of("student-t", "bootstrap"),
     "evaluation.seed": whole(0),
+    "diagnostics.*.every": whole(0),
     "constraint.*.budget": real(0.0),
     "constraint.*.limit": real(0.0),
     "constraint.*.unit": one_of(*UNITS),

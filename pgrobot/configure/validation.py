@@ -15,7 +15,17 @@ from pgrobot.configure.targets import WORDS, annotated_rules, check_arguments, c
 from pgrobot.errors import PgrobotError, nearest
 
 # What a config consists of: one node per group, and the keys that the table of rules knows.
-SECTIONS = ("task", "constraint", "signal", "multiplier", "policy", "critic", "algorithm", "tracker")
+SECTIONS = (
+    "task",
+    "constraint",
+    "signal",
+    "multiplier",
+    "policy",
+    "critic",
+    "algorithm",
+    "tracker",
+    "diagnostics",
+)
 KEYS = frozenset({*SECTIONS, *(pattern.split(".")[0] for pattern in RULES if not pattern.startswith("*"))})
 # What the nodes without a `_target_`, whose signature would tell, consist of.
 CONSTRAINT = ("cost", "budget", "unit", "limit")
@@ -36,6 +46,7 @@ ALGORITHM = (
 NODES = {
     "checkpoint": "every",
     "evaluation": "episodes",
+    "diagnostics.*": "_target_",
     "constraint.*.cost": "_target_",
     "algorithm.estimator": "lam",
     "algorithm.baseline": "_target_",

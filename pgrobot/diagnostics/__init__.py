@@ -5,5 +5,6 @@ learners' policies, and each rollout's observations, columns and torques.
 """
 
 from pgrobot.diagnostics.episodes import EpisodeStatistics
+from pgrobot.diagnostics.gradients import GradientNorms, term_gradients
 
-__all__ = ["EpisodeStatistics"]
+__all__ = ["EpisodeStatistics", "GradientNorms", "term_gradients"]

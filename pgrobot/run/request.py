@@ -15,7 +15,16 @@ from pgrobot.errors import PgrobotError
 from pgrobot.run_directory import find_checkpoint
 
 # What may differ from the run that is resumed, because the past does not depend on it.
-CHANGEABLE = ("total_steps", "threads", "checkpoint", "evaluation", "tracker", "modules", "resume")
+CHANGEABLE = (
+    "total_steps",
+    "threads",
+    "checkpoint",
+    "evaluation",
+    "tracker",
+    "diagnostics",
+    "modules",
+    "resume",
+)
 # Recipes that write into the whole config, so that every key of theirs has to be compared.
 RECIPES = ("experiment", "debug")
 

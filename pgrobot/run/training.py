@@ -160,7 +160,8 @@ class Training:
             learner.load_state_dict(state["learners"][name])
         program.collector.load_state_dict(state["collector"])
         for name, part in program.diagnostics.items():
-            part.load_state_dict(state["diagnostics"][name])
+            if name in state["diagnostics"]:  # else it is new, and begins here
+                part.load_state_dict(state["diagnostics"][name])
         self._faults.skipped = state["skipped"]
         self._best = Score(**state["best"])
         self._past_s = state["clock"]["wall_s"]

@@ -9,6 +9,7 @@ from pgrobot.solvers.minibatch import MinibatchSolver
 from pgrobot.solvers.natural_gradient import NaturalGradientSolver
 from pgrobot.solvers.optimizer import Optimizer
 from pgrobot.solvers.parameters import FlatParameters
+from pgrobot.solvers.posed import Beginning, Posed, own_state
 from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Problem, Report
 from pgrobot.solvers.rates import Constant, KLAdaptive, Linear
 from pgrobot.solvers.rmsprop import RMSprop
@@ -20,6 +21,7 @@ __all__ = [
     "SGD",
     "Acceptance",
     "Adam",
+    "Beginning",
     "CompatibleFisher",
     "Constant",
     "CriticProblem",
@@ -38,6 +40,7 @@ __all__ = [
     "NaturalGradientSolver",
     "Optimizer",
     "PolicyProblem",
+    "Posed",
     "Problem",
     "RMSprop",
     "Report",
@@ -47,4 +50,5 @@ __all__ = [
     "conjugate_gradient",
     "gauss_newton",
     "linearise",
+    "own_state",
 ]

@@ -72,6 +72,21 @@ class PolicyProblem:
         report |= {"loss/policy": loss, "policy/kl": batch.reference.kl(distribution).mean()}
         return loss, report
 
+    def contributions(self, vector: Tensor, batch: Batch) -> Report:
+        """What every term adds to the objective, by its name: its value times its weight, a scalar each."""
+        distribution = self.distribution(vector, batch)
+        weights = self.weights.to(vector.dtype)
+        return {
+            name: weight * term(distribution, batch)[0]
+            for weight, (name, term) in zip(weights, self._terms.items(), strict=True)
+        }
+
+    def about(self, policy: Policy, parameters: FlatParameters, weights: Tensor) -> PolicyProblem:
+        """The same terms, at other weights, about another policy of the same structure."""
+        other = PolicyProblem(policy, parameters, self._terms)
+        other.weights.copy_(weights)
+        return other
+
     def adapt(self, kl: float) -> None:
         """Let every term's weight follow the mean KL, in nats, by which an update moved the policy."""
         adapted = [
