@@ -1,6 +1,7 @@
 """From what a user types to a checked config, and from that to the objects that train."""
 
 from pgrobot.configure.blame import blaming
+from pgrobot.configure.clash import RECIPES, clash
 from pgrobot.configure.composition import (
     CONFIG_MODULE,
     CONFIG_NAME,
@@ -29,6 +30,7 @@ __all__ = [
     "CONFIG_MODULE",
     "CONFIG_NAME",
     "LEARNER",
+    "RECIPES",
     "VERSION_BASE",
     "Program",
     "blaming",
@@ -37,6 +39,7 @@ __all__ = [
     "build_environment",
     "build_mirrors",
     "build_policy",
+    "clash",
     "compose",
     "expand",
     "options",

@@ -22,6 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pgrobot.configure.agreement import objective_has_ratio
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, parse, quote, text_of
 from pgrobot.errors import PgrobotError
 
@@ -47,6 +48,7 @@ def _rows(num_envs: Any, horizon: Any) -> int:
 
 
 register_resolver("pgrobot.rows", _rows)
+register_resolver("pgrobot.has_ratio", objective_has_ratio)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pgrobot.configure.clash import clash
 from pgrobot.errors import PgrobotError, nearest
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
@@ -78,11 +79,22 @@ def diagnose(loader: ConfigLoader, config_name: str, overrides: list[str], error
         complaint = _of_form(override, groups) or _of_choice(override, groups, loader)
         if complaint:
             return complaint
+
+    chosen = [text_of(o) for o in choices]
     try:
-        cfg = loader.load_configuration(config_name, [text_of(o) for o in choices], RunMode.RUN)
+        cfg = loader.load_configuration(config_name, chosen, RunMode.RUN)
     except COMPOSITION_ERRORS as error_of_choices:
-        return _own_words(error_of_choices)
+        words = clash(chosen, lambda lines: _composes(loader, config_name, lines))
+        return f"{words}: it changes what is not there" if words else _own_words(error_of_choices)
     return next(filter(None, (_of_key(override, cfg, groups) for override in keys)), _own_words(error))
+
+
+def _composes(loader: ConfigLoader, config_name: str, overrides: Sequence[str]) -> bool:
+    try:
+        loader.load_configuration(config_name, list(overrides), RunMode.RUN)
+    except COMPOSITION_ERRORS:
+        return False
+    return True
 
 
 def _chooses(override: Override, groups: dict[str, list[str]]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from pgrobot.configure.agreement import check_agreement
 from pgrobot.configure.composition import resolved
 from pgrobot.configure.rules import RULES, Rule, rule_of, shown
 from pgrobot.configure.targets import WORDS, annotated_rules, check_arguments, check_modules, locate, targets
@@ -82,6 +83,7 @@ def validated(cfg: DictConfig) -> DictConfig:
         check_arguments(path, node, target)
         _convert(path, node, annotated_rules(target))
     _check_sizes(job)
+    check_agreement(job["algorithm"], job["modules"])
     return OmegaConf.create(job)
 
 

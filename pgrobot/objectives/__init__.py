@@ -6,7 +6,11 @@ from pgrobot.objectives.kl import AdaptiveKLPenalty, KLPenalty
 from pgrobot.objectives.policy_gradient import ClippedRatio, Likelihood, Ratio, SimplePolicyOptimization
 from pgrobot.objectives.term import FixedWeight, Objective
 
+# The surrogates that multiply the advantage by π/μ themselves.
+WITH_RATIO = (ClippedRatio, Ratio, SimplePolicyOptimization)
+
 __all__ = [
+    "WITH_RATIO",
     "AdaptiveKLPenalty",
     "ClippedRatio",
     "ControlVariate",

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from pgrobot.configure import compose, parse, resolved, validated
+from pgrobot.configure import RECIPES, clash, compose, parse, resolved, validated
 from pgrobot.errors import PgrobotError
 from pgrobot.run_directory import find_checkpoint
 
@@ -25,8 +25,6 @@ CHANGEABLE = (
     "modules",
     "resume",
 )
-# Recipes that write into the whole config, so that every key of theirs has to be compared.
-RECIPES = ("experiment", "debug")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,20 @@ def prepare(overrides: Sequence[str]) -> Request:
         raise PgrobotError("resume= names no run: give the directory of one, or leave it out to start anew")
     if cfg.resume:
         return _resumed(cfg, list(overrides))
-    return Request(validated(cfg), _concerning_the_job(overrides), Path(cfg.hydra.run.dir), resume=False)
+    try:
+        checked = validated(cfg)
+    except PgrobotError as error:
+        words = clash(overrides, _accepted)
+        raise PgrobotError(f"{words}: {error}" if words else str(error)) from error
+    return Request(checked, _concerning_the_job(overrides), Path(cfg.hydra.run.dir), resume=False)
+
+
+def _accepted(overrides: Sequence[str]) -> bool:
+    try:
+        validated(compose(overrides))
+    except PgrobotError:
+        return False
+    return True
 
 
 def saved_config(run: Path) -> DictConfig:
@@ -107,7 +118,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
 
 
 def _check_past(key: str, saved: DictConfig, wanted: DictConfig, run: Path) -> None:
-    compared = list(saved) if key in RECIPES else [key]
+    compared = list(saved) if key in RECIPES else [key]  # a recipe writes into the whole config
     for name in map(str, compared):
         if any(_below(name, changeable) for changeable in CHANGEABLE):
             continue

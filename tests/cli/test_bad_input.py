@@ -91,6 +91,47 @@ CASES = [
     (["evaluation.mode=stoch"], "evaluation.mode cannot be 'stoch': did you mean 'stochastic'?"),
     (["evaluation.confidence=95"], "evaluation.confidence must be a number between 0 and 1, not 95"),
     (["evaluation=3"], "evaluation consists of keys, such as evaluation.episodes, so it cannot be 3"),
+    # what does not go together
+    (
+        ["experiment=fast", "algorithm=trpo"],
+        "pgrobot: experiment=fast does not go with algorithm=trpo: it changes what is not there",
+    ),
+    (["algorithm=nac", "experiment=fast", "seed=2"], "pgrobot: experiment=fast does not go with algorithm=nac"),
+    (
+        ["experiment=efficient", "algorithm=npg"],
+        "pgrobot: experiment=efficient does not go with algorithm=npg: algorithm.policy_solver has no key 'minibatch'",
+    ),
+    (["experiment=fast", "algorithm=a2c"], "experiment=fast does not go with algorithm=a2c: algorithm.passes is 4"),
+    (["experiment=fast", "total_steps=3000"], "experiment=fast does not go with total_steps=3000: total_steps=3000 is"),
+    (["experiment=fast", "num_envs=0"], "pgrobot: num_envs must be a whole number of at least 1, not 0"),
+    (
+        ["algorithm=reinforce", "algorithm.passes=2"],
+        "algorithm.passes is 2, but algorithm.objective.likelihood is right for the policy that acted only: use pass",
+    ),
+    (["algorithm=a2c", "algorithm.policy_solver.epochs=3"], "algorithm.policy_solver.epochs is 3, but"),
+    (
+        ["algorithm=a2c", "algorithm/estimator=vtrace", "algorithm.passes=2", "algorithm.policy_solver.epochs=2"],
+        "algorithm.policy_solver.epochs is 2, but",
+    ),
+    (
+        ["algorithm=reinforce", "algorithm.state_discount=true", "algorithm.estimator.reward_to_go=false"],
+        "algorithm.state_discount=true would discount a second time what algorithm.estimator.reward_to_go=false",
+    ),
+    (
+        ["algorithm=reinforce", "algorithm/estimator=vtrace", "algorithm.estimator.objective_has_ratio=true"],
+        "objective_has_ratio is true, but algorithm.objective.likelihood does not multiply by the ratio π/μ",
+    ),
+    (
+        ["algorithm/estimator=vtrace", "algorithm.estimator.objective_has_ratio=false"],
+        "objective_has_ratio is false, but algorithm.objective.surrogate multiplies by the ratio π/μ",
+    ),
+    (
+        [
+            "algorithm/estimator=vtrace",
+            "+algorithm.objective.second={_target_:pgrobot.objectives.Likelihood,weight:1.0}",
+        ],
+        "objective_has_ratio is false, but algorithm.objective.surrogate multiplies by the ratio π/μ",
+    ),
     # what a config may not name
     (["task._target_=os.system"], "task._target_ names 'os.system', which is not trusted"),
     (["task._target_=pgrobot.run.run"], "task._target_ names 'pgrobot.run.run', which is not trusted"),

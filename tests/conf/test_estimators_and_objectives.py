@@ -84,3 +84,39 @@ def test_a_value_out_of_range_is_refused(overrides: list[str], message: str) -> 
 def test_vtrace_may_clip_nothing() -> None:
     cfg = validated(compose(["algorithm/estimator=vtrace", "algorithm.estimator.rho_bar=inf"]))
     assert cfg.algorithm.estimator.rho_bar == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "has_ratio"),
+    [
+        (["algorithm=ppo"], True),
+        (["algorithm=ppo_kl"], True),
+        (["algorithm=trpo"], True),
+        (SPO, True),
+        (["algorithm=a2c"], False),
+        (["algorithm=reinforce"], False),
+        (["algorithm=reinforce", "algorithm.passes=3"], False),
+    ],
+)
+def test_vtrace_follows_the_objective(overrides: list[str], has_ratio: bool) -> None:
+    """Any algorithm takes it without saying more, and a likelihood may then go over a rollout several times."""
+    cfg = validated(compose([*overrides, "algorithm/estimator=vtrace"]))
+    assert cfg.algorithm.estimator.objective_has_ratio is has_ratio
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["algorithm=reinforce", "algorithm.state_discount=true"],
+        ["algorithm=reinforce", "algorithm.estimator.reward_to_go=false"],
+        # at γ = 1 the factor is one
+        [
+            "algorithm=reinforce",
+            "algorithm.estimator.reward_to_go=false",
+            "algorithm.state_discount=true",
+            "algorithm.discounts.reward=1",
+        ],
+    ],
+)
+def test_one_discount_from_the_start_is_fine(overrides: list[str]) -> None:
+    validated(compose(overrides))
