@@ -1,0 +1,326 @@
+"""What every algorithm keeps to, under every multiplier and with every policy, built as a run builds it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import itertools
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+import pgrobot
+from pgrobot.configure import LEARNER, Program, build, options
+from pgrobot.diagnostics import term_gradients
+from pgrobot.learner import Learner
+from pgrobot.types import Metrics, Rollout, State
+
+GROUPS = ("algorithm", "multiplier", "policy")
+OPTIONS = {group: options([])[group] for group in GROUPS}
+TRIPLES = list(itertools.product(*OPTIONS.values()))
+SMALL = {
+    "task": "hopper",
+    "tracker": "none",
+    "compile": False,
+    "num_envs": 4,
+    "horizon": 8,
+    "algorithm.critic_solver.minibatch": 16,
+    "policy.hidden": [4],
+    "critic.hidden": [4],
+}
+# less of the same: two passes of two minibatches, or two epochs of the critic
+_MINIBATCHES = {"algorithm.passes": 2, "algorithm.policy_solver.minibatch": 16}
+_EPOCHS = {"algorithm.critic_solver.epochs": 2}
+LESS = {
+    algorithm: _MINIBATCHES if algorithm.startswith("ppo") else _EPOCHS for algorithm in OPTIONS["algorithm"]
+}
+
+
+@functools.cache
+def _composed(settings: tuple[tuple[str, Any], ...]) -> DictConfig:
+    return pgrobot.compose(**{**SMALL, **dict(settings)})
+
+
+def composed(**settings: Any) -> DictConfig:
+    """What a user gets who types the settings beside a small task; not to be written to."""
+    return _composed(tuple(settings.items()))
+
+
+def config(algorithm: str, multiplier: str, policy: str) -> DictConfig:
+    """The config of a triple, put together from one composition per option: they do not depend on each other."""
+    cfg = copy.deepcopy(composed(algorithm=algorithm, **LESS[algorithm]))
+    cfg.multiplier = composed(algorithm="a2c", multiplier=multiplier).multiplier
+    cfg.policy = composed(algorithm="a2c", policy=policy).policy
+    return cfg
+
+
+@contextmanager
+def opened(cfg: DictConfig) -> Iterator[Program]:
+    program = build(cfg, 1)
+    try:
+        yield program
+    finally:
+        program.environment.close()
+
+
+def inner(program: Program) -> Learner:
+    learner = program.learners[LEARNER].learner
+    assert isinstance(learner, Learner)
+    return learner
+
+
+def iterate(program: Program) -> tuple[Rollout, Metrics]:
+    rollout = program.collector.collect()[LEARNER]
+    metrics = program.learners[LEARNER].update(rollout)
+    assert metrics["guard/skipped_updates"] == 0.0
+    assert all(math.isfinite(value) for value in metrics.values())
+    return rollout, metrics
+
+
+def state(program: Program) -> State:
+    return copy.deepcopy(
+        {"learner": inner(program).state_dict(), "collector": program.collector.state_dict()}
+    )
+
+
+def same(one: Any, other: Any, where: str = "") -> None:
+    """Bit for bit, whatever the nesting."""
+    if dataclasses.is_dataclass(one):
+        one, other = (
+            {field.name: getattr(value, field.name) for field in dataclasses.fields(one)}
+            for value in (one, other)
+        )
+    if isinstance(one, Mapping):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            same(one[key], other[key], f"{where}/{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            same(*pair, f"{where}/{index}")
+    elif isinstance(one, Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, np.ndarray):
+        assert np.array_equal(one, other), where
+    else:
+        assert one == other, where
+
+
+def moved(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]:
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def everything_else(program: Program, rollout: Rollout) -> Any:
+    """What an update has no business with."""
+    return copy.deepcopy(
+        (
+            rollout,
+            program.collector.state_dict(),
+            {name: part.state_dict() for name, part in program.diagnostics.items()},
+            torch.get_rng_state(),
+            np.random.get_state(),  # noqa: NPY002, the global stream is to stay untouched
+            random.getstate(),
+        )
+    )
+
+
+@contextmanager
+def frozen_until_merged(module: Any, rollout: Rollout) -> Iterator[None]:
+    """The module normalises by what it knew before the update, and afterwards by the rollout's observations too."""
+    normalizer = module.normalizer
+    before = copy.deepcopy(normalizer.state_dict())
+    merged = copy.deepcopy(normalizer)
+    merged.merge(rollout.obs["policy"])
+    uses = []
+
+    def check(*_: Any) -> None:
+        same(dict(normalizer.state_dict()), dict(before))
+        uses.append(1)
+
+    hook = normalizer.register_forward_pre_hook(check)
+    yield
+    hook.remove()
+    assert uses, "it learns through its normaliser"
+    same(dict(normalizer.state_dict()), dict(merged.state_dict()))
+
+
+def parameters(module: nn.Module) -> set[str]:
+    return {name for name, _ in module.named_parameters()}
+
+
+@pytest.mark.parametrize(("algorithm", "multiplier", "policy"), TRIPLES, ids=map("-".join, TRIPLES))
+def test_an_update_keeps_its_contract(algorithm: str, multiplier: str, policy: str) -> None:
+    cfg = config(algorithm, multiplier, policy)
+    with opened(cfg) as program:
+        learner = inner(program)
+        start = state(program)["learner"]
+        rollout = program.collector.collect()[LEARNER]
+        others = everything_else(program, rollout)
+        with frozen_until_merged(learner.policy, rollout), frozen_until_merged(learner.critic, rollout):
+            metrics = program.learners[LEARNER].update(rollout)
+        assert metrics["guard/skipped_updates"] == 0.0
+        same(everything_else(program, rollout), others, "untouched")
+        first = state(program)
+
+        rollout, metrics = iterate(program)
+        second = state(program)
+        modules = {"policy": learner.policy, "critic": learner.critic}
+        # in the first update the critic's zero output hides its other layers
+        for part, posed in learner.posed(rollout).items():
+            gradient = torch.stack(list(term_gradients(posed).values())).sum(0)
+            for name, where in posed.parameters.slices.items():
+                assert bool((gradient[where] != 0.0).any()), f"{part}.{name} receives no gradient"
+        for part, module in modules.items():
+            names = parameters(module)
+            unmoved = names - moved(start[part], second["learner"][part])
+            assert not unmoved, f"{part}: {unmoved} did not move"
+
+    with opened(cfg) as again:
+        iterate(again)
+        same(state(again), first, "the same seed")
+    cfg.seed = 2
+    with opened(cfg) as restored:
+        assert moved(start["policy"], inner(restored).state_dict()["policy"]), "another seed is another start"
+        inner(restored).load_state_dict(copy.deepcopy(first["learner"]))
+        restored.collector.load_state_dict(copy.deepcopy(first["collector"]))
+        same(iterate(restored), (rollout, metrics), "restored")
+        same(state(restored), second, "restored")
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        [OPTIONS[group][(index + shift) % len(OPTIONS[group])] for shift, group in enumerate(GROUPS)]
+        for index in range(max(map(len, OPTIONS.values())))
+    ],
+    ids="-".join,
+)
+def test_a_triple_is_what_a_user_composes(choice: Sequence[str]) -> None:
+    algorithm, multiplier, policy = choice
+    typed = composed(algorithm=algorithm, multiplier=multiplier, policy=policy, **LESS[algorithm])
+    assert typed == config(algorithm, multiplier, policy)
+
+
+@pytest.mark.parametrize(("num_envs", "horizon"), [(1, 8), (8, 1), (1, 1)])
+@pytest.mark.parametrize("algorithm", OPTIONS["algorithm"])
+def test_smallest_sizes(algorithm: str, num_envs: int, horizon: int) -> None:
+    """One environment, one step, and both; minibatches have to divide what is left."""
+    rows = num_envs * horizon
+    minibatches = {key: rows for key in (*SMALL, *LESS[algorithm]) if key.endswith("minibatch")}
+    cfg = composed(algorithm=algorithm, num_envs=num_envs, horizon=horizon, **LESS[algorithm] | minibatches)
+    with opened(cfg) as program:
+        before = state(program)["learner"]
+        for _ in range(3):
+            iterate(program)
+        after = state(program)["learner"]
+        assert after["updates"] == 3
+        assert moved(before["critic"], after["critic"])
+        # a single row has no advantage over the others
+        assert bool(moved(before["policy"], after["policy"]) & parameters(program.policy)) == (rows > 1)
+
+
+@functools.cache
+def without_costs(algorithm: str, multiplier: str) -> State:
+    """What is learnt in two updates where nothing is limited."""
+    cfg = config(algorithm, multiplier, "gaussian")
+    cfg.constraint = composed(algorithm="a2c", constraint="none").constraint
+    with opened(cfg) as program:
+        for _ in range(2):
+            rollout, _ = iterate(program)
+        assert rollout.columns == ("reward",)
+        return {part: inner(program).state_dict()[part] for part in ("policy", "critic")}
+
+
+@pytest.mark.parametrize("multiplier", OPTIONS["multiplier"])
+@pytest.mark.parametrize("algorithm", OPTIONS["algorithm"])
+def test_nothing_is_limited(algorithm: str, multiplier: str) -> None:
+    """K = 0: whatever would price costs finds none, and is its absence to the last bit."""
+    same(without_costs(algorithm, multiplier), without_costs(algorithm, "none"))
+
+
+WHOLE = {"algorithm.policy_solver.minibatch": 32, "algorithm.passes": 1, "algorithm.normalisation": "raw"}
+RMSPROP = {
+    "algorithm/optimizer@algorithm.policy_solver.optimizer": "rmsprop",
+    "algorithm/rate@algorithm.critic_solver.rate": "constant",
+    "algorithm.policy_solver.rate.initial": 3e-3,
+    "algorithm.critic_solver.rate.initial": 1e-3,
+    "algorithm.critic_solver.epochs": 4,
+}
+ESTIMATOR = "algorithm/estimator"
+# name: (one way to say it, another, how far the parameters may differ)
+NULLS: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
+    **{
+        f"V-trace of the acting policy's own experience is GAE, {algorithm}": (
+            {"algorithm": algorithm, ESTIMATOR: "vtrace", **LESS[algorithm], "algorithm.passes": 1},
+            {"algorithm": algorithm, ESTIMATOR: "gae", **LESS[algorithm], "algorithm.passes": 1},
+            1e-4,  # two roundings of a ratio of one
+        )
+        for algorithm in ("a2c", "npg", "ppo", "reinforce")
+    },
+    "PPO in one step on the whole rollout is A2C": (
+        {"algorithm": "ppo", **WHOLE, **RMSPROP},
+        {"algorithm": "a2c", "algorithm.normalisation": "raw"},
+        1e-6,
+    ),
+    "one λ for both is GAE": (
+        {**LESS["ppo"], ESTIMATOR: "td_lambda", "algorithm.estimator.lam": 0.95},
+        {**LESS["ppo"], ESTIMATOR: "gae"},
+        0.0,
+    ),
+    "as many steps as there are is Monte-Carlo": (
+        {"algorithm": "a2c", ESTIMATOR: "n_step", "algorithm.estimator.n": 8},
+        {"algorithm": "a2c", ESTIMATOR: "monte_carlo"},
+        1e-6,
+    ),
+    "GAE without decay is Monte-Carlo": (
+        {"algorithm": "a2c", "algorithm.estimator.lam": 1.0},
+        {"algorithm": "a2c", ESTIMATOR: "monte_carlo"},
+        1e-5,
+    ),
+    "a state discount of one is none": (
+        {"algorithm": "reinforce", "algorithm.state_discount": True, "algorithm.discounts.reward": 1.0},
+        {"algorithm": "reinforce", "algorithm.discounts.reward": 1.0},
+        0.0,
+    ),
+    "natural actor-critic in the policy's own metric is natural gradient": (
+        {
+            "algorithm": "nac",
+            "algorithm.policy_solver.fisher._target_": "pgrobot.solvers.GaussNewtonFisher",
+            "algorithm.policy_solver.damping": 0.1,
+        },
+        {"algorithm": "npg"},
+        0.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NULLS)
+def test_two_ways_to_say_the_same(name: str) -> None:
+    first, second, tolerance = NULLS[name]
+    learnt = []
+    for settings in (first, second):
+        with opened(composed(**settings)) as program:
+            start = inner(program).state_dict()["policy"]
+            for _ in range(3):
+                iterate(program)
+            end = inner(program).state_dict()
+            assert moved(start, end["policy"]) >= parameters(program.policy)
+            learnt.append(
+                {
+                    f"{part}.{key}": end[part][key]
+                    for part in ("policy", "critic")
+                    for key in parameters(getattr(inner(program), part))
+                }
+            )
+    for key, value in learnt[0].items():
+        difference = float((value - learnt[1][key]).abs().max())
+        assert difference <= tolerance, f"{key} differs by {difference}"
