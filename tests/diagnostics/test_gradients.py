@@ -23,15 +23,22 @@ from pgrobot.critics import MlpCritic
 from pgrobot.diagnostics import GradientNorms, term_gradients
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
-from pgrobot.objectives import AdaptiveKLPenalty, ClippedRatio, Entropy, Objective, Ratio
+from pgrobot.objectives import ClippedRatio, Entropy, KLPenalty, Objective, Ratio
 from pgrobot.policies import Policy
 from pgrobot.types import Metrics, Rollout
 
+
+class Growing(Entropy):
+    """A weight that every update doubles."""
+
+    def adapt(self, weight: float, kl: float) -> float:
+        return 2.0 * weight
+
+
 TERMS = {
     "surrogate": ClippedRatio(0.7, 0.2),
-    "entropy": Entropy(0.3),
-    # at its reference the KL has no gradient; its weight changes while the update goes on
-    "penalty": AdaptiveKLPenalty(5.0, 1e-9, 2.0, 1.5, 1e-3, 1e3),
+    "entropy": Growing(0.3),
+    "penalty": KLPenalty(5.0),  # where an update begins, at its reference, the KL has no gradient
 }
 
 
@@ -43,6 +50,7 @@ class Met:
     critic: MlpCritic
     batch: Batch
     critic_batch: CriticBatch
+    weights: dict[str, float]
 
 
 def met(learner: Learner, rollout: Rollout) -> Met:
@@ -60,9 +68,10 @@ def met(learner: Learner, rollout: Rollout) -> Met:
 
     noting("policy", learner._policy_solver, learner.policy)
     noting("critic", learner._critic_solver, learner.critic)
+    weights = dict(zip(learner._problem._terms, learner._problem.weights.tolist(), strict=True))
     learner.update(rollout)
     (policy, batch), (critic, critic_batch) = seen["policy"], seen["critic"]
-    return Met(policy, critic, batch, critic_batch)
+    return Met(policy, critic, batch, critic_batch, weights)
 
 
 def backward(module: nn.Module, objective: Tensor) -> dict[str, Tensor]:
@@ -76,7 +85,7 @@ def of_policy(seen: Met, terms: Mapping[str, Objective]) -> dict[str, Tensor]:
         parameter.requires_grad = True
     batch = seen.batch
     distribution, _ = seen.policy(batch.obs, batch.carry, batch.episode_start)
-    weighted = [term.weight * term(distribution, batch)[0] for term in terms.values()]
+    weighted = [seen.weights[name] * term(distribution, batch)[0] for name, term in terms.items()]
     return backward(seen.policy, torch.stack(weighted).sum())
 
 
