@@ -19,6 +19,7 @@ from pgrobot.configure.construction import (
     build,
     build_constraints,
     build_environment,
+    build_learner,
     build_mirrors,
     build_policy,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "build",
     "build_constraints",
     "build_environment",
+    "build_learner",
     "build_mirrors",
     "build_policy",
     "compose",

@@ -1,0 +1,129 @@
+"""Which baselines are compared: those that a run can choose, its own, and critics fitted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from pgrobot.baselines import Baseline, Controlled, uncontrolled
+from pgrobot.batch import CriticBatch, Sample
+from pgrobot.configure import CONFIG_MODULE
+from pgrobot.configure.construction import construct
+from pgrobot.critics import MlpCritic
+from pgrobot.randomness import stream
+from pgrobot.solvers import CriticProblem, FlatParameters
+from pgrobot.types import EnvironmentSpec, Rollout
+
+CONFIG = "variance.yaml"
+REFERENCES = ("none", "value")  # what the others are compared with
+OWN = "the run's own"
+
+
+@dataclass(frozen=True)
+class StateValue:
+    """``A = Ĝ − V(s)``, or ``Ĝ − V(s, t)``, of a critic other than the one that ``Ĝ`` was estimated with.
+
+    Attributes:
+        critic: of one column: the mixed return.
+    """
+
+    critic: MlpCritic
+
+    def __call__(self, sample: Sample) -> Controlled:
+        return uncontrolled(sample.returns - self.critic.value(sample.obs)[..., 0])
+
+
+def catalogue(cfg: DictConfig) -> dict[str, Baseline]:
+    """The baselines by name: what ``algorithm/baseline=<name>`` chooses, and the run's own where it is another.
+
+    Args:
+        cfg: of the run.
+    """
+    nodes = {str(name): _node(f"algorithm/baseline/{name}.yaml") for name in lab().baselines}
+    own = OmegaConf.to_container(cfg.algorithm.baseline)
+    if own not in nodes.values():
+        nodes[OWN] = own
+    held = OmegaConf.create({"modules": list(cfg.modules), "baselines": nodes})
+    return {name: construct(held, f"baselines.{name}") for name in nodes}
+
+
+def refitted(
+    cfg: DictConfig, spec: EnvironmentSpec, rollouts: Sequence[Rollout], returns: Sequence[Tensor], seed: int
+) -> dict[str, list[Baseline]]:
+    """Fit critics anew, with and without the time, each to all rollouts but a fold.
+
+    Args:
+        cfg: of the run, whose critic's network is used.
+        spec: of the environment.
+        rollouts: ``K`` of them, at least as many as folds.
+        returns: what follows each action, ``[T, N]`` each.
+        seed: of the weights and shuffles.
+
+    Returns:
+        By name the baseline of every rollout, fitted to other rollouts.
+    """
+    asked = lab()
+    found: dict[str, list[Baseline]] = {}
+    for name, time in asked.refits.items():
+        fits: list[Baseline] = []
+        for fold in range(asked.folds):
+            others = [k for k in range(len(rollouts)) if k % asked.folds != fold]
+            critic = construct(cfg, "critic")(
+                observation=spec.observation,
+                columns=("return",),
+                generator=stream(seed, f"variance/critic/{fold}"),
+                time=time,
+            )
+            fit(critic, [rollouts[k] for k in others], [returns[k] for k in others], seed)
+            fits.append(StateValue(critic))
+        found[str(name)] = [fits[k % asked.folds] for k in range(len(rollouts))]
+    return found
+
+
+@torch.no_grad()
+def fit(critic: MlpCritic, rollouts: Sequence[Rollout], returns: Sequence[Tensor], seed: int) -> None:
+    """Regress a new critic of one column on returns ``[T, N]``, as training would: the same problem and solver."""
+    groups = rollouts[0].obs
+    obs = {name: torch.cat([rollout.obs[name].flatten(0, 1) for rollout in rollouts]) for name in groups}
+    target = torch.cat([column.flatten() for column in returns]).unsqueeze(-1)
+    critic.merge(obs)
+    critic.rescale(target)
+    asked = lab()
+    parameters = FlatParameters(critic)
+    solver = construct(asked, "fit")(
+        vector=parameters.vector,
+        problem=CriticProblem(critic, parameters),
+        minibatch=returns[0].numel(),
+        generator=stream(seed, "variance/critic_shuffle"),
+    )
+    for epoch in range(asked.epochs):
+        solver.anneal(epoch / asked.epochs)
+        solver.solve(CriticBatch(obs, target))
+
+
+def each(baselines: Mapping[str, Baseline], rollouts: int) -> dict[str, list[Baseline]]:
+    """The same baseline for every one of ``K`` rollouts, by name."""
+    return {name: [baseline] * rollouts for name, baseline in baselines.items()}
+
+
+def lab() -> DictConfig:
+    """The laboratory's config."""
+    cfg = OmegaConf.create(_text(CONFIG))
+    assert isinstance(cfg, DictConfig)
+    return cfg
+
+
+def _node(path: str) -> Any:
+    """A baseline as its group's option configures it; an option may configure a term of the objective beside it."""
+    option: Any = OmegaConf.to_container(OmegaConf.create(_text(path)))
+    return option.get("baseline", option)
+
+
+def _text(path: str) -> str:
+    return resources.files(CONFIG_MODULE).joinpath(path).read_text(encoding="utf-8")
