@@ -260,7 +260,9 @@ def variance(words: list[str]) -> int:
     parser.add_argument("run", type=Path, help="a run directory")
     parser.add_argument("--checkpoint", default="last", help="last (the default), best, step_<n>, or a path")
     parser.add_argument("--rollouts", type=int, default=32, help="independent rollouts (default: 32)")
-    parser.add_argument("--horizon", type=int, help="steps of each environment in a rollout (default: the run's)")
+    parser.add_argument(
+        "--horizon", type=int, help="steps of each environment in a rollout (default: the run's)"
+    )
     parser.add_argument(
         "--warmup",
         type=int,

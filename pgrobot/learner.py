@@ -165,9 +165,7 @@ class Learner:
             advantage, target = self._estimate(rollout, values)
             if index == 0:
                 metrics |= _explained_variance(target, values[0], rollout.columns)
-            batch = self._batch(
-                rollout, reference, advantage, values[0], self._baseline, self._normalised
-            )
+            batch = self._batch(rollout, reference, advantage, values[0], self._baseline, self._normalised)
             # The two problems share nothing, so the critic is fitted beside the policy.
             again = index + 1 < self._passes
             fit = self._beside.submit(self._fit, rollout, target, values, again)

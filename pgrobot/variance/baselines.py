@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -30,13 +31,15 @@ class StateValue:
     """``A = Ĝ − V(s)``, or ``Ĝ − V(s, t)``, of a critic other than the one that ``Ĝ`` was estimated with.
 
     Attributes:
-        critic: of one column: the mixed return.
+        critic: of one column: the mixed return less its mean.
+        mean: of the returns that it was fitted to.
     """
 
     critic: MlpCritic
+    mean: float
 
     def __call__(self, sample: Sample) -> Controlled:
-        return uncontrolled(sample.returns - self.critic.value(sample.obs)[..., 0])
+        return uncontrolled(sample.returns - self.mean - self.critic.value(sample.obs)[..., 0])
 
 
 def catalogue(cfg: DictConfig) -> dict[str, Baseline]:
@@ -80,18 +83,24 @@ def refitted(
                 generator=stream(seed, f"variance/critic/{fold}"),
                 time=time,
             )
-            fit(critic, [rollouts[k] for k in others], [returns[k] for k in others], seed)
-            fits.append(StateValue(critic))
+            mean = fit(critic, [rollouts[k] for k in others], [returns[k] for k in others], seed)
+            fits.append(StateValue(critic, mean))
         found[str(name)] = [fits[k % asked.folds] for k in range(len(rollouts))]
     return found
 
 
 @torch.no_grad()
-def fit(critic: MlpCritic, rollouts: Sequence[Rollout], returns: Sequence[Tensor], seed: int) -> None:
-    """Regress a new critic of one column on returns ``[T, N]``, as training would: the same problem and solver."""
+def fit(critic: MlpCritic, rollouts: Sequence[Rollout], returns: Sequence[Tensor], seed: int) -> float:
+    """Regress a new critic of one column on returns ``[T, N]`` less their mean, by the problem and solver that train.
+
+    Returns:
+        The mean.
+    """
     groups = rollouts[0].obs
     obs = {name: torch.cat([rollout.obs[name].flatten(0, 1) for rollout in rollouts]) for name in groups}
     target = torch.cat([column.flatten() for column in returns]).unsqueeze(-1)
+    mean = target.mean()
+    target -= mean
     critic.merge(obs)
     critic.rescale(target)
     asked = lab()
@@ -102,9 +111,11 @@ def fit(critic: MlpCritic, rollouts: Sequence[Rollout], returns: Sequence[Tensor
         minibatch=returns[0].numel(),
         generator=stream(seed, "variance/critic_shuffle"),
     )
-    for epoch in range(asked.epochs):
-        solver.anneal(epoch / asked.epochs)
+    epochs = math.ceil(asked.steps / len(rollouts))
+    for epoch in range(epochs):
+        solver.anneal(epoch / epochs)
         solver.solve(CriticBatch(obs, target))
+    return float(mean)
 
 
 def each(baselines: Mapping[str, Baseline], rollouts: int) -> dict[str, list[Baseline]]:

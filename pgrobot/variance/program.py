@@ -162,9 +162,7 @@ def measured(subject: Subject, setting: Setting, progress: Callable[[str], None]
     )
     baselines = each(catalogue(cfg), asked.rollouts)
     told = lambda what: lambda done: progress(f"{what} {done} of {asked.rollouts} rollouts")
-    rollouts = collect(
-        subject.environment, subject.policy, build_constraints(cfg), asked, told("Collected")
-    )
+    rollouts = collect(subject.environment, subject.policy, build_constraints(cfg), asked, told("Collected"))
     progress("Fitting values of the state, and of state and time")
     returns = [subject.learner.returns(rollout) for rollout in rollouts]
     baselines |= refitted(cfg, spec, rollouts, returns, setting.seed)
