@@ -13,6 +13,8 @@ from rich.table import Table
 from pgrobot.run import number
 from pgrobot.variance.baselines import REFERENCES
 
+INTERVAL = 16  # columns that an interval takes
+
 
 def print_variance(console: Console, told: Mapping[str, Any]) -> None:
     """Print a line per baseline.
@@ -47,8 +49,8 @@ def variance_table(told: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
     table.add_column("baseline", overflow="fold")
     for other in REFERENCES:
-        table.add_column(f"variance / {other}", justify="right")
-    table.add_column("shift", justify="right")
+        table.add_column(f"variance / {other}", justify="right", min_width=INTERVAL)
+    table.add_column("shift", justify="right", min_width=7)
     table.add_column("p", justify="right", no_wrap=True)
     for name, row in told["baselines"].items():
         cells = [_ratio(row["ratio"][other], reference=name == other) for other in REFERENCES]

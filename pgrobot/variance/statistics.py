@@ -136,12 +136,16 @@ def _t_test(sample: Tensor, grain: float) -> tuple[float, float]:
 
 
 def _share(difference: Tensor, length: Tensor, confidence: float) -> Interval:
-    """The mean difference ``[n]`` as a share of the mean length ``[n]``, where that is above zero by three errors."""
+    """The mean difference ``[n]`` as a share of the mean length ``[n]``, where that is above zero by three errors.
+
+    The interval is the delta method's, so it knows that both means come from the same rollouts.
+    """
     mean = float(length.mean())
     if not mean > 3.0 * _error(length):
         return Interval(math.nan, math.nan, math.nan)
-    centre, reach = float(difference.mean()), _quantile(confidence, len(difference)) * _error(difference)
-    return Interval(centre / mean, (centre - reach) / mean, (centre + reach) / mean)
+    share = float(difference.mean()) / mean
+    reach = _quantile(confidence, len(difference)) * _error(difference - share * length) / mean
+    return Interval(share, share - reach, share + reach)
 
 
 def _error(sample: Tensor) -> float:
