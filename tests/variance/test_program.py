@@ -161,6 +161,6 @@ def test_figures_are_whole_in_any_terminal(width: int) -> None:
         },
     )  # fmt: skip
     out = " ".join(text.getvalue().split())
-    for figure in ("0.123", "(0.0123–12,346)", "-12.3", "7.5 %", "1.0e-09", "0.250", "256 steps", "90 %"):
+    for figure in ("0.123", "(0.0123–12,346)", "-12.3", "7.5", "1.0e-09", "0.250", "256 steps", "90 %"):
         assert figure in out, figure
     assert "biased: a [bracket]" in out
