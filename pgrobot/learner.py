@@ -189,14 +189,13 @@ class Learner:
         }
 
     @torch.no_grad()
-    def returns(self, rollout: Rollout) -> Tensor:
-        """What the estimator says follows each action, as baselines see it: bonuses and priced costs mixed, ``[T, N]``.
+    def advantages(self, rollout: Rollout) -> Tensor:
+        """The estimator's advantages, with bonuses and priced costs mixed, as baselines see them: ``[T, N]``.
 
         Nothing moves.
         """
         rollout = self._signalled(rollout)
-        values = self._values(rollout)
-        return self.multiplier.mix(self._estimate(rollout, values)[0] + values[0])
+        return self.multiplier.mix(self._estimate(rollout, self._values(rollout))[0])
 
     @torch.no_grad()
     def gradient(self, rollout: Rollout, baseline: Baseline, terms: Mapping[str, Objective]) -> Tensor:

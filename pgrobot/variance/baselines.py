@@ -1,4 +1,4 @@
-"""Which baselines are compared: those that a run can choose, its own, and critics fitted anew."""
+"""Which baselines are compared: those that a run can choose, its own, and its critic refitted."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ OWN = "the run's own"
 
 
 @dataclass(frozen=True)
-class StateValue:
-    """``A = Ĝ − V(s)``, or ``Ĝ − V(s, t)``, of a critic other than the one that ``Ĝ`` was estimated with.
+class Corrected:
+    """``A = Ĝ − V(s) − δ(s)``, or ``δ(s, t)``: the critic's value with a correction.
 
     Attributes:
-        critic: of one column: the mixed return less its mean.
-        mean: of the returns that it was fitted to.
+        correction: of one column.
+        mean: of what it was fitted to, less which it was.
     """
 
-    critic: MlpCritic
+    correction: MlpCritic
     mean: float
 
     def __call__(self, sample: Sample) -> Controlled:
-        return uncontrolled(sample.returns - self.mean - self.critic.value(sample.obs)[..., 0])
+        return uncontrolled(sample.advantage - self.mean - self.correction.value(sample.obs)[..., 0])
 
 
 def catalogue(cfg: DictConfig) -> dict[str, Baseline]:
@@ -57,15 +57,21 @@ def catalogue(cfg: DictConfig) -> dict[str, Baseline]:
 
 
 def refitted(
-    cfg: DictConfig, spec: EnvironmentSpec, rollouts: Sequence[Rollout], returns: Sequence[Tensor], seed: int
+    cfg: DictConfig,
+    spec: EnvironmentSpec,
+    rollouts: Sequence[Rollout],
+    advantages: Sequence[Tensor],
+    seed: int,
 ) -> dict[str, list[Baseline]]:
-    """Fit critics anew, with and without the time, each to all rollouts but a fold.
+    """Refit the critic, as a value of the state and as one of state and time, each time to all rollouts but a fold.
+
+    What is fitted is the advantage, that is what the critic left of the returns: a correction that begins at zero.
 
     Args:
-        cfg: of the run, whose critic's network is used.
+        cfg: of the run, whose critic's network the correction has; one that reads the time is refitted with it only.
         spec: of the environment.
         rollouts: ``K`` of them, at least as many as folds.
-        returns: what follows each action, ``[T, N]`` each.
+        advantages: over the critic, ``[T, N]`` each.
         seed: of the weights and shuffles.
 
     Returns:
@@ -74,31 +80,33 @@ def refitted(
     asked = lab()
     found: dict[str, list[Baseline]] = {}
     for name, time in asked.refits.items():
+        if cfg.critic.get("time", False) and not time:
+            continue
         fits: list[Baseline] = []
         for fold in range(asked.folds):
             others = [k for k in range(len(rollouts)) if k % asked.folds != fold]
             critic = construct(cfg, "critic")(
                 observation=spec.observation,
-                columns=("return",),
+                columns=("correction",),
                 generator=stream(seed, f"variance/critic/{fold}"),
                 time=time,
             )
-            mean = fit(critic, [rollouts[k] for k in others], [returns[k] for k in others], seed)
-            fits.append(StateValue(critic, mean))
+            mean = fit(critic, [rollouts[k] for k in others], [advantages[k] for k in others], seed)
+            fits.append(Corrected(critic, mean))
         found[str(name)] = [fits[k % asked.folds] for k in range(len(rollouts))]
     return found
 
 
 @torch.no_grad()
-def fit(critic: MlpCritic, rollouts: Sequence[Rollout], returns: Sequence[Tensor], seed: int) -> float:
-    """Regress a new critic of one column on returns ``[T, N]`` less their mean, by the problem and solver that train.
+def fit(critic: MlpCritic, rollouts: Sequence[Rollout], targets: Sequence[Tensor], seed: int) -> float:
+    """Regress a new critic of one column on targets ``[T, N]`` less their mean, by the problem and solver that train.
 
     Returns:
         The mean.
     """
     groups = rollouts[0].obs
     obs = {name: torch.cat([rollout.obs[name].flatten(0, 1) for rollout in rollouts]) for name in groups}
-    target = torch.cat([column.flatten() for column in returns]).unsqueeze(-1)
+    target = torch.cat([column.flatten() for column in targets]).unsqueeze(-1)
     mean = target.mean()
     target -= mean
     critic.merge(obs)
@@ -108,7 +116,7 @@ def fit(critic: MlpCritic, rollouts: Sequence[Rollout], returns: Sequence[Tensor
     solver = construct(asked, "fit")(
         vector=parameters.vector,
         problem=CriticProblem(critic, parameters),
-        minibatch=returns[0].numel(),
+        minibatch=targets[0].numel(),
         generator=stream(seed, "variance/critic_shuffle"),
     )
     epochs = math.ceil(asked.steps / len(rollouts))

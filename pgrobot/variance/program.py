@@ -163,9 +163,9 @@ def measured(subject: Subject, setting: Setting, progress: Callable[[str], None]
     baselines = each(catalogue(cfg), asked.rollouts)
     told = lambda what: lambda done: progress(f"{what} {done} of {asked.rollouts} rollouts")
     rollouts = collect(subject.environment, subject.policy, build_constraints(cfg), asked, told("Collected"))
-    progress("Fitting values of the state, and of state and time")
-    returns = [subject.learner.returns(rollout) for rollout in rollouts]
-    baselines |= refitted(cfg, spec, rollouts, returns, setting.seed)
+    progress("Refitting the critic")
+    advantages = [subject.learner.advantages(rollout) for rollout in rollouts]
+    baselines |= refitted(cfg, spec, rollouts, advantages, setting.seed)
     found = gradients(subject.learner, rollouts, baselines, told("Gradients of"))
     return {
         "checkpoint": setting.checkpoint,
