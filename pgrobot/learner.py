@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
+from torch.func import functional_call, grad
 from torch.utils import _pytree as pytree
 
-from pgrobot.baselines import NORMALISATIONS, Baseline
+from pgrobot.baselines import NORMALISATIONS, Baseline, Normalisation
 from pgrobot.batch import Batch, CriticBatch, Sample
 from pgrobot.concurrency import beside
 from pgrobot.constraints import Constraint, measure
@@ -161,15 +161,16 @@ class Learner:
         for solver in (self._policy_solver, self._critic_solver):
             solver.anneal(self._updates / self._iterations)
         collected = rollout
-        for signal in self._signals:
-            rollout = signal(rollout)
+        rollout = self._signalled(rollout)
         metrics = self._price(rollout)
         reference = self._reference(rollout)
         values = self._values(rollout)  # in the columns' own units: rescaling changes none of them
         self.critic.rescale(self._estimate(rollout, values)[1])
         for index in range(self._passes):
             advantage, target = self._estimate(rollout, values)
-            batch = _rows(self._batch(rollout, reference, advantage, values[0]))
+            batch = _rows(
+                self._batch(rollout, reference, advantage, values[0], self._baseline, self._normalised)
+            )
             critic_batch = _rows(CriticBatch(rollout.obs, target))
             if index == 0:
                 metrics |= _explained_variance(target, values[0], rollout.columns)
@@ -209,6 +210,40 @@ class Learner:
             return {}
         return begun.posed(self.policy, self.critic, self._problem)
 
+    @torch.no_grad()
+    def advantages(self, rollout: Rollout) -> Tensor:
+        """The estimator's advantages, with bonuses and priced costs mixed, as baselines see them: ``[T, N]``.
+
+        Nothing moves.
+        """
+        rollout = self._signalled(rollout)
+        return self.multiplier.mix(self._estimate(rollout, self._values(rollout))[0])
+
+    @torch.no_grad()
+    def gradient(self, rollout: Rollout, baseline: Baseline, terms: Mapping[str, Objective]) -> Tensor:
+        """The gradient of other ``terms`` over another ``baseline``, of a rollout that the present policy collected.
+
+        It takes an update's own way up to its first step, with advantages as they are (``raw``) and distances
+        measured from the policy itself. Nothing moves.
+
+        Returns:
+            ``[P]``, the direction of ascent, in the unit of the reward.
+        """
+        rollout = self._signalled(rollout)
+        reference, _ = self.policy(rollout.obs, rollout.carry, rollout.episode_start)
+        values = self._values(rollout)
+        advantage, _ = self._estimate(rollout, values)
+        rows = _rows(self._batch(rollout, reference, advantage, values[0], baseline, NORMALISATIONS["raw"]))
+        problem = PolicyProblem(self.policy, self._policy_vector, terms)
+        ascent: Tensor = -grad(lambda vector: problem.loss(vector, rows)[0])(self._policy_vector.vector)
+        return ascent
+
+    def _signalled(self, rollout: Rollout) -> Rollout:
+        """The rollout with the signals' columns."""
+        for signal in self._signals:
+            rollout = signal(rollout)
+        return rollout
+
     def _reference(self, rollout: Rollout) -> Distribution:
         """The averaged policy on the rollout: with a decay of zero the policy itself."""
         self._averaged = self._average.step(self._averaged, self._policy_vector.vector)
@@ -217,7 +252,15 @@ class Learner:
         reference: Distribution = functional_call(self.policy, parameters, arguments)[0]
         return reference
 
-    def _batch(self, rollout: Rollout, reference: Distribution, advantage: Tensor, value: Tensor) -> Batch:
+    def _batch(
+        self,
+        rollout: Rollout,
+        reference: Distribution,
+        advantage: Tensor,
+        value: Tensor,
+        baseline: Baseline,
+        normalise: Normalisation,
+    ) -> Batch:
         """What the policy learns from, ``[T, N]``: the mixed advantages over the baseline, normalised."""
         cost_advantage = advantage[..., self._costs]
         batch = Batch(
@@ -232,7 +275,7 @@ class Learner:
             control=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
         )
         age = rollout.telemetry["age"]
-        controlled = self._baseline(
+        controlled = baseline(
             Sample(
                 obs=rollout.obs,
                 action=rollout.action,
@@ -246,7 +289,7 @@ class Learner:
                 ),
             )
         )
-        normalised, scale = self._normalised(controlled.advantage)
+        normalised, scale = normalise(controlled.advantage)
         weight = discount_from_start(age, self._state_discount)
         return replace(
             batch,

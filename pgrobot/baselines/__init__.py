@@ -1,7 +1,7 @@
 """Baselines and control variates: what is taken from the returns to lower the variance of the policy gradient."""
 
-from pgrobot.baselines.baseline import Baseline, Controlled
-from pgrobot.baselines.normalisation import NORMALISATIONS
+from pgrobot.baselines.baseline import Baseline, Controlled, uncontrolled
+from pgrobot.baselines.normalisation import NORMALISATIONS, Normalisation
 from pgrobot.baselines.projection import Projection
 from pgrobot.baselines.scalar import Constant, NoBaseline, Optimal
 from pgrobot.baselines.value import Value
@@ -12,7 +12,9 @@ __all__ = [
     "Constant",
     "Controlled",
     "NoBaseline",
+    "Normalisation",
     "Optimal",
     "Projection",
     "Value",
+    "uncontrolled",
 ]

@@ -20,6 +20,7 @@ from pgrobot.configure.construction import (
     build,
     build_constraints,
     build_environment,
+    build_learner,
     build_mirrors,
     build_policy,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "build",
     "build_constraints",
     "build_environment",
+    "build_learner",
     "build_mirrors",
     "build_policy",
     "clash",

@@ -60,6 +60,26 @@ def build(cfg: DictConfig, threads: int) -> Program:
         generator=stream(cfg.seed, "action_noise"),
         learner=LEARNER,
     )
+    learner = build_learner(cfg, spec, policy, threads)
+    rows = cfg.num_envs * cfg.horizon
+    return Program(
+        environment=environment,
+        collector=collector,
+        learners={LEARNER: GuardedLearner(learner)},
+        policy=policy,
+        diagnostics={"episodes": EpisodeStatistics(spec), **construct(cfg, "diagnostics")},
+        iterations=_iterations(cfg),
+        steps_per_iteration=rows,
+    )
+
+
+def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, threads: int) -> Learner:
+    """The learner of a policy, as it is before training; ``threads`` as of ``build``.
+
+    Raises:
+        PgrobotError: a part refuses its values.
+    """
+    constraints = build_constraints(cfg)
     signals = [
         make(
             observation=spec.observation,
@@ -68,11 +88,13 @@ def build(cfg: DictConfig, threads: int) -> Program:
         )
         for name, make in construct(cfg, "signal").items()
     ]
-    columns = (*collector.columns, *(signal.column for signal in signals))
+    columns = (
+        "reward",
+        *(f"cost/{constraint.name}" for constraint in constraints),
+        *(signal.column for signal in signals),
+    )
     algorithm = construct(cfg, "algorithm")
-    rows = cfg.num_envs * cfg.horizon
-    iterations = math.ceil(cfg.total_steps / rows)
-    learner = Learner(
+    return Learner(
         policy=policy,
         critic=construct(cfg, "critic")(
             observation=spec.observation, columns=columns, generator=stream(cfg.seed, "critic")
@@ -96,20 +118,15 @@ def build(cfg: DictConfig, threads: int) -> Program:
         columns=columns,
         discounts=algorithm["discounts"],
         passes=algorithm["passes"],
-        iterations=iterations,
+        iterations=_iterations(cfg),
         max_episode_steps=spec.max_episode_steps,
         streams={name: stream(cfg.seed, f"{name}_shuffle") for name in ("policy", "critic")},
         cores=threads or physical_cores(),
     )
-    return Program(
-        environment=environment,
-        collector=collector,
-        learners={LEARNER: GuardedLearner(learner)},
-        policy=policy,
-        diagnostics={"episodes": EpisodeStatistics(spec), **construct(cfg, "diagnostics")},
-        iterations=iterations,
-        steps_per_iteration=rows,
-    )
+
+
+def _iterations(cfg: DictConfig) -> int:
+    return math.ceil(cfg.total_steps / (cfg.num_envs * cfg.horizon))
 
 
 def build_constraints(cfg: DictConfig) -> tuple[Constraint, ...]:

@@ -21,6 +21,7 @@ from pgrobot.laboratory.natural import (
 from pgrobot.laboratory.regulator import LearnedGain, RegulatorGradient, RiccatiGain
 from pgrobot.laboratory.training import FirstRatio, Identities, Identity, RatioProbe, RewardUnit
 from pgrobot.laboratory.updates import ClippedSamples, FirstStep, GradientBound, MinibatchMean
+from pgrobot.laboratory.variates import ControlVariates, CrossFitting, StateBaseline
 
 __all__ = [
     "ActorCritic",
@@ -31,6 +32,8 @@ __all__ = [
     "ClippedSamples",
     "CompatibleFit",
     "ConjugateGradient",
+    "ControlVariates",
+    "CrossFitting",
     "EnumeratedGradient",
     "ExpectedAdvantage",
     "FirstRatio",
@@ -51,6 +54,7 @@ __all__ = [
     "RewardUnit",
     "RiccatiGain",
     "SampleSize",
+    "StateBaseline",
     "TrustRegion",
     "compare",
 ]

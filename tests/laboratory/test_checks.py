@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
+import pgrobot.baselines.scalar
 import pgrobot.estimators
 import pgrobot.laboratory.natural
 import pgrobot.objectives.policy_gradient
@@ -20,7 +21,7 @@ from pgrobot.baselines import NORMALISATIONS
 from pgrobot.distributions import Binned, Gaussian
 from pgrobot.laboratory import Outcome, compare
 from pgrobot.laboratory.program import build_check, catalogue
-from pgrobot.objectives import Entropy, Ratio
+from pgrobot.objectives import ControlVariate, Entropy, Ratio
 from pgrobot.policies import GaussianPolicy
 from pgrobot.solvers import SGD, Adam, CompatibleFisher, GaussNewtonFisher, LineSearch, Solution
 from pgrobot.solvers.trust_region import Trial
@@ -127,6 +128,34 @@ def a_density_without_its_normaliser(patch: pytest.MonkeyPatch) -> None:
 @sabotage("bandit_variance")
 def a_baseline_that_is_doubled(patch: pytest.MonkeyPatch) -> None:
     estimator(patch, "monte_carlo", lambda value, **_: {"value": 2.0 * value})
+
+
+@sabotage("state_baseline")
+def a_score_that_is_not_centred(patch: pytest.MonkeyPatch) -> None:
+    original = Binned.log_prob
+    patch.setattr(
+        Binned,
+        "log_prob",
+        lambda self, action: original(self, action) + 1e-6 * action.sum(-1) * self.mean.sum(-1),
+    )
+
+
+@sabotage("cross_fitting")
+def folds_that_are_fitted_on_themselves(patch: pytest.MonkeyPatch) -> None:
+    original = pgrobot.baselines.scalar.fitted_mean
+    patch.setattr(
+        pgrobot.baselines.scalar,
+        "fitted_mean",
+        lambda value, weight, done, count: original(value, weight, done, 1),
+    )
+
+
+@sabotage("control_variates")
+def an_expectation_that_is_not_added_back(patch: pytest.MonkeyPatch) -> None:
+    def nothing(self: ControlVariate, distribution: Any, batch: Any) -> Any:
+        return 0.0 * distribution.mean.mean(), {}
+
+    patch.setattr(ControlVariate, "__call__", nothing)
 
 
 @sabotage("sample_size")

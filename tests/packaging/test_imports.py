@@ -34,7 +34,7 @@ FLOORS = (
     ("loop",),
     ("configure",),
     ("run", "help", "laboratory"),
-    ("sweep",),
+    ("sweep", "variance"),
     ("api",),
     ("cli",),
     ("__init__", "__main__"),

@@ -1,0 +1,213 @@
+"""Checks of baselines and control variates: they leave the gradient's mean alone and its variance as computed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from pgrobot.baselines import Baseline
+from pgrobot.batch import Batch, Sample
+from pgrobot.control import features
+from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, hermite
+from pgrobot.laboratory.bandits import Draw, draw
+from pgrobot.laboratory.check import Outcome, compare
+from pgrobot.laboratory.markov import solve
+from pgrobot.laboratory.worlds import Bandit, Process
+from pgrobot.objectives import Objective
+from pgrobot.randomness import stream
+
+
+@dataclass(frozen=True)
+class StateBaseline:
+    """``E[∇log π(a|s) b(s, t)]`` is zero, summed over every path, whatever ``b`` is.
+
+    Attributes:
+        world: a process.
+        policy: a discrete one with as many choices.
+        objective: the surrogate.
+        horizon: steps of a path.
+        discount: γ of the value that is one of the baselines.
+        seed: of the policy and of the baselines that are drawn.
+        tolerance: of every entry.
+    """
+
+    world: Process
+    policy: PolicyFactory
+    objective: Objective
+    horizon: int
+    discount: float
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        terms = {"surrogate": self.objective}
+        solved = solve(
+            self.world, self.policy, terms, self.horizon, self.seed, lambda _: self.world.model.start
+        )
+        paths, states = solved.paths, len(solved.obs)
+        value, _ = solved.model.values(solved.policy, self.discount, solved.model.reward)
+        step = torch.arange(self.horizon).unsqueeze(-1)
+        table = torch.randn(
+            self.horizon, states, generator=stream(self.seed, "baselines"), dtype=torch.float64
+        )
+        baselines = {
+            "a constant": torch.ones_like(paths.weight),
+            "V(s)": value[paths.state],
+            "any b(s)": table[0][paths.state],
+            "any b(s, t)": table[step, paths.state],
+        }
+        outcomes = []
+        for name, baseline in baselines.items():
+            found = solved.gradient(paths.weight * baseline)
+            outcomes.append(compare(f"mean score times {name}", found.abs(), 0.0 * found, self.tolerance))
+        return outcomes
+
+
+@dataclass(frozen=True)
+class CrossFitting:
+    """Fitted on other trajectories a baseline leaves the expected gradient as it is; fitted on its own it does not.
+
+    The actions of ``rows`` bandits are all combinations of quadrature nodes, so the expectation is a sum. The mean of
+    the very batch is the case whose bias is known: it keeps ``1 − 1 / rows`` of the gradient.
+
+    Attributes:
+        world: the bandit.
+        policy: a Gaussian one.
+        objectives: the surrogate, and what adds a control's expectation back.
+        baselines: cross-fitted ones by name.
+        same_batch: the mean of the batch itself.
+        rows: bandits in a batch.
+        nodes: of each action's quadrature.
+        seed: of the policy.
+        tolerance: of every number.
+    """
+
+    world: Bandit
+    policy: PolicyFactory
+    objectives: Mapping[str, Objective]
+    baselines: Mapping[str, Baseline]
+    same_batch: Baseline
+    rows: int
+    nodes: int
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        drawn = draw(self.world, self.policy, self.objectives, self.seed)
+        exact = torch.from_numpy(self.world.gradient(drawn.mean, drawn.std))
+        outcomes = [
+            compare(name, self._expected(drawn, baseline), exact, self.tolerance)
+            for name, baseline in self.baselines.items()
+        ]
+        known = exact * (1.0 - 1.0 / self.rows)
+        found = self._expected(drawn, self.same_batch)
+        return [*outcomes, compare("mean of the same batch", found, known, self.tolerance)]
+
+    def _expected(self, drawn: Draw, baseline: Baseline) -> Tensor:
+        """The expectation of a batch's gradient in ``(mean, log std)``, a pair."""
+        nodes, weights = hermite(self.nodes)
+        noise = torch.tensor(list(itertools.product(nodes.tolist(), repeat=self.rows)), dtype=torch.float64)
+        weight = torch.tensor(
+            list(itertools.product(weights.tolist(), repeat=self.rows)), dtype=torch.float64
+        ).prod(-1)
+        value = float(self.world.value(drawn.mean, drawn.std))
+        batches = []
+        for row in noise:
+            action = (drawn.mean + drawn.std * row).unsqueeze(-1)
+            reward = torch.from_numpy(self.world.reward(action[:, 0].numpy()))
+            batches.append(_controlled(drawn.apparatus, action, reward, value, baseline))
+        stacked: Batch = pytree.tree_map(lambda *x: torch.stack(x), *batches)
+        return weight @ drawn.apparatus.gradients_of(stacked) @ torch.linalg.pinv(drawn.jacobian)
+
+
+@dataclass(frozen=True)
+class ControlVariates:
+    """A control variate leaves the variance that its correlation with the gradient says, and the mean.
+
+    With the exact slope of ``Q`` in the action (Q-Prop) the variances are ``(10σ², 56σ⁴)``, with its curvature as well
+    they are zero; and ``g − C h`` with ``C = Cov(g, h) / Var(h)`` has ``1 − ρ²`` of the variance of ``g``.
+
+    Attributes:
+        world: the bandit.
+        policy: a Gaussian one.
+        objectives: the surrogate, and what adds the control's expectation back.
+        directions: any combinations of the linear and the quadratic feature, by name.
+        seed: of the policy.
+        tolerance: of every number.
+    """
+
+    world: Bandit
+    policy: PolicyFactory
+    objectives: Mapping[str, Objective]
+    directions: Mapping[str, Sequence[float]]
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        drawn = draw(self.world, self.policy, self.objectives, self.seed)
+        std, exact = drawn.std, torch.from_numpy(self.world.gradient(drawn.mean, drawn.std))
+        slope, curvature = float(exact[0]) * std, -(std**2)
+        closed = torch.tensor([10.0 * std**2, 56.0 * std**4], dtype=torch.float64)
+        outcomes = []
+        for name, control, left in (
+            ("linear in the action", (slope, 0.0), closed),
+            ("quadratic in the action", (slope, curvature), 0.0 * closed),
+        ):
+            found = self._gradients(drawn, torch.tensor(control, dtype=torch.float64))
+            mean = drawn.weight @ found
+            variance = drawn.weight @ (found - mean).square()
+            outcomes += [
+                compare(f"mean, {name}", mean, exact, self.tolerance),
+                compare(f"variance, {name}", variance, left, self.tolerance),
+            ]
+        for name, direction in self.directions.items():
+            outcomes.append(self._best(name, drawn, exact, torch.tensor(direction, dtype=torch.float64)))
+        return outcomes
+
+    def _best(self, name: str, drawn: Draw, exact: Tensor, direction: Tensor) -> Outcome:
+        """What the best coefficient of a control leaves of either parameter's variance, beside ``1 − ρ²``."""
+        plain = self._gradients(drawn, 0.0 * direction)
+        g, h = plain - exact, plain - self._gradients(drawn, direction)
+        covariance, spread = drawn.weight @ (g * h), drawn.weight @ h.square()
+        whole = drawn.weight @ g.square()
+        left = [
+            drawn.weight @ (self._gradients(drawn, c * direction) - exact).square()[:, k] / whole[k]
+            for k, c in enumerate(covariance / spread)
+        ]
+        squared = covariance.square() / spread / whole
+        return compare(f"1 − ρ² of {name}", torch.stack(left), 1.0 - squared, self.tolerance)
+
+    def _gradients(self, drawn: Draw, control: Tensor) -> Tensor:
+        """Every row's gradient with the value for a baseline and a control of these coefficients, ``[B, 2]``."""
+        reward = torch.from_numpy(self.world.reward(drawn.action[:, 0].numpy()))
+        batch = drawn.batch(reward - float(self.world.value(drawn.mean, drawn.std)))
+        noise = features(batch.action, batch.reference)
+        return drawn.gradients(
+            replace(batch, advantage=batch.advantage - noise @ control, control=control.expand_as(noise))
+        )
+
+
+def _controlled(
+    apparatus: Apparatus, action: Tensor, reward: Tensor, value: float, baseline: Baseline
+) -> Batch:
+    """Bandits ``[n]`` of one step each, with what a baseline leaves of their rewards."""
+    batch = apparatus.batch(torch.zeros_like(action), action, reward - value)
+    row: Batch = pytree.tree_map(lambda x: x.unsqueeze(0), batch)
+    left = baseline(
+        Sample(
+            obs=row.obs,
+            action=row.action,
+            reference=row.reference,
+            done=torch.ones_like(row.episode_start),
+            age=torch.zeros_like(row.advantage),
+            returns=reward.unsqueeze(0),
+            advantage=row.advantage,
+            score_norm=lambda: apparatus.problem.score_norm(apparatus.vector, batch).unsqueeze(0),
+        )
+    )
+    return replace(batch, advantage=left.advantage[0], control=left.control[0])

@@ -1,0 +1,204 @@
+"""``pgrobot variance``: a checkpoint, rollouts, gradients, and what they say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import Tensor
+
+from pgrobot import checkpoint as checkpoints
+from pgrobot.configure import (
+    LEARNER,
+    blaming,
+    build_constraints,
+    build_environment,
+    build_learner,
+    build_policy,
+    validated,
+)
+from pgrobot.errors import PgrobotError
+from pgrobot.files import write_json
+from pgrobot.learner import Learner
+from pgrobot.policies import Policy
+from pgrobot.randomness import component_seed, stream
+from pgrobot.run import one_torch_thread, saved_config
+from pgrobot.run_directory import find_checkpoint
+from pgrobot.types import Environment
+from pgrobot.variance.baselines import REFERENCES, catalogue, each, refitted
+from pgrobot.variance.experience import Experience, collect
+from pgrobot.variance.gradients import gradients
+from pgrobot.variance.statistics import biases, variance, variance_ratio
+
+FILE = "variance.json"
+FEWEST = 4  # rollouts: a test of a mean needs two, and half of them choose its direction
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How to measure.
+
+    Attributes:
+        checkpoint: ``best``, ``last``, ``step_<n>``, or the path of one.
+        rollouts: how many, independent of each other.
+        horizon: steps per environment and rollout; 0: the run's.
+        warmup: most steps that pass before a rollout; -1: the time limit.
+        seed: of everything that is drawn.
+        confidence: of the intervals.
+        level: how often, at most, something is called biased when nothing is.
+    """
+
+    checkpoint: str
+    rollouts: int
+    horizon: int
+    warmup: int
+    seed: int
+    confidence: float
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A policy of a run with its learner, as its checkpoint left them, and environments of their own."""
+
+    cfg: DictConfig
+    environment: Environment
+    policy: Policy
+    learner: Learner
+    step: int  # of training
+
+
+def measure(
+    run: Path, modules: Sequence[str], setting: Setting, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure what baselines do to the policy gradient of a run, and write ``variance.json`` beside its other files.
+
+    Args:
+        run: a run directory.
+        modules: the user's own that the run's config may name.
+        setting: how.
+        progress: told what goes on.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range; the directory
+            cannot be written. Nothing was collected then.
+        FailureError: a simulation broke.
+    """
+    check(setting)
+    find_checkpoint(run, "last") if not setting.checkpoint.endswith(".pt") else None
+    if not os.access(run, os.W_OK):
+        raise PgrobotError(f"{run} cannot be written, and {FILE} belongs there")
+    with blaming(modules), one_torch_thread(), opened(run, modules, setting) as subject:
+        found = measured(subject, setting, progress)
+    write_json(run / FILE, found)
+    return found
+
+
+def check(setting: Setting) -> None:
+    """Refuse what cannot be measured.
+
+    Raises:
+        PgrobotError: names the first value that is out of range.
+    """
+    if setting.rollouts < FEWEST:
+        raise PgrobotError(f"--rollouts {setting.rollouts} are too few to tell a variance: at least {FEWEST}")
+    if setting.horizon < 0:
+        raise PgrobotError(f"--horizon must be a whole number of at least 1, not {setting.horizon}")
+    if setting.warmup < -1:
+        raise PgrobotError(f"--warmup must be a whole number of at least 0, not {setting.warmup}")
+    if setting.seed < 0:
+        raise PgrobotError(f"--seed must be a whole number of at least 0, not {setting.seed}")
+    for name in ("confidence", "level"):
+        value = getattr(setting, name)
+        if not 0.0 < value < 1.0:
+            raise PgrobotError(f"--{name} must be a number between 0 and 1, not {value:g}")
+
+
+@contextmanager
+def opened(run: Path, modules: Sequence[str], setting: Setting) -> Iterator[Subject]:
+    """Build a run's policy and learner, load the checkpoint, and open environments with a seed of their own.
+
+    Raises:
+        PgrobotError: there is no such run or checkpoint, or it does not fit the run's config.
+    """
+    named = setting.checkpoint
+    path = Path(named) if named.endswith(".pt") else find_checkpoint(run, named)
+    cfg = saved_config(run)
+    cfg.modules = list(modules)
+    cfg = validated(cfg)
+    state = checkpoints.load(path)
+    seed = component_seed(setting.seed, "variance/environment")
+    environment = build_environment(cfg, cfg.num_envs, seed, cfg.threads)
+    try:
+        policy = build_policy(cfg, environment.spec)
+        learner = build_learner(cfg, environment.spec, policy, 1)
+        try:
+            learner.load_state_dict(state["learners"][LEARNER])
+            step = int(state["global_step"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            words = " ".join(str(error).split())
+            raise PgrobotError(f"{path} does not fit the config of {run}: {words}") from error
+        yield Subject(cfg, environment, policy, learner, step)
+    finally:
+        environment.close()
+
+
+def measured(subject: Subject, setting: Setting, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Collect, differentiate and compare; the same setting gives the same numbers."""
+    cfg, spec = subject.cfg, subject.environment.spec
+    asked = Experience(
+        rollouts=setting.rollouts,
+        horizon=setting.horizon or cfg.horizon,
+        warmup=spec.max_episode_steps if setting.warmup < 0 else setting.warmup,
+        seed=setting.seed,
+    )
+    baselines = each(catalogue(cfg), asked.rollouts)
+    told = lambda what: lambda done: progress(f"{what} {done} of {asked.rollouts} rollouts")
+    rollouts = collect(subject.environment, subject.policy, build_constraints(cfg), asked, told("Collected"))
+    progress("Refitting the critic")
+    advantages = [subject.learner.advantages(rollout) for rollout in rollouts]
+    baselines |= refitted(cfg, spec, rollouts, advantages, setting.seed)
+    found = gradients(subject.learner, rollouts, baselines, told("Gradients of"))
+    return {
+        "checkpoint": setting.checkpoint,
+        "global_step": subject.step,
+        "rollouts": asked.rollouts,
+        "num_envs": spec.num_envs,
+        "horizon": asked.horizon,
+        "warmup": asked.warmup,
+        "seed": asked.seed,
+        "confidence": setting.confidence,
+        "level": setting.level,
+        "baselines": compared(found, setting),
+    }
+
+
+def compared(found: Mapping[str, Tensor], setting: Setting) -> dict[str, Any]:
+    """Variance, ratios to the references and the test for bias of every baseline, by name.
+
+    Args:
+        found: gradients ``[K, P]`` by name.
+        setting: the levels, and the seed of the random directions.
+    """
+    tested = biases(found, REFERENCES, setting.confidence, stream(setting.seed, "variance/directions"))
+    told: dict[str, Any] = {}
+    for name, gradient in found.items():
+        told[name] = {
+            "variance": variance(gradient),
+            "ratio": {
+                other: asdict(variance_ratio(gradient, found[other], setting.confidence))
+                for other in REFERENCES
+            },
+        }
+        if name in tested:
+            bias = tested[name]
+            told[name]["bias"] = {**asdict(bias), "biased": bias.p_value < setting.level}
+    return told
