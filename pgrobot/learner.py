@@ -160,8 +160,7 @@ class Learner:
         """Learn from one rollout; returns the iteration's metrics."""
         for solver in (self._policy_solver, self._critic_solver):
             solver.anneal(self._updates / self._iterations)
-        collected = rollout
-        rollout = self._signalled(rollout)
+        collected, rollout = rollout, self._signalled(rollout)
         metrics = self._price(rollout)
         reference = self._reference(rollout)
         values = self._values(rollout)  # in the columns' own units: rescaling changes none of them

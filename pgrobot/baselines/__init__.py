@@ -1,6 +1,6 @@
 """Baselines and control variates: what is taken from the returns to lower the variance of the policy gradient."""
 
-from pgrobot.baselines.baseline import Baseline, Controlled, uncontrolled
+from pgrobot.baselines.baseline import Baseline, Controlled
 from pgrobot.baselines.normalisation import NORMALISATIONS, Normalisation
 from pgrobot.baselines.projection import Projection
 from pgrobot.baselines.scalar import Constant, NoBaseline, Optimal
@@ -16,5 +16,4 @@ __all__ = [
     "Optimal",
     "Projection",
     "Value",
-    "uncontrolled",
 ]

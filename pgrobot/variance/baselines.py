@@ -12,7 +12,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from pgrobot.baselines import Baseline, Controlled, uncontrolled
+from pgrobot.baselines import Baseline, Controlled
+from pgrobot.baselines.baseline import uncontrolled
 from pgrobot.batch import CriticBatch, Sample
 from pgrobot.configure import CONFIG_MODULE
 from pgrobot.configure.construction import construct
