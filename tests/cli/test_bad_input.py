@@ -209,7 +209,7 @@ def test_a_sweep_is_refused_as_a_whole(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["trian"], "There is no command 'trian': did you mean 'train'?"),
+        (["trian"], "There is no command 'trian': did you mean 'train' or 'variance'?"),
         (["evaluate"], "the following arguments are required: run"),
         (["evaluate", "nowhere"], "There is no run directory nowhere"),
         (["evaluate", "nowhere", "--mode", "x"], "invalid choice: 'x'"),
