@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
+from pgrobot import baselines
 from pgrobot.baselines import Baseline, Value
 from pgrobot.collectors import SimulationCollector
 from pgrobot.constraints import Constraint, CostColumns, Unconstrained
@@ -21,6 +22,16 @@ from pgrobot.policies import GaussianPolicy
 from pgrobot.randomness import stream
 from pgrobot.solvers import Adam, Constant, ExponentialAverage, MinibatchSolver
 from pgrobot.types import EnvironmentSpec, Multiplier, Observation, Signal, State, Step
+
+# One of every kind of baseline, cross-fitted on few folds.
+BASELINES: Mapping[str, Baseline] = {
+    "none": baselines.NoBaseline(),
+    "value": baselines.Value(),
+    "constant": baselines.Constant(folds=4),
+    "optimal": baselines.Optimal(folds=2),
+    "linear": baselines.Projection("linear", components=2, ridge=0.1, folds=4),
+    "quadratic": baselines.Projection("quadratic", components=0, ridge=0.1, folds=2),
+}
 
 
 class TargetWorld:

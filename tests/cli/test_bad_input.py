@@ -186,7 +186,9 @@ def test_a_model_that_does_not_parse(capsys: pytest.CaptureFixture[str], tmp_pat
 def test_a_config_file_that_does_not_parse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "broken.yaml").write_text("a: [1\nb: }")
-    refused(["train", "--config-dir", str(tmp_path), "experiment=broken"], capsys, tmp_path)
+    assert "broken.yaml" in refused(
+        ["train", "--config-dir", str(tmp_path), "experiment=broken"], capsys, tmp_path
+    )
 
 
 @pytest.mark.parametrize(

@@ -119,4 +119,4 @@ def test_vtrace_follows_the_objective(overrides: list[str], has_ratio: bool) -> 
     ],
 )
 def test_one_discount_from_the_start_is_fine(overrides: list[str]) -> None:
-    validated(compose(overrides))
+    assert validated(compose(overrides)).algorithm.name == "reinforce"

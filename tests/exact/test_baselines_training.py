@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 from torch.utils import _pytree as pytree
-from toys import TargetWorld, make
+from toys import BASELINES, TargetWorld, make
 
-from pgrobot.baselines import Baseline, Constant, Controlled, NoBaseline, Optimal, Projection, Value
+from pgrobot.baselines import Baseline, Controlled, Projection, Value
 from pgrobot.batch import Batch, Sample
 from pgrobot.control import expected_features, features
 from pgrobot.critics import MlpCritic
@@ -30,14 +30,6 @@ from pgrobot.solvers import FlatParameters, PolicyProblem
 
 Terms = dict[str, Objective]
 PPO: Terms = {"surrogate": ClippedRatio(1.0, 0.2), "entropy": Entropy(0.01)}
-BASELINES: dict[str, Baseline] = {
-    "none": NoBaseline(),
-    "value": Value(),
-    "constant": Constant(folds=4),
-    "optimal": Optimal(folds=2),
-    "linear": Projection("linear", components=2, ridge=0.1, folds=4),
-    "quadratic": Projection("quadratic", components=0, ridge=0.1, folds=2),
-}
 
 
 def learnt(baseline: Baseline, terms: Terms, **changes: Any) -> Tensor:

@@ -8,21 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch.func import grad
-from toys import ABOVE, TargetWorld, make
+from toys import ABOVE, BASELINES, TargetWorld, make
 
-from pgrobot.baselines import Baseline, Constant, NoBaseline, Optimal, Projection, Value
+from pgrobot.baselines import Value
 from pgrobot.batch import Batch
 from pgrobot.constraints import Lagrangian
 from pgrobot.variance import OBJECTIVE
-
-BASELINES: dict[str, Baseline] = {
-    "none": NoBaseline(),
-    "value": Value(),
-    "constant": Constant(folds=4),
-    "optimal": Optimal(folds=2),
-    "linear": Projection("linear", components=2, ridge=0.1, folds=4),
-    "quadratic": Projection("quadratic", components=0, ridge=0.1, folds=2),
-}
 
 
 def priced(columns: tuple[str, ...], constraints: Any, length: int) -> Lagrangian:
