@@ -6,6 +6,7 @@
     python scripts/benchmark.py environment    the environment alone against bare mujoco.batch
     python scripts/benchmark.py startup        seconds to the end of the first iteration, and peak memory
     python scripts/benchmark.py learning       returns of the final policies, every algorithm on every robot; resumable
+                                               (docs/learning is written by --into docs/learning)
     python scripts/benchmark.py safe           returns and verdicts under a speed budget after 3M steps; resumable
 
 Each prints a table and keeps its numbers in runs/benchmarks/<subcommand>.json. Ratios come from pairs measured one
@@ -16,9 +17,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
+from learning import BARS, learning
 from measuring import HOME, machine
-from studies import BARS, learning, safe
+from safety import safe
 from timings import environment, fast, speed, startup, trust_region
 
 TIMINGS = {function.__name__: function for function in (speed, trust_region, fast, environment, startup)}
@@ -39,7 +42,8 @@ def main() -> None:
     saves.add_argument("--robots", nargs="+", default=("halfcheetah", "hopper"))
     for study in (learns, saves):
         study.add_argument("--seeds", type=int, default=0, help="instead of the study's own number")
-        study.add_argument("--jobs", type=int, default=2, help="trainings at a time")
+        study.add_argument("--jobs", type=int, default=2, help="sweeps at a time, sharing the cores")
+    learns.add_argument("--into", type=Path, default=HOME / "learning", help="where records and page go")
     arguments = vars(parser.parse_args())
     name = arguments.pop("name")
     HOME.mkdir(parents=True, exist_ok=True)

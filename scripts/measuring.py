@@ -14,8 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
+
+from pgrobot.simulation.threads import physical_cores
 
 HOME = Path("runs/benchmarks")
 CONSOLE = Console()
@@ -34,6 +37,26 @@ def train(run: Path, *overrides: str) -> None:
 def command(run: Path, *overrides: str) -> list[str]:
     """The command that trains in a directory."""
     return [sys.executable, "-m", "pgrobot", "train", f"hydra.run.dir={run}", *overrides]
+
+
+def multirun(directory: Path, at_once: int, *overrides: str) -> None:
+    """Run what is missing of a sweep, with the share of the cores of one of ``at_once`` sweeps.
+
+    Raises:
+        SystemExit: a job failed.
+    """
+    threads = max(1, physical_cores() // at_once)
+    settings = (f"hydra.sweep.dir={directory}", f"threads={threads}", *overrides)
+    CONSOLE.print("pgrobot train -m", *settings, soft_wrap=True)
+    command = [sys.executable, "-m", "pgrobot", "train", "-m", *settings]
+    if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
+        raise SystemExit(f"the sweep in {directory} failed")
+
+
+def finished(sweep: Path) -> list[Path]:
+    """The finished runs of a sweep, in the order of their seeds."""
+    runs = [path.parent for path in sweep.glob("*/result.json")]
+    return sorted(runs, key=lambda run: int(OmegaConf.load(run / "config.yaml").seed))
 
 
 def fresh(run: Path) -> Path:

@@ -1,0 +1,114 @@
+"""The page of the learning study: its tables and pictures, made from the records of its cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+Record = Mapping[str, Any]
+
+ROBOTS = {
+    "halfcheetah": "HalfCheetah", "hopper": "Hopper", "walker2d": "Walker2d", "ant": "Ant", "swimmer": "Swimmer",
+    "reacher": "Reacher", "inverteddoublependulum": "InvertedDoublePendulum", "humanoid": "Humanoid",
+}  # fmt: skip
+ALGORITHMS = {"ppo": "PPO", "trpo": "TRPO", "npg": "NPG", "a2c": "A2C", "reinforce": "REINFORCE"}
+COLOURS = dict(zip(ALGORITHMS, ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7f7f7f"), strict=True))
+
+
+def write_page(place: Path) -> list[Record]:
+    """Write ``README.md`` and a picture per robot beside ``records/``; returns the records in the page's order."""
+    records = read_records(place)
+    for robot in dict.fromkeys(told["robot"] for told in records):
+        draw([told for told in records if told["robot"] == robot], place / f"{robot}.png")
+    (place / "README.md").write_text(page(records), encoding="utf-8")
+    return records
+
+
+def read_records(place: Path) -> list[Record]:
+    """The records of a study, by robot and algorithm."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in (place / "records").glob("*.json")]
+    order = (list(ROBOTS), list(ALGORITHMS))
+    return sorted(found, key=lambda told: (order[0].index(told["robot"]), order[1].index(told["algorithm"])))
+
+
+def page(records: Sequence[Record]) -> str:
+    """The text of the page."""
+    parts = [_HEAD]
+    for robot in dict.fromkeys(told["robot"] for told in records):
+        rows = [row(told) for told in records if told["robot"] == robot]
+        parts.append("\n".join((f"## {ROBOTS[robot]}", "", *_COLUMNS, *rows, "", f"![curves]({robot}.png)")))
+    parts.append("\n".join(("## How each was trained", "", *(provenance(told) for told in records))))
+    return "\n\n".join(parts) + "\n"
+
+
+_HEAD = """# The learning study
+
+Written by `python scripts/benchmark.py learning --into docs/learning` from the records beside it.
+
+Each number is the mean return of a *final* policy, after the last update and never the best moment of training, over 20
+fresh episodes on Gymnasium's v5 robots. With the mean action: per seed, and as their interquartile mean (of five seeds
+without the least and the greatest, of three the mean of all) with its 95 % bootstrap interval. With noise: acting as in
+training, the mean over seeds. The goals are the best published figures, several of them maxima over training on older
+versions of the robots; bold is what meets its goal. What was tried where one is missed, and how far a peer gets, stands
+in [benchmarks](../benchmarks.md).
+
+In the pictures: the return of the training episodes, which act with noise. A line is the mean over seeds, the band
+reaches from the least to the greatest, a tick at the right is the goal."""
+_COLUMNS = (
+    "| algorithm | final policies, per seed | interquartile mean | 95 % interval | with noise | goal |",
+    "|---|---|---|---|---|---|",
+)
+
+
+def row(told: Record) -> str:
+    """A cell of the study as a line of its robot's table."""
+    middle, goal = told["interquartile_mean"], told["goal"]
+    shown = f"**{number(middle)}**" if middle >= goal else number(middle)
+    low, high = map(number, told["interval"])
+    seeds = ", ".join(map(number, told["deterministic"]))
+    noisy = number(float(np.mean(told["stochastic"])))
+    name = ALGORITHMS[told["algorithm"]]
+    return f"| {name} | {seeds} | {shown} | {low} to {high} | {noisy} | {number(goal)} |"
+
+
+def provenance(told: Record) -> str:
+    """Where a cell comes from, as a line of a list."""
+    versions = ", ".join(f"{name} {told['versions'][name]}" for name in ("torch", "mujoco", "gymnasium"))
+    commits = " and ".join(told["commits"])
+    return (
+        f"- {ALGORITHMS[told['algorithm']]} on {ROBOTS[told['robot']]}: `{told['command']}` "
+        f"at {commits}, {told['date']}, {versions}"
+    )
+
+
+def number(value: float) -> str:
+    """A return with as many digits as mean something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
+
+
+def draw(records: Sequence[Record], path: Path) -> None:
+    """Draw the curves of one robot."""
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for told in records:
+        colour, curve = COLOURS[told["algorithm"]], told["curve"]
+        steps = np.array(curve["steps"]) / 1e6
+        axes.plot(steps, curve["mean"], color=colour, label=ALGORITHMS[told["algorithm"]])
+        axes.fill_between(steps, curve["least"], curve["greatest"], color=colour, alpha=0.15, linewidth=0)
+    reach = axes.get_xlim()[1]
+    for told in records:
+        axes.plot([0.98 * reach, reach], [told["goal"]] * 2, color=COLOURS[told["algorithm"]], linewidth=2)
+    axes.set(
+        xlabel="million environment steps", ylabel="return while training", title=ROBOTS[records[0]["robot"]]
+    )
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
