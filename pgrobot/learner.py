@@ -186,7 +186,7 @@ class Learner:
             metrics |= _numbers(policy_report) | _numbers(critic_report)
             if stop:
                 break
-        self._problem.adapt(metrics["policy/kl"])
+        metrics |= self._problem.adapt(metrics["policy/kl"])
         for part in (self.policy, self.critic):
             part.merge(rollout.obs)
         for signal in self._signals:

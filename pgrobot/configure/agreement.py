@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from pgrobot.configure.targets import locate
 from pgrobot.errors import PgrobotError
 from pgrobot.estimators import monte_carlo, reads_log_ratio, vtrace
 from pgrobot.objectives import WITH_RATIO, Likelihood
+from pgrobot.solvers import KLAdaptive, MinibatchSolver
 
 
 def objective_has_ratio(objective: Any) -> bool:
@@ -22,11 +24,12 @@ def objective_has_ratio(objective: Any) -> bool:
     )
 
 
-def check_agreement(algorithm: Mapping[str, Any], modules: Sequence[str]) -> None:
+def check_agreement(algorithm: Mapping[str, Any], rows: int, modules: Sequence[str]) -> None:
     """Refuse an algorithm whose parts contradict each other.
 
     Args:
         algorithm: its node, every value checked by itself.
+        rows: of a rollout, all environments together.
         modules: trusted beside this package's own rooms.
 
     Raises:
@@ -35,6 +38,7 @@ def check_agreement(algorithm: Mapping[str, Any], modules: Sequence[str]) -> Non
     estimator = algorithm["estimator"]
     estimate = locate("algorithm.estimator", estimator.get("_target_"), modules)
     _check_discount(algorithm, estimate)
+    _check_feedback(algorithm, rows, modules)
     for name, term in algorithm["objective"].items():
         path = f"algorithm.objective.{name}"
         kind = locate(path, term.get("_target_"), modules)
@@ -54,6 +58,28 @@ def _check_discount(algorithm: Mapping[str, Any], estimate: Callable[..., Any]) 
             "algorithm.state_discount=true would discount a second time what algorithm.estimator.reward_to_go=false "
             "already discounts from the episode's start: set only one of the two"
         )
+
+
+def _check_feedback(algorithm: Mapping[str, Any], rows: int, modules: Sequence[str]) -> None:
+    """A first-order step measures the KL before it moves: of a rollout's only step that is zero, whatever follows."""
+    solver = algorithm["policy_solver"]
+    path = "algorithm.policy_solver"
+    kind = locate(path, solver.get("_target_"), modules)
+    if not (inspect.isclass(kind) and issubclass(kind, MinibatchSolver)):
+        return
+    steps = algorithm["passes"] * solver["epochs"] * rows // solver["minibatch"]
+    if steps > 1 or algorithm["average"].get("decay") != 0.0:
+        return
+    rate = locate(f"{path}.rate", solver["rate"].get("_target_"), modules)
+    for follows, name in (
+        (math.isfinite(solver["target_kl"]), f"{path}.target_kl={solver['target_kl']}"),
+        (inspect.isclass(rate) and issubclass(rate, KLAdaptive), f"{path}.rate=kl_adaptive"),
+    ):
+        if follows:
+            raise PgrobotError(
+                f"{name} follows the KL before a step, which is 0 where a rollout is one step: "
+                "use a smaller minibatch or more epochs, or leave it out"
+            )
 
 
 def _check_ratio(path: str, kind: type, declared: bool) -> None:

@@ -83,7 +83,7 @@ def validated(cfg: DictConfig) -> DictConfig:
         check_arguments(path, node, target)
         _convert(path, node, annotated_rules(target))
     _check_sizes(job)
-    check_agreement(job["algorithm"], job["modules"])
+    check_agreement(job["algorithm"], job["num_envs"] * job["horizon"], job["modules"])
     return OmegaConf.create(job)
 
 

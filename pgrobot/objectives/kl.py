@@ -11,6 +11,11 @@ from pgrobot.distributions import Distribution
 from pgrobot.objectives.term import FixedWeight
 
 
+def nearness(distribution: Distribution, batch: Batch) -> Tensor:
+    """Minus the mean KL(reference ‖ π), a scalar."""
+    return -batch.reference.kl(distribution).mean()
+
+
 @dataclass(frozen=True)
 class KLPenalty(FixedWeight):
     """Minus the mean KL(reference ‖ π) in nats (Schulman et al. 2017, eq. 8); the weight is its β.
@@ -23,11 +28,11 @@ class KLPenalty(FixedWeight):
     weight: float
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return -batch.reference.kl(distribution).mean(), {}
+        return nearness(distribution, batch), {}
 
 
 @dataclass(frozen=True)
-class AdaptiveKLPenalty(KLPenalty):
+class AdaptiveKLPenalty:
     """The same with a β that holds the KL near a target (Schulman et al. 2017, section 4).
 
     An update that moved the policy by more than ``tolerance`` times the target multiplies β by ``factor``; one by less
@@ -44,11 +49,15 @@ class AdaptiveKLPenalty(KLPenalty):
         greatest: β rises no higher.
     """
 
+    weight: float
     target_kl: float
     factor: float
     tolerance: float
     least: float
     greatest: float
+
+    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return nearness(distribution, batch), {}
 
     def adapt(self, weight: float, kl: float) -> float:
         if kl > self.target_kl * self.tolerance:

@@ -14,7 +14,7 @@ Averaged = tuple[Tensor, Tensor]  # the average [P] and the sum of its weights, 
 class ExponentialAverage:
     """An exponentially weighted moving average of the parameter vector, free of bias from its start.
 
-    After n updates the vector that was there k updates ago has the weight ``βᵏ / Σⱼ βʲ``, the initial one included.
+    After n steps the vector of k steps ago has the weight ``βᵏ / Σⱼ βʲ``, j from 0 to n − 1.
     As the reference that a policy is kept near, it lies about ``1 / (1 − β)`` updates back: with it the size of the
     batch and the distance of the reference are chosen apart (Hilton, Cobbe and Schulman 2021, arXiv 2110.00641,
     section 3).
@@ -28,11 +28,11 @@ class ExponentialAverage:
     decay: float
 
     def initial(self, vector: Tensor) -> Averaged:
-        """The average of ``vector`` ``[P]`` alone, in storage of its own."""
-        return vector.clone(), torch.ones((), dtype=vector.dtype)
+        """The average of no vector yet, with ``vector`` ``[P]`` in its place, in storage of its own."""
+        return vector.clone(), torch.zeros((), dtype=vector.dtype)
 
     def step(self, averaged: Averaged, vector: Tensor) -> Averaged:
-        """Return the average after an update that ended at ``vector`` ``[P]``."""
+        """Return the average with one vector more, the latest, ``[P]``."""
         average, weight = averaged
         past = self.decay * weight
         weight = past + 1.0

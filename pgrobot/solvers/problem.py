@@ -16,9 +16,10 @@ from torch.func import functional_call, grad, vmap
 from pgrobot.batch import Batch, CriticBatch
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Distribution
-from pgrobot.objectives import Objective
+from pgrobot.objectives import FixedWeight, Objective
 from pgrobot.policies import Policy
 from pgrobot.solvers.parameters import FlatParameters
+from pgrobot.types import Metrics
 
 Report = dict[str, Tensor]  # scalar metrics by name
 
@@ -87,13 +88,20 @@ class PolicyProblem:
         other.weights.copy_(weights)
         return other
 
-    def adapt(self, kl: float) -> None:
-        """Let every term's weight follow the mean KL, in nats, by which an update moved the policy."""
-        adapted = [
-            term.adapt(weight, kl)
-            for weight, term in zip(self.weights.tolist(), self._terms.values(), strict=True)
-        ]
+    def adapt(self, kl: float) -> Metrics:
+        """Let every term's weight follow the mean KL, in nats, by which an update moved the policy.
+
+        Returns:
+            The weight that the update had, of every term whose weight is not fixed.
+        """
+        metrics: Metrics = {}
+        adapted = []
+        for weight, (name, term) in zip(self.weights.tolist(), self._terms.items(), strict=True):
+            adapted.append(term.adapt(weight, kl))
+            if not isinstance(term, FixedWeight):
+                metrics[f"objective/{name}/weight"] = weight
         self.weights.copy_(torch.tensor(adapted, dtype=torch.float64))
+        return metrics
 
     def score_norm(self, vector: Tensor, batch: Batch) -> Tensor:
         """``‖∇ log π(a|s)‖²`` of every row in all parameters, ``[B]``."""

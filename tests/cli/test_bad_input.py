@@ -132,6 +132,14 @@ CASES = [
         ],
         "objective_has_ratio is false, but algorithm.objective.surrogate multiplies by the ratio π/μ",
     ),
+    (
+        ["algorithm=a2c", "algorithm.policy_solver.target_kl=0.01"],
+        "algorithm.policy_solver.target_kl=0.01 follows the KL before a step, which is 0 where a rollout is one step",
+    ),
+    (
+        ["algorithm=reinforce", "algorithm/rate@algorithm.policy_solver.rate=kl_adaptive"],
+        "algorithm.policy_solver.rate=kl_adaptive follows the KL before a step",
+    ),
     # what a config may not name
     (["task._target_=os.system"], "task._target_ names 'os.system', which is not trusted"),
     (["task._target_=pgrobot.run.run"], "task._target_ names 'pgrobot.run.run', which is not trusted"),

@@ -16,7 +16,7 @@ from toys import ABOVE, TargetWorld, make
 from pgrobot.batch import Batch, CriticBatch
 from pgrobot.constraints import PID, Lagrangian
 from pgrobot.learner import Learner
-from pgrobot.objectives import ClippedRatio, Entropy
+from pgrobot.objectives import AdaptiveKLPenalty, ClippedRatio, Entropy, Ratio
 from pgrobot.types import Multiplier, Rollout
 
 
@@ -216,6 +216,17 @@ def test_an_entropy_term_of_weight_zero_is_its_absence() -> None:
     some = after_updates(terms={"surrogate": ClippedRatio(1.0, 0.2), "entropy": Entropy(0.1)})
     assert torch.equal(vector(null), vector(bare))
     assert not torch.equal(vector(some), vector(bare))
+
+
+def test_a_weight_that_adapts_is_told_as_the_update_had_it() -> None:
+    """Far from its target the KL halves β after each update; a fixed weight is in the config and nowhere else."""
+    penalty = AdaptiveKLPenalty(
+        weight=4.0, target_kl=1e3, factor=2.0, tolerance=1.5, least=0.01, greatest=9.0
+    )
+    collector, learner = make(TargetWorld(4, 0), terms={"surrogate": Ratio(1.0), "penalty": penalty})
+    told = [learner.update(collector.collect()["robot"]) for _ in range(3)]
+    assert [metrics["objective/penalty/weight"] for metrics in told] == [4.0, 2.0, 1.0]
+    assert not any("objective/surrogate/weight" in metrics for metrics in told)
 
 
 def test_the_multiplier_moves_on_this_rollouts_excess() -> None:

@@ -106,11 +106,11 @@ def test_what_is_remembered_keeps_its_shape_and_type(rule: Optimizer) -> None:
 
 
 def test_the_average_weights_the_past_geometrically() -> None:
-    """Weight βᵏ / Σβʲ on the vector of k updates ago, the initial one included."""
+    """Weight βᵏ / Σβʲ on the vector of k steps ago, and none on what stood there before the first."""
     path = vectors(30)
     rule = ExponentialAverage(0.8)
-    averaged = rule.initial(path[0])
-    for vector in path[1:]:
+    averaged = rule.initial(torch.full_like(path[0], 1e6))
+    for vector in path:
         averaged = rule.step(averaged, vector)
     weights = 0.8 ** torch.arange(29, -1, -1, dtype=torch.float64)
     torch.testing.assert_close(averaged[0], weights @ path / weights.sum(), rtol=1e-12, atol=1e-12)
