@@ -41,7 +41,7 @@ BARS: Mapping[str, Mapping[str, float]] = {
     },
 }  # fmt: skip
 FIVE_SEEDS = {(a, r) for a in ("ppo", "trpo") for r in ("halfcheetah", "hopper", "walker2d")}
-PARTICULAR = {"a2c", "swimmer"}  # what has an experiment of its own
+PARTICULAR = {"a2c", "trpo", "npg", "swimmer"}  # what has an experiment of its own
 STEPS = {"reinforce": 3_000_000}
 JUDGE_SEED, JUDGE_EPISODES = 20_000, 20
 MODES = ("deterministic", "stochastic")
