@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from pgrobot.concurrency import beside
 from pgrobot.constraints import Constraint, measure
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Distribution
-from pgrobot.estimators import discount_from_start, reads_log_ratio
+from pgrobot.estimators import Estimator, discount_from_start, reads_log_ratio
 from pgrobot.objectives import Objective
 from pgrobot.policies import Policy
 from pgrobot.solvers import (
@@ -27,50 +27,14 @@ from pgrobot.solvers import (
     FlatParameters,
     PolicyProblem,
     Posed,
-    Problem,
     Report,
+    SolverFactory,
     own_state,
 )
 from pgrobot.types import Metrics, Multiplier, Rollout, Signal, State
 
 T = TypeVar("T")
 Values = tuple[Tensor, Tensor]  # of the states and of their true successors, [T, N, C] each
-
-
-class Estimator(Protocol):
-    """A pure function of all columns at once; see ``pgrobot.estimators``."""
-
-    def __call__(
-        self,
-        reward: Tensor,
-        value: Tensor,
-        next_value: Tensor,
-        terminated: Tensor,
-        done: Tensor,
-        log_ratio: Tensor,
-        *,
-        discount: Tensor,
-    ) -> tuple[Tensor, Tensor]: ...
-
-
-class Solver(Protocol):
-    """Moves the vector it was made for."""
-
-    rate: float
-
-    def anneal(self, progress: float) -> None: ...
-
-    def solve(self, batch: Any) -> tuple[Report, bool]: ...
-
-    def state_dict(self) -> State: ...
-
-    def load_state_dict(self, state: State) -> None: ...
-
-
-class SolverFactory(Protocol):
-    """A solver but for what the learner knows."""
-
-    def __call__(self, *, vector: Tensor, problem: Problem, generator: torch.Generator) -> Solver: ...
 
 
 class Learner:

@@ -20,12 +20,14 @@ from collections.abc import Callable
 from typing import Any
 
 from pgrobot.estimators.discounting import discount_from_start
+from pgrobot.estimators.estimator import Estimator
 from pgrobot.estimators.gae import gae, td_lambda
 from pgrobot.estimators.returns import monte_carlo, n_step
 from pgrobot.estimators.scan import reverse_scan, window_scan
 from pgrobot.estimators.vtrace import vtrace
 
 __all__ = [
+    "Estimator",
     "discount_from_start",
     "gae",
     "monte_carlo",

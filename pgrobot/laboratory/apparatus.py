@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution, Gaussian
-from pgrobot.learner import Estimator
+from pgrobot.estimators import Estimator
 from pgrobot.objectives import Objective
 from pgrobot.policies import Policy
 from pgrobot.randomness import stream

@@ -12,12 +12,13 @@ from torch.func import jacrev
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
+from pgrobot.estimators import Estimator
 from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble, estimate, hermite
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.worlds import Arms, Bandit
-from pgrobot.learner import Estimator, SolverFactory
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
+from pgrobot.solvers import SolverFactory
 
 NODES = 16  # integrates polynomials of a Gaussian up to the degree 31
 

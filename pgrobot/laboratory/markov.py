@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
-from pgrobot.estimators import discount_from_start
+from pgrobot.estimators import Estimator, discount_from_start
 from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble, estimate
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.worlds import Model, Process
-from pgrobot.learner import Estimator
 from pgrobot.objectives import Objective
 
 

@@ -19,11 +19,19 @@ from pgrobot.laboratory.bandits import NODES, draw
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.updates import drawn_batch, moved
 from pgrobot.laboratory.worlds import Bandit
-from pgrobot.learner import Solver, SolverFactory
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
-from pgrobot.solvers import Constant, Fisher, KLRadius, PolicyProblem, Report, conjugate_gradient
+from pgrobot.solvers import (
+    Constant,
+    Fisher,
+    KLRadius,
+    PolicyProblem,
+    Report,
+    Solver,
+    SolverFactory,
+    conjugate_gradient,
+)
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,15 @@ from torch.func import jacrev
 
 from pgrobot.batch import Batch
 from pgrobot.configure import LEARNER, Program
+from pgrobot.estimators import Estimator
 from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble, estimate, hermite
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.training import opened
 from pgrobot.laboratory.updates import moved
 from pgrobot.laboratory.worlds import LinearModel, Regulator
-from pgrobot.learner import Estimator, SolverFactory
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
+from pgrobot.solvers import SolverFactory
 
 
 @dataclass(frozen=True)

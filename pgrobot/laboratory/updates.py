@@ -14,10 +14,10 @@ from torch.utils import _pytree as pytree
 from pgrobot.batch import Batch
 from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble
 from pgrobot.laboratory.check import Outcome, compare
-from pgrobot.learner import Solver, SolverFactory
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
+from pgrobot.solvers import Solver, SolverFactory
 
 
 def drawn_batch(apparatus: Apparatus, world: Task, rows: int, seed: int) -> Batch:

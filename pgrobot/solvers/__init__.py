@@ -14,6 +14,7 @@ from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Problem, Repor
 from pgrobot.solvers.rates import Constant, KLAdaptive, Linear
 from pgrobot.solvers.rmsprop import RMSprop
 from pgrobot.solvers.sgd import SGD
+from pgrobot.solvers.solver import Solver, SolverFactory
 from pgrobot.solvers.steps import KLRadius, LearningRate, StepSize
 from pgrobot.solvers.trust_region import Acceptance, FullStep, LineSearch, Trial
 
@@ -45,6 +46,8 @@ __all__ = [
     "RMSprop",
     "Report",
     "Solution",
+    "Solver",
+    "SolverFactory",
     "StepSize",
     "Trial",
     "conjugate_gradient",

@@ -1,0 +1,39 @@
+"""What a solver is, and what makes one."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from pgrobot.solvers.problem import Problem, Report
+from pgrobot.types import State
+
+
+class Solver(Protocol):
+    """Moves the vector it was made for.
+
+    Attributes:
+        rate: of the latest step: a learning rate, or what a step of another kind multiplies its direction by.
+    """
+
+    rate: float
+
+    def anneal(self, progress: float) -> None:
+        """Set what follows a schedule; ``progress`` is the share of the training's updates that are done."""
+        ...
+
+    def solve(self, batch: Any) -> tuple[Report, bool]:
+        """Move; return scalar metrics, and whether this rollout's passes should end here."""
+        ...
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
+class SolverFactory(Protocol):
+    """A solver but for what the learner knows."""
+
+    def __call__(self, *, vector: Tensor, problem: Problem, generator: torch.Generator) -> Solver: ...
