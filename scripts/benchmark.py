@@ -7,6 +7,7 @@
     python scripts/benchmark.py startup        seconds to the end of the first iteration, and peak memory
     python scripts/benchmark.py learning       returns of the final policies, every algorithm on every robot; resumable
                                                (docs/learning is written by --into docs/learning)
+    python scripts/benchmark.py peers          the same of Stable-Baselines3 and sb3-contrib; resumable
     python scripts/benchmark.py safe           returns and verdicts under a speed budget after 3M steps; resumable
 
 Each prints a table and keeps its numbers in runs/benchmarks/<subcommand>.json. Ratios come from pairs measured one
@@ -21,11 +22,12 @@ from pathlib import Path
 
 from learning import BARS, learning
 from measuring import HOME, machine
+from peers import LIBRARIES, peers
 from safety import safe
 from timings import environment, fast, speed, startup, trust_region
 
 TIMINGS = {function.__name__: function for function in (speed, trust_region, fast, environment, startup)}
-STUDIES = {function.__name__: function for function in (learning, safe)}
+STUDIES = {function.__name__: function for function in (learning, peers, safe)}
 
 
 def main() -> None:
@@ -36,14 +38,17 @@ def main() -> None:
     commands = parser.add_subparsers(dest="name", required=True)
     for name in TIMINGS:
         commands.add_parser(name).add_argument("--repeats", type=int, default=5)
-    learns, saves = (commands.add_parser(name) for name in STUDIES)
+    learns, compares, saves = (commands.add_parser(name) for name in STUDIES)
     learns.add_argument("--algorithms", nargs="+", choices=BARS, default=tuple(BARS))
     learns.add_argument("--robots", nargs="+", choices=next(iter(BARS.values())), default=())
+    compares.add_argument("--algorithms", nargs="+", choices=LIBRARIES, required=True)
+    compares.add_argument("--robots", nargs="+", choices=next(iter(BARS.values())), required=True)
     saves.add_argument("--robots", nargs="+", default=("halfcheetah", "hopper"))
-    for study in (learns, saves):
+    for study in (learns, compares, saves):
         study.add_argument("--seeds", type=int, default=0, help="instead of the study's own number")
         study.add_argument("--jobs", type=int, default=2, help="sweeps at a time, sharing the cores")
-    learns.add_argument("--into", type=Path, default=HOME / "learning", help="where records and page go")
+    for study in (learns, compares):
+        study.add_argument("--into", type=Path, default=HOME / "learning", help="where records and page go")
     arguments = vars(parser.parse_args())
     name = arguments.pop("name")
     HOME.mkdir(parents=True, exist_ok=True)

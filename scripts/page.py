@@ -24,7 +24,7 @@ def write_page(place: Path) -> list[Record]:
     """Write ``README.md`` and a picture per robot beside ``records/``; returns the records in the page's order."""
     records = read_records(place)
     for robot in dict.fromkeys(told["robot"] for told in records):
-        draw([told for told in records if told["robot"] == robot], place / f"{robot}.png")
+        draw([told for told in records if told["robot"] == robot and "curve" in told], place / f"{robot}.png")
     (place / "README.md").write_text(page(records), encoding="utf-8")
     return records
 
@@ -33,7 +33,14 @@ def read_records(place: Path) -> list[Record]:
     """The records of a study, by robot and algorithm."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in (place / "records").glob("*.json")]
     order = (list(ROBOTS), list(ALGORITHMS))
-    return sorted(found, key=lambda told: (order[0].index(told["robot"]), order[1].index(told["algorithm"])))
+    return sorted(
+        found,
+        key=lambda told: (
+            order[0].index(told["robot"]),
+            order[1].index(told["algorithm"]),
+            told.get("peer", ""),
+        ),
+    )
 
 
 def page(records: Sequence[Record]) -> str:
@@ -72,18 +79,25 @@ def row(told: Record) -> str:
     low, high = map(number, told["interval"])
     seeds = ", ".join(map(number, told["deterministic"]))
     noisy = number(float(np.mean(told["stochastic"])))
-    name = ALGORITHMS[told["algorithm"]]
-    return f"| {name} | {seeds} | {shown} | {low} to {high} | {noisy} | {number(goal)} |"
+    return f"| {name(told)} | {seeds} | {shown} | {low} to {high} | {noisy} | {number(goal)} |"
+
+
+def name(told: Record) -> str:
+    """What the cell's policies were trained by."""
+    algorithm = ALGORITHMS[told["algorithm"]]
+    return f"{told['peer']}'s {algorithm}" if "peer" in told else algorithm
 
 
 def provenance(told: Record) -> str:
     """Where a cell comes from, as a line of a list."""
-    versions = ", ".join(f"{name} {told['versions'][name]}" for name in ("torch", "mujoco", "gymnasium"))
+    packages = ("torch", "mujoco", "gymnasium", *((told["peer"],) if "peer" in told else ()))
+    versions = ", ".join(f"{package} {told['versions'][package]}" for package in packages)
+    where = f"{told['date']}, {versions}"
+    if "peer" in told:
+        chosen = ", ".join(f"{key}={value}" for key, value in told["settings"].items())
+        return f"- {name(told)} on {ROBOTS[told['robot']]}: `{chosen}`, {where}"
     commits = " and ".join(told["commits"])
-    return (
-        f"- {ALGORITHMS[told['algorithm']]} on {ROBOTS[told['robot']]}: `{told['command']}` "
-        f"at {commits}, {told['date']}, {versions}"
-    )
+    return f"- {name(told)} on {ROBOTS[told['robot']]}: `{told['command']}` at {commits}, {where}"
 
 
 def number(value: float) -> str:
