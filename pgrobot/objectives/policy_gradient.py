@@ -59,10 +59,39 @@ class ClippedRatio(FixedWeight):
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         ratio = probability_ratio(distribution, batch)
-        clipped = ratio.clamp(1.0 - self.clip, 1.0 + self.clip)
-        surrogate = torch.minimum(ratio * batch.advantage, clipped * batch.advantage).mean()
-        outside = ((ratio - 1.0).abs() > self.clip).to(ratio.dtype).mean()
-        return surrogate, {"policy/clip_fraction": outside}
+        return _clipped(ratio, batch.advantage, self.clip), _outside(ratio, self.clip)
+
+
+@dataclass(frozen=True)
+class DecoupledClippedRatio(FixedWeight):
+    """PPO's clipping around an averaged policy instead of the one that acted (Hilton et al. 2021, eq. 3).
+
+    ``E[(π̄ / μ) min(ρ A, clip(ρ, 1 − ε, 1 + ε) A)]`` with ``ρ = π(a|s) / π̄(a|s)``: μ, which acted, weighs the
+    sample, and the reference π̄, the policy at the averaged parameters, is what π is kept near. Where the average
+    keeps nothing (``average.decay=0``) π̄ is μ, and this is ``ClippedRatio``.
+
+    See docs/derivations.md#surrogates.
+    """
+
+    weight: float
+    clip: float  # ε
+
+    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        kept_near = batch.reference.log_prob(batch.action)
+        ratio = torch.exp(distribution.log_prob(batch.action) - kept_near)
+        weighed = torch.exp(kept_near - batch.log_prob) * batch.advantage
+        return _clipped(ratio, weighed, self.clip), _outside(ratio, self.clip)
+
+
+def _clipped(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """``E[min(ρ A, clip(ρ) A)]``, a scalar."""
+    clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
+    return torch.minimum(ratio * advantage, clipped * advantage).mean()
+
+
+def _outside(ratio: Tensor, clip: float) -> dict[str, Tensor]:
+    """The share of samples whose ratio has left the interval."""
+    return {"policy/clip_fraction": ((ratio - 1.0).abs() > clip).to(ratio.dtype).mean()}
 
 
 @dataclass(frozen=True)

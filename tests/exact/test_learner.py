@@ -16,7 +16,7 @@ from toys import ABOVE, TargetWorld, make
 from pgrobot.batch import Batch, CriticBatch
 from pgrobot.constraints import PID, Lagrangian
 from pgrobot.learner import Learner
-from pgrobot.objectives import AdaptiveKLPenalty, ClippedRatio, Entropy, Ratio
+from pgrobot.objectives import AdaptiveKLPenalty, ClippedRatio, DecoupledClippedRatio, Entropy, Ratio
 from pgrobot.types import Multiplier, Rollout
 
 
@@ -156,21 +156,45 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     assert torch.equal(vector(after_updates()), vector(after_updates()))
 
 
-def test_a_restored_learner_continues_bit_for_bit() -> None:
-    straight_collector, straight = make(TargetWorld(4, 0))
-    collector, learner = make(TargetWorld(4, 0))
+@pytest.mark.parametrize("decay", [0.0, 0.8])
+def test_a_restored_learner_continues_bit_for_bit(decay: float) -> None:
+    kept = {"decay": decay, "terms": {"surrogate": DecoupledClippedRatio(1.0, 0.2)}}
+    straight_collector, straight = make(TargetWorld(4, 0), **kept)
+    collector, learner = make(TargetWorld(4, 0), **kept)
     for _ in range(4):
         expected = straight.update(straight_collector.collect()["robot"])
     for _ in range(2):
         learner.update(collector.collect()["robot"])
     saved = copy.deepcopy((collector.state_dict(), learner.state_dict()))
-    collector, learner = make(TargetWorld(4, 77), seed=5)
+    collector, learner = make(TargetWorld(4, 77), seed=5, **kept)
     collector.load_state_dict(saved[0])
     learner.load_state_dict(saved[1])
     for _ in range(2):
         metrics = learner.update(collector.collect()["robot"])
     assert metrics == expected
     assert torch.equal(vector(learner), vector(straight))
+
+
+def test_distances_are_measured_from_the_average_of_what_updates_began_with() -> None:
+    """Weights βᵏ / Σβʲ over the vectors of the updates so far; the first update's reference is the policy itself."""
+    collector, learner = make(TargetWorld(4, 0), decay=0.8, passes=1, minibatch=64)
+    began, told = [], []
+    for _ in range(4):
+        began.append(learner._policy_vector.vector.clone())
+        told.append(learner.update(collector.collect()["robot"])["policy/kl"])
+    weights = 0.8 ** torch.arange(3, -1, -1, dtype=torch.float32)
+    average, _ = learner.state_dict()["average"]
+    torch.testing.assert_close(average, weights @ torch.stack(began) / weights.sum())
+    assert told[0] == 0.0
+    assert min(told[1:]) > 0.0, "each first step is measured from where the policy has come from"
+
+
+def test_an_average_moves_what_reads_it_and_nothing_else() -> None:
+    decoupled = {"surrogate": DecoupledClippedRatio(1.0, 0.05)}
+    assert not torch.equal(
+        vector(after_updates(terms=decoupled, decay=0.8)), vector(after_updates(terms=decoupled))
+    )
+    assert torch.equal(vector(after_updates(decay=0.8)), vector(after_updates()))
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])

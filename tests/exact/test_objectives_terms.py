@@ -17,6 +17,7 @@ from pgrobot.distributions import Gaussian
 from pgrobot.objectives import (
     AdaptiveKLPenalty,
     ClippedRatio,
+    DecoupledClippedRatio,
     Entropy,
     EstimatedEntropy,
     KLPenalty,
@@ -27,7 +28,13 @@ from pgrobot.objectives import (
 )
 
 ADAPTIVE = AdaptiveKLPenalty(weight=1.0, target_kl=0.01, factor=2.0, tolerance=1.5, least=0.2, greatest=5.0)
-SURROGATES = [Likelihood(1.0), Ratio(1.0), ClippedRatio(1.0, 0.2), SimplePolicyOptimization(1.0, 0.2)]
+SURROGATES = [
+    Likelihood(1.0),
+    Ratio(1.0),
+    ClippedRatio(1.0, 0.2),
+    DecoupledClippedRatio(1.0, 0.2),
+    SimplePolicyOptimization(1.0, 0.2),
+]
 TERMS = [*SURROGATES, KLPenalty(1.0), ADAPTIVE, Entropy(1.0), EstimatedEntropy(1.0)]
 named = lambda term: type(term).__name__
 
@@ -97,6 +104,31 @@ def test_at_the_old_policy_every_surrogate_has_the_policy_gradient(term: Objecti
     score = torch.cat((z / OLD[2:].exp(), z.square() - 1.0), -1)
     expected = (batch.advantage.unsqueeze(-1) * score).mean(0)
     torch.testing.assert_close(grad(lambda theta: value(term, theta, batch))(OLD), expected)
+
+
+def test_decoupled_clipping_without_an_average_is_clipping() -> None:
+    batch = sampled_batch(OLD)
+    for term in (ClippedRatio(1.0, 0.05), DecoupledClippedRatio(1.0, 0.05)):
+        assert float(term(gaussian(AWAY), batch)[1]["policy/clip_fraction"]) > 0.0
+    told = [
+        grad(lambda theta, kind=kind: value(kind(1.0, 0.05), theta, batch))(AWAY)
+        for kind in (ClippedRatio, DecoupledClippedRatio)
+    ]
+    torch.testing.assert_close(told[1], told[0], rtol=1e-12, atol=1e-14)
+
+
+def test_decoupled_clipping_is_around_the_reference() -> None:
+    """Row by row ρ A of the policy that acted, but nothing where π/π̄ left the interval as the advantage asks."""
+    nearby = gaussian(OLD + 0.1)
+    batch = dataclasses.replace(sampled_batch(OLD), reference=nearby)
+    term = DecoupledClippedRatio(1.0, 0.1)
+    log_prob = gaussian(AWAY).log_prob(batch.action)
+    ratio = (log_prob - nearby.log_prob(batch.action)).exp()
+    silent = ((ratio > 1.1) & (batch.advantage > 0)) | ((ratio < 0.9) & (batch.advantage < 0))
+    assert 0 < int(silent.sum()) < len(ratio)
+    of = lambda log_prob: term(Free(log_prob), batch)[0]
+    expected = torch.where(silent, 0.0, (log_prob - batch.log_prob).exp() * batch.advantage) / len(ratio)
+    torch.testing.assert_close(grad(of)(log_prob), expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("advantage", [-2.0, -0.3, 0.3, 2.0])
