@@ -7,11 +7,32 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pgrobot.baselines import Constant, NoBaseline, Optimal, Projection, Value
+from pgrobot.configure.feedback import check_feedback
 from pgrobot.configure.targets import locate
 from pgrobot.errors import PgrobotError
 from pgrobot.estimators import monte_carlo, reads_log_ratio, vtrace
-from pgrobot.objectives import WITH_RATIO, Likelihood
-from pgrobot.solvers import KLAdaptive, MinibatchSolver
+from pgrobot.objectives import (
+    WITH_RATIO,
+    AdaptiveKLPenalty,
+    ControlVariate,
+    Entropy,
+    EstimatedEntropy,
+    KLPenalty,
+    Likelihood,
+)
+
+Terms = Mapping[str, tuple[type, Mapping[str, Any]]]  # class and node by path
+
+OF_THE_STATE = (Constant, NoBaseline, Optimal, Value)  # baselines that do not depend on the action
+SURROGATES = (*WITH_RATIO, Likelihood)
+REGULARISERS = (
+    AdaptiveKLPenalty,
+    ControlVariate,
+    Entropy,
+    EstimatedEntropy,
+    KLPenalty,
+)  # they read no advantage
 
 
 def objective_has_ratio(objective: Any) -> bool:
@@ -38,16 +59,24 @@ def check_agreement(algorithm: Mapping[str, Any], rows: int, modules: Sequence[s
     estimator = algorithm["estimator"]
     estimate = locate("algorithm.estimator", estimator.get("_target_"), modules)
     _check_discount(algorithm, estimate)
-    _check_feedback(algorithm, rows, modules)
-    for name, term in algorithm["objective"].items():
-        path = f"algorithm.objective.{name}"
-        kind = locate(path, term.get("_target_"), modules)
-        if not inspect.isclass(kind):
-            continue
+    check_feedback(algorithm, rows, modules)
+    terms = _terms(algorithm, modules)
+    for path, (kind, _) in terms.items():
         if estimate is vtrace:
             _check_ratio(path, kind, estimator["objective_has_ratio"])
         if issubclass(kind, Likelihood):
-            _check_reuse(path, algorithm, estimate)
+            _check_reuse(path, algorithm, estimate, rows)
+    _check_control(locate("algorithm.baseline", algorithm["baseline"]["_target_"], modules), terms)
+
+
+def _terms(algorithm: Mapping[str, Any], modules: Sequence[str]) -> Terms:
+    """The objective's terms by their paths. What a function makes is an ``object``: nothing is known of it."""
+    found = {}
+    for name, node in algorithm["objective"].items():
+        path = f"algorithm.objective.{name}"
+        kind = locate(path, node["_target_"], modules)
+        found[path] = (kind if inspect.isclass(kind) else object, node)
+    return found
 
 
 def _check_discount(algorithm: Mapping[str, Any], estimate: Callable[..., Any]) -> None:
@@ -58,28 +87,6 @@ def _check_discount(algorithm: Mapping[str, Any], estimate: Callable[..., Any]) 
             "algorithm.state_discount=true would discount a second time what algorithm.estimator.reward_to_go=false "
             "already discounts from the episode's start: set only one of the two"
         )
-
-
-def _check_feedback(algorithm: Mapping[str, Any], rows: int, modules: Sequence[str]) -> None:
-    """A first-order step measures the KL before it moves: of a rollout's only step that is zero, whatever follows."""
-    solver = algorithm["policy_solver"]
-    path = "algorithm.policy_solver"
-    kind = locate(path, solver.get("_target_"), modules)
-    if not (inspect.isclass(kind) and issubclass(kind, MinibatchSolver)):
-        return
-    steps = algorithm["passes"] * solver["epochs"] * rows // solver["minibatch"]
-    if steps > 1 or algorithm["average"].get("decay") != 0.0:
-        return
-    rate = locate(f"{path}.rate", solver["rate"].get("_target_"), modules)
-    for follows, name in (
-        (math.isfinite(solver["target_kl"]), f"{path}.target_kl={solver['target_kl']}"),
-        (inspect.isclass(rate) and issubclass(rate, KLAdaptive), f"{path}.rate=kl_adaptive"),
-    ):
-        if follows:
-            raise PgrobotError(
-                f"{name} follows the KL before a step, which is 0 where a rollout is one step: "
-                "use a smaller minibatch or more epochs, or leave it out"
-            )
 
 
 def _check_ratio(path: str, kind: type, declared: bool) -> None:
@@ -94,16 +101,62 @@ def _check_ratio(path: str, kind: type, declared: bool) -> None:
             )
 
 
-def _check_reuse(path: str, algorithm: Mapping[str, Any], estimate: Callable[..., Any]) -> None:
-    """The likelihood's gradient is the policy gradient of the policy that acted, which later passes have left."""
-    epochs = algorithm["policy_solver"].get("epochs", 1)
+def _check_reuse(path: str, algorithm: Mapping[str, Any], estimate: Callable[..., Any], rows: int) -> None:
+    """The likelihood's gradient is the policy gradient of the policy that acted, which the first step leaves.
+
+    V-trace weighs by the ratio when a pass begins, so it corrects for earlier passes and for no step of its own.
+    """
+    right = f"but {path} is right for the policy that acted only"
+    solver = algorithm["policy_solver"]
+    epochs, minibatch = solver.get("epochs", 1), solver.get("minibatch", rows)
     if epochs > 1:
         raise PgrobotError(
-            f"algorithm.policy_solver.epochs is {epochs}, but {path} is right for the policy that acted only: "
-            "use epochs=1, or a term with the ratio π/μ"
+            f"algorithm.policy_solver.epochs is {epochs}, {right}: use epochs=1, or a term with the ratio π/μ"
         )
     if algorithm["passes"] > 1 and not reads_log_ratio(estimate):
         raise PgrobotError(
-            f"algorithm.passes is {algorithm['passes']}, but {path} is right for the policy that acted only: "
+            f"algorithm.passes is {algorithm['passes']}, {right}: "
             "use passes=1, a term with the ratio π/μ, or algorithm/estimator=vtrace"
         )
+    if minibatch < rows:
+        raise PgrobotError(
+            f"algorithm.policy_solver.minibatch is {minibatch} of the {rows} rows of a rollout, {right}, "
+            f"which the first of several steps leaves: use minibatch={rows}, or a term with the ratio π/μ"
+        )
+
+
+def _check_control(baseline: Callable[..., Any], terms: Terms) -> None:
+    """A baseline that depends on the action needs its expectation added back, once and at the surrogate's weight."""
+    if not inspect.isclass(baseline):
+        return
+    controls = [path for path, (kind, _) in terms.items() if issubclass(kind, ControlVariate)]
+    if issubclass(baseline, OF_THE_STATE) and controls:
+        raise PgrobotError(
+            f"{controls[0]} has nothing to add back, as the baseline {baseline.__name__} does not depend on the "
+            "action: leave it out, or use algorithm/baseline=linear or =quadratic"
+        )
+    if not issubclass(baseline, Projection):
+        return
+    weight = _surrogate_weight(terms)
+    if not controls:
+        raise PgrobotError(
+            f"the baseline {baseline.__name__} depends on the action, and no term adds its expectation back: add "
+            f"+algorithm.objective.control={{_target_:pgrobot.objectives.ControlVariate,weight:{weight or 1.0}}}"
+        )
+    if len(controls) > 1:
+        raise PgrobotError(f"{' and '.join(controls)} add back the same expectation: leave out all but one")
+    given = terms[controls[0]][1].get("weight", weight)
+    if weight is not None and not math.isclose(given, weight):
+        raise PgrobotError(
+            f"{controls[0]}.weight is {given}, but what it adds back was taken from a surrogate whose weight is "
+            f"{weight}: use {controls[0]}.weight={weight}"
+        )
+
+
+def _surrogate_weight(terms: Terms) -> float | None:
+    """What the terms that multiply the advantage weigh together; nothing where a term of the user's own may be one."""
+    if not all(
+        issubclass(kind, (*SURROGATES, *REGULARISERS)) and "weight" in node for kind, node in terms.values()
+    ):
+        return None
+    return math.fsum(node["weight"] for kind, node in terms.values() if issubclass(kind, SURROGATES))

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.collectors import SimulationCollector
+from pgrobot.configure.factories import CriticFactory, MultiplierFactory, PolicyFactory, SignalFactory
 from pgrobot.configure.targets import check_trusted, locate
 from pgrobot.constraints import Constraint, CostColumns
 from pgrobot.diagnostics import EpisodeStatistics
@@ -80,13 +81,16 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
         PgrobotError: a part refuses its values.
     """
     constraints = build_constraints(cfg)
+    make_signals: dict[str, SignalFactory] = construct(cfg, "signal")
+    make_critic: CriticFactory = construct(cfg, "critic")
+    make_multiplier: MultiplierFactory = construct(cfg, "multiplier")
     signals = [
         make(
             observation=spec.observation,
             actions=len(spec.actuators),
             generator=stream(cfg.seed, f"signal/{name}"),
         )
-        for name, make in construct(cfg, "signal").items()
+        for name, make in make_signals.items()
     ]
     columns = (
         "reward",
@@ -96,7 +100,7 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
     algorithm = construct(cfg, "algorithm")
     return Learner(
         policy=policy,
-        critic=construct(cfg, "critic")(
+        critic=make_critic(
             observation=spec.observation, columns=columns, generator=stream(cfg.seed, "critic")
         ),
         signals=signals,
@@ -109,7 +113,7 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
         policy_solver=algorithm["policy_solver"],
         critic_solver=algorithm["critic_solver"],
         constraints=constraints,
-        multiplier=construct(cfg, "multiplier")(
+        multiplier=make_multiplier(
             constraints=constraints,
             columns=columns,
             gamma=algorithm["discounts"]["cost"],
@@ -150,10 +154,10 @@ def build_environment(cfg: DictConfig, num_envs: int, seed: int, threads: int) -
 
 def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:
     """The policy as it is before training."""
-    made: Policy = construct(cfg, "policy")(
+    make: PolicyFactory = construct(cfg, "policy")
+    return make(
         observation=spec.observation, actions=len(spec.actuators), generator=stream(cfg.seed, "policy")
     )
-    return made
 
 
 def build_mirrors(cfg: DictConfig) -> dict[str, Mirror]:

@@ -89,6 +89,18 @@ def any_real(value: Any) -> float:
     raise PgrobotError(f"must be a number, not {shown(value)}")
 
 
+def ascending(example: str) -> Rule:
+    """A pair of numbers, the lesser first."""
+
+    def rule(value: Any) -> list[float]:
+        pair = isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
+        if pair and value[0] < value[1]:
+            return [float(bound) for bound in value]
+        raise PgrobotError(f"must be two ascending numbers, such as {example}, not {shown(value)}")
+
+    return rule
+
+
 def one_of(*choices: str) -> Rule:
     """One of a few words."""
 
@@ -141,6 +153,10 @@ RULES: Mapping[str, Rule] = {
     "critic.hidden": layers,
     "policy.hidden.*": whole(1),
     "critic.hidden.*": whole(1),
+    "policy.log_std_bounds": ascending("[-4,1]"),
+    "policy.concentration_bounds": ascending("[1,1000]"),
+    "policy.observation_clip": positive,
+    "critic.observation_clip": positive,
     "algorithm.passes": whole(1),
     "algorithm.state_discount": of_type(bool, "true or false"),
     "algorithm.normalisation": one_of(*NORMALISATIONS),
@@ -162,9 +178,14 @@ RULES: Mapping[str, Rule] = {
     "*.minibatch": whole(1),
     "*.epochs": whole(1),
     "*.max_gradient_norm": positive,
+    "*.rate.target_kl": inside(0.0),
+    "algorithm.*_solver.step.*.target_kl": inside(0.0),
     "*.target_kl": positive,
     "*.rate.initial": inside(0.0),
     "*.rate.final": real(0.0),
+    "*.rate.factor": inside(1.0),
+    "*.rate.least": inside(0.0),
+    "*.rate.greatest": inside(0.0),
     "*.learning_rate": inside(0.0),
     "algorithm.*_solver.damping": real(0.0),
     "algorithm.*_solver.iterations": whole(1),
@@ -172,14 +193,23 @@ RULES: Mapping[str, Rule] = {
     "algorithm.*_solver.fisher.fraction": share,
     "algorithm.*_solver.step.*.initial": inside(0.0),
     "algorithm.*_solver.step.*.final": real(0.0),
+    "algorithm.*_solver.step.*.factor": inside(1.0),
+    "algorithm.*_solver.step.*.least": inside(0.0),
+    "algorithm.*_solver.step.*.greatest": inside(0.0),
     "algorithm.*_solver.acceptance.backtracks": whole(0),
     "algorithm.*_solver.acceptance.shrink": inside(0.0, 1.0),
     "*.optimizer.beta[12]": decay,
     "*.optimizer.decay": decay,
     "*.optimizer.momentum": decay,
-    "*.optimizer.epsilon": real(0.0),
+    "*.optimizer.epsilon": inside(0.0),
     "*.optimizer.initial_square": real(0.0),
 }
+
+
+def matches(pattern: str, key: str) -> bool:
+    """Whether a dotted key has as many parts as the pattern, each like the pattern's."""
+    patterns, parts = pattern.split("."), key.split(".")
+    return len(patterns) == len(parts) and all(map(fnmatchcase, parts, patterns))
 
 
 def rule_of(key: str) -> Rule | None:

@@ -11,10 +11,11 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pgrobot.configure.blame import place_in
+from pgrobot.configure.factories import Given, given
 from pgrobot.configure.rules import Rule, any_real, any_whole, of_type, one_of, shown
 from pgrobot.errors import PgrobotError, in_a_sentence, nearest
 
@@ -25,7 +26,7 @@ ROOMS = tuple(
         "learner", "objectives", "policies", "signals", "simulation", "solvers", "tracking",
     )
 )  # fmt: skip
-WORDS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+WORDS = ("_target_", "_partial_")
 
 
 def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -110,17 +111,62 @@ def check_modules(modules: Sequence[str]) -> None:
 
 
 def check_arguments(path: str, node: Mapping[str, Any], target: Callable[..., Any]) -> None:
-    """Check a node's keys and values against the signature of its target; values are converted in place by the caller.
+    """Check that a node says what its target needs, and nothing else.
 
     Raises:
-        PgrobotError: the target has no such parameter.
+        PgrobotError: the target has no such parameter, needs another, or does not take what it is given when called.
     """
     parameters = inspect.signature(target).parameters
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return
+    partial, later = bool(node.get("_partial_", False)), given(path)
+    supplied = _supplied(parameters, later) if later else ()
+    taken = supplied if partial else ()
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        _check_keys(path, node, parameters, taken)
+        _check_call(path, target, parameters, later.keywords if later and partial else ())
+    if partial and later is None:
+        return  # whoever calls it is of the user's own, and knows what it gives
+    for name, parameter in parameters.items():
+        if name in node or not _is_required(parameter) or name in taken:
+            continue
+        remedy = f"add +{path}.{name}=<value>"
+        if name in supplied:
+            remedy = f"set {path}._partial_=true, so that pgrobot gives it, or {remedy}"
+        raise PgrobotError(f"{path}.{name} must be given, as {_name(target)} needs it: {remedy}")
+
+
+def _check_keys(
+    path: str, node: Mapping[str, Any], parameters: Iterable[str], supplied: Sequence[str]
+) -> None:
+    known = [name for name in parameters if name not in supplied]
     for key in node:
-        if key not in parameters and key not in WORDS:
-            raise PgrobotError(f"{path} has no key {key!r}: {nearest(key, parameters)}")
+        if key in supplied:
+            raise PgrobotError(f"{path}.{key} is given by pgrobot itself: leave it out")
+        if key not in known and key not in WORDS:
+            raise PgrobotError(f"{path} has no key {key!r}: {nearest(key, known)}")
+
+
+def _check_call(
+    path: str, target: Callable[..., Any], parameters: Iterable[str], keywords: Sequence[str]
+) -> None:
+    for key in keywords:
+        if key not in parameters:
+            raise PgrobotError(f"{path}: {_name(target)} has no parameter {key!r}, which it is called with")
+
+
+def _supplied(parameters: Mapping[str, inspect.Parameter], later: Given) -> tuple[str, ...]:
+    """The parameters that are given when the target is called."""
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    positional = [name for name, p in parameters.items() if p.kind in by_position]
+    return (*positional[: later.positions], *later.keywords)
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and parameter.kind not in variadic
+
+
+def _name(target: Callable[..., Any]) -> str:
+    return str(getattr(target, "__name__", target))
 
 
 def annotated_rules(target: Callable[..., Any]) -> dict[str, Rule]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.configure.agreement import check_agreement
 from pgrobot.configure.composition import resolved
-from pgrobot.configure.rules import RULES, Rule, rule_of, shown
+from pgrobot.configure.rules import RULES, Rule, matches, rule_of, shown
 from pgrobot.configure.targets import WORDS, annotated_rules, check_arguments, check_modules, locate, targets
 from pgrobot.errors import PgrobotError, nearest
 
@@ -43,6 +42,7 @@ ALGORITHM = (
     "policy_solver",
     "critic_solver",
 )
+DISCOUNTS = ("reward", "cost", "bonus")
 # Nodes that consist of keys, which a single value would wipe out, each with a key that may have been meant.
 NODES = {
     "checkpoint": "every",
@@ -64,6 +64,10 @@ NODES = {
     "algorithm.*_solver.fisher": "_target_",
     "algorithm.*_solver.acceptance": "_target_",
 }
+
+PLAIN = {"checkpoint", "evaluation", "algorithm.discounts", "algorithm.objective"}
+# What is built from a class or function that it names: all other nodes, and whole sections.
+BUILT = ("task", "multiplier", "policy", "critic", "tracker.*", "signal.*", *(NODES.keys() - PLAIN))
 
 
 def validated(cfg: DictConfig) -> DictConfig:
@@ -90,13 +94,15 @@ def validated(cfg: DictConfig) -> DictConfig:
 def _check_keys(cfg: DictConfig) -> None:
     _check_parts("", [str(key) for key in cfg if key != "hydra"], KEYS)
     _check_nodes(OmegaConf.to_container(cfg, resolve=False), ())
-    for key in (*SECTIONS, *(pattern for pattern in RULES if "*" not in pattern)):
+    own = (pattern for pattern in RULES if "*" not in pattern and pattern.partition(".")[0] not in BUILT)
+    for key in (*SECTIONS, *own):
         if OmegaConf.select(cfg, key, throw_on_resolution_failure=False) is None:
             raise PgrobotError(f"{key} is missing from the config")
     for section in ("checkpoint", "evaluation"):
         known = [key.partition(".")[2] for key in RULES if key.startswith(f"{section}.")]
         _check_parts(section, cfg[section], known)
-    _check_parts("algorithm", cfg.algorithm, ALGORITHM)
+    _check_complete("algorithm", cfg.algorithm, ALGORITHM)
+    _check_complete("algorithm.discounts", cfg.algorithm.discounts, DISCOUNTS)
     for name, constraint in cfg.constraint.items():
         path = f"constraint.{name}"
         if not isinstance(constraint, DictConfig):
@@ -108,15 +114,16 @@ def _check_keys(cfg: DictConfig) -> None:
 
 
 def _check_nodes(node: Any, path: tuple[str, ...]) -> None:
+    name = ".".join(path)
     if isinstance(node, dict):
+        if "_target_" not in node and any(matches(pattern, name) for pattern in BUILT):
+            raise PgrobotError(f"{name}._target_ must be given: add +{name}._target_=<class or function>")
         for key, child in node.items():
             if path or key != "hydra":
                 _check_nodes(child, (*path, str(key)))
         return
     for pattern, key in NODES.items():
-        parts = pattern.split(".")
-        if len(parts) == len(path) and all(map(fnmatchcase, path, parts)):
-            name = ".".join(path)
+        if matches(pattern, name):
             raise PgrobotError(
                 f"{name} consists of keys, such as {name}.{key}, so it cannot be {shown(node)}"
             )
@@ -127,6 +134,13 @@ def _check_parts(path: str, keys: Iterable[Any], known: Iterable[str]) -> None:
         if key not in known:
             where = f"{path} has no key" if path else "Unknown key"
             raise PgrobotError(f"{where} {str(key)!r}: {nearest(str(key), known)}")
+
+
+def _check_complete(path: str, keys: Collection[Any], known: Iterable[str]) -> None:
+    _check_parts(path, keys, known)
+    for key in known:
+        if key not in keys:
+            raise PgrobotError(f"{path}.{key} is missing from the config")
 
 
 def _ruled(node: Any, path: str) -> Any:

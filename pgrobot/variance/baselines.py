@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pgrobot.baselines.baseline import uncontrolled
 from pgrobot.batch import CriticBatch, Sample
 from pgrobot.configure import CONFIG_MODULE
 from pgrobot.configure.construction import construct
+from pgrobot.configure.targets import locate
 from pgrobot.critics import MlpCritic
 from pgrobot.randomness import stream
 from pgrobot.solvers import CriticProblem, FlatParameters
@@ -69,7 +71,8 @@ def refitted(
     What is fitted is the advantage, that is what the critic left of the returns: a correction that begins at zero.
 
     Args:
-        cfg: of the run, whose critic's network the correction has; one that reads the time is refitted with it only.
+        cfg: of the run, whose critic's network the correction has; one that reads the time is refitted with it only,
+            and one of the user's own that has no parameter ``time`` without it only.
         spec: of the environment.
         rollouts: ``K`` of them, at least as many as folds.
         advantages: over the critic, ``[T, N]`` each.
@@ -79,9 +82,10 @@ def refitted(
         By name the baseline of every rollout, fitted to other rollouts.
     """
     asked = lab()
+    timed = _takes_time(cfg)
     found: dict[str, list[Baseline]] = {}
     for name, time in asked.refits.items():
-        if cfg.critic.get("time", False) and not time:
+        if (time and not timed) or (cfg.critic.get("time", False) and not time):
             continue
         fits: list[Baseline] = []
         for fold in range(asked.folds):
@@ -90,7 +94,7 @@ def refitted(
                 observation=spec.observation,
                 columns=("correction",),
                 generator=stream(seed, f"variance/critic/{fold}"),
-                time=time,
+                **({"time": time} if timed else {}),
             )
             mean = fit(critic, [rollouts[k] for k in others], [advantages[k] for k in others], seed)
             fits.append(Corrected(critic, mean))
@@ -125,6 +129,11 @@ def fit(critic: MlpCritic, rollouts: Sequence[Rollout], targets: Sequence[Tensor
         solver.anneal(epoch / epochs)
         solver.solve(CriticBatch(obs, target))
     return float(mean)
+
+
+def _takes_time(cfg: DictConfig) -> bool:
+    parameters = inspect.signature(locate("critic", cfg.critic["_target_"], list(cfg.modules))).parameters
+    return "time" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def each(baselines: Mapping[str, Baseline], rollouts: int) -> dict[str, list[Baseline]]:

@@ -9,6 +9,10 @@ import pytest
 
 from pgrobot.cli import main
 
+SURROGATE = "algorithm.objective.surrogate"
+CONTROL = "{_target_:pgrobot.objectives.ControlVariate,weight:1.0}"
+ADAPTIVE = "algorithm/rate@algorithm.policy_solver.rate=kl_adaptive"
+ADAPTIVE_STEP = ["algorithm=npg", "algorithm/rate@algorithm.policy_solver.step.kl=kl_adaptive"]
 CASES = [
     # what does not exist
     (["task=hoper"], "Unknown task 'hoper': did you mean 'hopper'?"),
@@ -37,6 +41,42 @@ CASES = [
     (["task.frameskip=4"], "task has no key 'frameskip': did you mean 'frame_skip'?"),
     (["+task.frameskip=4"], "task has no key 'frameskip': did you mean 'frame_skip'?"),
     (["task.version=v9"], "task.version=v9 does not exist for Hopper"),
+    (["~algorithm.baseline"], "algorithm.baseline is missing from the config"),
+    (["~algorithm.discounts.cost"], "algorithm.discounts.cost is missing from the config"),
+    (["+algorithm.discounts.rewrd=0.9"], "algorithm.discounts has no key 'rewrd': did you mean 'reward'?"),
+    (["+policy._convert_=all"], "policy has no key '_convert_': valid: activation, "),
+    # what a part needs
+    (
+        [f"{SURROGATE}._target_=pgrobot.objectives.SimplePolicyOptimization", f"~{SURROGATE}.clip"],
+        f"{SURROGATE}.epsilon must be given, as SimplePolicyOptimization needs it: add +{SURROGATE}.epsilon=<value>",
+    ),
+    (
+        ["algorithm.estimator._target_=pgrobot.estimators.n_step", "~algorithm.estimator.lam"],
+        "algorithm.estimator.n must be given, as n_step needs it: add +algorithm.estimator.n=<value>",
+    ),
+    (
+        ["algorithm.estimator._target_=pgrobot.estimators.monte_carlo", "~algorithm.estimator.lam"],
+        "algorithm.estimator.reward_to_go must be given, as monte_carlo needs it",
+    ),
+    (["algorithm.estimator._target_=pgrobot.estimators.vtrace"], "algorithm.estimator.rho_bar must be given, as"),
+    (["~policy.hidden"], "policy.hidden must be given, as GaussianPolicy needs it: add +policy.hidden=<value>"),
+    (["~critic.group"], "critic.group must be given, as MlpCritic needs it"),
+    (["~multiplier.kp"], "multiplier.kp must be given, as PID needs it"),
+    (["~algorithm.policy_solver.epochs"], "algorithm.policy_solver.epochs must be given, as MinibatchSolver needs it"),
+    (["~constraint.speed.cost.threshold"], "constraint.speed.cost.threshold must be given, as Speed needs it"),
+    (["~task.frame_skip"], "task.frame_skip must be given, as Hopper needs it"),
+    (["~policy._target_"], "policy._target_ must be given: add +policy._target_=<class or function>"),
+    (
+        ["algorithm=npg", "~algorithm/rate@algorithm.policy_solver.step.kl"],
+        "algorithm.policy_solver.step.kl._target_ must be given",
+    ),
+    (
+        ["policy._partial_=false"],
+        "policy.observation must be given, as GaussianPolicy needs it: set policy._partial_=true, so that pgrobot",
+    ),
+    (["algorithm.estimator._partial_=false"], "reward must be given, as gae needs it: set algorithm.estimator."),
+    (["+policy.actions=3"], "policy.actions is given by pgrobot itself: leave it out"),
+    (["+algorithm.estimator.reward=1"], "algorithm.estimator.reward is given by pgrobot itself: leave it out"),
     (["hydra.run.dirr=x"], "hydra.run has no key 'dirr': did you mean 'dir'?"),
     (["hydra/launcher=joblb"], "Unknown hydra/launcher 'joblb': did you mean 'joblib'?"),
     (["experiment=fats"], "Unknown experiment 'fats': did you mean 'fast'?"),
@@ -86,6 +126,30 @@ CASES = [
     (["checkpoint=3"], "checkpoint consists of keys, such as checkpoint.every, so it cannot be 3"),
     (["policy.hidden=[64,-1]"], "policy.hidden.1 must be a whole number of at least 1, not -1"),
     (["policy.log_std=9"], "policy.log_std is 9"),
+    (["policy.log_std_bounds=1"], "policy.log_std_bounds must be two ascending numbers, such as [-4,1], not 1"),
+    (["policy.log_std_bounds=[-4]"], "policy.log_std_bounds must be two ascending numbers, such as [-4,1], not [-4]"),
+    (["policy.log_std_bounds=[1,-4]"], "log_std_bounds must be two ascending numbers, such as [-4,1], not [1, -4]"),
+    (["policy=beta", "policy.concentration_bounds=[3,x]"], "two ascending numbers, such as [1,1000], not [3, 'x']"),
+    (["policy.observation_clip=0"], "policy.observation_clip must be a number above 0, not 0"),
+    (["critic.observation_clip=-1"], "critic.observation_clip must be a number above 0, not -1"),
+    (["algorithm.critic_solver.optimizer.epsilon=0"], "optimizer.epsilon must be a number above 0, not 0"),
+    ([ADAPTIVE, "algorithm.policy_solver.rate.factor=0"], "policy_solver.rate.factor must be a number above 1, not 0"),
+    ([ADAPTIVE, "algorithm.policy_solver.rate.factor=1"], "policy_solver.rate.factor must be a number above 1, not 1"),
+    ([ADAPTIVE, "algorithm.policy_solver.rate.least=0"], "policy_solver.rate.least must be a number above 0, not 0"),
+    ([ADAPTIVE, "algorithm.policy_solver.rate.greatest=-1"], "rate.greatest must be a number above 0, not -1"),
+    ([ADAPTIVE, "algorithm.policy_solver.rate.target_kl=inf"], "rate.target_kl must be a number above 0, not inf"),
+    (
+        [ADAPTIVE, "algorithm.policy_solver.rate.least=1"],
+        "policy_solver.rate.least is 1.0, which is more than algorithm.policy_solver.rate.greatest, 0.01",
+    ),
+    ([*ADAPTIVE_STEP, "algorithm.policy_solver.step.kl.factor=0.5"], "kl.factor must be a number above 1, not 0.5"),
+    ([*ADAPTIVE_STEP, "algorithm.policy_solver.step.kl.least=0"], "step.kl.least must be a number above 0, not 0"),
+    ([*ADAPTIVE_STEP, "algorithm.policy_solver.step.kl.greatest=0"], "kl.greatest must be a number above 0, not 0"),
+    ([*ADAPTIVE_STEP, "algorithm.policy_solver.step.kl.least=1"], "step.kl.least is 1.0, which is more than algorithm"),
+    (
+        ["algorithm=ppo_kl", "algorithm.objective.penalty.least=1e4"],
+        "penalty.least is 10000.0, which is more than algorithm.objective.penalty.greatest, 1000.0",
+    ),
     (["task.frame_skip=x"], "task.frame_skip must be a whole number, not 'x'"),
     (["task.healthy_z_range=[nan,1]"], "task.healthy_z_range.0 is not a number"),
     (["evaluation.mode=stoch"], "evaluation.mode cannot be 'stoch': did you mean 'stochastic'?"),
@@ -139,6 +203,42 @@ CASES = [
     (
         ["algorithm=reinforce", "algorithm/rate@algorithm.policy_solver.rate=kl_adaptive"],
         "algorithm.policy_solver.rate=kl_adaptive follows the KL before a step",
+    ),
+    (
+        ["algorithm=ppo_kl", "algorithm.policy_solver.minibatch=2048", "algorithm.passes=1"],
+        "algorithm.objective.penalty follows the KL before a step, which is 0 where a rollout is one step: use a",
+    ),
+    (
+        ["algorithm/rate@algorithm.critic_solver.rate=kl_adaptive"],
+        "algorithm.critic_solver.rate=kl_adaptive follows the KL, and a critic has none: use algorithm/rate@",
+    ),
+    (
+        ["algorithm.critic_solver.target_kl=0.1"],
+        "algorithm.critic_solver.target_kl=0.1 follows the KL, and a critic has none: use algorithm.critic_",
+    ),
+    (
+        ["algorithm=a2c", "algorithm.policy_solver.minibatch=64"],
+        "algorithm.policy_solver.minibatch is 64 of the 2048 rows of a rollout, but algorithm.objective.likelihood",
+    ),
+    (
+        ["algorithm=a2c", "algorithm.policy_solver.minibatch=64", "algorithm/estimator=vtrace"],
+        "algorithm.policy_solver.minibatch is 64 of the 2048 rows of a rollout",
+    ),
+    (
+        ["algorithm/baseline=linear", "~algorithm.objective.control"],
+        "the baseline Projection depends on the action, and no term adds its expectation back: add +",
+    ),
+    (
+        ["algorithm/baseline=quadratic", f"{SURROGATE}.weight=2"],
+        "algorithm.objective.control.weight is 1.0, but what it adds back was taken from a surrogate whose weight is",
+    ),
+    (
+        ["algorithm/baseline=linear", f"+algorithm.objective.more={CONTROL}"],
+        "algorithm.objective.control and algorithm.objective.more add back the same expectation: leave out all but one",
+    ),
+    (
+        [f"+algorithm.objective.control={CONTROL}"],
+        "algorithm.objective.control has nothing to add back, as the baseline Value does not depend on the action",
     ),
     # what a config may not name
     (["task._target_=os.system"], "task._target_ names 'os.system', which is not trusted"),

@@ -137,6 +137,99 @@ def test_a_module_of_the_user_is_trusted_by_name(tmp_path: Path, monkeypatch: py
     assert environment.spec.name == "Mine-v5"
 
 
+PARTS = """
+from pgrobot.critics import MlpCritic
+from pgrobot.objectives import ClippedRatio
+from pgrobot.policies import Policy
+
+def future(reward, value, next_value, terminated, done, log_ratio, *, discount, horizon):
+    return reward, reward
+
+def timeless(reward, value, next_value, terminated, done, log_ratio):
+    return reward, reward
+
+class Fixed(Policy):
+    def __init__(self, observation, actions, generator, gain, bias=0.0):
+        super().__init__()
+
+class Seedless(Policy):
+    def __init__(self, observation, actions):
+        super().__init__()
+
+class Anything(MlpCritic):
+    def __init__(self, depth, **rest):
+        super().__init__(**rest)
+
+class Mine(ClippedRatio):
+    pass
+"""
+
+
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Parts of the user's own, and configs that hold no more than a test says."""
+    (tmp_path / "my_parts.py").write_text(PARTS)
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "own.yaml").write_text("_partial_: true\n")
+    (tmp_path / "algorithm" / "estimator").mkdir(parents=True)
+    (tmp_path / "algorithm" / "estimator" / "own.yaml").write_text("_partial_: true\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    return ["modules=[my_parts]", *CHEAP, *search_path([str(tmp_path)])]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["policy=own", "+policy._target_=my_parts.Fixed", "+policy.gain=1.0"],
+        [
+            "algorithm/estimator=own",
+            "+algorithm.estimator._target_=my_parts.future",
+            "+algorithm.estimator.horizon=3",
+        ],
+        ["critic._target_=my_parts.Anything", "+critic.depth=3"],
+        ["algorithm/baseline=linear", "algorithm.objective.surrogate._target_=my_parts.Mine"],
+    ],
+)
+def test_parts_of_the_users_own_say_what_they_need(overrides: list[str], parts: list[str]) -> None:
+    assert validated(compose([*parts, *overrides]))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["policy=own", "+policy._target_=my_parts.Fixed"], "policy.gain must be given, as Fixed needs it"),
+        (
+            ["policy=own", "+policy._target_=my_parts.Seedless"],
+            "policy: Seedless has no parameter 'generator', which it is called with",
+        ),
+        (
+            ["algorithm/estimator=own", "+algorithm.estimator._target_=my_parts.future"],
+            "algorithm.estimator.horizon must be given, as future needs it",
+        ),
+        (
+            ["algorithm/estimator=own", "+algorithm.estimator._target_=my_parts.timeless"],
+            "algorithm.estimator: timeless has no parameter 'discount', which it is called with",
+        ),
+        (["critic._target_=my_parts.Anything"], "critic.depth must be given, as Anything needs it"),
+        (
+            [
+                "algorithm/baseline=linear",
+                "algorithm.objective.surrogate._target_=my_parts.Mine",
+                "algorithm.objective.surrogate.weight=0.5",
+            ],
+            "algorithm.objective.control.weight is 1.0, but what it adds back was taken from a surrogate",
+        ),
+    ],
+)
+def test_parts_of_the_users_own_are_refused_like_others(
+    overrides: list[str], sentence: str, parts: list[str]
+) -> None:
+    with pytest.raises(PgrobotError) as refused:
+        validated(compose([*parts, *overrides]))
+    assert sentence in str(refused.value)
+
+
 def test_a_sweep_is_written_out_in_hydras_order() -> None:
     jobs = expand(
         ["task=hopper,ant", "constraint=[speed],[]", "seed=range(2)", "horizon=8", "~constraint.torque"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,23 @@ def test_a_critic_that_reads_the_time_is_refitted_with_it(collected: Refit) -> N
     cfg = OmegaConf.merge(subject.cfg, {"critic": {"time": True}})
     assert isinstance(cfg, DictConfig)
     assert list(corrections(collected, advantages, cfg)) == ["refitted V(s, t)"]
+
+
+def test_a_critic_that_cannot_read_the_time_is_refitted_without(
+    collected: Refit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "timeless_critics.py").write_text(
+        "from pgrobot.critics import MlpCritic\n\nclass Timeless(MlpCritic):\n"
+        "    def __init__(self, observation, columns, generator):\n"
+        "        super().__init__(observation, columns, 'policy', [8], 'tanh', 10.0, generator)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    _, _, advantages = collected
+    cfg = OmegaConf.create(
+        {
+            "modules": ["timeless_critics"],
+            "critic": {"_target_": "timeless_critics.Timeless", "_partial_": True},
+        }
+    )
+    assert list(corrections(collected, advantages, cfg)) == ["refitted V(s)"]

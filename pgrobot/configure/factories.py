@@ -1,0 +1,85 @@
+"""What the parts that are called later are given then, beside the keys of their nodes.
+
+``construction`` and the learner call them by these protocols, and configs are checked against the same: a part's other
+parameters are what its node has to say.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+
+from pgrobot.configure.rules import matches
+from pgrobot.constraints import Constraint
+from pgrobot.critics import MlpCritic
+from pgrobot.estimators import Estimator
+from pgrobot.policies import Policy
+from pgrobot.solvers import SolverFactory
+from pgrobot.types import Multiplier, Signal
+
+
+class PolicyFactory(Protocol):
+    """A policy but for what the environment and the run say."""
+
+    def __call__(
+        self, *, observation: Mapping[str, int], actions: int, generator: torch.Generator
+    ) -> Policy: ...
+
+
+class CriticFactory(Protocol):
+    """A critic but for what the environment and the run say."""
+
+    def __call__(
+        self, *, observation: Mapping[str, int], columns: Sequence[str], generator: torch.Generator
+    ) -> MlpCritic: ...
+
+
+class SignalFactory(Protocol):
+    """A signal but for what the environment and the run say."""
+
+    def __call__(
+        self, *, observation: Mapping[str, int], actions: int, generator: torch.Generator
+    ) -> Signal: ...
+
+
+class MultiplierFactory(Protocol):
+    """A multiplier but for the budgets and what their units need."""
+
+    def __call__(
+        self,
+        *,
+        constraints: Sequence[Constraint],
+        columns: Sequence[str],
+        gamma: float,
+        max_episode_steps: int,
+    ) -> Multiplier: ...
+
+
+FACTORIES: Mapping[str, Any] = {
+    "policy": PolicyFactory,
+    "critic": CriticFactory,
+    "signal.*": SignalFactory,
+    "multiplier": MultiplierFactory,
+    "algorithm.estimator": Estimator,
+    "algorithm.*_solver": SolverFactory,
+}
+
+
+class Given(NamedTuple):
+    """What a part is called with."""
+
+    positions: int
+    keywords: tuple[str, ...]
+
+
+def given(path: str) -> Given | None:
+    """What the part at ``path`` is called with where it is ``_partial_``; nothing of a part that is not known."""
+    factory = next((protocol for pattern, protocol in FACTORIES.items() if matches(pattern, path)), None)
+    if factory is None:
+        return None
+    _, *parameters = inspect.signature(factory.__call__).parameters.values()  # but for self
+    keywords = tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+    return Given(len(parameters) - len(keywords), keywords)

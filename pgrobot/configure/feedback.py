@@ -1,0 +1,93 @@
+"""What follows the KL by which the policy moves: it needs a KL that is measured, and is not always zero."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pgrobot.configure.targets import locate, targets
+from pgrobot.errors import PgrobotError
+from pgrobot.objectives import AdaptiveKLPenalty, Likelihood
+from pgrobot.solvers import KLAdaptive, MinibatchSolver
+
+POLICY = "algorithm.policy_solver"
+CRITIC = "algorithm.critic_solver"
+
+
+def is_kind(path: str, node: Any, kinds: type | tuple[type, ...], modules: Sequence[str]) -> bool:
+    """Whether the node at ``path`` names one of the classes, or one made from it."""
+    named = isinstance(node, Mapping) and "_target_" in node
+    kind = locate(path, node["_target_"], modules) if named else None
+    return inspect.isclass(kind) and issubclass(kind, kinds)
+
+
+def check_feedback(algorithm: Mapping[str, Any], rows: int, modules: Sequence[str]) -> None:
+    """Refuse what follows a KL that is not there.
+
+    Args:
+        algorithm: its node, every value checked by itself.
+        rows: of a rollout, all environments together.
+        modules: trusted beside this package's own rooms.
+
+    Raises:
+        PgrobotError: names what follows it.
+    """
+    _check_bounds(algorithm, modules)
+    _check_critic(algorithm["critic_solver"], modules)
+    if _moves_once(algorithm, rows, modules):
+        terms = algorithm["objective"].items()
+        likelihood = any(
+            is_kind(f"algorithm.objective.{name}", term, Likelihood, modules) for name, term in terms
+        )
+        remedy = "leave it out" if likelihood else "use a smaller minibatch or more epochs, or leave it out"
+        for name in _followers(algorithm, modules):
+            raise PgrobotError(
+                f"{name} follows the KL before a step, which is 0 where a rollout is one step: {remedy}"
+            )
+
+
+def _check_bounds(algorithm: Mapping[str, Any], modules: Sequence[str]) -> None:
+    for path, node in targets(algorithm, "algorithm"):
+        if is_kind(path, node, (KLAdaptive, AdaptiveKLPenalty), modules):
+            least, greatest = node.get("least", 0.0), node.get("greatest", math.inf)
+            if least > greatest:
+                raise PgrobotError(f"{path}.least is {least}, which is more than {path}.greatest, {greatest}")
+
+
+def _check_critic(solver: Mapping[str, Any], modules: Sequence[str]) -> None:
+    if is_kind(f"{CRITIC}.rate", solver.get("rate"), KLAdaptive, modules):
+        raise PgrobotError(
+            f"{CRITIC}.rate=kl_adaptive follows the KL, and a critic has none: "
+            f"use algorithm/rate@{CRITIC}.rate=constant or =linear"
+        )
+    target_kl = solver.get("target_kl", math.inf)
+    if target_kl != math.inf:
+        raise PgrobotError(
+            f"{CRITIC}.target_kl={target_kl} follows the KL, and a critic has none: use {CRITIC}.target_kl=inf"
+        )
+
+
+def _moves_once(algorithm: Mapping[str, Any], rows: int, modules: Sequence[str]) -> bool:
+    """Whether every KL is 0: a first-order step measures it before it moves, and a rollout is one step.
+
+    An averaged reference lies some way off from the start.
+    """
+    solver = algorithm["policy_solver"]
+    if locate(POLICY, solver["_target_"], modules) is not MinibatchSolver:
+        return False
+    steps = algorithm["passes"] * solver["epochs"] * rows // solver["minibatch"]
+    return steps == 1 and algorithm["average"].get("decay") == 0.0
+
+
+def _followers(algorithm: Mapping[str, Any], modules: Sequence[str]) -> Iterator[str]:
+    solver = algorithm["policy_solver"]
+    if math.isfinite(solver["target_kl"]):
+        yield f"{POLICY}.target_kl={solver['target_kl']}"
+    if is_kind(f"{POLICY}.rate", solver["rate"], KLAdaptive, modules):
+        yield f"{POLICY}.rate=kl_adaptive"
+    for name, term in algorithm["objective"].items():
+        path = f"algorithm.objective.{name}"
+        if is_kind(path, term, AdaptiveKLPenalty, modules):
+            yield path
