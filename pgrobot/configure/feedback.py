@@ -1,4 +1,4 @@
-"""What follows the KL by which the policy moves: it needs a KL that is measured, and is not always zero."""
+"""What follows the KL by which the policy moves, and what the KL is measured from: each needs the other."""
 
 from __future__ import annotations
 
@@ -7,13 +7,24 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pgrobot.baselines import Projection
 from pgrobot.configure.targets import locate, targets
 from pgrobot.errors import PgrobotError
-from pgrobot.objectives import AdaptiveKLPenalty, Likelihood
+from pgrobot.objectives import (
+    AdaptiveKLPenalty,
+    ClippedRatio,
+    Entropy,
+    EstimatedEntropy,
+    Likelihood,
+    Ratio,
+    SimplePolicyOptimization,
+)
 from pgrobot.solvers import KLAdaptive, MinibatchSolver
 
 POLICY = "algorithm.policy_solver"
 CRITIC = "algorithm.critic_solver"
+# Terms that do not read the reference policy.
+UNAVERAGED = (ClippedRatio, Entropy, EstimatedEntropy, Likelihood, Ratio, SimplePolicyOptimization)
 
 
 def is_kind(path: str, node: Any, kinds: type | tuple[type, ...], modules: Sequence[str]) -> bool:
@@ -36,6 +47,7 @@ def check_feedback(algorithm: Mapping[str, Any], rows: int, modules: Sequence[st
     """
     _check_bounds(algorithm, modules)
     _check_critic(algorithm["critic_solver"], modules)
+    _check_average(algorithm, modules)
     if _moves_once(algorithm, rows, modules):
         terms = algorithm["objective"].items()
         likelihood = any(
@@ -66,6 +78,24 @@ def _check_critic(solver: Mapping[str, Any], modules: Sequence[str]) -> None:
     if target_kl != math.inf:
         raise PgrobotError(
             f"{CRITIC}.target_kl={target_kl} follows the KL, and a critic has none: use {CRITIC}.target_kl=inf"
+        )
+
+
+def _check_average(algorithm: Mapping[str, Any], modules: Sequence[str]) -> None:
+    """An averaged reference that nothing reads would be reported on and change nothing."""
+    decay = algorithm["average"].get("decay", 0.0)
+    terms = algorithm["objective"].items()
+    read = (
+        decay == 0.0
+        or locate(POLICY, algorithm["policy_solver"]["_target_"], modules) is not MinibatchSolver
+        or not all(is_kind(f"algorithm.objective.{name}", term, UNAVERAGED, modules) for name, term in terms)
+        or is_kind("algorithm.baseline", algorithm["baseline"], Projection, modules)
+        or any(_followers(algorithm, modules))
+    )
+    if not read:
+        raise PgrobotError(
+            f"algorithm.average.decay={decay} averages a reference that nothing reads: use it with "
+            "pgrobot.objectives.DecoupledClippedRatio or KLPenalty, or algorithm.average.decay=0"
         )
 
 
