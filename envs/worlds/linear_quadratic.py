@@ -79,9 +79,30 @@ class LinearQuadratic:
 
     def gradient(self, gain: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The policy gradient of the objective: with respect to K, ``[m, n]``, and to the log-deviations, ``[m]``."""
-        curvature = np.diag(self.curvature(self.cost_matrix(gain)))
-        of_deviation = -2.0 * np.square(deviation) * curvature / (1.0 - self.discount)
-        return -2.0 * self._excess(gain) @ self.moments(gain, deviation), of_deviation
+        cost = self.cost_matrix(gain)
+        of_deviation = -2.0 * np.square(deviation) * np.diag(self.curvature(cost)) / (1.0 - self.discount)
+        return -2.0 * self._excess(gain, cost) @ self.moments(gain, deviation), of_deviation
+
+    def finite_objective(self, gain: np.ndarray, deviation: np.ndarray, horizon: int) -> float:
+        """The expected discounted return of ``horizon`` steps, after which nothing follows."""
+        spent = self.state_cost + gain.T @ self.action_cost @ gain
+        explored = float(np.square(deviation) @ np.diag(self.action_cost))
+        moments = self._finite_moments(gain, deviation, horizon)
+        return -sum(self.discount**t * (float(np.trace(spent @ m)) + explored) for t, m in enumerate(moments))
+
+    def finite_gradient(
+        self, gain: np.ndarray, deviation: np.ndarray, horizon: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Its policy gradient: that of the endless problem, step by step with the cost of the steps that are left."""
+        cost = np.zeros_like(self.state_cost)
+        of_gain, of_deviation = np.zeros_like(gain), np.zeros_like(deviation)
+        loop = self.closed_loop(gain)
+        for t, moment in reversed(list(enumerate(self._finite_moments(gain, deviation, horizon)))):
+            weight = -2.0 * self.discount**t
+            of_gain += weight * self._excess(gain, cost) @ moment
+            of_deviation += weight * np.square(deviation) * np.diag(self.curvature(cost))
+            cost = self.state_cost + gain.T @ self.action_cost @ gain + self.discount * loop.T @ cost @ loop
+        return of_gain, of_deviation
 
     def natural_gradient(self, gain: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same in the metric of the policy's Fisher information, averaged over the discounted states.
@@ -90,10 +111,10 @@ class LinearQuadratic:
         log-deviations. M is a factor of the gradient as well, so the states do not matter: what is left is
         ``−2 Σ E_K`` and ``−σ² diag(R + γ BᵀPB)``.
         """
-        curvature = np.diag(self.curvature(self.cost_matrix(gain)))
+        cost = self.cost_matrix(gain)
         return (
-            -2.0 * np.square(deviation)[:, None] * self._excess(gain),
-            -np.square(deviation) * curvature,
+            -2.0 * np.square(deviation)[:, None] * self._excess(gain, cost),
+            -np.square(deviation) * np.diag(self.curvature(cost)),
         )
 
     def curvature(self, cost: np.ndarray) -> np.ndarray:
@@ -104,10 +125,18 @@ class LinearQuadratic:
         """``A − BK``, ``[n, n]``."""
         return self.dynamics - self.control @ gain
 
-    def _excess(self, gain: np.ndarray) -> np.ndarray:
-        """``E_K = (R + γ BᵀPB) K − γ BᵀPA``, which vanishes at the optimum, ``[m, n]``."""
-        cost = self.cost_matrix(gain)
+    def _excess(self, gain: np.ndarray, cost: np.ndarray) -> np.ndarray:
+        """``E_K = (R + γ BᵀPB) K − γ BᵀPA``, which vanishes at the optimum, ``[m, n]``; P is of what follows."""
         return self.curvature(cost) @ gain - self.discount * self.control.T @ cost @ self.dynamics
+
+    def _finite_moments(self, gain: np.ndarray, deviation: np.ndarray, horizon: int) -> list[np.ndarray]:
+        """``E[x_t x_tᵀ]`` of ``horizon`` steps."""
+        step = self.closed_loop(gain)
+        noise = self.noise + self.control @ np.diag(np.square(deviation)) @ self.control.T
+        moments = [self.start]
+        for _ in range(horizon - 1):
+            moments.append(step @ moments[-1] @ step.T + noise)
+        return moments
 
     @staticmethod
     def _stable(step: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from pgrobot.laboratory.bandits import (
     SampleSize,
 )
 from pgrobot.laboratory.check import Check, Outcome, compare
+from pgrobot.laboratory.critics import FittedValue
+from pgrobot.laboratory.finite import FiniteRegulator
 from pgrobot.laboratory.markov import ActorCritic, EnumeratedGradient, ExpectedAdvantage
 from pgrobot.laboratory.natural import (
     CompatibleFit,
@@ -16,12 +18,13 @@ from pgrobot.laboratory.natural import (
     FisherProduct,
     Invariance,
     NaturalBandit,
-    TrustRegion,
 )
 from pgrobot.laboratory.regulator import LearnedGain, RegulatorGradient, RiccatiGain
+from pgrobot.laboratory.stale import CorrectedValue, StaleGradient
 from pgrobot.laboratory.training import FirstRatio, Identities, Identity, RatioProbe, RewardUnit
+from pgrobot.laboratory.trust_region import TrustRegion
 from pgrobot.laboratory.updates import ClippedSamples, FirstStep, GradientBound, MinibatchMean
-from pgrobot.laboratory.variates import ControlVariates, CrossFitting, StateBaseline
+from pgrobot.laboratory.variates import ControlVariates, CrossFitting, OutOfSample, StateBaseline
 
 __all__ = [
     "ActorCritic",
@@ -33,12 +36,15 @@ __all__ = [
     "CompatibleFit",
     "ConjugateGradient",
     "ControlVariates",
+    "CorrectedValue",
     "CrossFitting",
     "EnumeratedGradient",
     "ExpectedAdvantage",
+    "FiniteRegulator",
     "FirstRatio",
     "FirstStep",
     "FisherProduct",
+    "FittedValue",
     "GradientBound",
     "Identities",
     "Identity",
@@ -46,6 +52,7 @@ __all__ = [
     "LearnedGain",
     "MinibatchMean",
     "NaturalBandit",
+    "OutOfSample",
     "Outcome",
     "RatioProbe",
     "RegularisedArms",
@@ -54,6 +61,7 @@ __all__ = [
     "RewardUnit",
     "RiccatiGain",
     "SampleSize",
+    "StaleGradient",
     "StateBaseline",
     "TrustRegion",
     "compare",

@@ -22,6 +22,8 @@ from pgrobot.simulation import Task
 from pgrobot.solvers import FlatParameters, PolicyProblem
 
 SPREAD = 0.7  # deviation of the parameters that checks are made at
+# rows of equal weight with the moments of a standard normal number up to the fifth
+SIX_NODES = torch.tensor([3.0**0.5, -(3.0**0.5), 0.0, 0.0, 0.0, 0.0], dtype=torch.float64)
 
 
 class PolicyFactory(Protocol):
@@ -101,18 +103,33 @@ def estimate(
     terminated: Tensor,
     done: Tensor,
     discount: float,
-) -> Tensor:
-    """The advantage ``[T, N]`` of one column, all arguments ``[T, N]``, of actions that the policy itself took."""
-    advantage, _ = estimator(
+) -> tuple[Tensor, Tensor]:
+    """Advantage and target of one column, of actions that the policy itself took; all ``[T, N]``."""
+    taken = torch.zeros_like(reward)
+    return estimate_stale(estimator, reward, value, next_value, terminated, done, taken, discount)
+
+
+def estimate_stale(
+    estimator: Estimator,
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    done: Tensor,
+    log_ratio: Tensor,
+    discount: float,
+) -> tuple[Tensor, Tensor]:
+    """The same of actions that another policy took, given log π/μ of each."""
+    advantage, target = estimator(
         reward.unsqueeze(-1),
         value.unsqueeze(-1),
         next_value.unsqueeze(-1),
         terminated,
         done,
-        torch.zeros_like(reward),
+        log_ratio,
         discount=torch.tensor([discount], dtype=reward.dtype),
     )
-    return advantage.squeeze(-1)
+    return advantage.squeeze(-1), target.squeeze(-1)
 
 
 def hermite(nodes: int) -> tuple[Tensor, Tensor]:

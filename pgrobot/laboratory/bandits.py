@@ -70,7 +70,7 @@ def credit(estimator: Estimator, reward: Tensor, baseline: float) -> Tensor:
     """What the estimator makes of rewards ``[B]`` in episodes of one step under a constant baseline: ``[B]``."""
     ended = torch.ones(1, len(reward), dtype=torch.bool)
     value = torch.full((1, len(reward)), baseline, dtype=reward.dtype)
-    return estimate(estimator, reward.unsqueeze(0), value, value, ended, ended, discount=0.9)[0]
+    return estimate(estimator, reward.unsqueeze(0), value, value, ended, ended, discount=0.9)[0][0]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,120 +10,11 @@ from torch import Tensor
 from torch.func import grad
 
 from pgrobot.estimators import Estimator, discount_from_start
-from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble, estimate
+from pgrobot.laboratory.apparatus import PolicyFactory, estimate
 from pgrobot.laboratory.check import Outcome, compare
-from pgrobot.laboratory.worlds import Model, Process
+from pgrobot.laboratory.paths import Solved, at_limit, solve
+from pgrobot.laboratory.worlds import Process
 from pgrobot.objectives import Objective
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Every path of ``T`` steps, ``N`` of them, as a rollout.
-
-    Attributes:
-        state, action, successor: numbers of states and actions ``[T, N]``.
-        terminated: ``[T, N]`` bool; what follows within a path does not exist.
-        weight: the path's probability, times what its start counts, where its step exists, else zero ``[T, N]``.
-    """
-
-    state: Tensor
-    action: Tensor
-    successor: Tensor
-    terminated: Tensor
-    weight: Tensor
-
-
-def enumerate_paths(model: Model, start: Tensor, policy: Tensor, horizon: int) -> Paths:
-    """Follow every action and successor of positive probability for ``horizon`` steps.
-
-    Args:
-        model: the process.
-        start: what a path from each state counts ``[S]``.
-        policy: probabilities ``[S, A]``.
-        horizon: T; nothing is terminated there.
-    """
-    states, actions, _ = model.transition.shape
-    # a state of its own stands for the end of the episode: it pays nothing and leads to itself
-    ending = 1.0 - model.transition.sum(-1, keepdim=True)
-    table = torch.cat((model.transition, ending.where(ending > 1e-12, 0.0)), dim=-1)
-    over = torch.zeros(1, actions, states + 1, dtype=table.dtype)
-    over[0, 0, states] = 1.0
-    table = torch.cat((table, over))
-    act = torch.cat((policy, over[:, :, states]))
-    (state,) = torch.nonzero(start, as_tuple=True)
-    weight = start[state]
-    trace: list[tuple[Tensor, Tensor, Tensor]] = []  # state, action, successor, [n] each
-    for _ in range(horizon):
-        joint = weight[:, None, None] * act[state].unsqueeze(-1) * table[state]
-        parent, action, successor = torch.nonzero(joint, as_tuple=True)
-        trace = [(s[parent], a[parent], t[parent]) for s, a, t in trace]
-        trace.append((state[parent], action, successor))
-        state, weight = successor, joint[parent, action, successor]
-    visited, taken, reached = (torch.stack(column) for column in zip(*trace, strict=True))
-    exists = visited < states
-    return Paths(
-        state=visited.where(exists, 0),
-        action=taken,
-        successor=reached.where(reached < states, 0),
-        terminated=reached == states,
-        weight=weight * exists,
-    )
-
-
-@dataclass(frozen=True)
-class Solved:
-    """A policy in a process, with every path of it.
-
-    Attributes:
-        apparatus: the policy.
-        model: the process.
-        obs: what is observed of each state ``[S, S]``.
-        policy: its probabilities ``[S, A]``.
-        paths: all of them.
-    """
-
-    apparatus: Apparatus
-    model: Model
-    obs: Tensor
-    policy: Tensor
-    paths: Paths
-
-    def gradient(self, weighted: Tensor) -> Tensor:
-        """The gradient that training ascends, of advantages ``[T, N]`` times what each row counts."""
-        paths = self.paths
-        # a surrogate is the mean over rows
-        advantage = (weighted * weighted.numel()).flatten()
-        action = self.apparatus.choices[paths.action.flatten()]
-        return self.apparatus.gradient(
-            self.apparatus.batch(self.obs[paths.state.flatten()], action, advantage)
-        )
-
-    def probabilities(self, vector: Tensor) -> Tensor:
-        """``π`` at any parameters ``[S, A]``."""
-        return self.apparatus.probabilities(vector, self.obs)
-
-
-def solve(
-    world: Process,
-    policy: PolicyFactory,
-    terms: Mapping[str, Objective],
-    horizon: int,
-    seed: int,
-    start: Callable[[Tensor], Tensor],
-) -> Solved:
-    """Take a policy with random parameters apart in a process; ``start`` weighs first states, given the policy."""
-    apparatus = assemble(world, policy, terms, seed)
-    obs = torch.eye(len(world.model.start), dtype=torch.float64)
-    probabilities = apparatus.probabilities(apparatus.vector, obs)
-    paths = enumerate_paths(world.model, start(probabilities), probabilities, horizon)
-    return Solved(apparatus, world.model, obs, probabilities, paths)
-
-
-def at_limit(paths: Paths) -> Tensor:
-    """The last step of every path, ``[T, N]`` bool."""
-    last = torch.zeros_like(paths.terminated)
-    last[-1] = True
-    return last
 
 
 @dataclass(frozen=True)
@@ -194,7 +85,8 @@ class EnumeratedGradient:
         ended = paths.terminated | at_limit(paths)
         following = torch.cat((value[1:], value[-1:]))
         reward = solved.model.reward[paths.state, paths.action]
-        return estimate(estimator, reward, value, following, ended, ended, self.discount)
+        advantage, _ = estimate(estimator, reward, value, following, ended, ended, self.discount)
+        return advantage
 
     def _return(self, solved: Solved, vector: Tensor) -> Tensor:
         return solved.model.finite_objective(solved.probabilities(vector), self.discount, self.horizon)
@@ -214,7 +106,9 @@ class EnumeratedGradient:
 
 @dataclass(frozen=True)
 class ExpectedAdvantage:
-    """Given the exact values, the expected estimate at a state and action is ``Q(s, a) − V(s)``, whatever λ or n.
+    """Given the exact values, the expected estimate is ``Q(s, a) − V(s)`` and the expected target ``V(s)``.
+
+    Whatever λ or n, at every step, state and action.
 
     Attributes:
         world: a process.
@@ -241,6 +135,7 @@ class ExpectedAdvantage:
         values, scores = model.finite_values(solved.policy, self.discount, model.reward, self.horizon)
         step = torch.arange(self.horizon).unsqueeze(-1)
         reward, cut = model.reward[paths.state, paths.action], at_limit(paths)
+        endless = (score.expand_as(scores), value.expand_as(values[:-1]))
         outcomes = []
         for name, estimator in self.estimators.items():
             truncated = estimate(
@@ -251,24 +146,26 @@ class ExpectedAdvantage:
                 estimator, reward, values[step, paths.state], values[step + 1, paths.successor],
                 paths.terminated | cut, paths.terminated | cut, self.discount,
             )  # fmt: skip
-            infinite = (score - value.unsqueeze(-1)).expand_as(scores)
-            finite = scores - values[:-1].unsqueeze(-1)
             outcomes += [
-                self._compare(f"{name}, cut by a time limit", solved, truncated, infinite),
-                self._compare(f"{name}, ended by a time limit", solved, ended, finite),
+                *self._compare(f"{name}, cut by a time limit", solved, truncated, endless),
+                *self._compare(f"{name}, ended by a time limit", solved, ended, (scores, values[:-1])),
             ]
         return outcomes
 
-    def _compare(self, name: str, solved: Solved, advantage: Tensor, exact: Tensor) -> Outcome:
-        """Compare the means over paths at every step, state and action that occur, ``[T, S, A]``."""
-        paths = solved.paths
-        step = torch.arange(self.horizon).unsqueeze(-1).expand_as(paths.state)
-        where = (step, paths.state, paths.action)
-        total, mass = torch.zeros_like(exact), torch.zeros_like(exact)
-        total.index_put_(where, paths.weight * advantage, accumulate=True)
-        mass.index_put_(where, paths.weight, accumulate=True)
+    def _compare(
+        self, name: str, solved: Solved, found: tuple[Tensor, Tensor], exact: tuple[Tensor, Tensor]
+    ) -> Sequence[Outcome]:
+        """Compare the means at every step, state and action that occur with what ``Q [T, S, A]``, ``V [T, S]`` say."""
+        scores, values = exact
+        advantage, mass = solved.means(found[0])
+        target, _ = solved.means(found[1])
         occurs = mass > 0
-        return compare(name, total[occurs] / mass[occurs], exact[occurs], self.tolerance)
+        here = occurs.any(-1)
+        expected = (solved.policy * target.where(occurs, 0.0)).sum(-1)
+        return [
+            compare(name, advantage[occurs], (scores - values.unsqueeze(-1))[occurs], self.tolerance),
+            compare(f"{name}, target", expected[here], values[here], self.tolerance),
+        ]
 
 
 @dataclass(frozen=True)
@@ -304,7 +201,7 @@ class ActorCritic:
             value, _ = model.values(solved.policy, self.discount, model.reward)
             reward = model.reward[paths.state, paths.action]
             for estimator_name, estimator in self.estimators.items():
-                credit = estimate(
+                credit, _ = estimate(
                     estimator, reward, value[paths.state], value[paths.successor],
                     paths.terminated, torch.ones_like(paths.terminated), self.discount,
                 )  # fmt: skip

@@ -1,12 +1,10 @@
-"""Checks of natural gradients: Fisher products, conjugate gradient, invariance, trust regions, compatible fits."""
+"""Checks of natural gradients: Fisher products, conjugate gradient, invariance, compatible fits."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +12,7 @@ from torch.func import hessian, jacrev
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
-from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble, hermite
+from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, PolicyFactory, assemble, hermite
 from pgrobot.laboratory.bandits import NODES, draw
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.updates import drawn_batch, moved
@@ -22,16 +20,7 @@ from pgrobot.laboratory.worlds import Bandit
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
-from pgrobot.solvers import (
-    Constant,
-    Fisher,
-    KLRadius,
-    PolicyProblem,
-    Report,
-    Solver,
-    SolverFactory,
-    conjugate_gradient,
-)
+from pgrobot.solvers import Fisher, PolicyProblem, Report, SolverFactory, conjugate_gradient
 
 
 @dataclass(frozen=True)
@@ -208,9 +197,7 @@ class NaturalBandit:
         for name, solver in self.solvers.items():
             drawn = draw(self.world, self.policy, {"surrogate": self.objective}, self.seed)
             exact = self.world.natural_gradient(drawn.mean, drawn.std)
-            # six rows of equal weight with the moments of a normal distribution up to the fifth
-            nodes = torch.tensor([3.0**0.5, -(3.0**0.5), 0.0, 0.0, 0.0, 0.0], dtype=torch.float64)
-            action = (drawn.mean + drawn.std * nodes).unsqueeze(-1)
+            action = (drawn.mean + drawn.std * SIX_NODES).unsqueeze(-1)
             reward = torch.from_numpy(self.world.reward(action[:, 0].numpy()))
             batch = drawn.apparatus.batch(torch.zeros_like(action), action, reward - reward.mean())
             found = drawn.jacobian @ moved(drawn.apparatus, solver, batch, self.seed)
@@ -252,71 +239,3 @@ class CompatibleFit:
         fit = torch.linalg.lstsq(features, batch.advantage.unsqueeze(-1)).solution[:-1, 0]
         found = moved(apparatus, self.solver, batch, self.seed)
         return [compare("weights", found, fit, self.tolerance)]
-
-
-@dataclass(frozen=True)
-class TrustRegion:
-    """The KL that a step brings approaches its radius as that falls; a step that is rejected leaves every bit.
-
-    Attributes:
-        world: any.
-        policy: a Gaussian one.
-        objective: a surrogate.
-        full: the step without a search, but for its length.
-        search: the step with a line search.
-        radii: pairs of a radius in nats and the tolerance of KL / radius.
-        rows: of the batch.
-        seed: of policy and batch.
-    """
-
-    world: Task
-    policy: PolicyFactory
-    objective: Objective
-    full: Callable[..., Solver]
-    search: SolverFactory
-    radii: Sequence[tuple[float, float]]
-    rows: int
-    seed: int
-
-    def run(self) -> Sequence[Outcome]:
-        outcomes = []
-        for radius, tolerance in self.radii:
-            apparatus, batch = self._prepared()
-            schedule: Any = Constant(radius)
-            moved(apparatus, partial(self.full, step=KLRadius(schedule)), batch, self.seed)
-            kl = apparatus.problem.kl(apparatus.vector, batch)
-            outcomes.append(compare(f"KL / radius {radius:g}", kl / radius, 1.0, tolerance))
-        apparatus, batch = self._prepared()
-        before = apparatus.vector.clone()
-        start, _ = apparatus.problem.loss(before, batch)
-        worse = Worse(apparatus.problem, before)
-        solver = self.search(vector=apparatus.vector, problem=worse, generator=stream(self.seed, "solver"))
-        report, _ = solver.solve(batch)
-        changed = (apparatus.vector.view(torch.int64) != before.view(torch.int64)).sum()
-        outcomes += [
-            compare("steps accepted where every step is worse", report["line_search/accepted"], 0.0, 0.0),
-            compare("parameters changed by it", float(changed), 0.0, 0.0),
-        ]
-        moved(apparatus, self.search, batch, self.seed)
-        end, _ = apparatus.problem.loss(apparatus.vector, batch)
-        outcomes.append(compare("steps accepted where one is better", float(end < start), 1.0, 0.0))
-        return outcomes
-
-    def _prepared(self) -> tuple[Apparatus, Batch]:
-        apparatus = assemble(self.world, self.policy, {"surrogate": self.objective}, self.seed)
-        return apparatus, drawn_batch(apparatus, self.world, self.rows, self.seed)
-
-
-class Worse:
-    """A policy problem whose loss is higher by one anywhere but at a point."""
-
-    def __init__(self, problem: PolicyProblem, point: Tensor) -> None:
-        self._problem = problem
-        self._point = point
-        self.distribution = problem.distribution
-        self.kl = problem.kl
-
-    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
-        """The loss, with the same gradient."""
-        loss, report = self._problem.loss(vector, batch)
-        return loss + (vector != self._point).any(), report

@@ -13,7 +13,7 @@ from torch.func import jacrev
 from pgrobot.batch import Batch
 from pgrobot.configure import LEARNER, Program
 from pgrobot.estimators import Estimator
-from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble, estimate, hermite
+from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, PolicyFactory, assemble, estimate
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.training import opened
 from pgrobot.laboratory.updates import moved
@@ -25,10 +25,10 @@ from pgrobot.solvers import SolverFactory
 
 @dataclass(frozen=True)
 class Steered:
-    """A linear Gaussian policy in a regulator without noise.
+    """A linear Gaussian policy in a regulator with one action.
 
     Attributes:
-        apparatus: the policy, ``u ~ N(−K x + bias, σ²)``.
+        apparatus: the policy, ``u ~ N(−K x, σ²)``.
         model: the regulator.
     """
 
@@ -55,25 +55,31 @@ class Steered:
         found: np.ndarray = self.numbers(self.apparatus.vector)[-1:].exp().numpy()
         return found
 
+    def advance(
+        self, state: np.ndarray, action: np.ndarray, noise: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Successors ``[B, n]`` and rewards ``[B]`` of states and noise ``[B, n]`` and actions ``[B, 1]``."""
+        model = self.model
+        reward = -np.einsum("bi,ij,bj->b", state, model.state_cost, state)
+        reward -= np.einsum("bi,ij,bj->b", action, model.action_cost, action)
+        return state @ model.dynamics.T + action @ model.control.T + noise, reward
+
     def batch(self, estimator: Estimator) -> Batch:
         """Rows over which the mean is the expectation over discounted states and actions, under the exact critic.
 
         The integrands are quadratic in the state, so ``2n`` states with the right second moments do; they are
-        polynomials in the action's noise, which a quadrature integrates.
+        polynomials of the action's noise up to the fourth degree. Dynamics without noise are assumed.
         """
         model, gain, deviation = self.model, self.gain, self.deviation
         root = np.linalg.cholesky((1.0 - model.discount) * model.moments(gain, deviation))
         size = len(root)
         states = np.sqrt(size) * np.concatenate((root.T, -root.T))
-        nodes, weight = hermite(6)
-        state = np.repeat(states, len(nodes), axis=0)
-        noise = np.tile(nodes.numpy(), 2 * size)
+        state = np.repeat(states, len(SIX_NODES), axis=0)
+        noise = np.tile(SIX_NODES.numpy(), 2 * size)
         action = -state @ gain.T + deviation * noise[:, None]
-        following = state @ model.dynamics.T + action @ model.control.T
-        reward = -np.einsum("bi,ij,bj->b", state, model.state_cost, state)
-        reward -= np.einsum("bi,ij,bj->b", action, model.action_cost, action)
+        following, reward = self.advance(state, action, np.zeros_like(state))
         going = torch.zeros(1, len(reward), dtype=torch.bool)
-        advantage = estimate(
+        advantage, _ = estimate(
             estimator,
             reward=_row(reward),
             value=_row(model.value(gain, deviation, state)),
@@ -81,9 +87,8 @@ class Steered:
             terminated=going,
             done=~going,
             discount=model.discount,
-        )[0]
-        weighted = advantage * weight.repeat(2 * size) * len(nodes)
-        return self.apparatus.batch(torch.from_numpy(state), torch.from_numpy(action), weighted)
+        )
+        return self.apparatus.batch(torch.from_numpy(state), torch.from_numpy(action), advantage[0])
 
 
 def _row(numbers: np.ndarray) -> Tensor:
@@ -94,8 +99,12 @@ def _row(numbers: np.ndarray) -> Tensor:
 def steer(
     world: Regulator, policy: PolicyFactory, terms: Mapping[str, Objective], discount: float, seed: int
 ) -> Steered:
-    """Let a linear policy with random parameters steer a regulator."""
-    return Steered(assemble(world, policy, terms, seed), world.model(discount))
+    """Let a linear policy with random parameters, but no bias, steer a regulator."""
+    apparatus, model = assemble(world, policy, terms, seed), world.model(discount)
+    origin = torch.zeros(1, len(model.dynamics), dtype=torch.float64)
+    bias = jacrev(lambda v: apparatus.distribution(v, origin).mean[0, 0])(apparatus.vector) != 0.0
+    apparatus.vector.masked_fill_(bias, 0.0)
+    return Steered(apparatus, model)
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ class RegulatorGradient:
         policy: a linear Gaussian one.
         estimator: under the exact critic.
         objectives: surrogates by name.
-        solver: a step of one natural gradient.
+        solvers: a step of one natural gradient, by name; their metric may be of the policy or of the actions taken.
         discount: γ.
         seed: of the policy.
         tolerance: of every entry.
@@ -117,7 +126,7 @@ class RegulatorGradient:
     policy: PolicyFactory
     estimator: Estimator
     objectives: Mapping[str, Objective]
-    solver: SolverFactory
+    solvers: Mapping[str, SolverFactory]
     discount: float
     seed: int
     tolerance: float
@@ -128,24 +137,23 @@ class RegulatorGradient:
             steered = steer(self.world, self.policy, {name: objective}, self.discount, self.seed)
             apparatus, model = steered.apparatus, steered.model
             jacobian = jacrev(steered.numbers)(apparatus.vector)
+            plain = _flat(model.gradient(steered.gain, steered.deviation))
+            natural = _flat(model.natural_gradient(steered.gain, steered.deviation))
             batch = steered.batch(self.estimator)
-            plain = model.gradient(steered.gain, steered.deviation)
-            natural = model.natural_gradient(steered.gain, steered.deviation)
             # rows count discounted states by their share, whose sum is 1 / (1 − γ)
             found = torch.linalg.pinv(jacobian).T @ apparatus.gradient(batch) / (1.0 - self.discount)
-            step = jacobian @ moved(apparatus, self.solver, batch, self.seed)
-            outcomes += [
-                compare(
-                    f"gradient, {name}", found, np.concatenate([x.ravel() for x in plain]), self.tolerance
-                ),
-                compare(
-                    f"natural gradient, {name}",
-                    step,
-                    np.concatenate([x.ravel() for x in natural]),
-                    self.tolerance,
-                ),
-            ]
+            outcomes.append(compare(f"gradient, {name}", found, plain, self.tolerance))
+            before = apparatus.vector.clone()
+            for metric, solver in self.solvers.items():
+                step = jacobian @ moved(apparatus, solver, batch, self.seed)
+                apparatus.vector.copy_(before)
+                named = f"natural gradient of the {metric}, {name}"
+                outcomes.append(compare(named, step, natural, self.tolerance))
         return outcomes
+
+
+def _flat(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    return np.concatenate([numbers.ravel() for numbers in pair])
 
 
 @dataclass(frozen=True)

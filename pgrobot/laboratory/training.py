@@ -35,7 +35,7 @@ class FirstRatio:
     Attributes:
         overrides: a run whose update is one step on the whole rollout, with a ``RatioProbe`` among its terms.
         updates: how many.
-        tolerance: single precision.
+        tolerance: of every ratio.
     """
 
     overrides: Sequence[str]
@@ -56,25 +56,29 @@ class FirstRatio:
 
 @dataclass(frozen=True)
 class RewardUnit:
-    """Rewards in another unit move the policy in the same way.
+    """Rewards in another unit move the policy in the same way; a power of two, which rounds nothing, by the same bits.
 
     Attributes:
         overrides: a run.
-        exponents: units, as powers of ten.
+        tens: units, as powers of ten.
+        twos: units, as powers of two.
         updates: how many.
-        tolerance: of every parameter.
+        tolerance: of every parameter, where the unit is a power of ten.
     """
 
     overrides: Sequence[str]
-    exponents: Sequence[int]
+    tens: Sequence[int]
+    twos: Sequence[int]
     updates: int
     tolerance: float
 
     def run(self) -> Sequence[Outcome]:
         exact = self._learnt(1.0)
+        rounded = {f"10^{k}": (10.0**k, self.tolerance) for k in self.tens}
+        units = rounded | {f"2^{k}": (2.0**k, 0.0) for k in self.twos}
         return [
-            compare(f"parameters, rewards × 1e{k}", self._learnt(10.0**k), exact, self.tolerance)
-            for k in self.exponents
+            compare(f"parameters, rewards × {name}", self._learnt(unit), exact, tolerance)
+            for name, (unit, tolerance) in units.items()
         ]
 
     def _learnt(self, unit: float) -> Tensor:

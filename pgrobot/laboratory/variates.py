@@ -16,7 +16,7 @@ from pgrobot.control import features
 from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, hermite
 from pgrobot.laboratory.bandits import Draw, draw
 from pgrobot.laboratory.check import Outcome, compare
-from pgrobot.laboratory.markov import solve
+from pgrobot.laboratory.paths import solve
 from pgrobot.laboratory.worlds import Bandit, Process
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
@@ -158,7 +158,7 @@ class ControlVariates:
             ("linear in the action", (slope, 0.0), closed),
             ("quadratic in the action", (slope, curvature), 0.0 * closed),
         ):
-            found = self._gradients(drawn, torch.tensor(control, dtype=torch.float64))
+            found = with_control(self.world, drawn, torch.tensor(control, dtype=torch.float64))
             mean = drawn.weight @ found
             variance = drawn.weight @ (found - mean).square()
             outcomes += [
@@ -171,25 +171,86 @@ class ControlVariates:
 
     def _best(self, name: str, drawn: Draw, exact: Tensor, direction: Tensor) -> Outcome:
         """What the best coefficient of a control leaves of either parameter's variance, beside ``1 − ρ²``."""
-        plain = self._gradients(drawn, 0.0 * direction)
-        g, h = plain - exact, plain - self._gradients(drawn, direction)
+        plain = with_control(self.world, drawn, 0.0 * direction)
+        g, h = plain - exact, plain - with_control(self.world, drawn, direction)
         covariance, spread = drawn.weight @ (g * h), drawn.weight @ h.square()
         whole = drawn.weight @ g.square()
         left = [
-            drawn.weight @ (self._gradients(drawn, c * direction) - exact).square()[:, k] / whole[k]
+            drawn.weight @ (with_control(self.world, drawn, c * direction) - exact).square()[:, k] / whole[k]
             for k, c in enumerate(covariance / spread)
         ]
         squared = covariance.square() / spread / whole
         return compare(f"1 − ρ² of {name}", torch.stack(left), 1.0 - squared, self.tolerance)
 
-    def _gradients(self, drawn: Draw, control: Tensor) -> Tensor:
-        """Every row's gradient with the value for a baseline and a control of these coefficients, ``[B, 2]``."""
-        reward = torch.from_numpy(self.world.reward(drawn.action[:, 0].numpy()))
-        batch = drawn.batch(reward - float(self.world.value(drawn.mean, drawn.std)))
-        noise = features(batch.action, batch.reference)
-        return drawn.gradients(
-            replace(batch, advantage=batch.advantage - noise @ control, control=control.expand_as(noise))
-        )
+
+def with_control(world: Bandit, drawn: Draw, control: Tensor) -> Tensor:
+    """Every row's gradient with the value for a baseline and a control of these coefficients ``[2]``: ``[B, 2]``."""
+    reward = torch.from_numpy(world.reward(drawn.action[:, 0].numpy()))
+    batch = drawn.batch(reward - float(world.value(drawn.mean, drawn.std)))
+    noise = features(batch.action, batch.reference)
+    return drawn.gradients(
+        replace(batch, advantage=batch.advantage - noise @ control, control=control.expand_as(noise))
+    )
+
+
+def variance(world: Bandit, drawn: Draw, control: Tensor) -> Tensor:
+    """Of one row's gradient with this control, a pair."""
+    found = with_control(world, drawn, control)
+    return drawn.weight @ (found - drawn.weight @ found).square()
+
+
+@dataclass(frozen=True)
+class OutOfSample:
+    """A control fitted on other rows, averaged over many fits, raises the variance of no parameter's gradient.
+
+    Each fit is on actions that are drawn, and what it leaves of the variance is a quadrature. Of one coefficient of the
+    whole gradient it would leave ``1 − ρ²`` and the square of its own error.
+
+    Attributes:
+        world: the bandit.
+        policy: a Gaussian one.
+        objectives: the surrogate, and what adds the control's expectation back.
+        baselines: cross-fitted controls by name.
+        rows: bandits that are drawn for one fit of each fold.
+        fits: how many draws.
+        seed: of policy and draws.
+    """
+
+    world: Bandit
+    policy: PolicyFactory
+    objectives: Mapping[str, Objective]
+    baselines: Mapping[str, Baseline]
+    rows: int
+    fits: int
+    seed: int
+
+    def run(self) -> Sequence[Outcome]:
+        drawn = draw(self.world, self.policy, self.objectives, self.seed)
+        none = torch.zeros(2, dtype=torch.float64)
+        outcomes = []
+        for name, baseline in self.baselines.items():
+            ratio = torch.stack([
+                variance(self.world, drawn, control) / variance(self.world, drawn, none)
+                for control in self._fitted(drawn, baseline)
+            ]).mean(0)  # fmt: skip
+            for parameter, share in zip(("μ", "log σ"), ratio, strict=True):
+                beyond = (share - 1.0).clamp(min=0.0)
+                outcomes.append(compare(f"variance of ∂{parameter} beyond its own, {name}", beyond, 0.0, 0.0))
+        return outcomes
+
+    def _fitted(self, drawn: Draw, baseline: Baseline) -> Sequence[Tensor]:
+        """The coefficients of every fit for every fold, each from rows that it is not applied to."""
+        generator, value = stream(self.seed, "draws"), float(self.world.value(drawn.mean, drawn.std))
+        found = []
+        for _ in range(self.fits):
+            noise = torch.randn(self.rows, 1, generator=generator, dtype=torch.float64)
+            action = drawn.mean + drawn.std * noise
+            reward = torch.from_numpy(self.world.reward(action[:, 0].numpy()))
+            control = _controlled(drawn.apparatus, action, reward, value, baseline).control
+            found += list(
+                torch.cat((control, torch.zeros(self.rows, 2 - control.shape[1])), -1).unique(dim=0)
+            )
+        return found
 
 
 def _controlled(

@@ -137,12 +137,32 @@ class LinearModel(Protocol):
         """``R``."""
         ...
 
+    @property
+    def noise(self) -> np.ndarray:
+        """``W``."""
+        ...
+
+    @property
+    def start(self) -> np.ndarray:
+        """Covariance of the first state."""
+        ...
+
     def riccati(self) -> tuple[np.ndarray, np.ndarray]:
         """The optimal gain and its value matrix."""
         ...
 
+    def cost_matrix(self, gain: np.ndarray) -> np.ndarray:
+        """``P``."""
+        ...
+
     def value(self, gain: np.ndarray, deviation: np.ndarray, state: np.ndarray) -> np.ndarray:
         """``V`` of states ``[…, n]``."""
+        ...
+
+    def finite_gradient(
+        self, gain: np.ndarray, deviation: np.ndarray, horizon: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The policy gradient of ``horizon`` steps, in the gain and the log-deviations."""
         ...
 
     def moments(self, gain: np.ndarray, deviation: np.ndarray) -> np.ndarray:

@@ -95,7 +95,7 @@ def test_log_probabilities_of_a_rollout_are_found_again(name: str) -> None:
         distribution, _ = policy(obs, *rows[:2])
         log_prob = distribution.log_prob(rows[2])
     ratio = torch.exp(log_prob - rollout.log_prob.flatten()[order])
-    torch.testing.assert_close(ratio, torch.ones(80), rtol=0, atol=1e-5)
+    torch.testing.assert_close(ratio, torch.ones(80), rtol=0, atol=1e-6)
 
 
 def test_actions_explore_the_actuators_range(name: str) -> None:

@@ -228,6 +228,32 @@ def test_the_gradient_is_the_finite_difference_of_the_objective() -> None:
     assert of_deviation[0] == pytest.approx((ahead - behind) / 2e-5, rel=1e-6)
 
 
+@pytest.mark.parametrize("horizon", [1, 2, 5])
+def test_the_gradient_of_a_finite_horizon_is_the_finite_difference_of_its_objective(horizon: int) -> None:
+    """The objective is a polynomial of the gain, so a small step's difference is its derivative but for rounding."""
+    lq = regulator()
+    of_gain, of_deviation = lq.finite_gradient(GAIN, DEVIATION, horizon)
+    for index in range(2):
+        shift = np.zeros((1, 2))
+        shift[0, index] = 1e-5
+        ahead, behind = (lq.finite_objective(GAIN + s, DEVIATION, horizon) for s in (shift, -shift))
+        assert of_gain[0, index] == pytest.approx((ahead - behind) / 2e-5, rel=1e-6)
+    ahead, behind = (
+        lq.finite_objective(GAIN, DEVIATION * math.exp(shift), horizon) for shift in (1e-5, -1e-5)
+    )
+    assert of_deviation[0] == pytest.approx((ahead - behind) / 2e-5, rel=1e-6)
+
+
+def test_a_long_horizon_is_the_endless_problem() -> None:
+    lq = regulator()
+    long, endless = lq.finite_objective(GAIN, DEVIATION, 1000), lq.objective(GAIN, DEVIATION)
+    assert long == pytest.approx(endless, rel=1e-10)
+    for found, exact in zip(
+        lq.finite_gradient(GAIN, DEVIATION, 1000), lq.gradient(GAIN, DEVIATION), strict=True
+    ):
+        np.testing.assert_allclose(found, exact, rtol=1e-9)
+
+
 def test_the_natural_gradient_solves_the_fisher_system() -> None:
     """``F = (1 − γ) M / σ²`` for one action, averaged over the same discounted states as the gradient."""
     lq = regulator()
