@@ -131,7 +131,9 @@ def test_annotations_that_cannot_be_read(
 ) -> None:
     (tmp_path / "vague_robots.py").write_text(ROBOT.replace("when: str", "when: Word"))
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert main(["train", "task._target_=vague_robots.Hasty", "modules=[vague_robots]"]) == 2
+    assert (
+        main(["train", "task._target_=vague_robots.Hasty", "+task.when=now", "modules=[vague_robots]"]) == 2
+    )
     sentence = "The annotations of vague_robots.Hasty cannot be read: name 'Word' is not defined"
     assert capsys.readouterr().err == f"pgrobot: {sentence}\n"
 
