@@ -20,7 +20,8 @@ import argparse
 import json
 from pathlib import Path
 
-from learning import BARS, learning
+from goals import GOALS
+from learning import learning
 from measuring import HOME, machine
 from peers import LIBRARIES, peers
 from safety import safe
@@ -39,10 +40,10 @@ def main() -> None:
     for name in TIMINGS:
         commands.add_parser(name).add_argument("--repeats", type=int, default=5)
     learns, compares, saves = (commands.add_parser(name) for name in STUDIES)
-    learns.add_argument("--algorithms", nargs="+", choices=BARS, default=tuple(BARS))
-    learns.add_argument("--robots", nargs="+", choices=next(iter(BARS.values())), default=())
+    learns.add_argument("--algorithms", nargs="+", choices=GOALS, default=tuple(GOALS))
+    learns.add_argument("--robots", nargs="+", choices=next(iter(GOALS.values())), default=())
     compares.add_argument("--algorithms", nargs="+", choices=LIBRARIES, required=True)
-    compares.add_argument("--robots", nargs="+", choices=next(iter(BARS.values())), required=True)
+    compares.add_argument("--robots", nargs="+", choices=next(iter(GOALS.values())), required=True)
     saves.add_argument("--robots", nargs="+", default=("halfcheetah", "hopper"))
     for study in (learns, compares, saves):
         study.add_argument("--seeds", type=int, default=0, help="instead of the study's own number")

@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import CONSOLE, HOME, finished, multirun
-from page import write_page
-from rich.table import Table
-from scipy import stats
+from goals import GOALS
+from measuring import HOME, finished, multirun
+from page import MODES, keep
 
 from pgrobot import evaluate
 
-# The best published returns after 1M steps (REINFORCE: 3M), several of them maxima over training on older robots.
-BARS: Mapping[str, Mapping[str, float]] = {
-    "ppo": {
-        "halfcheetah": 5784, "hopper": 2609, "walker2d": 3589, "swimmer": 282, "reacher": -4.1,
-        "inverteddoublependulum": 9231, "ant": 3258, "humanoid": 787,
-    },
-    "trpo": {
-        "halfcheetah": 4471, "hopper": 3372, "walker2d": 4502, "swimmer": 359, "reacher": -5.1,
-        "inverteddoublependulum": 8435, "ant": 3554, "humanoid": 810,
-    },
-    "npg": {
-        "halfcheetah": 3485, "hopper": 1915, "walker2d": 2503, "reacher": -4.5,
-        "inverteddoublependulum": 9243, "ant": 2358, "humanoid": 765,
-    },
-    "a2c": {
-        "halfcheetah": 1830, "hopper": 1253, "walker2d": 1092, "swimmer": 201, "reacher": -6.7,
-        "inverteddoublependulum": 9258, "ant": 3485, "humanoid": 1726,
-    },
-    "reinforce": {
-        "halfcheetah": 884, "hopper": 396, "walker2d": 412, "reacher": -10.5,
-        "inverteddoublependulum": 1060, "ant": 475, "humanoid": 438,
-    },
-}  # fmt: skip
 FIVE_SEEDS = {(a, r) for a in ("ppo", "trpo") for r in ("halfcheetah", "hopper", "walker2d")}
 PARTICULAR = {"a2c", "trpo", "npg", "swimmer"}  # what has an experiment of its own
 STEPS = {"reinforce": 3_000_000}
 JUDGE_SEED, JUDGE_EPISODES = 20_000, 20
-MODES = ("deterministic", "stochastic")
 POINTS = 50  # of a curve
 
 
@@ -55,11 +30,6 @@ class Cell:
     algorithm: str
     robot: str
     seeds: int
-
-    @property
-    def name(self) -> str:
-        """As its record is called."""
-        return f"{self.algorithm}_{self.robot}"
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -83,9 +53,9 @@ def learning(
     """
     cells = [
         Cell(algorithm, robot, seeds or (5 if (algorithm, robot) in FIVE_SEEDS else 3))
-        for robot in robots or BARS["ppo"]
+        for robot in robots or GOALS["ppo"]
         for algorithm in algorithms
-        if robot in BARS[algorithm]
+        if robot in GOALS[algorithm]
     ]
     failed = []
     with ThreadPoolExecutor(jobs) as pool:
@@ -95,13 +65,10 @@ def learning(
             if trained.exception():
                 failed.append(str(trained.exception()))
                 continue
-            (into / "records").mkdir(parents=True, exist_ok=True)
-            text = json.dumps(record(cell), indent=1) + "\n"
-            (into / "records" / f"{cell.name}.json").write_text(text, encoding="utf-8")
-            show_records(write_page(into))
+            keep(record(cell), into)
     if failed:
         raise SystemExit("\n".join(failed))
-    return {"cells": [cell.name for cell in cells], "into": str(into)}
+    return {"cells": [f"{cell.algorithm}_{cell.robot}" for cell in cells], "into": str(into)}
 
 
 def place(cell: Cell) -> Path:
@@ -113,19 +80,15 @@ def record(cell: Cell) -> dict[str, Any]:
     """What is kept of a cell: where it was measured, the returns of its final policies, and its curve."""
     runs = finished(place(cell))
     manifests = [json.loads((run / "manifest.json").read_text(encoding="utf-8")) for run in runs]
-    returns = {mode: [judged(run, mode) for run in runs] for mode in MODES}
     return {
         "algorithm": cell.algorithm,
         "robot": cell.robot,
-        "goal": BARS[cell.algorithm][cell.robot],
         "command": " ".join(("pgrobot train -m", *cell.overrides)),
         "commits": sorted({manifest["git_commit"][:7] for manifest in manifests}),
         "versions": manifests[0]["versions"],
         "date": max(manifest["start_time"] for manifest in manifests)[:10],
         "seeds": [manifest["seed"] for manifest in manifests],
-        **returns,
-        "interquartile_mean": interquartile_mean(np.array(returns["deterministic"])).item(),
-        "interval": interval(returns["deterministic"]),
+        **{mode: [judged(run, mode) for run in runs] for mode in MODES},
         "curve": curve(runs),
     }
 
@@ -137,24 +100,6 @@ def judged(run: Path, mode: str) -> float:
         told = evaluate(run, checkpoint="last", episodes=JUDGE_EPISODES, seed=JUDGE_SEED, mode=mode)
         path.write_text(json.dumps(told["return"]), encoding="utf-8")
     return round(float(json.loads(path.read_text(encoding="utf-8"))["mean"]), 2)
-
-
-def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """The mean without the lowest and the highest quarter (Agarwal et al. 2021, arXiv 2108.13264).
-
-    Of three values none is left out, of five the least and the greatest.
-    """
-    trimmed: np.ndarray = stats.trim_mean(values, 0.25, axis=axis)
-    return trimmed
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of the interquartile mean over seeds."""
-    resampled = stats.bootstrap(
-        (np.asarray(values),), interquartile_mean, confidence_level=0.95, method="percentile", rng=0
-    )
-    low, high = resampled.confidence_interval
-    return float(low), float(high)
 
 
 def curve(runs: Sequence[Path]) -> dict[str, list[float]]:
@@ -175,16 +120,3 @@ def smoothed(run: Path) -> tuple[np.ndarray, np.ndarray]:
     width = max(1, len(steps) // POINTS)
     kernel = np.ones(width) / width
     return np.convolve(steps, kernel, "valid"), np.convolve(returns, kernel, "valid")
-
-
-def show_records(records: Sequence[Mapping[str, Any]]) -> None:
-    """Print a line per cell."""
-    table = Table("robot", "algorithm", "IQM", "95 % interval", "stochastic", "goal", "seeds")
-    for told in records:
-        low, high = told["interval"]
-        table.add_row(
-            told["robot"], told["algorithm"], f"{told['interquartile_mean']:,.1f}", f"{low:,.1f} to {high:,.1f}",
-            f"{np.mean(told['stochastic']):,.1f}", f"{told['goal']:,}",
-            " ".join(f"{value:,.1f}" for value in told["deterministic"]),
-        )  # fmt: skip
-    CONSOLE.print(table)

@@ -9,8 +9,13 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from goals import GOALS
+from measuring import CONSOLE
+from scipy import stats
 
 Record = Mapping[str, Any]
+
+MODES = ("deterministic", "stochastic")
 
 ROBOTS = {
     "halfcheetah": "HalfCheetah", "hopper": "Hopper", "walker2d": "Walker2d", "ant": "Ant", "swimmer": "Swimmer",
@@ -20,13 +25,22 @@ ALGORITHMS = {"ppo": "PPO", "trpo": "TRPO", "npg": "NPG", "a2c": "A2C", "reinfor
 COLOURS = dict(zip(ALGORITHMS, ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7f7f7f"), strict=True))
 
 
-def write_page(place: Path) -> list[Record]:
-    """Write ``README.md`` and a picture per robot beside ``records/``; returns the records in the page's order."""
+def keep(record: Record, place: Path) -> None:
+    """Keep a cell's record in ``place/records``, show its row, and write the page anew."""
+    of_a_peer = "peer_" if "peer" in record else ""
+    path = place / "records" / f"{of_a_peer}{record['algorithm']}_{record['robot']}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    CONSOLE.print(ROBOTS[record["robot"]], row(record), markup=False, soft_wrap=True)
+    write_page(place)
+
+
+def write_page(place: Path) -> None:
+    """Write ``README.md`` and a picture per robot beside ``records/``."""
     records = read_records(place)
     for robot in dict.fromkeys(told["robot"] for told in records):
         draw([told for told in records if told["robot"] == robot and "curve" in told], place / f"{robot}.png")
     (place / "README.md").write_text(page(records), encoding="utf-8")
-    return records
 
 
 def read_records(place: Path) -> list[Record]:
@@ -74,12 +88,17 @@ _COLUMNS = (
 
 def row(told: Record) -> str:
     """A cell of the study as a line of its robot's table."""
-    middle, goal = told["interquartile_mean"], told["goal"]
-    shown = f"**{number(middle)}**" if middle >= goal else number(middle)
-    low, high = map(number, told["interval"])
+    middle, goal = interquartile_mean(np.array(told["deterministic"])), goal_of(told)
+    shown = f"**{number(float(middle))}**" if middle >= goal else number(float(middle))
+    low, high = map(number, interval(told["deterministic"]))
     seeds = ", ".join(map(number, told["deterministic"]))
     noisy = number(float(np.mean(told["stochastic"])))
     return f"| {name(told)} | {seeds} | {shown} | {low} to {high} | {noisy} | {number(goal)} |"
+
+
+def goal_of(told: Record) -> float:
+    """What the cell is to reach."""
+    return GOALS[told["algorithm"]][told["robot"]]
 
 
 def name(told: Record) -> str:
@@ -100,6 +119,24 @@ def provenance(told: Record) -> str:
     return f"- {name(told)} on {ROBOTS[told['robot']]}: `{told['command']}` at {commits}, {where}"
 
 
+def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The mean without the lowest and the highest quarter (Agarwal et al. 2021, arXiv 2108.13264).
+
+    Of three values none is left out, of five the least and the greatest.
+    """
+    trimmed: np.ndarray = stats.trim_mean(values, 0.25, axis=axis)
+    return trimmed
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of the interquartile mean over seeds."""
+    resampled = stats.bootstrap(
+        (np.asarray(values),), interquartile_mean, confidence_level=0.95, method="percentile", rng=0
+    )
+    low, high = resampled.confidence_interval
+    return float(low), float(high)
+
+
 def number(value: float) -> str:
     """A return with as many digits as mean something."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
@@ -118,7 +155,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
         axes.fill_between(steps, curve["least"], curve["greatest"], color=colour, alpha=0.15, linewidth=0)
     reach = axes.get_xlim()[1]
     for told in records:
-        axes.plot([0.98 * reach, reach], [told["goal"]] * 2, color=COLOURS[told["algorithm"]], linewidth=2)
+        axes.plot([0.98 * reach, reach], [goal_of(told)] * 2, color=COLOURS[told["algorithm"]], linewidth=2)
     axes.set(
         xlabel="million environment steps", ylabel="return while training", title=ROBOTS[records[0]["robot"]]
     )

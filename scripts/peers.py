@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from learning import BARS, JUDGE_EPISODES, JUDGE_SEED, MODES, STEPS, interquartile_mean, interval
+from goals import GOALS
+from learning import JUDGE_EPISODES, JUDGE_SEED, STEPS
 from measuring import CONSOLE, HOME
-from page import ROBOTS, write_page
+from page import MODES, ROBOTS, keep
 
 LIBRARIES = {"ppo": "stable-baselines3", "a2c": "stable-baselines3", "trpo": "sb3-contrib"}
 SMALL_STD = {"log_std_init": -2, "ortho_init": False}
@@ -63,18 +63,13 @@ def peers(
     Raises:
         SystemExit: a training failed.
     """
-    cells = [(algorithm, robot) for algorithm in algorithms for robot in robots if robot in BARS[algorithm]]
+    cells = [(algorithm, robot) for algorithm in algorithms for robot in robots if robot in GOALS[algorithm]]
     trainings = [(*cell, seed) for cell in cells for seed in range(1, (seeds or 3) + 1)]
     with ThreadPoolExecutor(jobs) as pool:
         told = dict(zip(trainings, pool.map(trained, trainings), strict=True))
-    (into / "records").mkdir(parents=True, exist_ok=True)
     for algorithm, robot in cells:
-        runs = [told[algorithm, robot, seed] for seed in range(1, (seeds or 3) + 1)]
-        kept = record(algorithm, robot, runs)
-        path = into / "records" / f"peer_{algorithm}_{robot}.json"
-        path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        CONSOLE.print(algorithm, robot, kept["deterministic"])
-    write_page(into)
+        runs = [run for training, run in told.items() if training[:2] == (algorithm, robot)]
+        keep(record(algorithm, robot, runs), into)
     return {"cells": cells, "into": str(into)}
 
 
@@ -96,20 +91,16 @@ def trained(training: tuple[str, str, int]) -> dict[str, Any]:
 
 def record(algorithm: str, robot: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What is kept of a cell, as of one of the study's own, but for the curve."""
-    returns = {mode: [run[mode] for run in runs] for mode in MODES}
     return {
         "algorithm": algorithm,
         "robot": robot,
         "peer": LIBRARIES[algorithm],
-        "goal": BARS[algorithm][robot],
         "settings": settings(algorithm, robot),
         "versions": runs[0]["versions"],
         "date": max(run["date"] for run in runs),
         "env_steps_per_s": [run["env_steps_per_s"] for run in runs],
         "seeds": list(range(1, len(runs) + 1)),
-        **returns,
-        "interquartile_mean": interquartile_mean(np.array(returns["deterministic"])).item(),
-        "interval": interval(returns["deterministic"]),
+        **{mode: [run[mode] for run in runs] for mode in MODES},
     }
 
 

@@ -7,32 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pgrobot.baselines import Constant, NoBaseline, Optimal, Projection, Value
+from pgrobot.baselines import OF_THE_STATE, Projection
 from pgrobot.configure.feedback import check_feedback
 from pgrobot.configure.targets import locate
+from pgrobot.configure.terms import Terms, paths_of, terms_of
 from pgrobot.errors import PgrobotError
 from pgrobot.estimators import monte_carlo, reads_log_ratio, vtrace
-from pgrobot.objectives import (
-    WITH_RATIO,
-    AdaptiveKLPenalty,
-    ControlVariate,
-    Entropy,
-    EstimatedEntropy,
-    KLPenalty,
-    Likelihood,
-)
-
-Terms = Mapping[str, tuple[type, Mapping[str, Any]]]  # class and node by path
-
-OF_THE_STATE = (Constant, NoBaseline, Optimal, Value)  # baselines that do not depend on the action
-SURROGATES = (*WITH_RATIO, Likelihood)
-REGULARISERS = (
-    AdaptiveKLPenalty,
-    ControlVariate,
-    Entropy,
-    EstimatedEntropy,
-    KLPenalty,
-)  # they read no advantage
+from pgrobot.objectives import SURROGATES, WITH_RATIO, WITHOUT_ADVANTAGE, ControlVariate, Likelihood
 
 
 def objective_has_ratio(objective: Any) -> bool:
@@ -59,24 +40,14 @@ def check_agreement(algorithm: Mapping[str, Any], rows: int, modules: Sequence[s
     estimator = algorithm["estimator"]
     estimate = locate("algorithm.estimator", estimator.get("_target_"), modules)
     _check_discount(algorithm, estimate)
-    check_feedback(algorithm, rows, modules)
-    terms = _terms(algorithm, modules)
+    terms = terms_of(algorithm, modules)
+    _check_control(locate("algorithm.baseline", algorithm["baseline"]["_target_"], modules), terms)
+    check_feedback(algorithm, terms, rows, modules)
     for path, (kind, _) in terms.items():
         if estimate is vtrace:
             _check_ratio(path, kind, estimator["objective_has_ratio"])
         if issubclass(kind, Likelihood):
             _check_reuse(path, algorithm, estimate, rows)
-    _check_control(locate("algorithm.baseline", algorithm["baseline"]["_target_"], modules), terms)
-
-
-def _terms(algorithm: Mapping[str, Any], modules: Sequence[str]) -> Terms:
-    """The objective's terms by their paths. What a function makes is an ``object``: nothing is known of it."""
-    found = {}
-    for name, node in algorithm["objective"].items():
-        path = f"algorithm.objective.{name}"
-        kind = locate(path, node["_target_"], modules)
-        found[path] = (kind if inspect.isclass(kind) else object, node)
-    return found
 
 
 def _check_discount(algorithm: Mapping[str, Any], estimate: Callable[..., Any]) -> None:
@@ -129,7 +100,7 @@ def _check_control(baseline: Callable[..., Any], terms: Terms) -> None:
     """A baseline that depends on the action needs its expectation added back, once and at the surrogate's weight."""
     if not inspect.isclass(baseline):
         return
-    controls = [path for path, (kind, _) in terms.items() if issubclass(kind, ControlVariate)]
+    controls = paths_of(terms, ControlVariate)
     if issubclass(baseline, OF_THE_STATE) and controls:
         raise PgrobotError(
             f"{controls[0]} has nothing to add back, as the baseline {baseline.__name__} does not depend on the "
@@ -156,7 +127,8 @@ def _check_control(baseline: Callable[..., Any], terms: Terms) -> None:
 def _surrogate_weight(terms: Terms) -> float | None:
     """What the terms that multiply the advantage weigh together; nothing where a term of the user's own may be one."""
     if not all(
-        issubclass(kind, (*SURROGATES, *REGULARISERS)) and "weight" in node for kind, node in terms.values()
+        issubclass(kind, (*SURROGATES, *WITHOUT_ADVANTAGE)) and "weight" in node
+        for kind, node in terms.values()
     ):
         return None
     return math.fsum(node["weight"] for kind, node in terms.values() if issubclass(kind, SURROGATES))

@@ -7,24 +7,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pgrobot.baselines import Projection
 from pgrobot.configure.targets import locate, targets
+from pgrobot.configure.terms import Terms, paths_of
 from pgrobot.errors import PgrobotError
-from pgrobot.objectives import (
-    AdaptiveKLPenalty,
-    ClippedRatio,
-    Entropy,
-    EstimatedEntropy,
-    Likelihood,
-    Ratio,
-    SimplePolicyOptimization,
-)
-from pgrobot.solvers import KLAdaptive, MinibatchSolver
+from pgrobot.objectives import SURROGATES, WITH_REFERENCE, WITHOUT_ADVANTAGE, AdaptiveKLPenalty, Likelihood
+from pgrobot.solvers import KLAdaptive, MinibatchSolver, NaturalGradientSolver
 
 POLICY = "algorithm.policy_solver"
 CRITIC = "algorithm.critic_solver"
-# Terms that do not read the reference policy.
-UNAVERAGED = (ClippedRatio, Entropy, EstimatedEntropy, Likelihood, Ratio, SimplePolicyOptimization)
 
 
 def is_kind(path: str, node: Any, kinds: type | tuple[type, ...], modules: Sequence[str]) -> bool:
@@ -34,11 +24,12 @@ def is_kind(path: str, node: Any, kinds: type | tuple[type, ...], modules: Seque
     return inspect.isclass(kind) and issubclass(kind, kinds)
 
 
-def check_feedback(algorithm: Mapping[str, Any], rows: int, modules: Sequence[str]) -> None:
+def check_feedback(algorithm: Mapping[str, Any], terms: Terms, rows: int, modules: Sequence[str]) -> None:
     """Refuse what follows a KL that is not there.
 
     Args:
         algorithm: its node, every value checked by itself.
+        terms: of its objective.
         rows: of a rollout, all environments together.
         modules: trusted beside this package's own rooms.
 
@@ -47,17 +38,15 @@ def check_feedback(algorithm: Mapping[str, Any], rows: int, modules: Sequence[st
     """
     _check_bounds(algorithm, modules)
     _check_critic(algorithm["critic_solver"], modules)
-    _check_average(algorithm, modules)
-    if _moves_once(algorithm, rows, modules):
-        terms = algorithm["objective"].items()
-        likelihood = any(
-            is_kind(f"algorithm.objective.{name}", term, Likelihood, modules) for name, term in terms
+    followers = [*_followers(algorithm["policy_solver"], modules), *paths_of(terms, AdaptiveKLPenalty)]
+    _check_average(algorithm, terms, followers, modules)
+    if followers and _moves_once(algorithm, rows, modules):
+        remedy = "use a smaller minibatch or more epochs, or leave it out"
+        if paths_of(terms, Likelihood):
+            remedy = "leave it out"
+        raise PgrobotError(
+            f"{followers[0]} follows the KL before a step, which is 0 where a rollout is one step: {remedy}"
         )
-        remedy = "leave it out" if likelihood else "use a smaller minibatch or more epochs, or leave it out"
-        for name in _followers(algorithm, modules):
-            raise PgrobotError(
-                f"{name} follows the KL before a step, which is 0 where a rollout is one step: {remedy}"
-            )
 
 
 def _check_bounds(algorithm: Mapping[str, Any], modules: Sequence[str]) -> None:
@@ -69,6 +58,10 @@ def _check_bounds(algorithm: Mapping[str, Any], modules: Sequence[str]) -> None:
 
 
 def _check_critic(solver: Mapping[str, Any], modules: Sequence[str]) -> None:
+    if is_kind(CRITIC, solver, NaturalGradientSolver, modules):
+        raise PgrobotError(
+            f"{CRITIC} is a NaturalGradientSolver, whose metric is a policy's: use pgrobot.solvers.MinibatchSolver"
+        )
     if is_kind(f"{CRITIC}.rate", solver.get("rate"), KLAdaptive, modules):
         raise PgrobotError(
             f"{CRITIC}.rate=kl_adaptive follows the KL, and a critic has none: "
@@ -81,16 +74,18 @@ def _check_critic(solver: Mapping[str, Any], modules: Sequence[str]) -> None:
         )
 
 
-def _check_average(algorithm: Mapping[str, Any], modules: Sequence[str]) -> None:
+def _check_average(
+    algorithm: Mapping[str, Any], terms: Terms, followers: Sequence[str], modules: Sequence[str]
+) -> None:
     """An averaged reference that nothing reads would be reported on and change nothing."""
     decay = algorithm["average"].get("decay", 0.0)
-    terms = algorithm["objective"].items()
+    known = paths_of(terms, (*SURROGATES, *WITHOUT_ADVANTAGE))
     read = (
         decay == 0.0
         or locate(POLICY, algorithm["policy_solver"]["_target_"], modules) is not MinibatchSolver
-        or not all(is_kind(f"algorithm.objective.{name}", term, UNAVERAGED, modules) for name, term in terms)
-        or is_kind("algorithm.baseline", algorithm["baseline"], Projection, modules)
-        or any(_followers(algorithm, modules))
+        or len(known) < len(terms)  # a term of the user's own may
+        or paths_of(terms, WITH_REFERENCE)
+        or followers
     )
     if not read:
         raise PgrobotError(
@@ -111,13 +106,8 @@ def _moves_once(algorithm: Mapping[str, Any], rows: int, modules: Sequence[str])
     return steps == 1 and algorithm["average"].get("decay") == 0.0
 
 
-def _followers(algorithm: Mapping[str, Any], modules: Sequence[str]) -> Iterator[str]:
-    solver = algorithm["policy_solver"]
-    if math.isfinite(solver["target_kl"]):
+def _followers(solver: Mapping[str, Any], modules: Sequence[str]) -> Iterator[str]:
+    if math.isfinite(solver.get("target_kl", math.inf)):
         yield f"{POLICY}.target_kl={solver['target_kl']}"
-    if is_kind(f"{POLICY}.rate", solver["rate"], KLAdaptive, modules):
+    if is_kind(f"{POLICY}.rate", solver.get("rate"), KLAdaptive, modules):
         yield f"{POLICY}.rate=kl_adaptive"
-    for name, term in algorithm["objective"].items():
-        path = f"algorithm.objective.{name}"
-        if is_kind(path, term, AdaptiveKLPenalty, modules):
-            yield path

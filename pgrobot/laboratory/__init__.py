@@ -1,10 +1,9 @@
 """The laboratory: checks of what trains against closed forms, enumeration and identities; ``pgrobot exact``."""
 
+from pgrobot.laboratory.arms import ArmsGradient, RegularisedArms
 from pgrobot.laboratory.bandits import (
-    ArmsGradient,
     BanditGradient,
     BanditVariance,
-    RegularisedArms,
     RegularisedBandit,
     SampleSize,
 )

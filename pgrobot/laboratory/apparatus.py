@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,10 +12,10 @@ from torch.func import grad, vmap
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
+from pgrobot.configure.factories import PolicyFactory
 from pgrobot.distributions import Distribution, Gaussian
 from pgrobot.estimators import Estimator
 from pgrobot.objectives import Objective
-from pgrobot.policies import Policy
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
 from pgrobot.solvers import FlatParameters, PolicyProblem
@@ -24,14 +23,6 @@ from pgrobot.solvers import FlatParameters, PolicyProblem
 SPREAD = 0.7  # deviation of the parameters that checks are made at
 # rows of equal weight with the moments of a standard normal number up to the fifth
 SIX_NODES = torch.tensor([3.0**0.5, -(3.0**0.5), 0.0, 0.0, 0.0, 0.0], dtype=torch.float64)
-
-
-class PolicyFactory(Protocol):
-    """A policy but for what the task says."""
-
-    def __call__(
-        self, *, observation: Mapping[str, int], actions: int, generator: torch.Generator
-    ) -> Policy: ...
 
 
 @dataclass(frozen=True)
@@ -103,33 +94,26 @@ def estimate(
     terminated: Tensor,
     done: Tensor,
     discount: float,
+    log_ratio: float | Tensor = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Advantage and target of one column, of actions that the policy itself took; all ``[T, N]``."""
-    taken = torch.zeros_like(reward)
-    return estimate_stale(estimator, reward, value, next_value, terminated, done, taken, discount)
-
-
-def estimate_stale(
-    estimator: Estimator,
-    reward: Tensor,
-    value: Tensor,
-    next_value: Tensor,
-    terminated: Tensor,
-    done: Tensor,
-    log_ratio: Tensor,
-    discount: float,
-) -> tuple[Tensor, Tensor]:
-    """The same of actions that another policy took, given log π/μ of each."""
+    """Advantage and target of one column; all ``[T, N]``. ``log_ratio`` is log π/μ where another policy μ acted."""
     advantage, target = estimator(
         reward.unsqueeze(-1),
         value.unsqueeze(-1),
         next_value.unsqueeze(-1),
         terminated,
         done,
-        log_ratio,
+        torch.zeros_like(reward) + log_ratio,
         discount=torch.tensor([discount], dtype=reward.dtype),
     )
     return advantage.squeeze(-1), target.squeeze(-1)
+
+
+def last_step(column: Tensor) -> Tensor:
+    """Where a column ``[T, N]`` ends: ``[T, N]`` bool."""
+    last = torch.zeros(column.shape, dtype=torch.bool)
+    last[-1] = True
+    return last
 
 
 def hermite(nodes: int) -> tuple[Tensor, Tensor]:

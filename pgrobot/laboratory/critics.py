@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pgrobot.batch import CriticBatch
+from pgrobot.configure.factories import CriticFactory, PolicyFactory
 from pgrobot.critics import MlpCritic
 from pgrobot.estimators import Estimator
-from pgrobot.laboratory.apparatus import PolicyFactory, estimate
+from pgrobot.laboratory.apparatus import estimate
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.regulator import Steered, steer
 from pgrobot.laboratory.worlds import Regulator
@@ -22,14 +22,6 @@ from pgrobot.randomness import stream
 from pgrobot.solvers import CriticProblem, FlatParameters, SolverFactory
 
 GRID = (-1.0, -0.5, 0.0, 0.5, 1.0)
-
-
-class CriticFactory(Protocol):
-    """A critic but for what the task says."""
-
-    def __call__(
-        self, *, observation: Mapping[str, int], columns: Sequence[str], generator: torch.Generator
-    ) -> MlpCritic: ...
 
 
 @dataclass(frozen=True)

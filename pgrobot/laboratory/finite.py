@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.func import jacrev
 
+from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator, discount_from_start
-from pgrobot.laboratory.apparatus import PolicyFactory, estimate, hermite
+from pgrobot.laboratory.apparatus import estimate, hermite, last_step
 from pgrobot.laboratory.check import Outcome, compare
-from pgrobot.laboratory.regulator import Steered, steer
+from pgrobot.laboratory.regulator import Steered, flat, steer
 from pgrobot.laboratory.worlds import Regulator
 from pgrobot.objectives import Objective
 
@@ -95,7 +96,7 @@ class FiniteRegulator:
         for name, objective in self.objectives.items():
             steered = steer(self.world, self.policy, {name: objective}, self.discount, self.seed)
             pair = steered.model.finite_gradient(steered.gain, steered.deviation, self.horizon)
-            numbers = torch.from_numpy(np.concatenate([x.ravel() for x in pair]))
+            numbers = torch.from_numpy(flat(pair))
             exact = jacrev(steered.numbers)(steered.apparatus.vector).T @ numbers
             paths = follow(steered, self.horizon)
             for estimator_name, estimator in self.estimators.items():
@@ -105,8 +106,7 @@ class FiniteRegulator:
 
     def _gradient(self, steered: Steered, paths: Trajectories, estimator: Estimator) -> Tensor:
         value = -self.baseline * paths.state.square().sum(-1)
-        ended = torch.zeros(value.shape, dtype=torch.bool)
-        ended[-1] = True
+        ended = last_step(value)
         following = torch.cat((value[1:], value[-1:]))
         advantage, _ = estimate(estimator, paths.reward, value, following, ended, ended, self.discount)
         age = torch.arange(self.horizon, dtype=value.dtype).unsqueeze(-1)

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
+from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator, discount_from_start
-from pgrobot.laboratory.apparatus import PolicyFactory, estimate
+from pgrobot.laboratory.apparatus import estimate, last_step
 from pgrobot.laboratory.check import Outcome, compare
-from pgrobot.laboratory.paths import Solved, at_limit, solve
+from pgrobot.laboratory.paths import Solved, solve
 from pgrobot.laboratory.worlds import Process
 from pgrobot.objectives import Objective
 
@@ -82,7 +83,7 @@ class EnumeratedGradient:
 
     def _credit(self, solved: Solved, estimator: Estimator, value: Tensor) -> Tensor:
         paths = solved.paths
-        ended = paths.terminated | at_limit(paths)
+        ended = paths.terminated | last_step(paths.terminated)
         following = torch.cat((value[1:], value[-1:]))
         reward = solved.model.reward[paths.state, paths.action]
         advantage, _ = estimate(estimator, reward, value, following, ended, ended, self.discount)
@@ -134,7 +135,7 @@ class ExpectedAdvantage:
         value, score = model.values(solved.policy, self.discount, model.reward)
         values, scores = model.finite_values(solved.policy, self.discount, model.reward, self.horizon)
         step = torch.arange(self.horizon).unsqueeze(-1)
-        reward, cut = model.reward[paths.state, paths.action], at_limit(paths)
+        reward, cut = model.reward[paths.state, paths.action], last_step(paths.terminated)
         endless = (score.expand_as(scores), value.expand_as(values[:-1]))
         outcomes = []
         for name, estimator in self.estimators.items():

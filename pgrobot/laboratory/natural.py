@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.func import hessian, jacrev
 
 from pgrobot.batch import Batch
+from pgrobot.configure.factories import PolicyFactory
 from pgrobot.distributions import Distribution
-from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, PolicyFactory, assemble, hermite
+from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, assemble, hermite
 from pgrobot.laboratory.bandits import NODES, draw
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.updates import drawn_batch, moved

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble
+from pgrobot.configure.factories import PolicyFactory
+from pgrobot.laboratory.apparatus import Apparatus, assemble
 from pgrobot.laboratory.worlds import Model, Process
 from pgrobot.objectives import Objective
 
@@ -130,10 +131,3 @@ def solve(
     probabilities = apparatus.probabilities(apparatus.vector, obs)
     paths = enumerate_paths(world.model, start(probabilities), probabilities, horizon)
     return Solved(apparatus, world.model, obs, probabilities, paths)
-
-
-def at_limit(paths: Paths) -> Tensor:
-    """The last step of every path, ``[T, N]`` bool."""
-    last = torch.zeros_like(paths.terminated)
-    last[-1] = True
-    return last

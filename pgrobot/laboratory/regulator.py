@@ -12,8 +12,9 @@ from torch.func import jacrev
 
 from pgrobot.batch import Batch
 from pgrobot.configure import LEARNER, Program
+from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator
-from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, PolicyFactory, assemble, estimate
+from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, assemble, estimate
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.training import opened
 from pgrobot.laboratory.updates import moved
@@ -137,8 +138,8 @@ class RegulatorGradient:
             steered = steer(self.world, self.policy, {name: objective}, self.discount, self.seed)
             apparatus, model = steered.apparatus, steered.model
             jacobian = jacrev(steered.numbers)(apparatus.vector)
-            plain = _flat(model.gradient(steered.gain, steered.deviation))
-            natural = _flat(model.natural_gradient(steered.gain, steered.deviation))
+            plain = flat(model.gradient(steered.gain, steered.deviation))
+            natural = flat(model.natural_gradient(steered.gain, steered.deviation))
             batch = steered.batch(self.estimator)
             # rows count discounted states by their share, whose sum is 1 / (1 − γ)
             found = torch.linalg.pinv(jacobian).T @ apparatus.gradient(batch) / (1.0 - self.discount)
@@ -152,7 +153,8 @@ class RegulatorGradient:
         return outcomes
 
 
-def _flat(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def flat(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """A gain's and a log-deviation's gradient as one vector."""
     return np.concatenate([numbers.ravel() for numbers in pair])
 
 

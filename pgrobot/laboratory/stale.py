@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
+from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator
-from pgrobot.laboratory.apparatus import PolicyFactory, estimate_stale
+from pgrobot.laboratory.apparatus import estimate, last_step
 from pgrobot.laboratory.check import Outcome, compare
-from pgrobot.laboratory.paths import Solved, at_limit, enumerate_paths, solve
+from pgrobot.laboratory.paths import Solved, enumerate_paths, solve
 from pgrobot.laboratory.worlds import Process
 from pgrobot.objectives import Objective
 
@@ -38,9 +39,9 @@ class Stale:
         """Advantage and target ``[T, N]`` under values ``[S]``; the rollout's end ends no episode."""
         paths, model = self.solved.paths, self.solved.model
         log_ratio = (self.solved.policy / self.behaviour).log()[paths.state, paths.action]
-        return estimate_stale(
+        return estimate(
             estimator, model.reward[paths.state, paths.action], value[paths.state], value[paths.successor],
-            paths.terminated, paths.terminated | at_limit(paths), log_ratio, self.discount,
+            paths.terminated, paths.terminated | last_step(paths.terminated), self.discount, log_ratio,
         )  # fmt: skip
 
     def clipped(self, bar: float) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
-from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, assemble
+from pgrobot.configure.factories import PolicyFactory
+from pgrobot.laboratory.apparatus import Apparatus, assemble
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream

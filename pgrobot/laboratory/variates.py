@@ -12,8 +12,9 @@ from torch.utils import _pytree as pytree
 
 from pgrobot.baselines import Baseline
 from pgrobot.batch import Batch, Sample
+from pgrobot.configure.factories import PolicyFactory
 from pgrobot.control import features
-from pgrobot.laboratory.apparatus import Apparatus, PolicyFactory, hermite
+from pgrobot.laboratory.apparatus import Apparatus, hermite
 from pgrobot.laboratory.bandits import Draw, draw
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.paths import solve

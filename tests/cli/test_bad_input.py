@@ -241,6 +241,18 @@ CASES = [
         "algorithm.objective.control has nothing to add back, as the baseline Value does not depend on the action",
     ),
     (
+        [
+            "~algorithm.critic_solver",
+            (
+                "+algorithm.critic_solver={_target_:pgrobot.solvers.NaturalGradientSolver,_partial_:true,damping:0.1,"
+                "fisher:{_target_:pgrobot.solvers.GaussNewtonFisher,fraction:1.0},iterations:10,tolerance:1e-10,"
+                "step:{_target_:pgrobot.solvers.KLRadius,kl:{_target_:pgrobot.solvers.Constant,initial:0.01}},"
+                "acceptance:{_target_:pgrobot.solvers.FullStep}}"
+            ),
+        ],
+        "algorithm.critic_solver is a NaturalGradientSolver, whose metric is a policy's: use pgrobot.solvers.Minibatch",
+    ),
+    (
         ["algorithm.average.decay=0.9"],
         "algorithm.average.decay=0.9 averages a reference that nothing reads: use it with pgrobot.objectives.Decoupled",
     ),

@@ -38,7 +38,9 @@ def every_option() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("overrides", list(every_option()), ids=lambda overrides: overrides[0])
 def test_every_option_of_every_group_is_valid(overrides: list[str]) -> None:
-    validated(compose(overrides))
+    """And what was checked is what a run directory holds: checked again, it is the same."""
+    checked = validated(compose(overrides))
+    assert validated(checked) == checked
 
 
 def test_the_groups_are_those_of_the_design() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from types import ModuleType
+
 import pytest
 import torch
 from hydra.utils import instantiate
 
+from pgrobot import baselines, objectives
 from pgrobot.configure import compose, options, validated
 from pgrobot.errors import PgrobotError
 
@@ -36,6 +40,19 @@ def test_an_estimator_is_complete_but_for_the_rollout(name: str) -> None:
         3.0 * column, column, column, end, end, torch.zeros(1, 1), discount=torch.tensor([0.9])
     )
     assert (advantage.item(), target.item()) == (2.0, 3.0)
+
+
+def test_every_term_and_every_baseline_says_what_it_reads() -> None:
+    """Configs are refused by these tables: a part that stands in none of them would slip through."""
+
+    def parts(room: ModuleType, *frames: str) -> set[type]:
+        named = [getattr(room, name) for name in room.__all__ if name not in frames]
+        return {part for part in named if inspect.isclass(part)}
+
+    terms = parts(objectives, "FixedWeight", "Objective")
+    assert terms == {*objectives.SURROGATES, *objectives.WITHOUT_ADVANTAGE}
+    assert set(objectives.WITH_REFERENCE) < terms
+    assert {*baselines.OF_THE_STATE, baselines.Projection} == parts(baselines, "Baseline", "Controlled")
 
 
 @pytest.mark.parametrize("overrides", [SPO, WITH_PENALTY], ids=["spo", "adaptive_kl"])

@@ -92,7 +92,7 @@ def state(program: Program) -> State:
     )
 
 
-def same(one: Any, other: Any, where: str = "") -> None:
+def assert_same(one: Any, other: Any, where: str = "") -> None:
     """Bit for bit, whatever the nesting."""
     if dataclasses.is_dataclass(one):
         one, other = (
@@ -102,11 +102,11 @@ def same(one: Any, other: Any, where: str = "") -> None:
     if isinstance(one, Mapping):
         assert one.keys() == other.keys(), where
         for key in one:
-            same(one[key], other[key], f"{where}/{key}")
+            assert_same(one[key], other[key], f"{where}/{key}")
     elif isinstance(one, list | tuple):
         assert len(one) == len(other), where
         for index, pair in enumerate(zip(one, other, strict=True)):
-            same(*pair, f"{where}/{index}")
+            assert_same(*pair, f"{where}/{index}")
     elif isinstance(one, Tensor):
         assert torch.equal(one, other), where
     elif isinstance(one, np.ndarray):
@@ -143,14 +143,14 @@ def frozen_until_merged(module: Any, rollout: Rollout) -> Iterator[None]:
     uses = []
 
     def check(*_: Any) -> None:
-        same(dict(normalizer.state_dict()), dict(before))
+        assert_same(dict(normalizer.state_dict()), dict(before))
         uses.append(1)
 
     hook = normalizer.register_forward_pre_hook(check)
     yield
     hook.remove()
     assert uses, "it learns through its normaliser"
-    same(dict(normalizer.state_dict()), dict(merged.state_dict()))
+    assert_same(dict(normalizer.state_dict()), dict(merged.state_dict()))
 
 
 def parameters(module: nn.Module) -> set[str]:
@@ -168,7 +168,7 @@ def test_an_update_keeps_its_contract(algorithm: str, multiplier: str, policy: s
         with frozen_until_merged(learner.policy, rollout), frozen_until_merged(learner.critic, rollout):
             metrics = program.learners[LEARNER].update(rollout)
         assert metrics["guard/skipped_updates"] == 0.0
-        same(everything_else(program, rollout), others, "untouched")
+        assert_same(everything_else(program, rollout), others, "untouched")
         first = state(program)
 
         rollout, metrics = iterate(program)
@@ -186,14 +186,14 @@ def test_an_update_keeps_its_contract(algorithm: str, multiplier: str, policy: s
 
     with opened(cfg) as again:
         iterate(again)
-        same(state(again), first, "the same seed")
+        assert_same(state(again), first, "the same seed")
     cfg.seed = 2
     with opened(cfg) as restored:
         assert moved(start["policy"], inner(restored).state_dict()["policy"]), "another seed is another start"
         inner(restored).load_state_dict(copy.deepcopy(first["learner"]))
         restored.collector.load_state_dict(copy.deepcopy(first["collector"]))
-        same(iterate(restored), (rollout, metrics), "restored")
-        same(state(restored), second, "restored")
+        assert_same(iterate(restored), (rollout, metrics), "restored")
+        assert_same(state(restored), second, "restored")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def without_costs(algorithm: str, multiplier: str) -> State:
 @pytest.mark.parametrize("algorithm", OPTIONS["algorithm"])
 def test_nothing_is_limited(algorithm: str, multiplier: str) -> None:
     """K = 0: whatever would price costs finds none, and is its absence to the last bit."""
-    same(without_costs(algorithm, multiplier), without_costs(algorithm, "none"))
+    assert_same(without_costs(algorithm, multiplier), without_costs(algorithm, "none"))
 
 
 WHOLE = {"algorithm.policy_solver.minibatch": 32, "algorithm.passes": 1, "algorithm.normalisation": "raw"}

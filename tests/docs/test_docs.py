@@ -10,6 +10,7 @@ import subprocess
 import sys
 from itertools import dropwhile, takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -158,4 +159,8 @@ def test_the_gymnasium_example_runs() -> None:
     (program,) = re.findall(
         r"^```python\n(import gymnasium.*?)^```", page("extending"), flags=re.MULTILINE | re.DOTALL
     )
-    exec(compile(program, "extending.md", "exec"), {})
+    found: dict[str, Any] = {}
+    exec(compile(program, "extending.md", "exec"), found)
+    assert {"cost/speed", "cost/power", "reward/forward"} <= found["info"].keys()
+    assert found["hoppers"].num_envs == 64
+    assert found["observation"].shape == found["hopper"].observation_space.shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,47 +14,65 @@ ROOT = Path(__file__).resolve().parents[2]
 STUDY = ROOT / "docs" / "learning"
 
 
-@pytest.fixture(scope="module", name="scripts")
-def _scripts() -> tuple[ModuleType, ModuleType]:
-    """The study and its page, which are scripts beside the package."""
+@pytest.fixture(scope="module", name="page")
+def _page() -> ModuleType:
+    """The page's module, one of the scripts beside the package."""
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
-        import learning
-        import page
+        return importlib.import_module("page")
     finally:
         sys.path.pop(0)
-    return learning, page
 
 
-def test_interquartile_mean_leaves_out_a_quarter_at_each_end(scripts: tuple[ModuleType, ModuleType]) -> None:
-    middle = scripts[0].interquartile_mean
+def test_interquartile_mean_leaves_out_a_quarter_at_each_end(page: ModuleType) -> None:
+    middle = page.interquartile_mean
     assert middle(np.array([100.0, 1.0, 2.0, 3.0, -100.0])) == 2.0
     assert middle(np.array([1.0, 2.0, 6.0])) == 3.0
     assert middle(np.array([-1e9, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 1e9])) == 3.5
 
 
-def test_interval_of_equal_values_is_the_value_and_of_others_lies_between_them(
-    scripts: tuple[ModuleType, ModuleType],
-) -> None:
-    low, high = scripts[0].interval([1.0, 4.0, 2.0, 8.0, 16.0])
+def test_interval_of_equal_values_is_the_value_and_of_others_lies_between_them(page: ModuleType) -> None:
+    assert page.interval([7.0, 7.0, 7.0]) == (7.0, 7.0)
+    low, high = page.interval([1.0, 4.0, 2.0, 8.0, 16.0])
     assert 1.0 <= low < 14 / 3 < high <= 16.0
 
 
-def test_the_page_is_what_its_records_say(scripts: tuple[ModuleType, ModuleType]) -> None:
-    learning, page = scripts
+def test_the_page_is_what_its_records_say(page: ModuleType) -> None:
     records = page.read_records(STUDY)
     assert records
-    assert (STUDY / "README.md").read_text(encoding="utf-8") == page.page(records)
+    text = (STUDY / "README.md").read_text(encoding="utf-8")
+    assert text == page.page(records)
     for told in records:
         assert (STUDY / f"{told['robot']}.png").exists()
-        assert told["goal"] == learning.BARS[told["algorithm"]][told["robot"]]
-        assert told["interquartile_mean"] == learning.interquartile_mean(np.array(told["deterministic"]))
-        assert tuple(told["interval"]) == learning.interval(told["deterministic"])
         assert len(told["seeds"]) == len(told["deterministic"]) == len(told["stochastic"])
+        _, _, seeds, middle, interval, noisy, goal, _ = map(str.strip, page.row(told).split("|"))
+        assert seeds.split(", ") == [page.number(value) for value in told["deterministic"]]
+        found = page.interquartile_mean(np.array(told["deterministic"]))
+        assert middle.strip("*") == page.number(found)
+        assert interval == " to ".join(map(page.number, page.interval(told["deterministic"])))
+        assert noisy == page.number(np.mean(told["stochastic"]))
+        assert goal == page.number(page.GOALS[told["algorithm"]][told["robot"]])
 
 
-def test_a_cell_is_bold_where_it_meets_its_goal(scripts: tuple[ModuleType, ModuleType]) -> None:
-    _, page = scripts
-    told = json.loads(json.dumps(page.read_records(STUDY)[0]))
-    assert "**" in page.row(told | {"goal": told["interquartile_mean"]})
-    assert "**" not in page.row(told | {"goal": told["interquartile_mean"] + 1})
+def test_a_cell_is_bold_where_it_meets_its_goal(page: ModuleType) -> None:
+    told = page.read_records(STUDY)[0]
+    goal = page.goal_of(told)
+    assert "**" in page.row({**told, "deterministic": [goal] * 3})
+    assert "**" not in page.row({**told, "deterministic": [goal - 1] * 3})
+
+
+def test_a_record_of_a_peer_stands_beside_ours(page: ModuleType, tmp_path: Path) -> None:
+    ours = page.read_records(STUDY)[0]
+    theirs = {key: value for key, value in ours.items() if key not in ("curve", "command", "commits")}
+    theirs |= {"peer": "sb3-contrib", "settings": {"n_steps": 1024}}
+    theirs["versions"] = {**ours["versions"], "sb3-contrib": "2.9.2"}
+    for record in (ours, theirs):
+        page.keep(record, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "records").iterdir()) == [
+        f"peer_{ours['algorithm']}_{ours['robot']}.json",
+        f"{ours['algorithm']}_{ours['robot']}.json",
+    ]
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert f"| sb3-contrib's {page.ALGORITHMS[ours['algorithm']]} |" in text
+    assert "`n_steps=1024`" in text
+    assert (tmp_path / f"{ours['robot']}.png").exists()
