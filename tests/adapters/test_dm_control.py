@@ -20,7 +20,7 @@ from pgrobot.types import Environment
 
 
 def make(domain: str, name: str, num_envs: int = 1, max_episode_steps: int = 1000) -> Environment:
-    return DmControlTask(domain=domain, name=name, max_episode_steps=max_episode_steps).make(
+    return DmControlTask(domain=domain, name=name, max_episode_steps=max_episode_steps, model_seed=0).make(
         num_envs, {}, 5, 1
     )
 
@@ -69,6 +69,20 @@ def test_resuming_is_exact_in_the_middle_of_an_episode() -> None:
         one, two = first.step(action), second.step(action)
         np.testing.assert_array_equal(one.obs["policy"], two.obs["policy"])
         np.testing.assert_array_equal(one.reward, two.reward)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_every_environment_has_the_same_dynamics_whatever_its_own_seed(seed: int) -> None:
+    """``lqr`` draws its stiffness and damping when it is built: a policy is judged in the world it was trained in."""
+    reference = suite.load("lqr", "lqr_6_2", {"random": 0}).physics.model
+    other = suite.load("lqr", "lqr_6_2", {"random": 1}).physics.model
+    assert not np.array_equal(reference.jnt_stiffness, other.jnt_stiffness)
+    task = DmControlTask(domain="lqr", name="lqr_6_2", max_episode_steps=5, model_seed=0)
+    environment = task.make(2, {}, seed, 1)
+    for instance in environment._environments:
+        model = instance.task.physics.model
+        for part in ("jnt_stiffness", "dof_damping"):
+            np.testing.assert_array_equal(getattr(model, part), getattr(reference, part))
 
 
 def test_names_and_bounds() -> None:
@@ -146,7 +160,7 @@ def test_unknown_tasks_are_refused_with_the_nearest(domain: str, name: str, sent
 
 
 def test_a_limited_cost_is_refused_because_the_suite_reports_none() -> None:
-    task = DmControlTask(domain="cheetah", name="run", max_episode_steps=10)
+    task = DmControlTask(domain="cheetah", name="run", max_episode_steps=10, model_seed=0)
     environment = task.make(1, {"cost": InfoCost()}, 0, 1)
     environment.reset()
     with pytest.raises(PgrobotError, match="it has nothing"):

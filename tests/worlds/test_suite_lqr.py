@@ -97,7 +97,9 @@ def test_our_natural_gradient_ends_at_the_suites_gain() -> None:
 
 
 def test_it_runs_as_a_task_with_a_time_limit() -> None:
-    environment = DmControlTask(domain="lqr", name="lqr_2_1", max_episode_steps=5).make(2, {}, 0, 1)
+    environment = DmControlTask(domain="lqr", name="lqr_2_1", max_episode_steps=5, model_seed=0).make(
+        2, {}, 0, 1
+    )
     assert environment.reset()["policy"].shape == (2, 4)
     steps = [environment.step(np.zeros((2, 1))) for _ in range(5)]
     assert [bool(step.truncated.all()) for step in steps] == [False] * 4 + [True]

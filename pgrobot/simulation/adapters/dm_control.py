@@ -25,11 +25,14 @@ class DmControlTask:
         domain: e.g. ``"cheetah"``.
         name: of the task in the domain, e.g. ``"run"``.
         max_episode_steps: where episodes are truncated; the suite does so at 1,000.
+        model_seed: of what the suite draws when it builds the task, such as the dynamics of ``lqr``: the same for every
+            environment of a run, for its evaluations and for whoever resumes it.
     """
 
     domain: str
     name: str
     max_episode_steps: int
+    model_seed: int
 
     def make(self, num_envs: int, costs: Mapping[str, Cost], seed: int, threads: int) -> SerialEnvironment:
         """Build ``num_envs`` instances; they are stepped in turn, so ``threads`` is of no consequence.
@@ -53,9 +56,9 @@ class DmControlTask:
             raise PgrobotError(
                 f"{self.domain} of dm_control has no task.name={self.name}: {nearest(self.name, tasks[self.domain])}"
             )
-        endless = {"time_limit": float("inf")}  # the limit is ours
+        given = {"time_limit": float("inf"), "random": self.model_seed}  # the limit is ours
         instances = [
-            SuiteEnvironment(suite.load(self.domain, self.name, endless), self.max_episode_steps)
+            SuiteEnvironment(suite.load(self.domain, self.name, given), self.max_episode_steps)
             for _ in range(num_envs)
         ]
         return SerialEnvironment(
