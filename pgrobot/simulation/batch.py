@@ -10,6 +10,7 @@ from mujoco.batch import DATA_FIELDS, Batch, SimulationError
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.model import actuator_name, joint_name
+from pgrobot.simulation.stopwatches import stopped
 from pgrobot.simulation.threads import physical_cores
 
 NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
@@ -85,7 +86,8 @@ class Physics:
         self._computed = True
         errors: dict[int, str] = {}
         try:
-            self._batch.step(nstep=self.frame_skip)
+            with stopped():
+                self._batch.step(nstep=self.frame_skip)
         except SimulationError as error:
             errors = {int(i): f"MuJoCo stopped with '{self._batch.error(int(i))}'" for i in error.ids}
         if errors or self._alarm.any() or not np.isfinite(self.state).all():
