@@ -12,7 +12,9 @@ from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.stopwatches import stopped
 
 STEP = mujoco.mjtTimer.mjTIMER_STEP
-FALLING = "<mujoco><worldbody><body><joint type='slide' axis='0 0 1'/><geom size='1'/></body></worldbody></mujoco>"
+FALLING = (
+    "<mujoco><worldbody><body><joint type='slide' axis='0 0 1'/><geom size='1'/></body></worldbody></mujoco>"
+)
 MODEL = mujoco.MjModel.from_xml_string(FALLING)
 
 
