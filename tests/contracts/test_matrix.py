@@ -239,8 +239,8 @@ def test_smallest_sizes(num_envs: int, horizon: int, choice: tuple[str, str, str
             float((after["policy"][name] - before["policy"][name]).abs().max())
             for name in parameters(program.policy)
         )
-        # a single row has no advantage over the others; what is left is the rounding of a distance's gradient
-        assert (shift > 1e-6) == (rows > 1)
+        # a single row has no advantage over the others; what is left is how Adam enlarges rounding
+        assert (shift > 1e-5) == (rows > 1)
 
 
 @functools.cache
