@@ -40,11 +40,12 @@ class Sample:
 
     obs: Mapping[str, Tensor]  # observation groups                          [T, N, D]
     action: Tensor  # policy units                                           [T, N, A]
-    reference: Distribution  # of the policy when the update began           [T, N]
+    reference: Distribution  # the policy that distances are measured from   [T, N]
     done: Tensor  # the last step of an episode                              [T, N] bool
     age: Tensor  # steps already taken in the running episode                [T, N]
     returns: Tensor  # the estimator's estimate of what follows the action   [T, N]
     advantage: Tensor  # the same minus the critic's value                   [T, N]
+    weight: Tensor  # of a row in the policy gradient: state discount, ratio [T, N]
     score_norm: Callable[[], Tensor]  # ‖∇ log π(a|s)‖² in the parameters, computed when asked for [T, N]
 
 

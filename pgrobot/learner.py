@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -128,11 +129,14 @@ class Learner:
         metrics = self._price(rollout)
         reference = self._reference(rollout)
         values = self._values(rollout)  # in the columns' own units: rescaling changes none of them
-        self.critic.rescale(self._estimate(rollout, values)[1])
+        self.critic.rescale(self._estimate(rollout, values, self._log_ratio(rollout))[1])
         for index in range(self._passes):
-            advantage, target = self._estimate(rollout, values)
+            log_ratio = self._log_ratio(rollout)
+            advantage, target, weight = self._estimate(rollout, values, log_ratio)
             batch = _rows(
-                self._batch(rollout, reference, advantage, values[0], self._baseline, self._normalised)
+                self._batch(
+                    rollout, reference, advantage, values[0], weight, self._baseline, self._normalised
+                )
             )
             critic_batch = _rows(CriticBatch(rollout.obs, target))
             if index == 0:
@@ -148,6 +152,8 @@ class Learner:
             finally:
                 critic_report, values = fit.result()
             metrics |= _numbers(policy_report) | _numbers(critic_report)
+            if reads_log_ratio(self._estimator):
+                metrics["estimator/effective_sample_share"] = _effective_sample_share(log_ratio)
             if stop:
                 break
         metrics |= self._problem.adapt(metrics["policy/kl"])
@@ -180,7 +186,8 @@ class Learner:
         Nothing moves.
         """
         rollout = self._signalled(rollout)
-        return self.multiplier.mix(self._estimate(rollout, self._values(rollout))[0])
+        advantage, _, _ = self._estimate(rollout, self._values(rollout), self._log_ratio(rollout))
+        return self.multiplier.mix(advantage)
 
     @torch.no_grad()
     def gradient(self, rollout: Rollout, baseline: Baseline, terms: Mapping[str, Objective]) -> Tensor:
@@ -195,8 +202,9 @@ class Learner:
         rollout = self._signalled(rollout)
         reference, _ = self.policy(rollout.obs, rollout.carry, rollout.episode_start)
         values = self._values(rollout)
-        advantage, _ = self._estimate(rollout, values)
-        rows = _rows(self._batch(rollout, reference, advantage, values[0], baseline, NORMALISATIONS["raw"]))
+        advantage, _, weight = self._estimate(rollout, values, self._log_ratio(rollout))
+        raw = NORMALISATIONS["raw"]
+        rows = _rows(self._batch(rollout, reference, advantage, values[0], weight, baseline, raw))
         problem = PolicyProblem(self.policy, self._policy_vector, terms)
         ascent: Tensor = -grad(lambda vector: problem.loss(vector, rows)[0])(self._policy_vector.vector)
         return ascent
@@ -221,10 +229,11 @@ class Learner:
         reference: Distribution,
         advantage: Tensor,
         value: Tensor,
+        weight: Tensor,
         baseline: Baseline,
         normalise: Normalisation,
     ) -> Batch:
-        """What the policy learns from, ``[T, N]``: the mixed advantages over the baseline, normalised."""
+        """What the policy learns from, ``[T, N]``: the mixed advantages over the baseline, normalised and weighed."""
         cost_advantage = advantage[..., self._costs]
         batch = Batch(
             obs=rollout.obs,
@@ -238,6 +247,7 @@ class Learner:
             control=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
         )
         age = rollout.telemetry["age"]
+        discounted = discount_from_start(age, self._state_discount)
         controlled = baseline(
             Sample(
                 obs=rollout.obs,
@@ -247,17 +257,17 @@ class Learner:
                 age=age,
                 returns=self.multiplier.mix(advantage + value),
                 advantage=batch.advantage,
+                weight=discounted * weight,
                 score_norm=lambda: self._problem.score_norm(self._policy_vector.vector, _rows(batch)).view_as(
                     age
                 ),
             )
         )
         normalised, scale = normalise(controlled.advantage)
-        weight = discount_from_start(age, self._state_discount)
         return replace(
             batch,
-            advantage=normalised * weight,
-            control=controlled.control * (weight / scale).unsqueeze(-1),
+            advantage=normalised * (discounted * weight),
+            control=controlled.control * (discounted / scale).unsqueeze(-1),  # an expectation under π itself
         )
 
     def _price(self, rollout: Rollout) -> Metrics:
@@ -299,12 +309,15 @@ class Learner:
         next_value[last] = self.critic.value({name: obs[last] for name, obs in rollout.next_obs.items()})
         return value, next_value
 
-    def _estimate(self, rollout: Rollout, values: Values) -> tuple[Tensor, Tensor]:
-        """Advantages and targets under the present policy, ``[T, N, C]`` each."""
-        log_ratio = torch.zeros_like(rollout.log_prob)
-        if reads_log_ratio(self._estimator):
-            policy, _ = self.policy(rollout.obs, rollout.carry, rollout.episode_start)
-            log_ratio = policy.log_prob(rollout.action) - rollout.log_prob
+    def _log_ratio(self, rollout: Rollout) -> Tensor:
+        """Of the present policy to the one that acted, ``[T, N]``; zero where the estimator does not read it."""
+        if not reads_log_ratio(self._estimator):
+            return torch.zeros_like(rollout.log_prob)
+        policy, _ = self.policy(rollout.obs, rollout.carry, rollout.episode_start)
+        return policy.log_prob(rollout.action) - rollout.log_prob
+
+    def _estimate(self, rollout: Rollout, values: Values, log_ratio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Advantages and targets under the present policy, ``[T, N, C]`` each, and the steps' weights ``[T, N]``."""
         return self._estimator(
             rollout.reward, *values, rollout.terminated, rollout.done, log_ratio, discount=self._discount
         )
@@ -352,6 +365,13 @@ def _explained_variance(target: Tensor, value: Tensor, columns: Sequence[str]) -
     return {
         f"critic/explained_variance/{name}": value for name, value in zip(columns, explained, strict=True)
     }
+
+
+def _effective_sample_share(log_ratio: Tensor) -> float:
+    """``(Σ ρ)² / (B Σ ρ²)`` of the ratios of ``B`` steps: one where all are alike, ``1/B`` where one outweighs all."""
+    flat = log_ratio.double().flatten()
+    log_share = 2.0 * flat.logsumexp(0) - (2.0 * flat).logsumexp(0) - math.log(len(flat))
+    return float(log_share.exp())
 
 
 def _numbers(report: Report) -> Metrics:

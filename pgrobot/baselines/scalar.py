@@ -42,7 +42,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Optimal:
-    """``A = Ĝ − b*`` with ``b* = E[‖s‖² Ĝ] / E[‖s‖²]`` and ``s = ∇log π(a|s)``.
+    """``A = Ĝ − b*`` with ``b* = E[w² ‖s‖² Ĝ] / E[w² ‖s‖²]``, ``s = ∇log π(a|s)``, and ``w`` the weight of the row.
 
     The one number that minimises the variance of a row's gradient, summed over the parameters (Weaver and Tao 2001;
     Greensmith et al. 2004). Rows of one trajectory covary, which it leaves aside. It costs a gradient per row.
@@ -56,5 +56,6 @@ class Optimal:
     folds: int
 
     def __call__(self, sample: Sample) -> Controlled:
-        best = fitted_mean(sample.returns, sample.score_norm(), sample.done, self.folds)
+        weight = sample.weight.square() * sample.score_norm()
+        best = fitted_mean(sample.returns, weight, sample.done, self.folds)
         return uncontrolled(sample.returns - best)

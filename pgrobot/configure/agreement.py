@@ -51,12 +51,12 @@ def check_agreement(algorithm: Mapping[str, Any], rows: int, modules: Sequence[s
 
 
 def _check_discount(algorithm: Mapping[str, Any], estimate: Callable[..., Any]) -> None:
-    """From a step on, the return of its whole episode is γ^t times what is left: one more γ^t would be a second one."""
+    """From a step on, the return of its whole piece is discounted from where that began: γ^t would be a second time."""
     whole = estimate is monte_carlo and not algorithm["estimator"]["reward_to_go"]
     if whole and algorithm["state_discount"] and algorithm["discounts"]["reward"] < 1.0:
         raise PgrobotError(
             "algorithm.state_discount=true would discount a second time what algorithm.estimator.reward_to_go=false "
-            "already discounts from the episode's start: set only one of the two"
+            "already discounts from where an episode or its part in the rollout begins: set only one of the two"
         )
 
 

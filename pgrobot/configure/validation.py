@@ -162,9 +162,12 @@ def _convert(path: str, node: dict[str, Any], rules: Mapping[str, Rule]) -> None
 
 
 def apply(rule: Rule, path: str, value: Any) -> Any:
-    """Apply a rule to the value of the key ``path``, which starts the sentence when it is broken."""
+    """Apply a rule to the value of the key ``path``, which starts the sentence when it is broken.
+
+    Infinity may be typed as YAML writes it, ``.inf``: as configs show it.
+    """
     try:
-        return rule(value)
+        return rule(math.inf if value == ".inf" else value)
     except PgrobotError as error:
         raise PgrobotError(f"{path} {error}") from None
 

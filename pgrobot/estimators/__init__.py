@@ -1,7 +1,9 @@
 """Advantage estimators: pure functions of all reward and cost columns at once.
 
 Every estimator takes the same tensors of one rollout, keyword ``discount`` and parameters of its own, and returns the
-advantage and the critic's regression target, ``[T, N, C]`` each:
+advantage and the critic's regression target, ``[T, N, C]`` each, and what every step weighs in the policy gradient,
+``[T, N]``: one, but where another policy acted. The weight stands by itself because a baseline is taken from the
+advantage and not from what is left of it after weighing.
 
 - ``reward`` ``[T, N, C]``; ``value`` ``V(s_t)`` ``[T, N, C]``; ``next_value`` ``V(s'_t)`` of the true successor, before
   any auto-reset ``[T, N, C]``. Within an episode ``next_value[t]`` is ``value[t + 1]``; at a terminated step it

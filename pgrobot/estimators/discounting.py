@@ -13,7 +13,7 @@ def discount_from_start(age: Tensor, discount: float) -> Tensor:
     Without the factor the direction is not the gradient of any objective (Nota and Thomas 2020, arXiv 1906.07073), yet
     it learns from late states too, where the factor leaves nothing to learn from.
 
-    A Monte-Carlo estimate that is not reward-to-go carries the factor already: see ``monte_carlo``.
+    A Monte-Carlo estimate that is not reward-to-go carries such a factor already: see ``monte_carlo``.
 
     See docs/derivations.md#state-discount.
 

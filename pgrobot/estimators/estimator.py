@@ -20,6 +20,6 @@ class Estimator(Protocol):
         log_ratio: Tensor,
         *,
         discount: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Return advantage and regression target, ``[T, N, C]`` each."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return advantage and regression target, ``[T, N, C]`` each, and every step's weight, ``[T, N]``."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from pgrobot.estimators.scan import reverse_scan
@@ -17,7 +18,7 @@ def gae(
     *,
     discount: Tensor,
     lam: float,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""Estimate the advantage of every column at once.
 
     .. math:: \hat A_t = \delta_t + \gamma\lambda (1 - done_t) \hat A_{t+1},
@@ -33,19 +34,18 @@ def gae(
         next_value: ``V(s'_t)`` of the true successor, before any auto-reset, ``[T, N, C]``.
         terminated: ``[T, N]`` bool.
         done: terminated or truncated, ``[T, N]`` bool.
-        log_ratio: log π/μ of the actions taken, ``[T, N]``; an on-policy estimator does not read it.
+        log_ratio: log π/μ of the actions taken, ``[T, N]``; an on-policy estimator does not read its values.
         discount: γ of each column, ``[C]``.
         lam: λ in [0, 1]: 0 is the one-step TD error, 1 the Monte-Carlo return minus the value.
 
     Returns:
-        The advantage and the regression target ``advantage + value`` (TD(λ)), ``[T, N, C]`` each.
+        The advantage and the regression target ``advantage + value`` (TD(λ)), ``[T, N, C]`` each, and ones ``[T, N]``.
     """
-    del log_ratio
     alive = (~terminated).unsqueeze(-1)
     running = (~done).unsqueeze(-1)
     delta = reward + discount * alive * next_value - value
     advantage = reverse_scan(delta, (discount * lam) * running)
-    return advantage, advantage + value
+    return advantage, advantage + value, torch.ones_like(log_ratio)
 
 
 def td_lambda(
@@ -59,7 +59,7 @@ def td_lambda(
     discount: Tensor,
     lam: float,
     target_lam: float,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """One λ for the actor and another for the critic: GAE's advantage at ``lam``, the TD(λ) target at ``target_lam``.
 
     The actor's λ weighs the bias of the critic against the variance of the rewards in a single gradient; the critic's
@@ -81,9 +81,9 @@ def td_lambda(
         target_lam: λ of the target in [0, 1]: 1 is the Monte-Carlo return.
 
     Returns:
-        The advantage and the λ-return, ``[T, N, C]`` each.
+        The advantage and the λ-return, ``[T, N, C]`` each, and ones ``[T, N]``.
     """
     columns = (reward, value, next_value, terminated, done, log_ratio)
-    advantage, _ = gae(*columns, discount=discount, lam=lam)
-    _, target = gae(*columns, discount=discount, lam=target_lam)
-    return advantage, target
+    advantage, _, weight = gae(*columns, discount=discount, lam=lam)
+    _, target, _ = gae(*columns, discount=discount, lam=target_lam)
+    return advantage, target, weight

@@ -18,7 +18,7 @@ def monte_carlo(
     *,
     discount: Tensor,
     reward_to_go: bool,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""Return minus value (Williams 1992; with rewards to go and truncation, GAE at λ = 1).
 
     .. math:: G_t = r_t + \gamma \begin{cases} G_{t+1} & \text{within a piece} \\
@@ -32,8 +32,9 @@ def monte_carlo(
 
     - A step is then also credited with rewards that came before it. They are zero on average and add variance that
       grows with the length of the piece.
-    - From its own step on, that return is ``γ^t G_t``: it carries the state discount of ``discount_from_start``, so the
-      two are not to be combined. A piece that goes on from an earlier rollout counts from its first step in this one.
+    - From its own step on, that return is ``γ^k G_t``, ``k`` steps into the piece. Where rollouts hold whole episodes
+      that is the state discount of ``discount_from_start``; a piece that goes on from an earlier rollout counts from
+      its first step in this one, and lacks what came before. The two are not to be combined.
 
     The critic's target is the return to go in both cases: it is what the value of a state means.
 
@@ -45,19 +46,18 @@ def monte_carlo(
         next_value: ``[T, N, C]``; read at the end of each piece only.
         terminated: ``[T, N]`` bool.
         done: ``[T, N]`` bool.
-        log_ratio: ``[T, N]``, not read.
+        log_ratio: ``[T, N]``, whose values are not read.
         discount: ``[C]``.
         reward_to_go: credit an action with what follows it only.
 
     Returns:
-        The advantage and the return to go, ``[T, N, C]`` each.
+        The advantage and the return to go, ``[T, N, C]`` each, and ones ``[T, N]``.
     """
-    del log_ratio
     last = last_of_piece(done)
     future = discount * (last & ~terminated).unsqueeze(-1) * next_value
     to_go = reverse_scan(reward + future, discount * (~last).unsqueeze(-1))
     credit = to_go if reward_to_go else to_go.gather(0, _first_of_piece(done).unsqueeze(-1).expand_as(to_go))
-    return credit - value, to_go
+    return credit - value, to_go, torch.ones_like(log_ratio)
 
 
 def n_step(
@@ -70,7 +70,7 @@ def n_step(
     *,
     discount: Tensor,
     n: int,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""``n`` rewards and the value of where they lead (Sutton and Barto 2018, section 7.1).
 
     .. math:: \hat A_t = \sum_{k<m} \gamma^k r_{t+k} + \gamma^m (1 - terminated) V(s'_{t+m-1}) - V(s_t)
@@ -85,14 +85,13 @@ def n_step(
         next_value: ``[T, N, C]``.
         terminated: ``[T, N]`` bool.
         done: ``[T, N]`` bool.
-        log_ratio: ``[T, N]``, not read.
+        log_ratio: ``[T, N]``, whose values are not read.
         discount: ``[C]``.
         n: at least 1, which is the one-step TD error; from ``T`` on it is ``monte_carlo``.
 
     Returns:
-        The advantage and the n-step return, ``[T, N, C]`` each.
+        The advantage and the n-step return, ``[T, N, C]`` each, and ones ``[T, N]``.
     """
-    del log_ratio
     steps = reward.shape[0]
     n = min(n, steps)
     last = last_of_piece(done)
@@ -101,7 +100,7 @@ def n_step(
     # A window that meets the end of its piece has the product zero: of the rows repeated below nothing is read.
     landing = torch.cat((next_value[n - 1 :], next_value[-1:].expand(n - 1, *next_value.shape[1:])))
     target = torch.addcmul(total, product, landing)
-    return target - value, target
+    return target - value, target, torch.ones_like(log_ratio)
 
 
 def _first_of_piece(done: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def vtrace(
     c_bar: float,
     pg_rho_bar: float,
     objective_has_ratio: bool,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""Estimate the advantage of every column from the actions of a behaviour policy μ.
 
     .. math::
@@ -38,13 +38,17 @@ def vtrace(
     The target's fixed point is the value of the policy proportional to ``min(ρ̄ μ, π)``, which is π only where ρ̄ clips
     nothing. The ratio is that of the joint action: its logarithm's variance grows with the number of actuators.
 
-    Where π = μ and ρ̄, c̄, ρ̄_pg ≥ 1, both the advantage and ``target − V`` are GAE's advantage at the same λ.
+    Where π = μ and ρ̄, c̄, ρ̄_pg ≥ 1, both the advantage and ``target − V`` are GAE's advantage at the same λ, and every
+    weight is one.
 
     **Who multiplies by the ratio.** A sample's weight in the policy gradient is to be ``min(ρ̄_pg, π/μ)``, once.
     ``Ratio``, ``ClippedRatio`` and ``SimplePolicyOptimization`` multiply the advantage by π/μ themselves:
-    with ``objective_has_ratio`` true it comes as ``min(1, ρ̄_pg μ/π) Â``, which takes from their weight only what is
-    above ρ̄_pg. ``Likelihood`` multiplies by nothing: with false it comes as ``min(ρ̄_pg, π/μ) Â``. Both are the same
-    gradient when an update begins; a mismatch weighs by (π/μ)², or not at all.
+    with ``objective_has_ratio`` true the weight that they lack is ``min(1, ρ̄_pg μ/π)``, which takes from theirs only
+    what is above ρ̄_pg. ``Likelihood`` multiplies by nothing: with false the weight is ``min(ρ̄_pg, π/μ)``. Both are the
+    same gradient when an update begins; a mismatch weighs by (π/μ)², or not at all.
+
+    The advantage itself is not weighed, as a baseline ``b`` has to be taken from it first: ``E_μ[π/μ ∇log π b]`` is
+    zero, ``E_μ[∇log π b]`` is not.
 
     See docs/derivations.md#v-trace.
 
@@ -63,7 +67,7 @@ def vtrace(
         objective_has_ratio: whether the objective's term multiplies by π/μ.
 
     Returns:
-        The advantage with the weight that the objective lacks, and the target v, ``[T, N, C]`` each.
+        The advantage and the target v, ``[T, N, C]`` each, and the weight that the objective lacks, ``[T, N]``.
     """
     alive = (~terminated).unsqueeze(-1)
     running = (~done).unsqueeze(-1)
@@ -74,7 +78,7 @@ def vtrace(
     advantage = delta + trace * ahead(error, 1)
     if objective_has_ratio:
         # in logarithms: an infinite bar over an infinite ratio is one, not NaN
-        weight = (math.log(pg_rho_bar) - log_ratio).clamp(max=0.0).exp().unsqueeze(-1)
+        weight = (math.log(pg_rho_bar) - log_ratio).clamp(max=0.0).exp()
     else:
-        weight = ratio.clamp(max=pg_rho_bar)
-    return weight * advantage, value + error
+        weight = log_ratio.exp().clamp(max=pg_rho_bar)
+    return advantage, value + error, weight

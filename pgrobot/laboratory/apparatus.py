@@ -97,7 +97,24 @@ def estimate(
     log_ratio: float | Tensor = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Advantage and target of one column; all ``[T, N]``. ``log_ratio`` is log π/μ where another policy μ acted."""
-    advantage, target = estimator(
+    advantage, target, _ = weighed(
+        estimator, reward, value, next_value, terminated, done, discount, log_ratio
+    )
+    return advantage, target
+
+
+def weighed(
+    estimator: Estimator,
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    done: Tensor,
+    discount: float,
+    log_ratio: float | Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same, and what every step weighs in the policy gradient."""
+    advantage, target, weight = estimator(
         reward.unsqueeze(-1),
         value.unsqueeze(-1),
         next_value.unsqueeze(-1),
@@ -106,7 +123,7 @@ def estimate(
         torch.zeros_like(reward) + log_ratio,
         discount=torch.tensor([discount], dtype=reward.dtype),
     )
-    return advantage.squeeze(-1), target.squeeze(-1)
+    return advantage.squeeze(-1), target.squeeze(-1), weight
 
 
 def last_step(column: Tensor) -> Tensor:

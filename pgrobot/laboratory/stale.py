@@ -14,7 +14,7 @@ from torch.func import grad
 
 from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator
-from pgrobot.laboratory.apparatus import estimate, last_step
+from pgrobot.laboratory.apparatus import last_step, weighed
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.paths import Solved, enumerate_paths, solve
 from pgrobot.laboratory.worlds import Process
@@ -35,11 +35,11 @@ class Stale:
     behaviour: Tensor
     discount: float
 
-    def estimate(self, estimator: Estimator, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Advantage and target ``[T, N]`` under values ``[S]``; the rollout's end ends no episode."""
+    def estimate(self, estimator: Estimator, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Advantage, target and weight ``[T, N]`` under values ``[S]``; the rollout's end ends no episode."""
         paths, model = self.solved.paths, self.solved.model
         log_ratio = (self.solved.policy / self.behaviour).log()[paths.state, paths.action]
-        return estimate(
+        return weighed(
             estimator, model.reward[paths.state, paths.action], value[paths.state], value[paths.successor],
             paths.terminated, paths.terminated | last_step(paths.terminated), self.discount, log_ratio,
         )  # fmt: skip
@@ -112,8 +112,8 @@ class StaleGradient:
             solved = stale.solved
             value, score = solved.model.values(solved.policy, self.discount, solved.model.reward)
             for bar in self.weights:
-                advantage, _ = stale.estimate(partial(self.estimators[name], pg_rho_bar=bar), value)
-                found = stale.gradient(solved.paths.weight * advantage)
+                advantage, _, weight = stale.estimate(partial(self.estimators[name], pg_rho_bar=bar), value)
+                found = stale.gradient(solved.paths.weight * weight * advantage)
                 exact = self._exact(stale, bar, score - value.unsqueeze(-1))
                 outcomes.append(compare(f"{name}, weights up to {bar:g}", found, exact, self.tolerance))
         return outcomes
@@ -183,7 +183,7 @@ class CorrectedValue:
 
     def _means(self, stale: Stale, estimator: Estimator, value: Tensor) -> tuple[Tensor, Tensor]:
         """The advantage expected at every step, state and action, and the target at every step and state."""
-        advantage, target = stale.estimate(estimator, value)
+        advantage, target, _ = stale.estimate(estimator, value)
         expected, _ = stale.solved.means(target)
         return stale.solved.means(advantage)[0], (stale.behaviour * expected).sum(-1)
 

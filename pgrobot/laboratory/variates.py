@@ -269,6 +269,7 @@ def _controlled(
             age=torch.zeros_like(row.advantage),
             returns=reward.unsqueeze(0),
             advantage=row.advantage,
+            weight=torch.ones_like(row.advantage),
             score_norm=lambda: apparatus.problem.score_norm(apparatus.vector, batch).unsqueeze(0),
         )
     )

@@ -83,7 +83,10 @@ class NaturalGradientSolver:
         )
         self._vector.copy_(chosen.vector)
         self._multiplier = float(multiplier)
-        self._size = self._step.schedule.adapt(self._size, float(chosen.report["policy/kl"]))
+        if (
+            chosen is not start
+        ):  # a rejected step's KL of zero does not say that longer ones would be accepted
+            self._size = self._step.schedule.adapt(self._size, float(chosen.report["policy/kl"]))
         predicted, improvement = gradient @ step, start.loss - chosen.loss
         return chosen.report | choice | {
             "gradient/policy_norm": torch.linalg.vector_norm(gradient),

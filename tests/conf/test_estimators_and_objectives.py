@@ -36,10 +36,10 @@ def test_an_estimator_is_complete_but_for_the_rollout(name: str) -> None:
     """One terminated step: whatever the estimator, its advantage is the reward minus the value."""
     estimator = instantiate(validated(compose([f"algorithm/estimator={name}"])).algorithm.estimator)
     column, end = torch.ones(1, 1, 1), torch.ones(1, 1, dtype=torch.bool)
-    advantage, target = estimator(
+    advantage, target, weight = estimator(
         3.0 * column, column, column, end, end, torch.zeros(1, 1), discount=torch.tensor([0.9])
     )
-    assert (advantage.item(), target.item()) == (2.0, 3.0)
+    assert (advantage.item(), target.item(), weight.item()) == (2.0, 3.0, 1.0)
 
 
 def test_every_term_and_every_baseline_says_what_it_reads() -> None:
@@ -98,8 +98,9 @@ def test_a_value_out_of_range_is_refused(overrides: list[str], message: str) -> 
         validated(compose(overrides))
 
 
-def test_vtrace_may_clip_nothing() -> None:
-    cfg = validated(compose(["algorithm/estimator=vtrace", "algorithm.estimator.rho_bar=inf"]))
+@pytest.mark.parametrize("typed", ["inf", ".inf"])
+def test_vtrace_may_clip_nothing(typed: str) -> None:
+    cfg = validated(compose(["algorithm/estimator=vtrace", f"algorithm.estimator.rho_bar={typed}"]))
     assert cfg.algorithm.estimator.rho_bar == float("inf")
 
 

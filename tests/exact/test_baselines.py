@@ -85,6 +85,7 @@ def drawn(noise: Tensor) -> tuple[Sample, Batch]:
         age=torch.zeros(shape),
         returns=returns,
         advantage=returns - value,
+        weight=torch.ones(shape, dtype=torch.float64),
         score_norm=lambda: noise.square() / STD**2 + (noise.square() - 1).square(),
     )
     return sample, batch
@@ -179,6 +180,19 @@ def test_no_constant_beats_the_optimal_one() -> None:
     for shift in (-0.1, 0.1):
         other = Controlled(sample.returns - BEST + shift, sample.returns.new_zeros(1, len(NODES), 0))
         assert float(moments(other)[1].sum()) > best + 1e-3
+
+
+def test_the_optimal_one_minimises_the_variance_of_rows_that_weigh_differently() -> None:
+    """``E[w² ‖s‖² (Ĝ − b)²]``, here of weights that go with the returns, as γ^t does where returns grow with age."""
+    sample, _ = drawn(NODES.unsqueeze(0))
+    sample = dataclasses.replace(weighted(sample), weight=1.0 / (1.0 + sample.returns.square()))
+
+    def second_moment(left: Tensor) -> float:
+        return float((sample.weight.square() * sample.score_norm() * left.square()).sum())
+
+    best = Optimal(folds=1)(sample).advantage
+    for shift in (-0.01, 0.01):
+        assert second_moment(best + shift) > second_moment(best)
 
 
 def test_the_norm_of_scores_is_the_closed_form() -> None:
@@ -362,6 +376,7 @@ def test_a_projection_leaves_what_is_orthogonal_to_every_feature() -> None:
         age=torch.zeros(shape),
         returns=advantage,
         advantage=advantage,
+        weight=torch.ones(shape, dtype=torch.float64),
         score_norm=lambda: advantage,
     )
     left = Projection("quadratic", components=3, ridge=1e-13, folds=1)(sample)

@@ -121,7 +121,7 @@ def close(actual: Tensor, expected: Tensor, tolerance: float = 1e-12) -> None:
 @on_patterns
 def test_monte_carlo_sums_what_is_left_of_its_piece(seed: int, shape: tuple, share: float) -> None:
     x = random_columns(seed, shape, share)
-    advantage, target = monte_carlo(**x, discount=DISCOUNT[: shape[2]], reward_to_go=True)
+    advantage, target, _ = monte_carlo(**x, discount=DISCOUNT[: shape[2]], reward_to_go=True)
     close(target, filled(shape, lambda t, n, c: summed(x, t, n, c, shape[0])))
     close(advantage, target - x["value"], 0)
 
@@ -131,7 +131,7 @@ def test_without_reward_to_go_a_step_is_credited_with_its_whole_piece(
     seed: int, shape: tuple, share: float
 ) -> None:
     x = random_columns(seed, shape, share)
-    advantage, target = monte_carlo(**x, discount=DISCOUNT[: shape[2]], reward_to_go=False)
+    advantage, target, _ = monte_carlo(**x, discount=DISCOUNT[: shape[2]], reward_to_go=False)
     whole = filled(shape, lambda t, n, c: summed(x, first(x, t, n), n, c, shape[0]))
     close(advantage, whole - x["value"])
     close(target, filled(shape, lambda t, n, c: summed(x, t, n, c, shape[0])))
@@ -141,7 +141,7 @@ def test_without_reward_to_go_a_step_is_credited_with_its_whole_piece(
 @pytest.mark.parametrize("n", [1, 2, 3, 6, 1_000_000])
 def test_n_step_sums_n_rewards_and_bootstraps(seed: int, shape: tuple, share: float, n: int) -> None:
     x = random_columns(seed, shape, share)
-    advantage, target = n_step(**x, discount=DISCOUNT[: shape[2]], n=n)
+    advantage, target, _ = n_step(**x, discount=DISCOUNT[: shape[2]], n=n)
     close(target, filled(shape, lambda t, e, c: summed(x, t, e, c, n)))
     close(advantage, target - x["value"], 0)
 
@@ -154,7 +154,7 @@ def test_td_lambda_mixes_the_n_step_returns(seed: int, shape: tuple, share: floa
     mixed = lam ** (steps - 1) * n_step(**x, discount=discount, n=steps)[1]
     for n in range(1, steps):
         mixed = mixed + (1 - lam) * lam ** (n - 1) * n_step(**x, discount=discount, n=n)[1]
-    advantage, target = td_lambda(**x, discount=discount, lam=0.0, target_lam=lam)
+    advantage, target, _ = td_lambda(**x, discount=discount, lam=0.0, target_lam=lam)
     close(target, mixed)
     close(advantage, filled(shape, lambda t, n, c: td_error(x, t, n, c)))
 
@@ -179,19 +179,17 @@ def test_vtrace_is_the_sum_of_corrected_td_errors(
             q = lam * float(value[t + 1, n, c]) + (1 - lam) * float(x["value"][t + 1, n, c])
         return float(x["reward"][t, n, c] + DISCOUNT[c] * q - x["value"][t, n, c])
 
-    def estimate(*, objective_has_ratio: bool) -> tuple[Tensor, Tensor]:
+    def estimate(*, objective_has_ratio: bool) -> tuple[Tensor, Tensor, Tensor]:
         arguments = {**bars, "pg_rho_bar": pg_rho_bar, "objective_has_ratio": objective_has_ratio}
         return vtrace(**x, discount=DISCOUNT[: shape[2]], **arguments)
 
     unweighted = filled(shape, advantage)
-    full = x["log_ratio"].exp().unsqueeze(-1)
-    weight = full.clamp(max=pg_rho_bar)
-    for_likelihood, target = estimate(objective_has_ratio=False)
-    close(target, value, 1e-11)
-    close(for_likelihood, weight * unweighted, 1e-11)
-    for_ratio, target = estimate(objective_has_ratio=True)
-    close(target, value, 1e-11)
-    close(full * for_ratio, weight * unweighted, 1e-11)
+    full = x["log_ratio"].exp()
+    for has_ratio, multiplied in ((False, torch.ones_like(full)), (True, full)):
+        found, target, weight = estimate(objective_has_ratio=has_ratio)
+        close(target, value, 1e-11)
+        close(found, unweighted, 1e-11)
+        close(multiplied * weight, full.clamp(max=pg_rho_bar), 1e-11)
 
 
 @on_patterns
@@ -205,10 +203,11 @@ def test_vtrace_at_ratio_one_is_gae(
     x["log_ratio"] = torch.zeros_like(x["log_ratio"])
     discount = DISCOUNT[: shape[2]]
     bars = {"rho_bar": 1.0, "c_bar": 1.0, "pg_rho_bar": 1.0, "objective_has_ratio": objective_has_ratio}
-    advantage, target = vtrace(**x, discount=discount, lam=lam, **bars)
-    expected, _ = gae(**x, discount=discount, lam=lam)
+    advantage, target, weight = vtrace(**x, discount=discount, lam=lam, **bars)
+    expected, _, _ = gae(**x, discount=discount, lam=lam)
     close(advantage, expected)
     close(target - x["value"], expected)
+    close(weight, torch.ones_like(weight))
 
 
 @on_patterns
@@ -248,7 +247,7 @@ def test_environments_and_columns_do_not_see_each_other(estimator: Estimator) ->
     together = estimator(**x, discount=DISCOUNT)
     one = {name: v[:, 1:2, 2:] if v.dim() == 3 else v[:, 1:2] for name, v in x.items()}
     for result, alone in zip(together, estimator(**one, discount=DISCOUNT[2:]), strict=True):
-        assert torch.equal(result[:, 1:2, 2:], alone)
+        assert torch.equal(result[:, 1:2, 2:] if result.dim() == 3 else result[:, 1:2], alone)
 
 
 @for_every_estimator
@@ -307,9 +306,10 @@ def test_a_vanishing_or_overflowing_ratio_is_clipped_not_nan(
     x = random_columns(12, (6, 2, 3), 0.2)
     x["log_ratio"] = torch.full_like(x["log_ratio"], log_ratio).float()
     bars = {"rho_bar": 1.0, "c_bar": 1.0, "pg_rho_bar": 2.0, "objective_has_ratio": objective_has_ratio}
-    advantage, target = vtrace(**x, discount=DISCOUNT, lam=0.9, **bars)
+    advantage, target, weight = vtrace(**x, discount=DISCOUNT, lam=0.9, **bars)
     assert advantage.isfinite().all()
     assert target.isfinite().all()
+    assert weight.isfinite().all()
     if log_ratio < 0:  # no weight, no correction
         close(target, x["value"])
 

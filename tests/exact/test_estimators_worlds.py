@@ -129,7 +129,7 @@ def test_reinforce_with_the_state_discount_is_the_gradient_of_the_discounted_ret
     term: Objective, baseline: Tensor
 ) -> None:
     paths = enumerated(PI)
-    advantage, _ = monte_carlo(**columns(paths, baseline, ON_POLICY), reward_to_go=True)
+    advantage, _, _ = monte_carlo(**columns(paths, baseline, ON_POLICY), reward_to_go=True)
     exact = grad(exact_return)(THETA)
     weighted = discount_from_start(AGE.double(), GAMMA) * advantage[..., 0]
     close(gradient(term, paths, PI, weighted), exact)
@@ -145,7 +145,7 @@ def test_the_whole_return_carries_the_state_discount(term: Objective, baseline: 
     """Without causality the expected gradient is that of the discounted return as it stands."""
     paths = enumerated(PI)
     x = columns(paths, baseline, ON_POLICY)
-    advantage, _ = monte_carlo(**x, reward_to_go=False)
+    advantage, _, _ = monte_carlo(**x, reward_to_go=False)
     close(gradient(term, paths, PI, advantage[..., 0]), grad(exact_return)(THETA))
 
 
@@ -181,7 +181,7 @@ def test_with_the_exact_critic_every_estimator_gives_the_exact_gradient(
 ) -> None:
     """E[Â | s, a] = A^π(s, a) and E[target | s] = V^π(s), whatever λ or n."""
     paths = enumerated(PI)
-    advantage, target = estimator(**columns(paths, EXACT, ON_POLICY))
+    advantage, target, _ = estimator(**columns(paths, EXACT, ON_POLICY))
     for t in range(HORIZON):
         for s in range(2):
             here = (paths.state[t] == s) * paths.probability
@@ -207,26 +207,31 @@ def test_vtrace_weighs_a_stale_sample_once(term: Objective, objective_has_ratio:
     x = columns(paths, EXACT, log_ratio)
     exact = grad(lambda theta: undiscounted_visits(theta, MU))(THETA)
 
-    def estimate(*, has_ratio: bool) -> Tensor:
-        advantage, _ = vtrace(**x, lam=0.6, **bars, objective_has_ratio=has_ratio)
-        return gradient(term, paths, MU, advantage[..., 0])
+    def estimate(*, has_ratio: bool, baseline: float) -> Tensor:
+        advantage, _, weight = vtrace(**x, lam=0.6, **bars, objective_has_ratio=has_ratio)
+        return gradient(term, paths, MU, weight * (advantage[..., 0] - baseline))
 
-    close(estimate(has_ratio=objective_has_ratio), exact)
-    assert float((estimate(has_ratio=not objective_has_ratio) - exact).abs().max()) > 0.01, "weighed twice"
+    close(estimate(has_ratio=objective_has_ratio, baseline=0.0), exact)
+    close(estimate(has_ratio=objective_has_ratio, baseline=3.0), exact)
+    wrong = estimate(has_ratio=not objective_has_ratio, baseline=0.0)
+    assert float((wrong - exact).abs().max()) > 0.01, "weighed twice"
 
 
 def test_vtrace_clips_the_weight_of_a_sample_in_either_use() -> None:
     paths = enumerated(MU)
     ratio = (PI / MU)[paths.state[:-1], paths.action]
     x = columns(paths, WRONG, ratio.log())
-    bars = {"lam": 0.6, "rho_bar": 1.0, "c_bar": 1.0, "pg_rho_bar": 0.9}
+    bars = {"lam": 0.6, "rho_bar": 1.0, "c_bar": 1.0}
     assert 0.1 < float((ratio > 0.9).double().mean()) < 0.9
-    for_likelihood, _ = vtrace(**x, **bars, objective_has_ratio=False)
-    for_ratio, _ = vtrace(**x, **bars, objective_has_ratio=True)
-    one = gradient(Likelihood(1.0), paths, MU, for_likelihood[..., 0])
-    close(gradient(Ratio(1.0), paths, MU, for_ratio[..., 0]), one)
-    unclipped, _ = vtrace(**x, **{**bars, "pg_rho_bar": math.inf}, objective_has_ratio=False)
-    assert float((gradient(Likelihood(1.0), paths, MU, unclipped[..., 0]) - one).abs().max()) > 0.01
+
+    def estimate(term: Objective, *, has_ratio: bool, pg_rho_bar: float) -> Tensor:
+        advantage, _, weight = vtrace(**x, **bars, pg_rho_bar=pg_rho_bar, objective_has_ratio=has_ratio)
+        return gradient(term, paths, MU, weight * advantage[..., 0])
+
+    one = estimate(Likelihood(1.0), has_ratio=False, pg_rho_bar=0.9)
+    close(estimate(Ratio(1.0), has_ratio=True, pg_rho_bar=0.9), one)
+    unclipped = estimate(Likelihood(1.0), has_ratio=False, pg_rho_bar=math.inf)
+    assert float((unclipped - one).abs().max()) > 0.01
 
 
 @pytest.mark.parametrize(("lam", "c_bar"), [(1.0, 1.0), (0.4, 1.0), (1.0, 0.3)])
@@ -239,7 +244,7 @@ def test_the_fixed_point_of_vtrace_is_the_value_of_the_clipped_policy(lam: float
 
     def operate(v: Tensor) -> Tensor:
         value = v[paths.state].unsqueeze(-1)
-        _, target = vtrace(
+        _, target, _ = vtrace(
             REWARD[paths.state[:-1], paths.action].unsqueeze(-1),
             value[:-1],
             value[1:],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -13,11 +14,22 @@ import pytest
 import torch
 from toys import ABOVE, TargetWorld, make
 
+from pgrobot.baselines import Constant
 from pgrobot.batch import Batch, CriticBatch
 from pgrobot.constraints import PID, Lagrangian
+from pgrobot.estimators import vtrace
 from pgrobot.learner import Learner
-from pgrobot.objectives import AdaptiveKLPenalty, ClippedRatio, DecoupledClippedRatio, Entropy, Ratio
+from pgrobot.objectives import (
+    AdaptiveKLPenalty,
+    ClippedRatio,
+    DecoupledClippedRatio,
+    Entropy,
+    Likelihood,
+    Ratio,
+)
 from pgrobot.types import Multiplier, Rollout
+
+ON_POLICY = torch.zeros(16, 4)  # the logarithm of every ratio
 
 
 def collected(seed: int = 0, **world: Any) -> tuple[Rollout, Learner]:
@@ -43,7 +55,7 @@ def test_truncation_keeps_the_value_of_the_true_successor_and_termination_does_n
     assert rollout.truncated.any()
     learner.update(rollout)  # a critic that predicts something
     learner._estimator.keywords["lam"] = 0.0
-    advantage, _ = learner._estimate(rollout, learner._values(rollout))
+    advantage, _, _ = learner._estimate(rollout, learner._values(rollout), ON_POLICY)
     with torch.no_grad():
         value, successor = learner.critic.value(rollout.obs), learner.critic.value(rollout.next_obs)
     alive = (~rollout.terminated).unsqueeze(-1)
@@ -116,6 +128,36 @@ def test_every_pass_learns_from_advantages_of_the_present_critic(monkeypatch: py
     assert not torch.equal(targets[1], targets[2])
 
 
+def test_a_ratio_weighs_what_baseline_and_normalisation_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the likelihood V-trace's weight comes last: what it multiplies has mean zero and deviation one.
+
+    ``E_μ[π/μ ∇log π b]`` is zero for every ``b``, and ``E_μ[∇log π b]`` is not.
+    """
+    collector, learner = make(
+        TargetWorld(4, 0), terms={"likelihood": Likelihood(1.0)}, minibatch=64, passes=3, baseline=Constant(2)
+    )
+    bars = {"rho_bar": math.inf, "c_bar": math.inf, "pg_rho_bar": 1.01, "objective_has_ratio": False}
+    learner._estimator = functools.partial(vtrace, lam=0.9, **bars)
+    rollout = collector.collect()["robot"]
+    solve, ratios = learner._policy_solver.solve, []
+
+    def check(batch: Batch) -> Any:
+        policy, _ = learner.policy(rollout.obs, rollout.carry, rollout.episode_start)
+        ratio = (policy.log_prob(rollout.action) - rollout.log_prob).exp().flatten()
+        ratios.append(ratio)
+        left = batch.advantage / ratio.clamp(max=1.01)
+        assert float(left.mean()) == pytest.approx(0.0, abs=1e-5)
+        assert float(left.std(correction=0)) == pytest.approx(1.0, abs=1e-5)
+        return solve(batch)
+
+    monkeypatch.setattr(learner._policy_solver, "solve", check)
+    metrics = learner.update(rollout)
+    assert len(ratios) == 3
+    assert float(ratios[-1].max()) > 1.01 > float(ratios[-1].min()), "the weights differ, and some are cut"
+    share = ratios[-1].sum().square() / (64 * ratios[-1].square().sum())
+    assert metrics["estimator/effective_sample_share"] == pytest.approx(float(share), rel=1e-5)
+
+
 def test_reward_and_costs_have_discounts_of_their_own() -> None:
     """Before its first fit the critic predicts zero: at λ = 1 a target is the discounted sum of its episode's rest."""
     discounted = dataclasses.replace(ABOVE, unit="discounted")
@@ -124,7 +166,7 @@ def test_reward_and_costs_have_discounts_of_their_own() -> None:
     )
     rollout = collector.collect()["robot"]
     learner._estimator.keywords["lam"] = 1.0
-    _, target = learner._estimate(rollout, learner._values(rollout))
+    _, target, _ = learner._estimate(rollout, learner._values(rollout), ON_POLICY)
     episodes = rollout.reward.view(
         2, 8, 4, 2
     )  # two whole episodes of eight steps in each of four environments

@@ -15,6 +15,7 @@ from pgrobot.solvers import (
     Constant,
     FullStep,
     GaussNewtonFisher,
+    KLAdaptive,
     KLRadius,
     LearningRate,
     LineSearch,
@@ -127,6 +128,16 @@ def test_what_is_not_finite_is_rejected(loss: float, kl: float, step: StepSize) 
     report, _ = make_solver(problem, vector, LineSearch(5, 0.5), step).solve(problem.inner.batch)
     assert torch.equal(vector, problem.start)
     assert float(report["line_search/accepted"]) == 0.0
+
+
+def test_a_rejected_step_changes_no_radius() -> None:
+    """Its KL is zero because nothing moved, and not because the radius was small."""
+    problem = Cliff(math.nan, 0.0)
+    adaptive = KLAdaptive(initial=0.02, target_kl=0.02, factor=2.0, least=1e-4, greatest=1.0)
+    solver = make_solver(problem, problem.start.clone(), LineSearch(5, 0.5), KLRadius(adaptive))
+    for _ in range(2):
+        solver.solve(problem.inner.batch)
+    assert solver.state_dict()["size"] == 0.02
 
 
 def test_a_gradient_that_is_not_a_number_moves_nothing() -> None:
