@@ -17,7 +17,7 @@ from page import MODES, keep
 from pgrobot import evaluate
 
 FIVE_SEEDS = {(a, r) for a in ("ppo", "trpo") for r in ("halfcheetah", "hopper", "walker2d")}
-PARTICULAR = {"a2c", "trpo", "npg", "swimmer"}  # what has an experiment of its own
+EXPERIMENTS = Path(__file__).parents[1] / "conf" / "experiment"
 STEPS = {"reinforce": 3_000_000}
 JUDGE_SEED, JUDGE_EPISODES = 20_000, 20
 POINTS = 50  # of a curve
@@ -32,13 +32,16 @@ class Cell:
     seeds: int
 
     @property
+    def experiment(self) -> str:
+        """The most particular one there is: of both, of the algorithm, of the robot, of all."""
+        told = (f"_{self.algorithm}_{self.robot}", f"_{self.algorithm}", f"_{self.robot}", "")
+        return next(f"learning{name}" for name in told if (EXPERIMENTS / f"learning{name}.yaml").exists())
+
+    @property
     def overrides(self) -> tuple[str, ...]:
         """What its sweep is composed of."""
-        experiment = "_".join(
-            ("learning", *(name for name in (self.algorithm, self.robot) if name in PARTICULAR))
-        )
         return (
-            f"experiment={experiment}", f"algorithm={self.algorithm}", f"task={self.robot}",
+            f"experiment={self.experiment}", f"algorithm={self.algorithm}", f"task={self.robot}",
             f"seed=range(1,{self.seeds + 1})", f"total_steps={STEPS.get(self.algorithm, 1_000_000)}",
         )  # fmt: skip
 
