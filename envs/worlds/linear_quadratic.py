@@ -105,11 +105,11 @@ class LinearQuadratic:
         return of_gain, of_deviation
 
     def natural_gradient(self, gain: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same in the metric of the policy's Fisher information, averaged over the discounted states.
+        """The same of ``(1 − γ)`` times the objective, in the metric of the policy's Fisher information.
 
-        The information is ``Σ⁻¹ ⊗ M`` for K, with M the mean of ``x xᵀ``, and twice the identity for the
-        log-deviations. M is a factor of the gradient as well, so the states do not matter: what is left is
-        ``−2 Σ E_K`` and ``−σ² diag(R + γ BᵀPB)``.
+        Both are means over the discounted states. The information is ``Σ⁻¹ ⊗ M`` for K, with M the mean of ``x xᵀ``,
+        and twice the identity for the log-deviations. M is a factor of the gradient as well, so the states do not
+        matter: what is left is ``−2 Σ E_K`` and ``−σ² diag(R + γ BᵀPB)``.
         """
         cost = self.cost_matrix(gain)
         return (

@@ -55,6 +55,12 @@ def _check_bounds(algorithm: Mapping[str, Any], modules: Sequence[str]) -> None:
             least, greatest = node.get("least", 0.0), node.get("greatest", math.inf)
             if least > greatest:
                 raise PgrobotError(f"{path}.least is {least}, which is more than {path}.greatest, {greatest}")
+            first = "initial" if "initial" in node else "weight"
+            if not least <= node.get(first, least) <= greatest:
+                raise PgrobotError(
+                    f"{path}.{first} is {node[first]}, which lies outside {path}.least and {path}.greatest, "
+                    f"{least} and {greatest}: set one of the three"
+                )
 
 
 def _check_critic(solver: Mapping[str, Any], modules: Sequence[str]) -> None:

@@ -7,15 +7,17 @@ from pgrobot.laboratory.bandits import (
     RegularisedBandit,
     SampleSize,
 )
+from pgrobot.laboratory.bootstrap import ActorCritic, AnyCritic
 from pgrobot.laboratory.check import Check, Outcome, compare
-from pgrobot.laboratory.critics import FittedValue
+from pgrobot.laboratory.critics import FittedReturns, FittedValue
 from pgrobot.laboratory.finite import FiniteRegulator
-from pgrobot.laboratory.markov import ActorCritic, EnumeratedGradient, ExpectedAdvantage
+from pgrobot.laboratory.invariance import Invariance
+from pgrobot.laboratory.look import Look
+from pgrobot.laboratory.markov import EnumeratedGradient, ExpectedAdvantage
 from pgrobot.laboratory.natural import (
     CompatibleFit,
     ConjugateGradient,
     FisherProduct,
-    Invariance,
     NaturalBandit,
 )
 from pgrobot.laboratory.regulator import LearnedGain, RegulatorGradient, RiccatiGain
@@ -27,6 +29,7 @@ from pgrobot.laboratory.variates import ControlVariates, CrossFitting, OutOfSamp
 
 __all__ = [
     "ActorCritic",
+    "AnyCritic",
     "ArmsGradient",
     "BanditGradient",
     "BanditVariance",
@@ -43,12 +46,14 @@ __all__ = [
     "FirstRatio",
     "FirstStep",
     "FisherProduct",
+    "FittedReturns",
     "FittedValue",
     "GradientBound",
     "Identities",
     "Identity",
     "Invariance",
     "LearnedGain",
+    "Look",
     "MinibatchMean",
     "NaturalBandit",
     "OutOfSample",

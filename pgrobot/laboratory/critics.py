@@ -1,42 +1,33 @@
-"""The fixed point of the critic's fit, where its features can express the value."""
+"""Where the critic's fits lead, one by one and in the end, where its features can express the value."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from pgrobot.batch import CriticBatch
 from pgrobot.configure.factories import CriticFactory, PolicyFactory
 from pgrobot.critics import MlpCritic
 from pgrobot.estimators import Estimator
-from pgrobot.laboratory.apparatus import estimate
 from pgrobot.laboratory.check import Outcome, compare
+from pgrobot.laboratory.fitting import STEPS, fitted, products
+from pgrobot.laboratory.look import Look, reach
 from pgrobot.laboratory.regulator import Steered, steer
 from pgrobot.laboratory.worlds import Regulator
-from pgrobot.randomness import stream
-from pgrobot.solvers import CriticProblem, FlatParameters, SolverFactory
-
-GRID = (-1.0, -0.5, 0.0, 0.5, 1.0)
+from pgrobot.solvers import Solver
 
 
 @dataclass(frozen=True)
 class FittedValue:
     """A linear critic of the products ``x_i x_j`` ends at the regulator's value: at ``P_K``, least-squares TD's answer.
 
-    It is fitted as in training, on targets that it predicts itself. The rows are a grid of states, each with noise of
-    one deviation to either side, which has the moments that the target's expectation asks for.
-
     Attributes:
         world: a regulator with one action, whose noise is independent by dimension.
         policy: a linear Gaussian one.
         critic: linear, reading the group ``products``.
         estimators: by name; of their targets.
-        solver: descends the critic's loss; its minibatch is all rows.
+        solver: descends the critic's loss, whatever its minibatch.
         fits: how many.
         discount: γ.
         seed: of the policy.
@@ -47,7 +38,7 @@ class FittedValue:
     policy: PolicyFactory
     critic: CriticFactory
     estimators: Mapping[str, Estimator]
-    solver: SolverFactory
+    solver: Callable[..., Solver]
     fits: int
     discount: float
     seed: int
@@ -58,62 +49,102 @@ class FittedValue:
         model = steered.model
         cost = model.cost_matrix(steered.gain)
         origin = model.value(steered.gain, steered.deviation, np.zeros((1, len(cost))))
-        outcomes = []
+        outcomes: list[Outcome] = []
         for name, estimator in self.estimators.items():
-            critic = self._fitted(steered, estimator)
-            outcomes += [
-                compare(f"{name}, P", _cost_matrix(critic, len(cost)), cost, self.tolerance),
-                compare(
-                    f"{name}, value at the origin", _value(critic, 0.0 * cost[:1]), origin, self.tolerance
-                ),
-            ]
+            critic = fitted(steered, self.critic, estimator, self.solver, self.fits, self.seed)
+            outcomes += _compare(name, critic, Value(cost, -float(origin[0])), self.tolerance)
         return outcomes
 
-    def _fitted(self, steered: Steered, estimator: Estimator) -> MlpCritic:
-        state, following, reward = _rows(steered)
-        obs, next_obs = _products(state), _products(following)
-        critic = self.critic(
-            observation={"products": obs["products"].shape[-1]},
-            columns=("reward",),
-            generator=stream(self.seed, "critic"),
-        ).double()
-        parameters = FlatParameters(critic)
-        solver = self.solver(
-            vector=parameters.vector,
-            problem=CriticProblem(critic, parameters),
-            generator=stream(self.seed, "shuffle"),
-        )
-        critic.merge(obs)
-        going = torch.zeros(1, len(reward), dtype=torch.bool)
+
+@dataclass(frozen=True)
+class FittedReturns:
+    """Every fit moves a critic as many steps of Bellman's operator as its target looks ahead.
+
+    After ``k`` of them a critic that begins with nothing is at ``(Σ_m w_m T^m)^k 0``, with ``w_m`` the share of looking
+    ``m`` steps ahead. So λ matters, which it does not where fits end.
+
+    Attributes:
+        world: a regulator with one action, whose noise is independent by dimension.
+        policy: a linear Gaussian one.
+        critic: linear, reading the group ``products``.
+        looks: estimators by name.
+        solver: descends the critic's loss to its minimum, whatever its minibatch.
+        fits: how many.
+        discount: γ.
+        seed: of the policy.
+        tolerance: of every entry of ``P``, and of the value at the origin.
+    """
+
+    world: Regulator
+    policy: PolicyFactory
+    critic: CriticFactory
+    looks: Mapping[str, Look]
+    solver: Callable[..., Solver]
+    fits: int
+    discount: float
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        steered = steer(self.world, self.policy, {}, self.discount, self.seed)
+        outcomes: list[Outcome] = []
+        for name, look in self.looks.items():
+            critic = fitted(steered, self.critic, look.estimator, self.solver, self.fits, self.seed)
+            outcomes += _compare(name, critic, self._exact(steered, look.target), self.tolerance)
+        return outcomes
+
+    def _exact(self, steered: Steered, shares: Sequence[float]) -> Value:
+        weights = reach(shares, STEPS)[0].numpy()
+        exact = Value(np.zeros_like(steered.model.dynamics), 0.0)
         for _ in range(self.fits):
-            value, next_value = critic.value(obs).T, critic.value(next_obs).T
-            _, target = estimate(
-                estimator, torch.from_numpy(reward)[None], value, next_value, going, ~going, self.discount
+            ahead = [bellman(steered, exact)]
+            while len(ahead) < STEPS:
+                ahead.append(bellman(steered, ahead[-1]))
+            exact = Value(
+                np.tensordot(weights, np.stack([value.cost for value in ahead]), axes=1),
+                float(weights @ np.array([value.constant for value in ahead])),
             )
-            critic.rescale(target.T)
-            solver.solve(CriticBatch(obs, target.T))
-        return critic
+        return exact
 
 
-def _rows(steered: Steered) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """States and successors ``[B, n]``, rewards ``[B]``: a grid of states, every sign of every noise."""
-    model = steered.model
-    size = len(model.dynamics)
-    grid = np.array(list(itertools.product(GRID, repeat=size)))
-    signs = np.array(list(itertools.product((-1.0, 1.0), repeat=1 + size)))
-    state, sign = np.repeat(grid, len(signs), axis=0), np.tile(signs, (len(grid), 1))
-    action = -state @ steered.gain.T + steered.deviation * sign[:, :1]
-    following, reward = steered.advance(state, action, sign[:, 1:] * np.sqrt(np.diag(model.noise)))
-    return state, following, reward
+@dataclass(frozen=True)
+class Value:
+    """``−xᵀ P x − c``.
+
+    Attributes:
+        cost: ``P`` ``[n, n]``.
+        constant: ``c``.
+    """
+
+    cost: np.ndarray
+    constant: float
 
 
-def _products(state: np.ndarray) -> Mapping[str, Tensor]:
-    first, second = np.triu_indices(state.shape[-1])
-    return {"products": torch.from_numpy(state[:, first] * state[:, second])}
+def bellman(steered: Steered, value: Value) -> Value:
+    """What a step of the policy pays and where it leads, once ``value`` is what follows."""
+    model, gain, variance = steered.model, steered.gain, np.diag(steered.deviation**2)
+    closed = model.dynamics - model.control @ gain
+    spread = model.noise + model.control @ variance @ model.control.T
+    return Value(
+        model.state_cost
+        + gain.T @ model.action_cost @ gain
+        + model.discount * closed.T @ value.cost @ closed,
+        float(np.trace(model.action_cost @ variance))
+        + model.discount * (float(np.trace(value.cost @ spread)) + value.constant),
+    )
+
+
+def _compare(name: str, critic: MlpCritic, exact: Value, tolerance: float) -> Sequence[Outcome]:
+    size = len(exact.cost)
+    origin = _value(critic, np.zeros((1, size)))
+    return [
+        compare(f"{name}, P", _cost_matrix(critic, size), exact.cost, tolerance),
+        compare(f"{name}, value at the origin", origin, np.array([-exact.constant]), tolerance),
+    ]
 
 
 def _value(critic: MlpCritic, state: np.ndarray) -> np.ndarray:
-    value: np.ndarray = critic.value(_products(state)).detach().numpy()[:, 0]
+    value: np.ndarray = critic.value(products(state)).detach().numpy()[:, 0]
     return value
 
 

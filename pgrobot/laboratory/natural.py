@@ -1,4 +1,4 @@
-"""Checks of natural gradients: Fisher products, conjugate gradient, invariance, compatible fits."""
+"""Checks of natural gradients: Fisher products, conjugate gradient, closed forms, compatible fits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from torch.func import hessian, jacrev
 
 from pgrobot.batch import Batch
 from pgrobot.configure.factories import PolicyFactory
-from pgrobot.distributions import Distribution
 from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, assemble, hermite
 from pgrobot.laboratory.bandits import NODES, draw
 from pgrobot.laboratory.check import Outcome, compare
@@ -21,7 +20,7 @@ from pgrobot.laboratory.worlds import Bandit
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
-from pgrobot.solvers import Fisher, PolicyProblem, Report, SolverFactory, conjugate_gradient
+from pgrobot.solvers import Fisher, SolverFactory, conjugate_gradient
 
 
 @dataclass(frozen=True)
@@ -109,68 +108,6 @@ class ConjugateGradient:
             name = f"{few} steps, right-hand side × 1e{decade}"
             outcomes.append(compare(name, found / exact.norm(), exact / exact.norm(), self.tolerance))
         return outcomes
-
-
-class Reparameterised:
-    """A policy problem in other parameters: ``θ = A φ``."""
-
-    def __init__(self, problem: PolicyProblem, matrix: Tensor) -> None:
-        self._problem = problem
-        self._matrix = matrix
-
-    def distribution(self, vector: Tensor, batch: Batch) -> Distribution:
-        """The policy at ``φ``."""
-        return self._problem.distribution(self._matrix @ vector, batch)
-
-    def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
-        """The loss at ``φ``."""
-        return self._problem.loss(self._matrix @ vector, batch)
-
-    def kl(self, vector: Tensor, batch: Batch) -> Tensor:
-        """The divergence at ``φ``."""
-        return self._problem.kl(self._matrix @ vector, batch)
-
-
-@dataclass(frozen=True)
-class Invariance:
-    """A natural step leads to the same policy in other parameters, ``θ = A φ``; that of the plain gradient does not.
-
-    Attributes:
-        world: any.
-        policy: a Gaussian one, small.
-        objective: a surrogate.
-        solver: undamped natural gradient, of any length.
-        rows: of the batch.
-        seed: of policy, batch and A.
-        tolerance: of means and deviations on every row.
-    """
-
-    world: Task
-    policy: PolicyFactory
-    objective: Objective
-    solver: SolverFactory
-    rows: int
-    seed: int
-    tolerance: float
-
-    def run(self) -> Sequence[Outcome]:
-        apparatus = assemble(self.world, self.policy, {"surrogate": self.objective}, self.seed)
-        batch = drawn_batch(apparatus, self.world, self.rows, self.seed)
-        size = len(apparatus.vector)
-        noise = torch.randn(size, size, generator=stream(self.seed, "matrix"), dtype=torch.float64)
-        matrix = torch.eye(size, dtype=torch.float64) + 0.3 * noise
-        other = torch.linalg.solve(matrix, apparatus.vector)
-        problem = Reparameterised(apparatus.problem, matrix)
-        moved(apparatus, self.solver, batch, self.seed)
-        self.solver(vector=other, problem=problem, generator=stream(self.seed, "solver")).solve(batch)
-        here, there = (
-            apparatus.problem.distribution(apparatus.vector, batch),
-            problem.distribution(other, batch),
-        )
-        return [
-            compare("next mean", there.mean, here.mean, self.tolerance),
-            compare("next deviation", there.std, here.std, self.tolerance),
-        ]
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Identities:
-    """Pairs of runs that have to learn the same policy.
+    """Pairs of runs that have to learn the same policy, in double precision: rounding is far below all else.
 
     Attributes:
         overrides: what all have in common.
@@ -125,7 +125,7 @@ class Identities:
         ]
 
     def _learnt(self, overrides: Sequence[str]) -> Tensor:
-        with opened([*self.overrides, *overrides]) as program:
+        with double_precision(), opened([*self.overrides, *overrides]) as program:
             for _ in range(self.updates):
                 program.learners[LEARNER].update(program.collector.collect()[LEARNER])
             return parameters(program)
@@ -139,6 +139,17 @@ def opened(overrides: Sequence[str]) -> Iterator[Program]:
         yield program
     finally:
         program.environment.close()
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Networks and rollouts that are made meanwhile are of float64."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def parameters(program: Program) -> Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
 from pgrobot.configure.factories import PolicyFactory
@@ -18,7 +19,8 @@ from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
-from pgrobot.solvers import Solver, SolverFactory
+from pgrobot.solvers import Constant, MinibatchSolver, Optimizer, Solver, SolverFactory
+from pgrobot.solvers.optimizer import Moments
 
 
 def drawn_batch(apparatus: Apparatus, world: Task, rows: int, seed: int) -> Batch:
@@ -148,7 +150,7 @@ class GradientBound:
 
 @dataclass(frozen=True)
 class MinibatchMean:
-    """The gradients of a batch's minibatches have the batch's own for their mean, whatever their size.
+    """The gradients of a pass's minibatches have the batch's own for their mean, whatever their size.
 
     Attributes:
         world: any.
@@ -174,10 +176,42 @@ class MinibatchMean:
         exact = apparatus.gradient(batch)
         outcomes = []
         for count in self.minibatches:
-            parts = pytree.tree_map(lambda x, n=count: x.view(n, self.rows // n, *x.shape[1:]), batch)
-            mean = apparatus.gradients_of(parts).mean(0)
-            outcomes.append(compare(f"{count} minibatches", mean, exact, self.tolerance))
+            solver = first_order(Total(), self.rows // count)(
+                vector=apparatus.vector, problem=apparatus.problem, generator=stream(self.seed, "solver")
+            )
+            solver.solve(batch)
+            (total,) = solver.state_dict()["moments"]
+            outcomes.append(compare(f"{count} minibatches", -total / count, exact, self.tolerance))
         return outcomes
+
+
+@dataclass(frozen=True)
+class Total:
+    """An optimiser that stays where it is and sums the gradients that it is given, ``[P]``."""
+
+    def initial(self, vector: Tensor) -> Moments:
+        return (torch.zeros_like(vector),)
+
+    def step(
+        self, vector: Tensor, moments: Moments, gradient: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Moments]:
+        return vector.clone(), (moments[0] + gradient,)
+
+
+def first_order(optimizer: Optimizer, minibatch: int) -> SolverFactory:
+    """One pass of steps at a rate of one, each on ``minibatch`` rows, without any bound."""
+    make: Callable[..., Any] = MinibatchSolver  # mypy takes what a solver lets be read for what could be set
+    return partial(
+        make,
+        optimizer=optimizer,
+        rate=Constant(1.0),
+        minibatch=minibatch,
+        epochs=1,
+        max_gradient_norm=math.inf,
+        target_kl=math.inf,
+        gradient_metric="gradient/norm",
+        compile_steps=False,
+    )
 
 
 def moved(apparatus: Apparatus, solver: SolverFactory, batch: Batch, seed: int) -> Tensor:

@@ -146,6 +146,7 @@ CASES = [
     ([*ADAPTIVE_STEP, "algorithm.policy_solver.step.kl.least=0"], "step.kl.least must be a number above 0, not 0"),
     ([*ADAPTIVE_STEP, "algorithm.policy_solver.step.kl.greatest=0"], "kl.greatest must be a number above 0, not 0"),
     ([*ADAPTIVE_STEP, "algorithm.policy_solver.step.kl.least=1"], "step.kl.least is 1.0, which is more than algorithm"),
+    (ADAPTIVE_STEP, "kl.initial is 0.02, which lies outside algorithm.policy_solver.step.kl.least and algorithm"),
     (
         ["algorithm=ppo_kl", "algorithm.objective.penalty.least=1e4"],
         "penalty.least is 10000.0, which is more than algorithm.objective.penalty.greatest, 1000.0",

@@ -1,4 +1,7 @@
-"""The page of every algorithm names every key of its row, with its value, and every metric of its runs."""
+"""The page of every algorithm names every key of its row, with its value, and every metric of its runs.
+
+The keys of all options of an algorithm's parts, of policies and of critics stand on two pages, with their defaults.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,17 @@ from pgrobot.configure import compose, options
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-NAMES = sorted(options([])["algorithm"])
+# Where the keys of a group's options stand: a page, its section, and how the keys begin.
+PLACES = {
+    "algorithm/estimator": ("algorithms", "Keys of the parts", ("estimator.",)),
+    "algorithm/baseline": ("algorithms", "Keys of the parts", ("baseline.", "objective.")),
+    "algorithm/optimizer": ("algorithms", "Keys of the parts", ("optimizer.",)),
+    "algorithm/rate": ("algorithms", "Keys of the parts", ("rate.",)),
+    "policy": ("configuration", "Policy and critic", ("policy.",)),
+    "critic": ("configuration", "Policy and critic", ("critic.",)),
+}
+OPTIONS = options([])
+NAMES = sorted(OPTIONS["algorithm"])
 for_every_algorithm = pytest.mark.parametrize("name", NAMES)
 
 
@@ -98,6 +111,52 @@ def test_no_key_is_left_without_a_word(name: str) -> None:
 def test_no_common_key_is_unknown_to_all_rows() -> None:
     known = set().union(*(row(name) for name in NAMES))
     assert sorted(rows(section(DOCS / "algorithms.md", "Keys of every row")).keys() - known) == []
+
+
+# ---- the options of a group -----------------------------------------------------------------------------------------
+
+
+def option(group: str, name: str) -> dict[str, Any]:
+    """Keys and values of an option's file and of those that it builds on."""
+    text = (ROOT / "conf" / group / f"{name}.yaml").read_text(encoding="utf-8")
+    node = yaml.safe_load(text)
+    bases = [base for base in node.pop("defaults", []) if base != "_self_"]
+    package = "" if text.startswith("# @package algorithm\n") else group.rsplit("/", 1)[-1]
+    found = leaves(node, package)
+    parts = {package, *(key.rpartition(".")[0] for key in found)}
+    inherited = {key: said for base in bases for key, said in option(group, base).items()}
+    return inherited | {key: said for key, said in found.items() if key not in parts}
+
+
+def documented(group: str) -> dict[str, dict[str, str]]:
+    """Keys and values that the tables give to each option of a group."""
+    page, heading, beginnings = PLACES[group]
+    found: dict[str, dict[str, str]] = {name: {} for name in OPTIONS[group]}
+    text = section(DOCS / f"{page}.md", heading)
+    for key, cell, of in re.findall(r"^\| `([^`]+)` \| (.*?) \| (.*?) \|", text, flags=re.MULTILINE):
+        if key.startswith(beginnings):
+            for name in found if of == "all" else re.findall(r"`(\w+)`", of):
+                found[name][key] = cell
+    return found
+
+
+@pytest.mark.parametrize("group", PLACES)
+def test_every_key_of_every_option_is_explained_with_its_default(group: str) -> None:
+    explained = documented(group)
+    existing = {name: option(group, name) for name in OPTIONS[group]}
+    assert {name: sorted(keys) for name, keys in explained.items()} == {
+        name: sorted(keys) for name, keys in existing.items()
+    }
+    wrong = {
+        (name, key): explained[name][key]
+        for name, keys in existing.items()
+        for key, said in keys.items()
+        if not str(said).startswith("${") and value(explained[name][key]) != said
+    }
+    assert wrong == {}
+
+
+# ---- metrics --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

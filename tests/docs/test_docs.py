@@ -38,9 +38,13 @@ def table_rows(text: str, heading: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Every metric of a small run under two budgets that looks at its gradients."""
+    """Every metric of a small run under two budgets that looks at its gradients and at its ratios."""
     directory = tmp_path_factory.mktemp("run") / "run"
-    settings = {"diagnostics.gradients.every": 1, "hydra.run.dir": directory}
+    settings = {
+        "algorithm/estimator": "vtrace",
+        "diagnostics.gradients.every": 1,
+        "hydra.run.dir": directory,
+    }
     pgrobot.train(debug="tiny", constraint=["speed", "torque"], quiet=True, **settings)
     lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return {key for line in lines for key in json.loads(line)}

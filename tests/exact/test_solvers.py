@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pgrobot.errors import PgrobotError
-from pgrobot.solvers import Adam, Constant, FlatParameters, KLAdaptive, Linear, MinibatchSolver
+from pgrobot.solvers import SGD, Adam, Constant, FlatParameters, KLAdaptive, Linear, MinibatchSolver
 from pgrobot.solvers.problem import Report
 from pgrobot.types import State
 
@@ -105,15 +105,19 @@ def test_every_pass_visits_every_row_once(rows: int, minibatch: int) -> None:
         assert visits[:half] != visits[half:], "the second pass is shuffled anew"
 
 
-def test_the_mean_of_minibatch_gradients_is_the_full_gradient() -> None:
-    batch, vector = make_batch(32), torch.tensor([0.1, 0.2, 0.3])
-    gradient = torch.func.grad(lambda v, b: LeastSquares().loss(v, b)[0])
-
-    def rows(part: slice) -> Rows:
-        return {name: value[part] for name, value in batch.items()}
-
-    parts = torch.stack([gradient(vector, rows(slice(i, i + 8))) for i in range(0, 32, 8)])
-    torch.testing.assert_close(parts.mean(0), gradient(vector, batch))
+@pytest.mark.parametrize("minibatch", [1, 8, 32])
+def test_the_mean_of_minibatch_gradients_is_the_full_gradient(minibatch: int) -> None:
+    batch = {name: column.double() for name, column in make_batch(32).items()}
+    start = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    gradient = torch.func.grad(lambda v: LeastSquares().loss(v, batch)[0])(start)
+    # so short that every minibatch meets the same parameters, up to something of the order of the rate
+    rate, vector = 1e-7, start.clone()
+    make_solver(
+        vector, LeastSquares(), optimizer=SGD(momentum=0.0), rate=Constant(rate), minibatch=minibatch
+    ).solve(batch)
+    mean = (start - vector) / (rate * (32 // minibatch))
+    torch.testing.assert_close(mean, gradient, rtol=0, atol=1e-4)
+    assert float(gradient.abs().min()) > 0.1
 
 
 def test_one_full_batch_step_is_one_adam_step_on_the_clipped_gradient() -> None:

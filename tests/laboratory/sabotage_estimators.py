@@ -35,6 +35,31 @@ def a_value_beyond_the_end(patch: pytest.MonkeyPatch) -> None:
     estimator(patch, "gae", lambda terminated, **_: {"terminated": torch.zeros_like(terminated)})
 
 
+@sabotage("actor_critic", "ratio, two steps")
+def a_window_that_lands_a_step_late(patch: pytest.MonkeyPatch) -> None:
+    estimator(patch, "n_step", lambda next_value, **_: {"next_value": next_value.roll(-1, 0)})
+
+
+@sabotage("any_critic", "two steps, advantage", "two steps, target", "two steps, gradient")
+def a_window_of_one_step(patch: pytest.MonkeyPatch) -> None:
+    estimator(patch, "n_step", lambda **_: {"n": 1})
+
+
+@sabotage("any_critic", "td λ=0.6, target")
+def a_target_with_the_lambda_of_the_advantage(patch: pytest.MonkeyPatch) -> None:
+    estimator(patch, "td_lambda", lambda lam, **_: {"target_lam": lam})
+
+
+@sabotage("fitted_returns", "td λ=0.6, P", "td λ=0.6, value")
+def a_target_that_looks_one_step_ahead(patch: pytest.MonkeyPatch) -> None:
+    estimator(patch, "td_lambda", lambda **_: {"target_lam": 0.0})
+
+
+@sabotage("identities", "V-trace of one's own")
+def a_trace_of_another_length(patch: pytest.MonkeyPatch) -> None:
+    estimator(patch, "vtrace", lambda lam, **_: {"lam": 0.9 * lam})
+
+
 @sabotage("riccati")
 def a_shorter_sight(patch: pytest.MonkeyPatch) -> None:
     estimator(patch, "gae", lambda discount, **_: {"discount": 0.9 * discount})
@@ -95,8 +120,8 @@ def a_target_that_is_an_advantage(patch: pytest.MonkeyPatch) -> None:
     original = pgrobot.estimators.td_lambda
 
     def without_value(*columns: Tensor, **parameters: Any) -> Any:
-        advantage, target = original(*columns, **parameters)
-        return advantage, target - columns[1]
+        advantage, target, weight = original(*columns, **parameters)
+        return advantage, target - columns[1], weight
 
     without_value.__module__ = original.__module__
     patch.setattr(pgrobot.estimators, "td_lambda", without_value)

@@ -1,4 +1,4 @@
-"""Broken objectives, solvers and whole runs."""
+"""Broken objectives and solvers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ import pytest
 import torch
 from laboratory.sabotage import sabotage
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 import pgrobot.laboratory.natural
 import pgrobot.objectives.policy_gradient
 import pgrobot.solvers.fisher
-from pgrobot.baselines import NORMALISATIONS
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Binned, Gaussian
 from pgrobot.objectives import Entropy, Ratio
-from pgrobot.policies import GaussianPolicy
-from pgrobot.solvers import SGD, Adam, CompatibleFisher, GaussNewtonFisher, LineSearch, Solution
+from pgrobot.solvers import (
+    SGD,
+    Adam,
+    CompatibleFisher,
+    GaussNewtonFisher,
+    LineSearch,
+    MinibatchSolver,
+    Solution,
+)
 from pgrobot.solvers.trust_region import Trial
 
 
@@ -34,8 +41,17 @@ def an_entropy_that_is_a_sum(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Entropy, "__call__", lambda self, distribution, batch: (distribution.entropy().sum(), {}))
 
 
-@sabotage("gradient_bound")
-def steps_of_double_length(patch: pytest.MonkeyPatch) -> None:
+@sabotage("minibatches", "2 minibatches", "64 minibatches")
+def a_pass_without_its_last_minibatch(patch: pytest.MonkeyPatch) -> None:
+    original = MinibatchSolver.solve
+
+    def shortened(self: MinibatchSolver, batch: Any) -> Any:
+        return original(self, pytree.tree_map(lambda x: x[: -self._minibatch], batch))
+
+    patch.setattr(MinibatchSolver, "solve", shortened)
+
+
+def doubled(patch: pytest.MonkeyPatch) -> None:
     original = SGD.step
 
     def step(self: SGD, vector: Tensor, moments: Any, gradient: Tensor, rate: Tensor) -> Any:
@@ -44,14 +60,14 @@ def steps_of_double_length(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SGD, "step", step)
 
 
-@sabotage("reward_unit")
-def advantages_as_they_are(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(NORMALISATIONS, "standardised", NORMALISATIONS["centred"])
+@sabotage("gradient_bound")
+def steps_of_double_length(patch: pytest.MonkeyPatch) -> None:
+    doubled(patch)
 
 
-@sabotage("identities", "no entropy bonus")
-def a_weight_that_grows_from_nothing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Entropy, "adapt", lambda self, weight, kl: weight + 0.01)
+@sabotage("invariance", "distance of plain gradient steps")
+def plain_steps_of_double_length(patch: pytest.MonkeyPatch) -> None:
+    doubled(patch)
 
 
 @sabotage("arms_gradient")
@@ -95,18 +111,6 @@ def adam_without_its_correction(patch: pytest.MonkeyPatch) -> None:
         return vector - rate * first / (second.sqrt() + self.epsilon), moments
 
     patch.setattr(Adam, "step", step)
-
-
-@sabotage("first_ratio")
-def a_normaliser_that_moves_while_it_acts(patch: pytest.MonkeyPatch) -> None:
-    original = GaussianPolicy.forward
-
-    def moving(self: GaussianPolicy, obs: Any, carry: Tensor, start: Tensor) -> Any:
-        if obs["policy"].dim() == 2 and len(obs["policy"]) == 8:  # one step of the collector
-            self.normalizer.merge(obs["policy"])
-        return original(self, obs, carry, start)
-
-    patch.setattr(GaussianPolicy, "forward", moving)
 
 
 @sabotage("fisher")
@@ -187,25 +191,6 @@ def a_critic_that_forgets_its_unit(patch: pytest.MonkeyPatch) -> None:
 @sabotage("regulator_gradient", "natural gradient of the actions")
 def a_fit_with_a_ridge(patch: pytest.MonkeyPatch) -> None:
     damped(patch, CompatibleFisher)
-
-
-@sabotage("reward_unit", "parameters, rewards × 2^")
-def a_deviation_that_is_never_small(patch: pytest.MonkeyPatch) -> None:
-    def padded(advantage: Tensor) -> tuple[Tensor, Tensor]:
-        scale = advantage.std(correction=0) + 1e-3
-        return (advantage - advantage.mean()) / scale, scale
-
-    patch.setitem(NORMALISATIONS, "standardised", padded)
-
-
-@sabotage("identities", "a search that takes the whole step")
-def a_search_that_begins_with_a_shorter_step(patch: pytest.MonkeyPatch) -> None:
-    original = LineSearch.__call__
-
-    def shorter(self: LineSearch, start: Trial, step: Tensor, evaluate: Any, radius: float) -> Any:
-        return original(self, start, self.shrink * step, evaluate, radius)
-
-    patch.setattr(LineSearch, "__call__", shorter)
 
 
 @sabotage("trust_region", "KL of it beyond the radius")

@@ -7,14 +7,14 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from laboratory import sabotage_estimators, sabotage_solvers
+from laboratory import sabotage_estimators, sabotage_runs, sabotage_solvers
 from laboratory.sabotage import SABOTAGE
 from omegaconf import DictConfig
 
 from pgrobot.laboratory import Outcome, compare
 from pgrobot.laboratory.program import build_check, catalogue
 
-assert sabotage_estimators, sabotage_solvers  # they register
+assert all((sabotage_estimators, sabotage_runs, sabotage_solvers))  # they register
 
 
 @cache

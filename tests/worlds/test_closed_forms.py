@@ -255,7 +255,7 @@ def test_a_long_horizon_is_the_endless_problem() -> None:
 
 
 def test_the_natural_gradient_solves_the_fisher_system() -> None:
-    """``F = (1 − γ) M / σ²`` for one action, averaged over the same discounted states as the gradient."""
+    """``F = (1 − γ) M / σ²`` for one action, averaged over discounted states; in ``(1 − γ) ∇J`` it cancels."""
     lq = regulator()
     of_gain, of_deviation = lq.gradient(GAIN, DEVIATION)
     fisher = lq.moments(GAIN, DEVIATION) / DEVIATION[0] ** 2
