@@ -45,6 +45,11 @@ def a_window_of_one_step(patch: pytest.MonkeyPatch) -> None:
     estimator(patch, "n_step", lambda **_: {"n": 1})
 
 
+@sabotage("any_critic", "gae λ=0.6, advantage", "gae λ=0.6, target", "gae λ=0.6, gradient")
+def a_trace_without_its_lambda(patch: pytest.MonkeyPatch) -> None:
+    estimator(patch, "gae", lambda **_: {"lam": 1.0})
+
+
 @sabotage("any_critic", "td λ=0.6, target")
 def a_target_with_the_lambda_of_the_advantage(patch: pytest.MonkeyPatch) -> None:
     estimator(patch, "td_lambda", lambda lam, **_: {"target_lam": lam})
