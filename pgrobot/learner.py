@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -18,7 +17,7 @@ from pgrobot.concurrency import beside
 from pgrobot.constraints import Constraint, measure
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Distribution
-from pgrobot.estimators import Estimator, discount_from_start, reads_log_ratio
+from pgrobot.estimators import Estimator, discount_from_start, effective_sample_share, reads_log_ratio
 from pgrobot.objectives import Objective
 from pgrobot.policies import Policy
 from pgrobot.solvers import (
@@ -153,7 +152,7 @@ class Learner:
                 critic_report, values = fit.result()
             metrics |= _numbers(policy_report) | _numbers(critic_report)
             if reads_log_ratio(self._estimator):
-                metrics["estimator/effective_sample_share"] = _effective_sample_share(log_ratio)
+                metrics["estimator/effective_sample_share"] = effective_sample_share(log_ratio)
             if stop:
                 break
         metrics |= self._problem.adapt(metrics["policy/kl"])
@@ -365,13 +364,6 @@ def _explained_variance(target: Tensor, value: Tensor, columns: Sequence[str]) -
     return {
         f"critic/explained_variance/{name}": value for name, value in zip(columns, explained, strict=True)
     }
-
-
-def _effective_sample_share(log_ratio: Tensor) -> float:
-    """``(Σ ρ)² / (B Σ ρ²)`` of the ratios of ``B`` steps: one where all are alike, ``1/B`` where one outweighs all."""
-    flat = log_ratio.double().flatten()
-    log_share = 2.0 * flat.logsumexp(0) - (2.0 * flat).logsumexp(0) - math.log(len(flat))
-    return float(log_share.exp())
 
 
 def _numbers(report: Report) -> Metrics:

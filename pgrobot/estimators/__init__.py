@@ -26,11 +26,12 @@ from pgrobot.estimators.estimator import Estimator
 from pgrobot.estimators.gae import gae, td_lambda
 from pgrobot.estimators.returns import monte_carlo, n_step
 from pgrobot.estimators.scan import reverse_scan, window_scan
-from pgrobot.estimators.vtrace import vtrace
+from pgrobot.estimators.vtrace import effective_sample_share, vtrace
 
 __all__ = [
     "Estimator",
     "discount_from_start",
+    "effective_sample_share",
     "gae",
     "monte_carlo",
     "n_step",

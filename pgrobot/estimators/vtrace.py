@@ -82,3 +82,10 @@ def vtrace(
     else:
         weight = log_ratio.exp().clamp(max=pg_rho_bar)
     return advantage, value + error, weight
+
+
+def effective_sample_share(log_ratio: Tensor) -> float:
+    """``(Σ ρ)² / (B Σ ρ²)`` of the ratios of ``B`` steps: one where all are alike, ``1/B`` where one outweighs all."""
+    flat = log_ratio.double().flatten()
+    log_share = 2.0 * flat.logsumexp(0) - (2.0 * flat).logsumexp(0) - math.log(len(flat))
+    return float(log_share.exp())

@@ -95,25 +95,11 @@ def estimate(
     done: Tensor,
     discount: float,
     log_ratio: float | Tensor = 0.0,
-) -> tuple[Tensor, Tensor]:
-    """Advantage and target of one column; all ``[T, N]``. ``log_ratio`` is log π/μ where another policy μ acted."""
-    advantage, target, _ = weighed(
-        estimator, reward, value, next_value, terminated, done, discount, log_ratio
-    )
-    return advantage, target
-
-
-def weighed(
-    estimator: Estimator,
-    reward: Tensor,
-    value: Tensor,
-    next_value: Tensor,
-    terminated: Tensor,
-    done: Tensor,
-    discount: float,
-    log_ratio: float | Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same, and what every step weighs in the policy gradient."""
+    """Advantage, target and weight of one column's steps; all ``[T, N]``.
+
+    ``log_ratio`` is log π/μ where another policy μ acted.
+    """
     advantage, target, weight = estimator(
         reward.unsqueeze(-1),
         value.unsqueeze(-1),

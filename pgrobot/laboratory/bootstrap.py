@@ -33,8 +33,8 @@ class Rollouts:
     solved: Solved
     discount: float
 
-    def estimate(self, estimator: Estimator, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Advantage and target ``[T, N]`` under values ``[S]``; the rollout's end ends no episode."""
+    def estimate(self, estimator: Estimator, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Advantage, target and weight ``[T, N]`` under values ``[S]``; the rollout's end ends no episode."""
         paths, model = self.solved.paths, self.solved.model
         return estimate(
             estimator, model.reward[paths.state, paths.action], value[paths.state], value[paths.successor],
@@ -98,7 +98,7 @@ class ActorCritic:
             )
             value, _ = solved.model.values(solved.policy, self.discount, solved.model.reward)
             for estimator_name, estimator in self.estimators.items():
-                advantage, _ = rollouts.estimate(estimator, value)
+                advantage, _, _ = rollouts.estimate(estimator, value)
                 found = rollouts.gradient(advantage)
                 outcomes.append(compare(f"{name}, {estimator_name}", found, exact, self.tolerance))
         return outcomes
@@ -135,7 +135,7 @@ class AnyCritic:
         value = torch.linspace(-3, 2, len(solved.obs), dtype=torch.float64)
         outcomes = []
         for name, look in self.looks.items():
-            advantage, target = rollouts.estimate(look.estimator, value)
+            advantage, target, _ = rollouts.estimate(look.estimator, value)
             scores, _ = self._ahead(solved, value, look.advantage)
             _, values = self._ahead(solved, value, look.target)
             expected = scores - value.unsqueeze(-1)

@@ -108,7 +108,7 @@ class FiniteRegulator:
         value = -self.baseline * paths.state.square().sum(-1)
         ended = last_step(value)
         following = torch.cat((value[1:], value[-1:]))
-        advantage, _ = estimate(estimator, paths.reward, value, following, ended, ended, self.discount)
+        advantage, _, _ = estimate(estimator, paths.reward, value, following, ended, ended, self.discount)
         age = torch.arange(self.horizon, dtype=value.dtype).unsqueeze(-1)
         # a surrogate is the mean over rows
         weighted = discount_from_start(age, self.discount) * advantage * paths.weight * value.numel()

@@ -92,7 +92,7 @@ def fitted(
     end = last_step(paths.reward)
     for _ in range(fits):
         value = critic.value(obs).detach()[..., 0]
-        _, target = estimate(
+        _, target, _ = estimate(
             estimator, paths.reward, value[:-1], value[1:], torch.zeros_like(end), end, steered.model.discount
         )
         rows = target[0].unsqueeze(-1)

@@ -86,7 +86,7 @@ class EnumeratedGradient:
         ended = paths.terminated | last_step(paths.terminated)
         following = torch.cat((value[1:], value[-1:]))
         reward = solved.model.reward[paths.state, paths.action]
-        advantage, _ = estimate(estimator, reward, value, following, ended, ended, self.discount)
+        advantage, _, _ = estimate(estimator, reward, value, following, ended, ended, self.discount)
         return advantage
 
     def _return(self, solved: Solved, vector: Tensor) -> Tensor:
@@ -139,11 +139,11 @@ class ExpectedAdvantage:
         endless = (score.expand_as(scores), value.expand_as(values[:-1]))
         outcomes = []
         for name, estimator in self.estimators.items():
-            truncated = estimate(
+            *truncated, _ = estimate(
                 estimator, reward, value[paths.state], value[paths.successor],
                 paths.terminated, paths.terminated | cut, self.discount,
             )  # fmt: skip
-            ended = estimate(
+            *ended, _ = estimate(
                 estimator, reward, values[step, paths.state], values[step + 1, paths.successor],
                 paths.terminated | cut, paths.terminated | cut, self.discount,
             )  # fmt: skip
@@ -154,7 +154,7 @@ class ExpectedAdvantage:
         return outcomes
 
     def _compare(
-        self, name: str, solved: Solved, found: tuple[Tensor, Tensor], exact: tuple[Tensor, Tensor]
+        self, name: str, solved: Solved, found: Sequence[Tensor], exact: tuple[Tensor, Tensor]
     ) -> Sequence[Outcome]:
         """Compare the means at every step, state and action that occur with what ``Q [T, S, A]``, ``V [T, S]`` say."""
         scores, values = exact

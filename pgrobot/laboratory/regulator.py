@@ -80,7 +80,7 @@ class Steered:
         action = -state @ gain.T + deviation * noise[:, None]
         following, reward = self.advance(state, action, np.zeros_like(state))
         going = torch.zeros(1, len(reward), dtype=torch.bool)
-        advantage, _ = estimate(
+        advantage, _, _ = estimate(
             estimator,
             reward=_row(reward),
             value=_row(model.value(gain, deviation, state)),

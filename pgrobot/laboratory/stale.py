@@ -14,7 +14,7 @@ from torch.func import grad
 
 from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator
-from pgrobot.laboratory.apparatus import last_step, weighed
+from pgrobot.laboratory.apparatus import estimate, last_step
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.paths import Solved, enumerate_paths, solve
 from pgrobot.laboratory.worlds import Process
@@ -39,7 +39,7 @@ class Stale:
         """Advantage, target and weight ``[T, N]`` under values ``[S]``; the rollout's end ends no episode."""
         paths, model = self.solved.paths, self.solved.model
         log_ratio = (self.solved.policy / self.behaviour).log()[paths.state, paths.action]
-        return weighed(
+        return estimate(
             estimator, model.reward[paths.state, paths.action], value[paths.state], value[paths.successor],
             paths.terminated, paths.terminated | last_step(paths.terminated), self.discount, log_ratio,
         )  # fmt: skip

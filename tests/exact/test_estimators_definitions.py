@@ -114,7 +114,7 @@ def filled(shape: tuple[int, int, int], entry: Callable[[int, int, int], float])
     return table
 
 
-def close(actual: Tensor, expected: Tensor, tolerance: float = 1e-12) -> None:
+def assert_near(actual: Tensor, expected: Tensor, tolerance: float = 1e-12) -> None:
     torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
 
 
@@ -122,8 +122,8 @@ def close(actual: Tensor, expected: Tensor, tolerance: float = 1e-12) -> None:
 def test_monte_carlo_sums_what_is_left_of_its_piece(seed: int, shape: tuple, share: float) -> None:
     x = random_columns(seed, shape, share)
     advantage, target, _ = monte_carlo(**x, discount=DISCOUNT[: shape[2]], reward_to_go=True)
-    close(target, filled(shape, lambda t, n, c: summed(x, t, n, c, shape[0])))
-    close(advantage, target - x["value"], 0)
+    assert_near(target, filled(shape, lambda t, n, c: summed(x, t, n, c, shape[0])))
+    assert_near(advantage, target - x["value"], 0)
 
 
 @on_patterns
@@ -133,8 +133,8 @@ def test_without_reward_to_go_a_step_is_credited_with_its_whole_piece(
     x = random_columns(seed, shape, share)
     advantage, target, _ = monte_carlo(**x, discount=DISCOUNT[: shape[2]], reward_to_go=False)
     whole = filled(shape, lambda t, n, c: summed(x, first(x, t, n), n, c, shape[0]))
-    close(advantage, whole - x["value"])
-    close(target, filled(shape, lambda t, n, c: summed(x, t, n, c, shape[0])))
+    assert_near(advantage, whole - x["value"])
+    assert_near(target, filled(shape, lambda t, n, c: summed(x, t, n, c, shape[0])))
 
 
 @on_patterns
@@ -142,8 +142,8 @@ def test_without_reward_to_go_a_step_is_credited_with_its_whole_piece(
 def test_n_step_sums_n_rewards_and_bootstraps(seed: int, shape: tuple, share: float, n: int) -> None:
     x = random_columns(seed, shape, share)
     advantage, target, _ = n_step(**x, discount=DISCOUNT[: shape[2]], n=n)
-    close(target, filled(shape, lambda t, e, c: summed(x, t, e, c, n)))
-    close(advantage, target - x["value"], 0)
+    assert_near(target, filled(shape, lambda t, e, c: summed(x, t, e, c, n)))
+    assert_near(advantage, target - x["value"], 0)
 
 
 @on_patterns
@@ -155,8 +155,8 @@ def test_td_lambda_mixes_the_n_step_returns(seed: int, shape: tuple, share: floa
     for n in range(1, steps):
         mixed = mixed + (1 - lam) * lam ** (n - 1) * n_step(**x, discount=discount, n=n)[1]
     advantage, target, _ = td_lambda(**x, discount=discount, lam=0.0, target_lam=lam)
-    close(target, mixed)
-    close(advantage, filled(shape, lambda t, n, c: td_error(x, t, n, c)))
+    assert_near(target, mixed)
+    assert_near(advantage, filled(shape, lambda t, n, c: td_error(x, t, n, c)))
 
 
 @on_patterns
@@ -187,9 +187,9 @@ def test_vtrace_is_the_sum_of_corrected_td_errors(
     full = x["log_ratio"].exp()
     for has_ratio, multiplied in ((False, torch.ones_like(full)), (True, full)):
         found, target, weight = estimate(objective_has_ratio=has_ratio)
-        close(target, value, 1e-11)
-        close(found, unweighted, 1e-11)
-        close(multiplied * weight, full.clamp(max=pg_rho_bar), 1e-11)
+        assert_near(target, value, 1e-11)
+        assert_near(found, unweighted, 1e-11)
+        assert_near(multiplied * weight, full.clamp(max=pg_rho_bar), 1e-11)
 
 
 @on_patterns
@@ -205,9 +205,9 @@ def test_vtrace_at_ratio_one_is_gae(
     bars = {"rho_bar": 1.0, "c_bar": 1.0, "pg_rho_bar": 1.0, "objective_has_ratio": objective_has_ratio}
     advantage, target, weight = vtrace(**x, discount=discount, lam=lam, **bars)
     expected, _, _ = gae(**x, discount=discount, lam=lam)
-    close(advantage, expected)
-    close(target - x["value"], expected)
-    close(weight, torch.ones_like(weight))
+    assert_near(advantage, expected)
+    assert_near(target - x["value"], expected)
+    assert_near(weight, torch.ones_like(weight))
 
 
 @on_patterns
@@ -215,11 +215,11 @@ def test_the_ends_of_every_scale_meet(seed: int, shape: tuple, share: float) -> 
     """λ = 0 and n = 1 are the TD error, λ = 1 and n ≥ T Monte-Carlo minus V; equal λs make TD(λ) GAE."""
     x, discount = random_columns(seed, shape, share), DISCOUNT[: shape[2]]
     error = filled(shape, lambda t, n, c: td_error(x, t, n, c))
-    close(gae(**x, discount=discount, lam=0.0)[0], error)
-    close(n_step(**x, discount=discount, n=1)[0], error)
+    assert_near(gae(**x, discount=discount, lam=0.0)[0], error)
+    assert_near(n_step(**x, discount=discount, n=1)[0], error)
     returns = monte_carlo(**x, discount=discount, reward_to_go=True)[0]
-    close(gae(**x, discount=discount, lam=1.0)[0], returns)
-    close(n_step(**x, discount=discount, n=shape[0])[0], returns)
+    assert_near(gae(**x, discount=discount, lam=1.0)[0], returns)
+    assert_near(n_step(**x, discount=discount, n=shape[0])[0], returns)
     for one, other in zip(
         td_lambda(**x, discount=discount, lam=0.6, target_lam=0.6),
         gae(**x, discount=discount, lam=0.6),
@@ -238,7 +238,7 @@ def test_episodes_in_one_trace_equal_episodes_apart(estimator: Estimator, ends: 
     joined = {name: torch.cat((one[name], other[name])) for name in one}
     apart = [estimator(**x, discount=DISCOUNT) for x in (one, other)]
     for index, result in enumerate(estimator(**joined, discount=DISCOUNT)):
-        close(result, torch.cat((apart[0][index], apart[1][index])))
+        assert_near(result, torch.cat((apart[0][index], apart[1][index])))
 
 
 @for_every_estimator
@@ -264,7 +264,7 @@ def test_truncation_is_termination_with_the_value_of_its_successor_paid_out(esti
     for result, other in zip(
         estimator(**x, discount=DISCOUNT), estimator(**paid, discount=DISCOUNT), strict=True
     ):
-        close(result, other)
+        assert_near(result, other)
 
 
 @for_every_estimator
@@ -311,7 +311,7 @@ def test_a_vanishing_or_overflowing_ratio_is_clipped_not_nan(
     assert target.isfinite().all()
     assert weight.isfinite().all()
     if log_ratio < 0:  # no weight, no correction
-        close(target, x["value"])
+        assert_near(target, x["value"])
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 16])
@@ -326,5 +326,5 @@ def test_window_scan_composes_its_recurrence(steps: int, window: int) -> None:
         for k in range(t, t + window):
             expected = expected + (gain * term[k] if k < steps else 0.0)
             gain = gain * (decay[k] if k < steps else 0.0)
-        close(total[t], expected)
-        close(product[t], gain.expand(2, 3))
+        assert_near(total[t], expected)
+        assert_near(product[t], gain.expand(2, 3))

@@ -109,7 +109,7 @@ def gradient(term: Objective, paths: Trajectories, behaviour: Tensor, advantage:
     return grad(lambda theta: term(distribution(theta), batch)[0])(THETA)
 
 
-def close(actual: Tensor, expected: Tensor) -> None:
+def assert_near(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
 
 
@@ -132,10 +132,10 @@ def test_reinforce_with_the_state_discount_is_the_gradient_of_the_discounted_ret
     advantage, _, _ = monte_carlo(**columns(paths, baseline, ON_POLICY), reward_to_go=True)
     exact = grad(exact_return)(THETA)
     weighted = discount_from_start(AGE.double(), GAMMA) * advantage[..., 0]
-    close(gradient(term, paths, PI, weighted), exact)
+    assert_near(gradient(term, paths, PI, weighted), exact)
     # Without the factor it is another vector: what the undiscounted visits of states would have.
     without = gradient(term, paths, PI, advantage[..., 0])
-    close(without, grad(lambda theta: undiscounted_visits(theta, PI))(THETA))
+    assert_near(without, grad(lambda theta: undiscounted_visits(theta, PI))(THETA))
     assert float((without - exact).abs().max()) > 0.01
 
 
@@ -146,7 +146,7 @@ def test_the_whole_return_carries_the_state_discount(term: Objective, baseline: 
     paths = enumerated(PI)
     x = columns(paths, baseline, ON_POLICY)
     advantage, _, _ = monte_carlo(**x, reward_to_go=False)
-    close(gradient(term, paths, PI, advantage[..., 0]), grad(exact_return)(THETA))
+    assert_near(gradient(term, paths, PI, advantage[..., 0]), grad(exact_return)(THETA))
 
 
 def test_rewards_of_the_past_only_add_variance() -> None:
@@ -185,13 +185,13 @@ def test_with_the_exact_critic_every_estimator_gives_the_exact_gradient(
     for t in range(HORIZON):
         for s in range(2):
             here = (paths.state[t] == s) * paths.probability
-            close(here @ target[t, :, 0] / here.sum(), EXACT[t, s])
+            assert_near(here @ target[t, :, 0] / here.sum(), EXACT[t, s])
             for a in range(2):
                 taken = here * (paths.action[t] == a)
                 exact = REWARD[s, a] + GAMMA * NEXT[s, a] @ EXACT[t + 1] - EXACT[t, s]
-                close(taken @ advantage[t, :, 0] / taken.sum(), exact)
+                assert_near(taken @ advantage[t, :, 0] / taken.sum(), exact)
     weighted = discount_from_start(AGE.double(), GAMMA) * advantage[..., 0]
-    close(gradient(Ratio(1.0), paths, PI, weighted), grad(exact_return)(THETA))
+    assert_near(gradient(Ratio(1.0), paths, PI, weighted), grad(exact_return)(THETA))
 
 
 @pytest.mark.parametrize(
@@ -211,8 +211,8 @@ def test_vtrace_weighs_a_stale_sample_once(term: Objective, objective_has_ratio:
         advantage, _, weight = vtrace(**x, lam=0.6, **bars, objective_has_ratio=has_ratio)
         return gradient(term, paths, MU, weight * (advantage[..., 0] - baseline))
 
-    close(estimate(has_ratio=objective_has_ratio, baseline=0.0), exact)
-    close(estimate(has_ratio=objective_has_ratio, baseline=3.0), exact)
+    assert_near(estimate(has_ratio=objective_has_ratio, baseline=0.0), exact)
+    assert_near(estimate(has_ratio=objective_has_ratio, baseline=3.0), exact)
     wrong = estimate(has_ratio=not objective_has_ratio, baseline=0.0)
     assert float((wrong - exact).abs().max()) > 0.01, "weighed twice"
 
@@ -229,7 +229,7 @@ def test_vtrace_clips_the_weight_of_a_sample_in_either_use() -> None:
         return gradient(term, paths, MU, weight * advantage[..., 0])
 
     one = estimate(Likelihood(1.0), has_ratio=False, pg_rho_bar=0.9)
-    close(estimate(Ratio(1.0), has_ratio=True, pg_rho_bar=0.9), one)
+    assert_near(estimate(Ratio(1.0), has_ratio=True, pg_rho_bar=0.9), one)
     unclipped = estimate(Likelihood(1.0), has_ratio=False, pg_rho_bar=math.inf)
     assert float((unclipped - one).abs().max()) > 0.01
 
@@ -271,7 +271,7 @@ def test_the_fixed_point_of_vtrace_is_the_value_of_the_clipped_policy(lam: float
         )
 
     clipped = torch.minimum(rho_bar * MU, PI)
-    close(v, endless(clipped / clipped.sum(-1, keepdim=True)))
+    assert_near(v, endless(clipped / clipped.sum(-1, keepdim=True)))
     assert float((v - endless(PI)).abs().max()) > 0.05
 
 
