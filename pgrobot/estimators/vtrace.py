@@ -85,7 +85,13 @@ def vtrace(
 
 
 def effective_sample_share(log_ratio: Tensor) -> float:
-    """``(Σ ρ)² / (B Σ ρ²)`` of the ratios of ``B`` steps: one where all are alike, ``1/B`` where one outweighs all."""
+    """``(Σ ρ)² / (B Σ ρ²)`` of the ratios of ``B`` steps: one where all are alike, ``1/B`` where one outweighs all.
+
+    See docs/derivations.md#v-trace.
+
+    Args:
+        log_ratio: ``log ρ``, ``[…]``.
+    """
     flat = log_ratio.double().flatten()
     log_share = 2.0 * flat.logsumexp(0) - (2.0 * flat).logsumexp(0) - math.log(len(flat))
     return float(log_share.exp())
