@@ -33,9 +33,10 @@ class Cell:
 
     @property
     def experiment(self) -> str:
-        """The most particular one there is: of both, of the algorithm, of the robot, of all."""
+        """The most particular there is, of both, the algorithm, the robot or all; then what this robot asks of all."""
         told = (f"_{self.algorithm}_{self.robot}", f"_{self.algorithm}", f"_{self.robot}", "")
-        return next(f"learning{name}" for name in told if (EXPERIMENTS / f"learning{name}.yaml").exists())
+        found = next(f"learning{name}" for name in told if _is_recorded(f"learning{name}"))
+        return f"[{found},on_{self.robot}]" if _is_recorded(f"on_{self.robot}") else found
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -44,6 +45,10 @@ class Cell:
             f"experiment={self.experiment}", f"algorithm={self.algorithm}", f"task={self.robot}",
             f"seed=range(1,{self.seeds + 1})", f"total_steps={STEPS.get(self.algorithm, 1_000_000)}",
         )  # fmt: skip
+
+
+def _is_recorded(experiment: str) -> bool:
+    return (EXPERIMENTS / f"{experiment}.yaml").exists()
 
 
 def learning(

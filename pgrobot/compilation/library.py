@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from platformdirs import user_cache_path
 
+from pgrobot.compilation.probe import probe
 from pgrobot.compilation.trace import Traced
 
 
@@ -24,7 +25,7 @@ def library(traced: Traced) -> Path:
     """The library of a traced function, compiled unless it exists.
 
     Raises:
-        RuntimeError: no C++ compiler works.
+        RuntimeError: no C++ compiler works, or what it makes does not run.
         OSError: no room for it.
     """
     path = _directory() / f"{_key(traced)}.so"
@@ -63,7 +64,7 @@ def _processor() -> str:
 
 
 def _compile(traced: Traced, path: Path) -> None:
-    """Compile into a directory beside ``path`` and move the library there in one step."""
+    """Compile into a directory beside ``path`` and move the library there in one step, once it has been seen to run."""
     import torch.export
     from torch._inductor import aot_compile
 
@@ -73,4 +74,5 @@ def _compile(traced: Traced, path: Path) -> None:
         exported = torch.export.export(traced.module, traced.example).module(check_guards=False)
         assert isinstance(exported, torch.fx.GraphModule)
         aot_compile(exported, traced.example, options={"aot_inductor.output_path": str(built)})
+        probe(built, traced.example, traced.outputs)
         built.replace(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pgrobot.compilation import Compiled
+from pgrobot.compilation import Compiled, compiled
+from pgrobot.compilation import probe as probing
 from pgrobot.compilation.library import library
+from pgrobot.compilation.probe import probe
 from pgrobot.compilation.trace import trace
 
 
@@ -120,3 +123,55 @@ def test_without_a_place_for_libraries_it_still_compiles(
     compiled = Compiled(double, enabled=True)
     torch.testing.assert_close(compiled(x)[0], double(x)[0])
     assert compiled.bound((x,)) is not double
+
+
+@pytest.fixture(scope="module")
+def crashing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library with the interface of torch's that dies when it is started."""
+    source = tmp_path_factory.mktemp("crashing") / "library.cpp"
+    source.write_text(
+        'extern "C" int AOTInductorModelContainerRun() { return 0; }\n'
+        'extern "C" int AOTInductorModelContainerCreateWithDevice() { return *static_cast<volatile int *>(nullptr); }\n'
+    )
+    built = source.with_suffix(".so")
+    subprocess.run(["g++", "-shared", "-fPIC", "-O0", str(source), "-o", str(built)], check=True)
+    return built
+
+
+def test_a_probe_passes_what_runs_and_survives_what_crashes_fails_or_hangs(
+    cache: Path, crashing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.ones(3, 2).t()
+    works = library(trace(double, (x,)))
+    probe(works, (x,), 1)
+    with pytest.raises(RuntimeError, match=r"crashed \(signal 11\)"):
+        probe(crashing, (x,), 1)
+    (tmp_path / "text.so").write_text("not a library")
+    with pytest.raises(RuntimeError, match="failed when it was tried: OSError"):
+        probe(tmp_path / "text.so", (x,), 1)
+    monkeypatch.setattr(probing, "SECONDS", 0.01)
+    with pytest.raises(RuntimeError, match=r"did not return within 0\.01 s"):
+        probe(works, (x,), 1)
+
+
+def test_where_compiled_libraries_crash_the_function_runs_as_it_is(
+    cache: Path, crashing: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Seen with torch 2.11 on a machine with a GPU: the process that would train has to live on."""
+    import torch._inductor
+
+    def compile_badly(*_: object, options: dict[str, str]) -> None:
+        shutil.copy(crashing, options["aot_inductor.output_path"])
+
+    monkeypatch.setattr(torch._inductor, "aot_compile", compile_badly)
+    monkeypatch.setattr(
+        compiled, "_warn", compiled._warn.__wrapped__
+    )  # one warning per process, and this is a test's
+    x = torch.ones(3)
+    step = Compiled(double, enabled=True)
+    with caplog.at_level(logging.WARNING):
+        assert torch.equal(step(x)[0], double(x)[0])
+    assert "Updates run uncompiled" in caplog.text
+    assert "crashed (signal 11)" in caplog.text
+    assert step.bound((x,)) is double
+    assert not list(cache.iterdir()), "a library that crashes is not kept"
