@@ -82,7 +82,7 @@ def trained(training: tuple[str, str, int]) -> dict[str, Any]:
     path = HOME / "peers" / "_".join(map(str, training)) / "told.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        CONSOLE.print("peer", *training)
+        CONSOLE.print("peer", *training, markup=False)
         if subprocess.run([sys.executable, __file__, *map(str, training), path], check=False).returncode:
             raise SystemExit(f"the peer {training} failed")
     told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
