@@ -33,10 +33,10 @@ class Cell:
 
     @property
     def experiment(self) -> str:
-        """The most particular there is, of both, the algorithm, the robot or all; then what this robot asks of all."""
+        """What this robot asks of all algorithms; then the most particular of both, the algorithm, the robot or all."""
         told = (f"_{self.algorithm}_{self.robot}", f"_{self.algorithm}", f"_{self.robot}", "")
         found = next(f"learning{name}" for name in told if _is_recorded(f"learning{name}"))
-        return f"[{found},on_{self.robot}]" if _is_recorded(f"on_{self.robot}") else found
+        return f"[on_{self.robot},{found}]" if _is_recorded(f"on_{self.robot}") else found
 
     @property
     def overrides(self) -> tuple[str, ...]:
