@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def record(cell: Cell) -> dict[str, Any]:
     return {
         "algorithm": cell.algorithm,
         "robot": cell.robot,
-        "command": " ".join(("pgrobot train -m", *cell.overrides)),
+        "command": shlex.join(("pgrobot", "train", "-m", *cell.overrides)),
         "commits": sorted({manifest["git_commit"][:7] for manifest in manifests}),
         "versions": manifests[0]["versions"],
         "date": max(manifest["start_time"] for manifest in manifests)[:10],

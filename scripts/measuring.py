@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -47,7 +48,7 @@ def multirun(directory: Path, at_once: int, *overrides: str) -> None:
     """
     threads = max(1, physical_cores() // at_once)
     settings = (f"hydra.sweep.dir={directory}", f"threads={threads}", *overrides)
-    CONSOLE.print("pgrobot train -m", *settings, markup=False, soft_wrap=True)
+    CONSOLE.print(shlex.join(("pgrobot", "train", "-m", *settings)), markup=False, soft_wrap=True)
     words = [sys.executable, "-m", "pgrobot", "train", "-m", *settings]
     if subprocess.run(words, check=False, stdout=subprocess.DEVNULL).returncode:
         raise SystemExit(f"the sweep in {directory} failed")
