@@ -45,7 +45,7 @@ class Sample:
     age: Tensor  # steps already taken in the running episode                [T, N]
     returns: Tensor  # the estimator's estimate of what follows the action   [T, N]
     advantage: Tensor  # the same minus the critic's value                   [T, N]
-    weight: Tensor  # of a row in the policy gradient: state discount, ratio [T, N]
+    weight: Tensor  # γ^t and the estimator's, not a surrogate's own ratio   [T, N]
     score_norm: Callable[[], Tensor]  # ‖∇ log π(a|s)‖² in the parameters, computed when asked for [T, N]
 
 

@@ -21,6 +21,7 @@ from pgrobot.objectives import ClippedRatio, Entropy, Objective
 from pgrobot.policies import GaussianPolicy
 from pgrobot.randomness import stream
 from pgrobot.solvers import Adam, Constant, ExponentialAverage, MinibatchSolver
+from pgrobot.solvers.rates import Rate
 from pgrobot.types import EnvironmentSpec, Multiplier, Observation, Signal, State, Step
 
 # One of every kind of baseline, cross-fitted on few folds.
@@ -138,7 +139,7 @@ def make(
     terms: Mapping[str, Objective] | None = None,
     minibatch: int = 32,
     passes: int = 3,
-    rate: float = 1e-2,
+    rate: float | Rate = 1e-2,
     max_gradient_norm: float = 0.5,
     cores: int = 1,
     target_kl: float = math.inf,
@@ -149,6 +150,7 @@ def make(
     normalisation: str = "standardised",
     state_discount: bool = False,
     decay: float = 0.0,
+    iterations: int = 100,
 ) -> tuple[SimulationCollector, Learner]:
     """A collector and a learner of PPO in that world."""
     spec = environment.spec
@@ -167,7 +169,7 @@ def make(
         return functools.partial(
             MinibatchSolver,
             optimizer=Adam(0.9, 0.999, 1e-8),
-            rate=Constant(rate),
+            rate=Constant(rate) if isinstance(rate, float) else rate,
             minibatch=minibatch,
             epochs=1,
             max_gradient_norm=max_gradient_norm,
@@ -193,7 +195,7 @@ def make(
         columns=columns,
         discounts=discounts,
         passes=passes,
-        iterations=100,
+        iterations=iterations,
         max_episode_steps=spec.max_episode_steps,
         streams={"policy": stream(seed, "policy_shuffle"), "critic": stream(seed, "critic_shuffle")},
         cores=cores,

@@ -45,7 +45,8 @@ class Optimal:
     """``A = Ĝ − b*`` with ``b* = E[w² ‖s‖² Ĝ] / E[w² ‖s‖²]``, ``s = ∇log π(a|s)``, and ``w`` the weight of the row.
 
     The one number that minimises the variance of a row's gradient, summed over the parameters (Weaver and Tao 2001;
-    Greensmith et al. 2004). Rows of one trajectory covary, which it leaves aside. It costs a gradient per row.
+    Greensmith et al. 2004). It leaves aside that rows of one trajectory covary, and the ratio that a surrogate itself
+    multiplies by, which is 1 on the first pass. It costs a gradient per row.
 
     See docs/derivations.md#optimal-baseline.
 

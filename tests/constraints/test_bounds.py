@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pgrobot.constraints.bounds import Bound, bootstrap, clopper_pearson, ratio, student_t
+from pgrobot.constraints.bounds import RESAMPLES, Bound, bootstrap, clopper_pearson, ratio, student_t
 
 
 def test_student_t_is_scipys() -> None:
@@ -47,6 +47,20 @@ def test_the_ratio_of_a_constant_rate_has_no_error() -> None:
 def test_the_ratio_is_of_sums_and_not_of_episodes() -> None:
     value, _ = ratio(np.array([1.0, 0.0]), np.array([1.0, 99.0]))
     assert value == 0.01
+
+
+def test_the_bootstrap_is_of_ratios_of_sums() -> None:
+    """Against a loop over the same resamples that calls the ratio itself, for episodes of unequal length."""
+    rng = np.random.default_rng(3)
+    length = rng.integers(5, 200, 10).astype(float)
+    amount = length * rng.exponential(0.2, 10)
+    value, error = ratio(amount, length)
+    rows = np.random.default_rng(0).integers(10, size=(RESAMPLES, 10))
+    scores = np.sort([(v - value) / e for v, e in (ratio(amount[row], length[row]) for row in rows)])
+    cut = math.floor(0.1 * (RESAMPLES + 1)) - 1
+    expected = value - error * scores[-1 - cut], value - error * scores[cut]
+    assert bootstrap(amount, length, 0.9) == pytest.approx(expected, rel=1e-9)
+    assert bootstrap(7.0 * amount, 7.0 * length, 0.9) == pytest.approx(expected, rel=1e-9), "in any unit"
 
 
 @pytest.mark.parametrize("bound", [student_t, bootstrap])

@@ -66,6 +66,16 @@ def test_the_derivative_is_the_rise_over_its_delay() -> None:
     assert [moved(controller, value)[0] for value in excess] == pytest.approx([10.0 * rise for rise in rises])
 
 
+def test_the_derivative_is_the_rise_of_an_average_of_its_own() -> None:
+    controller = pid(kd=1.0, derivative_smoothing=0.8, derivative_delay=2)
+    excess = noise(20, seed=4).numpy()
+    weights = [0.8 ** np.arange(count)[::-1] for count in range(1, 21)]
+    averages = [float((w * excess[: len(w)]).sum() / w.sum()) for w in weights]
+    rises = [0.0, 0.0, *(max(0.0, new - old) for old, new in zip(averages, averages[2:], strict=False))]
+    assert max(rises) > 0.1
+    assert [moved(controller, value)[0] for value in excess] == pytest.approx(rises, rel=1e-12, abs=1e-15)
+
+
 def test_nothing_kicks_at_the_first_step() -> None:
     controller = pid(kp=1.0, kd=50.0, smoothing=0.9, derivative_smoothing=0.95, derivative_delay=2)
     path = [moved(controller, 0.4)[0] for _ in range(30)]
@@ -87,6 +97,26 @@ def test_a_proportional_term_that_saturates_alone_leaves_the_integral_as_it_was(
     controller = pid(kp=10.0, ki=1.0, initial=0.5, maximum=4.0)
     assert moved(controller, 1.0) == [4.0]
     assert moved(controller, 0.0) == [0.5]
+
+
+def test_a_derivative_that_saturates_alone_leaves_the_integral_as_it_was() -> None:
+    controller = pid(ki=1.0, kd=10.0, maximum=4.0)
+    path = [moved(controller, value)[0] for value in (0.1, 1.0, 0.0)]
+    assert path == pytest.approx([0.1, 4.0, 0.1])
+
+
+def test_the_integral_adds_up_the_excess_itself_and_not_its_average() -> None:
+    controller = pid(ki=0.3, smoothing=0.8, initial=0.2)
+    ascent = Lagrangian(*per_step(1), 0.99, 1000, "sgd", 0.3, 0.2, 100.0)
+    for value in noise(50, seed=5).tolist():
+        assert moved(controller, value) == pytest.approx(moved(ascent, value), rel=1e-12, abs=1e-15)
+
+
+def test_under_an_average_that_saturates_the_integral_falls_with_the_excess() -> None:
+    controller = pid(kp=10.0, ki=1.0, smoothing=0.8, initial=0.5, maximum=4.0)
+    assert moved(controller, 1.0) == [4.0]
+    moved(controller, -0.1)
+    assert controller.state_dict()["integral"].tolist() == pytest.approx([0.4])
 
 
 def test_the_integral_does_not_wind_up_below_zero() -> None:

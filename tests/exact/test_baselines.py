@@ -20,6 +20,8 @@ from torch.func import grad, vmap
 from torch.utils import _pytree as pytree
 
 from pgrobot.baselines import Baseline, Constant, Controlled, NoBaseline, Optimal, Projection, Value
+from pgrobot.baselines.normalisation import NORMALISATIONS
+from pgrobot.baselines.projection import principal_components, ridge_regression
 from pgrobot.batch import Batch, Sample
 from pgrobot.control import expected_features, features
 from pgrobot.distributions import Gaussian
@@ -423,3 +425,49 @@ def test_a_ratio_with_its_control_is_unbiased_away_from_the_policy_that_acted() 
     mean, std = MEAN + 0.1, STD * math.exp(-0.05)
     exact = torch.tensor([-2 * (mean - CENTRE), -2 * std**2], dtype=torch.float64)
     torch.testing.assert_close(found, exact, rtol=0, atol=1e-8)
+
+
+def test_the_first_components_are_those_that_vary_most() -> None:
+    """Two observations are almost the same and one is alone: the first component is what the two share."""
+    x, y, tiny = torch.randn(3, 400, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    obs = torch.stack((x, x + 0.1 * tiny, y), -1)
+    ones, first = principal_components(obs, 1)(obs).unbind(-1)
+    assert bool((ones == 1.0).all())
+    assert float(first.var(correction=0)) == pytest.approx(1.0)
+    assert abs(float(torch.corrcoef(torch.stack((first, x)))[0, 1])) > 0.99
+    assert abs(float(torch.corrcoef(torch.stack((first, y)))[0, 1])) < 0.2
+
+
+def test_components_of_strange_rows_are_clipped() -> None:
+    obs = torch.randn(100, 2, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    state = principal_components(obs, 2)
+    assert state(1e6 * obs[:1])[0, 1:].abs().tolist() == [10.0, 10.0]
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_the_ridge_weighs_against_the_mean_of_the_rows(rows: int) -> None:
+    """One feature that is always 1: ``(c − C)² + ridge C²`` is least at ``C = c / (1 + ridge)``, for any number."""
+    one = torch.ones(rows, 1, dtype=torch.float64)
+    found = ridge_regression(one, one, torch.full((rows,), 3.0, dtype=torch.float64), ridge=0.5)
+    assert found.tolist() == [[pytest.approx(2.0)]]
+
+
+def test_a_linear_projection_leaves_the_square_of_the_noise() -> None:
+    sample, _ = drawn(torch.randn(400, 2, generator=torch.Generator().manual_seed(7), dtype=torch.float64))
+    for polynomial, width in (("linear", 1), ("quadratic", 2)):
+        left = Projection(polynomial, components=0, ridge=1e-12, folds=1)(sample)  # type: ignore[arg-type]
+        assert left.control.shape[-1] == width
+        square = features(sample.action, sample.reference)[..., 1]
+        share = torch.corrcoef(torch.stack((left.advantage.flatten(), square.flatten())))[0, 1]
+        assert (abs(float(share)) > 0.9) is (polynomial == "linear")
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "deviation"), [("standardised", 0, 1), ("centred", 0, 4), ("raw", 3, 4)]
+)
+def test_normalisations_shift_and_scale_as_they_say(name: str, mean: float, deviation: float) -> None:
+    advantage = torch.tensor([[7.0, -1.0], [-1.0, 7.0]], dtype=torch.float64)
+    normalised, scale = NORMALISATIONS[name](advantage)
+    assert float(normalised.mean()) == pytest.approx(mean)
+    assert float(normalised.std(correction=0)) == pytest.approx(deviation)
+    assert float(scale) == pytest.approx(4.0 / deviation)

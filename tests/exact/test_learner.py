@@ -14,8 +14,9 @@ import pytest
 import torch
 from toys import ABOVE, TargetWorld, make
 
-from pgrobot.baselines import Constant
-from pgrobot.batch import Batch, CriticBatch
+from pgrobot.baselines import Constant, Controlled
+from pgrobot.baselines.baseline import uncontrolled
+from pgrobot.batch import Batch, CriticBatch, Sample
 from pgrobot.constraints import PID, Lagrangian
 from pgrobot.estimators import vtrace
 from pgrobot.learner import Learner
@@ -27,6 +28,7 @@ from pgrobot.objectives import (
     Likelihood,
     Ratio,
 )
+from pgrobot.solvers import Linear
 from pgrobot.types import Multiplier, Rollout
 
 ON_POLICY = torch.zeros(16, 4)  # the logarithm of every ratio
@@ -310,6 +312,71 @@ def test_the_multiplier_moves_on_this_rollouts_excess() -> None:
     assert metrics["cost/above/mean"] == pytest.approx(whole_episodes, rel=1e-6)
     assert metrics["cost/above/budget"] == 1.0
     assert metrics["multiplier/above"] == pytest.approx((whole_episodes - 1.0) / 8)
+
+
+def test_both_rates_go_from_first_to_last_over_the_iterations() -> None:
+    collector, learner = make(TargetWorld(4, 0), rate=Linear(1e-2, 0.0), iterations=4)
+    told = [learner.update(collector.collect()["robot"]) for _ in range(4)]
+    for key in ("policy/learning_rate", "critic/learning_rate"):
+        assert [metrics[key] for metrics in told] == pytest.approx([1e-2, 7.5e-3, 5e-3, 2.5e-3]), key
+
+
+def test_the_critic_is_scaled_by_its_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    collector, learner = make(TargetWorld(4, 0))
+    learner.update(collector.collect()["robot"])  # from now on a target is not the advantage
+    rollout = collector.collect()["robot"]
+    advantage, target, _ = learner._estimate(rollout, learner._values(rollout), ON_POLICY)
+    scaled: list[torch.Tensor] = []
+    monkeypatch.setattr(learner.critic, "rescale", lambda targets: scaled.append(targets.clone()))
+    learner.update(rollout)
+    assert torch.equal(scaled[0], target)
+    assert not torch.equal(scaled[0], advantage)
+
+
+def test_a_baseline_sees_what_a_row_weighs() -> None:
+    seen: list[Sample] = []
+
+    def baseline(sample: Sample) -> Controlled:
+        seen.append(sample)
+        return uncontrolled(sample.advantage)
+
+    collector, learner = make(TargetWorld(4, 0), baseline=baseline, state_discount=True, passes=1)
+    rollout = collector.collect()["robot"]
+    learner.update(rollout)
+    torch.testing.assert_close(seen[0].weight, 0.9 ** rollout.telemetry["age"])
+    assert float(seen[0].weight.min()) < 0.5
+
+
+def test_what_one_environment_learns_is_compared_with_its_other_episodes() -> None:
+    """Sixteen steps of one environment are two episodes of eight, both truncated."""
+    collector, learner = make(
+        TargetWorld(1, 0), baseline=Constant(2), normalisation="raw", minibatch=16, passes=1
+    )
+    rollout = collector.collect()["robot"]
+    assert rollout.truncated.sum() == 2
+    assert not rollout.terminated.any()
+    returns = learner.multiplier.mix(
+        learner._estimate(rollout, learner._values(rollout), ON_POLICY[:, :1])[1]
+    )
+    seen: list[torch.Tensor] = []
+    solve = learner._policy_solver.solve
+
+    def noted(batch: Batch) -> Any:
+        seen.append(batch.advantage)
+        return solve(batch)
+
+    learner._policy_solver.solve = noted  # type: ignore[method-assign]
+    learner.update(rollout)
+    first, second = returns[:8, 0], returns[8:, 0]
+    torch.testing.assert_close(seen[0], torch.cat((first - second.mean(), second - first.mean())))
+
+
+def test_the_slack_is_what_a_budget_leaves() -> None:
+    collector, learner = make(TargetWorld(4, 0))
+    metrics = learner.update(collector.collect()["robot"])
+    assert learner._problem.slack.tolist() == pytest.approx(
+        [metrics["cost/above/budget"] - metrics["cost/above/mean"]]
+    )
 
 
 def test_a_budget_is_measured_at_the_age_of_the_running_episodes() -> None:

@@ -84,6 +84,18 @@ def test_gradient_of_kl_and_costs_is_their_finite_difference() -> None:
         torch.testing.assert_close(jacobian[k], numeric, rtol=1e-5, atol=1e-8)
 
 
+def test_costs_are_the_mean_of_ratio_times_advantage() -> None:
+    """By hand: a constant cost advantage costs the mean ratio, and more likely actions cost more."""
+    problem, vector, batch = policy_problem()
+    away = vector + 0.05 * torch.randn(
+        len(vector), generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
+    now = problem.distribution(away, batch).log_prob(batch.action)
+    expected = ((now - batch.log_prob).exp()[:, None] * batch.cost_advantage).mean(0)
+    torch.testing.assert_close(problem.costs(away, batch), expected, rtol=1e-12, atol=1e-15)
+    assert float((problem.costs(away, batch) - batch.cost_advantage.mean(0)).abs().min()) > 1e-6
+
+
 def test_the_reported_kl_is_that_from_the_reference() -> None:
     problem, vector, batch = policy_problem()
     away = vector + 0.3

@@ -199,6 +199,18 @@ def test_rates() -> None:
     assert adaptive.anneal(5e-4, 0.9) == 5e-4
     assert adaptive.adapt(1e-3, 0.03) == 5e-4
     assert adaptive.adapt(1e-3, 0.001) == 2e-3
-    assert adaptive.adapt(1e-3, 0.01) == 1e-3
+    assert [adaptive.adapt(1e-3, kl) for kl in (0.0051, 0.01, 0.0199)] == [1e-3] * 3
+    assert [adaptive.adapt(1e-3, kl) for kl in (0.0049, 0.0201)] == [2e-3, 5e-4]
     assert adaptive.adapt(1.5e-4, 1.0) == 1e-4
     assert adaptive.adapt(9e-3, 0.0) == 1e-2
+
+
+def test_an_adaptive_rate_follows_every_pass_and_is_kept() -> None:
+    """Each pass moves far beyond the target, so each halves the rate; the state carries it on."""
+    rate = KLAdaptive(0.08, target_kl=1e-9, factor=2.0, least=0.0, greatest=1.0)
+    solver = make_solver(torch.zeros(3), LeastSquares(), rate=rate, epochs=3)
+    solver.solve(make_batch(64))
+    assert solver.rate == pytest.approx(0.01)
+    other = make_solver(torch.zeros(3), LeastSquares(), rate=rate)
+    other.load_state_dict(solver.state_dict())
+    assert other.rate == pytest.approx(0.01)

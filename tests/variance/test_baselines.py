@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 import pgrobot.variance.baselines
-from pgrobot.baselines import Projection, Value
+from pgrobot.baselines import Baseline, Projection, Value
 from pgrobot.configure import build_constraints, compose, validated
 from pgrobot.types import Rollout
 from pgrobot.variance import Experience, Setting, Subject, catalogue, collect, opened
@@ -57,11 +59,14 @@ def collected(hopper: Path, monkeypatch: pytest.MonkeyPatch) -> Refit:
 def corrections(collected: Refit, advantages: list[Tensor], cfg: DictConfig) -> dict[str, list[Tensor]]:
     subject, rollouts, _ = collected
     fits = refitted(cfg, subject.environment.spec, rollouts, advantages, 3)
+
+    def taken(fit: Baseline, rollout: Rollout) -> Tensor:
+        """What a baseline takes from an advantage of zero, which is all that it reads besides observations."""
+        sample: Any = SimpleNamespace(advantage=torch.zeros_like(rollout.log_prob), obs=rollout.obs)
+        return -fit(sample).advantage.detach()
+
     return {
-        name: [
-            fit.mean + fit.correction.value(rollout.obs)[..., 0].detach()  # type: ignore[attr-defined]
-            for fit, rollout in zip(own, rollouts, strict=True)
-        ]
+        name: [taken(fit, rollout) for fit, rollout in zip(own, rollouts, strict=True)]
         for name, own in fits.items()
     }
 
