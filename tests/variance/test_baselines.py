@@ -88,6 +88,16 @@ def test_a_correction_follows_what_it_is_fitted_to(collected: Refit) -> None:
         assert all(bool(((rows - 100.0).abs() < 20.0).all()) for rows in found)
 
 
+def test_a_correction_leans_to_what_it_is_fitted_to(collected: Refit) -> None:
+    """Few steps explain little of a function of the observation, but nothing of the opposite."""
+    subject, rollouts, advantages = collected
+    heights = [rollout.obs["policy"][..., 0] for rollout in rollouts]
+    shifted = [a + 1e3 * (h - h.mean()) for a, h in zip(advantages, heights, strict=True)]
+    for found in corrections(collected, shifted, subject.cfg).values():
+        pair = torch.stack((torch.cat(found).flatten(), torch.cat(heights).flatten()))
+        assert float(torch.corrcoef(pair)[0, 1]) > 0.2
+
+
 def test_a_critic_that_reads_the_time_is_refitted_with_it(collected: Refit) -> None:
     subject, _, advantages = collected
     cfg = OmegaConf.merge(subject.cfg, {"critic": {"time": True}})
