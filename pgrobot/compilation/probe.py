@@ -32,6 +32,7 @@ def probe(path: Path, inputs: Sequence[torch.Tensor], outputs: int) -> None:
             (sys.executable, "-c", PROGRAM, str(path), json.dumps(layouts), str(outputs)),
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             capture_output=True, text=True, check=False, timeout=SECONDS,
+            start_new_session=True,  # Ctrl-C asks the training to stop, not this
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"a compiled library did not return within {SECONDS} s") from None
