@@ -67,6 +67,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pgrobot" / "compiled"
 
 
+@pytest.fixture
+def untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries are called here at once, so a process of its own for each would only take time."""
+    monkeypatch.setattr("pgrobot.compilation.library.probe", lambda *_: None)
+
+
+@pytest.mark.usefixtures("untried")
 def test_a_library_is_compiled_once_and_reads_what_it_captured_anew(cache: Path) -> None:
     """Derivatives inside, buffers changed in place between calls, two layouts: always what the function computes."""
     offset = torch.tensor([1.0, -1.0, 0.5])
@@ -90,6 +97,7 @@ def test_a_library_is_compiled_once_and_reads_what_it_captured_anew(cache: Path)
     assert [path.stat().st_mtime_ns for path in sorted(cache.glob("*"))] == written, "found, not made again"
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_library_belongs_to_what_it_computes(cache: Path) -> None:
     """A number in the function, a layout or a function of the same shape: each has a library of its own."""
     x = torch.linspace(-1.0, 1.0, 12)
@@ -103,6 +111,7 @@ def test_a_library_belongs_to_what_it_computes(cache: Path) -> None:
     assert len(list(cache.iterdir())) == 4
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_damaged_library_is_made_again(cache: Path) -> None:
     x = torch.ones(3)
     path = library(trace(double, (x,)))
