@@ -7,6 +7,7 @@ of a polynomial in ``z`` is a Gauss–Hermite sum, so nothing here is sampled.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -454,12 +455,13 @@ def test_the_ridge_weighs_against_the_mean_of_the_rows(rows: int) -> None:
 
 def test_a_linear_projection_leaves_the_square_of_the_noise() -> None:
     sample, _ = drawn(torch.randn(400, 2, generator=torch.Generator().manual_seed(7), dtype=torch.float64))
-    for polynomial, width in (("linear", 1), ("quadratic", 2)):
-        left = Projection(polynomial, components=0, ridge=1e-12, folds=1)(sample)  # type: ignore[arg-type]
+    fit = functools.partial(Projection, components=0, ridge=1e-12, folds=1)
+    for projection, width in ((fit("linear"), 1), (fit("quadratic"), 2)):
+        left = projection(sample)
         assert left.control.shape[-1] == width
         square = features(sample.action, sample.reference)[..., 1]
         share = torch.corrcoef(torch.stack((left.advantage.flatten(), square.flatten())))[0, 1]
-        assert (abs(float(share)) > 0.9) is (polynomial == "linear")
+        assert (abs(float(share)) > 0.9) is (projection.polynomial == "linear")
 
 
 @pytest.mark.parametrize(

@@ -347,7 +347,9 @@ def test_a_baseline_sees_what_a_row_weighs() -> None:
     assert float(seen[0].weight.min()) < 0.5
 
 
-def test_what_one_environment_learns_is_compared_with_its_other_episodes() -> None:
+def test_what_one_environment_learns_is_compared_with_its_other_episodes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Sixteen steps of one environment are two episodes of eight, both truncated."""
     collector, learner = make(
         TargetWorld(1, 0), baseline=Constant(2), normalisation="raw", minibatch=16, passes=1
@@ -365,7 +367,7 @@ def test_what_one_environment_learns_is_compared_with_its_other_episodes() -> No
         seen.append(batch.advantage)
         return solve(batch)
 
-    learner._policy_solver.solve = noted  # type: ignore[method-assign]
+    monkeypatch.setattr(learner._policy_solver, "solve", noted)
     learner.update(rollout)
     first, second = returns[:8, 0], returns[8:, 0]
     torch.testing.assert_close(seen[0], torch.cat((first - second.mean(), second - first.mean())))
