@@ -129,3 +129,15 @@ def test_a_shift_of_a_gradient_that_is_lost_in_noise_is_not_a_number() -> None:
     tested = biases(lost, ("none", "value"), 0.95, stream(0, "directions"))
     assert math.isnan(tested["third"].shift.estimate)
     assert math.isfinite(tested["third"].p_value)
+
+
+@pytest.mark.parametrize(("length", "known"), [(2.9, False), (3.1, True)])
+def test_a_shift_is_known_where_the_gradient_is_longer_than_three_of_its_errors(
+    length: float, known: bool
+) -> None:
+    error_of_one = math.sqrt(19.0) * torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(10)
+    along = torch.cat((torch.ones(20, dtype=torch.float64), length + error_of_one))
+    quiet = torch.nn.functional.pad(along.unsqueeze(1), (0, 2))
+    gradients = {"none": quiet + drawn(1, 40, 3), "value": quiet, "third": quiet + 0.1 * drawn(2, 40, 3)}
+    tested = biases(gradients, ("none", "value"), 0.95, stream(0, "directions"))
+    assert math.isfinite(tested["third"].shift.estimate) == known
