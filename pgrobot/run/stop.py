@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -52,7 +52,12 @@ class StopRequest:
 
 
 class SharedStop(StopRequest):
-    """One request for all jobs of a sweep, in whatever processes: who hears a signal writes it to ``file``."""
+    """One request for all jobs of a sweep, in whatever processes: who hears a signal writes it to ``file``.
+
+    Where the file cannot be written, on a full disk for instance, the process that has heard stops its own next jobs.
+    """
+
+    _untold: ClassVar[dict[Path, int]] = {}
 
     def __init__(self, file: Path, signals: Sequence[signal.Signals]) -> None:
         super().__init__(signals)
@@ -61,15 +66,20 @@ class SharedStop(StopRequest):
     @property
     def signal(self) -> int:
         if not self._heard:
+            self._heard = self._untold.get(self._file, 0)
+        if not self._heard:
             with suppress(OSError, ValueError):
                 self._heard = int(self._file.read_text())
         return self._heard
 
     def forget(self) -> None:
         """Take the request back, that of an earlier attempt for instance."""
+        self._untold.pop(self._file, None)
         self._file.unlink(missing_ok=True)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        with suppress(OSError):  # a full disk; this process has heard it all the same
+        try:
             self._file.write_text(str(number))
+        except OSError:
+            self._untold[self._file] = number
         super()._hear(number, frame)
