@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from goals import GOALS
-from learning import JUDGE_EPISODES, JUDGE_SEED
+from learning import JUDGE_EPISODES, JUDGE_SEED, steps
 from measuring import CONSOLE, HOME
 from page import MODES, ROBOTS, keep
 
-STEPS = 1_000_000  # of a training
 LIBRARIES = {"ppo": "stable-baselines3", "a2c": "stable-baselines3", "trpo": "sb3-contrib"}
 SMALL_STD = {"log_std_init": -2, "ortho_init": False}
 WIDE = SMALL_STD | {"activation_fn": "ReLU", "net_arch": {"pi": [256, 256], "vf": [256, 256]}}
@@ -120,7 +119,7 @@ def train(algorithm: str, robot: str, seed: int, path: Path) -> None:
 
     torch.set_num_threads(1)
     chosen = settings(algorithm, robot)
-    name = f"{ROBOTS[robot]}-v5"
+    name, budget = f"{ROBOTS[robot]}-v5", steps(algorithm, robot)
     world = VecNormalize(
         make_vec_env(name, n_envs=chosen.pop("envs"), seed=seed), gamma=chosen.get("gamma", 0.99)
     )
@@ -132,8 +131,8 @@ def train(algorithm: str, robot: str, seed: int, path: Path) -> None:
     kind: Any = {"ppo": PPO, "a2c": A2C, "trpo": TRPO}[algorithm]
     model = kind("MlpPolicy", world, seed=seed, device="cpu", **chosen)
     begin = time.perf_counter()
-    model.learn(STEPS)
-    speed = STEPS / (time.perf_counter() - begin)
+    model.learn(budget)
+    speed = budget / (time.perf_counter() - begin)
     told = {
         **{mode: judged(model, world, name, mode == "deterministic") for mode in MODES},
         "env_steps_per_s": round(speed),

@@ -66,10 +66,8 @@ class SharedStop(StopRequest):
     @property
     def signal(self) -> int:
         if not self._heard:
-            self._heard = self._untold.get(self._file, 0)
-        if not self._heard:
             with suppress(OSError, ValueError):
-                self._heard = int(self._file.read_text())
+                self._heard = self._untold.get(self._file) or int(self._file.read_text())
         return self._heard
 
     def forget(self) -> None:
