@@ -47,7 +47,11 @@ DISCOUNTS = ("reward", "cost", "bonus")
 NODES = {
     "checkpoint": "every",
     "evaluation": "episodes",
+    "diagnostics": "gradients",
     "diagnostics.*": "_target_",
+    "signal": "curiosity",
+    "signal.*": "_target_",
+    "tracker.*": "_target_",
     "constraint.*.cost": "_target_",
     "algorithm.estimator": "lam",
     "algorithm.baseline": "_target_",
@@ -65,9 +69,9 @@ NODES = {
     "algorithm.*_solver.acceptance": "_target_",
 }
 
-PLAIN = {"checkpoint", "evaluation", "algorithm.discounts", "algorithm.objective"}
+PLAIN = {"checkpoint", "evaluation", "diagnostics", "signal", "algorithm.discounts", "algorithm.objective"}
 # What is built from a class or function that it names: all other nodes, and whole sections.
-BUILT = ("task", "multiplier", "policy", "critic", "tracker.*", "signal.*", *(NODES.keys() - PLAIN))
+BUILT = ("task", "multiplier", "policy", "critic", *(NODES.keys() - PLAIN))
 
 
 def validated(cfg: DictConfig) -> DictConfig:
