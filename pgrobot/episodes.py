@@ -14,7 +14,8 @@ from pgrobot.constraints.verdict import Verdict, judge
 from pgrobot.errors import PgrobotError
 from pgrobot.types import Environment, Observation
 
-Act = Callable[[Observation], np.ndarray]  # observation groups [N, D] -> actions [N, A] in action-space units
+# observation groups [N, D] and which of them an episode begins with [N] -> actions [N, A] in action-space units
+Act = Callable[[Observation, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
     discounted, returns = np.zeros_like(costs), np.zeros(episodes)
     lengths = np.zeros(episodes, dtype=np.int64)
     failures: list[str] = []
-    obs = environment.reset()
+    obs, start = environment.reset(), np.ones(spec.num_envs, dtype=bool)
     for _ in range(int(quota.max()) * spec.max_episode_steps):
-        step = environment.step(act(obs))
+        step = environment.step(act(obs, start))
         counted = row < last
         rows = row[counted]
         costs[rows] += step.cost[counted]
@@ -65,7 +66,8 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
         returns[rows] += step.reward[counted]
         lengths[rows] += 1
         failures += step.failures
-        row += counted & (step.terminated | step.truncated)
+        start = step.terminated | step.truncated
+        row += counted & start
         if (row == last).all():
             return Episodes(returns, lengths, costs, discounted, tuple(failures))
         obs = step.obs

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import DictConfig
 
@@ -73,13 +74,12 @@ def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Gen
     """Make a policy act on observations as an environment gives them, in action-space units; its carry starts empty."""
     to_environment = ActionMap.of(spec)
     carry = torch.zeros(spec.num_envs, policy.carry_size)
-    start = torch.zeros(spec.num_envs, dtype=torch.bool)
 
     @torch.no_grad()
-    def act(obs: Observation) -> Any:
+    def act(obs: Observation, start: np.ndarray) -> Any:
         nonlocal carry
         rows = {name: torch.as_tensor(value, dtype=torch.float32) for name, value in obs.items()}
-        distribution, carry = policy(rows, carry, start)
+        distribution, carry = policy(rows, carry, torch.as_tensor(start))
         action = distribution.mean if mode == "deterministic" else distribution.sample(generator)
         return to_environment(action.numpy())
 

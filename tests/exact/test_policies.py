@@ -23,11 +23,13 @@ from pgrobot.collectors import SimulationCollector
 from pgrobot.configure import build_policy, compose, options, validated
 from pgrobot.constraints import CostColumns
 from pgrobot.distributions import Binned, Gaussian
+from pgrobot.episodes import evaluate
 from pgrobot.errors import PgrobotError
 from pgrobot.policies import Policy
 from pgrobot.policies.binned import ordinal_logits
 from pgrobot.policies.hashing import hashed_normal
 from pgrobot.randomness import stream
+from pgrobot.run.evaluation import actor
 from pgrobot.solvers import FlatParameters
 from pgrobot.types import Rollout, Step
 
@@ -337,6 +339,25 @@ def test_smooth_exploration_forgets_at_an_episodes_start() -> None:
     assert torch.equal(one.mean, other.mean), "the deterministic action does not explore"
     white = torch.tensor([-0.5, -0.5 + 0.5 * math.log(0.5), -0.5])
     torch.testing.assert_close(one.given.log_std, white.unsqueeze(-1).expand(3, 2))
+
+
+def test_an_evaluation_acts_as_the_rollouts_do(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its policy is told where episodes begin, whatever it remembers from step to step."""
+    acted: list[np.ndarray] = []
+    step = TwoMotors.step
+
+    def recorded(world: TwoMotors, action: np.ndarray) -> Step:
+        acted.append(action.copy())
+        return step(world, action)
+
+    monkeypatch.setattr(TwoMotors, "step", recorded)
+    policy = make(name)
+    assert collected(policy, rollouts=1).truncated.any()
+    rollout = acted.copy()
+    acted.clear()
+    world = TwoMotors(4, 0)
+    evaluate(actor(policy, world.spec, "stochastic", stream(0, "noise")), world, 40, 1.0)
+    assert np.array_equal(rollout, acted[: len(rollout)])
 
 
 def test_what_smooth_exploration_remembers_has_no_parameters_in_it() -> None:
