@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -73,8 +73,10 @@ class StateBaseline:
 class CrossFitting:
     """Fitted on other trajectories a baseline leaves the expected gradient as it is; fitted on its own it does not.
 
-    The actions of ``rows`` bandits are all combinations of quadrature nodes, so the expectation is a sum. The mean of
-    the very batch is the case whose bias is known: it keeps ``1 − 1 / rows`` of the gradient.
+    The actions of ``rows`` bandits are all combinations of quadrature nodes, so the expectation is a sum. Two cases
+    have a known bias. The mean of the very batch keeps ``1 − 1 / rows`` of the gradient. And where only what a control
+    leaves of the advantage is divided by a deviation ``d``, not its expectation (Tucker et al. 2018, arXiv 1802.10031,
+    of the released Q-Prop), a linear control ``c z`` adds ``E[c] (1 − 1 / d) / σ`` to the gradient in the mean.
 
     Attributes:
         world: the bandit.
@@ -82,6 +84,8 @@ class CrossFitting:
         objectives: the surrogate, and what adds a control's expectation back.
         baselines: cross-fitted ones by name.
         same_batch: the mean of the batch itself.
+        control: a cross-fitted linear one, for the other bias.
+        deviation: what only its advantage is divided by, ``d``.
         rows: bandits in a batch.
         nodes: of each action's quadrature.
         seed: of the policy.
@@ -93,6 +97,8 @@ class CrossFitting:
     objectives: Mapping[str, Objective]
     baselines: Mapping[str, Baseline]
     same_batch: Baseline
+    control: Baseline
+    deviation: float
     rows: int
     nodes: int
     seed: int
@@ -101,16 +107,31 @@ class CrossFitting:
     def run(self) -> Sequence[Outcome]:
         drawn = draw(self.world, self.policy, self.objectives, self.seed)
         exact = torch.from_numpy(self.world.gradient(drawn.mean, drawn.std))
-        outcomes = [
-            compare(name, self._expected(drawn, baseline), exact, self.tolerance)
-            for name, baseline in self.baselines.items()
+        outcomes = []
+        for name, baseline in self.baselines.items():
+            found = self._expected(drawn, *self._batches(drawn, baseline))
+            outcomes.append(compare(name, found, exact, self.tolerance))
+        same = self._expected(drawn, *self._batches(drawn, self.same_batch))
+        known = -exact / self.rows
+        outcomes.append(compare("bias of the same batch's mean", same - exact, known, self.tolerance))
+        weight, batches = self._batches(drawn, self.control)
+        divided = replace(batches, advantage=batches.advantage / self.deviation)
+        bias = self._expected(drawn, weight, divided) - exact / self.deviation
+        coefficient = float(weight @ batches.control[..., 0].mean(-1))
+        added = coefficient * (1.0 - 1.0 / self.deviation) / drawn.std
+        name = "bias of a control whose advantage alone is divided"
+        return [
+            *outcomes,
+            compare(f"{name}, ∂μ", bias[0], added, self.tolerance),
+            compare(f"{name}, ∂log σ", bias[1], 0.0, self.tolerance),
         ]
-        known = exact * (1.0 - 1.0 / self.rows)
-        found = self._expected(drawn, self.same_batch)
-        return [*outcomes, compare("mean of the same batch", found, known, self.tolerance)]
 
-    def _expected(self, drawn: Draw, baseline: Baseline) -> Tensor:
+    def _expected(self, drawn: Draw, weight: Tensor, batches: Batch) -> Tensor:
         """The expectation of a batch's gradient in ``(mean, log std)``, a pair."""
+        return weight @ drawn.apparatus.gradients_of(batches) @ torch.linalg.pinv(drawn.jacobian)
+
+    def _batches(self, drawn: Draw, baseline: Baseline) -> tuple[Tensor, Batch]:
+        """Every batch there is, with its probability; columns are ``[R, rows, …]``."""
         nodes, weights = hermite(self.nodes)
         noise = torch.tensor(list(itertools.product(nodes.tolist(), repeat=self.rows)), dtype=torch.float64)
         weight = torch.tensor(
@@ -123,7 +144,7 @@ class CrossFitting:
             reward = torch.from_numpy(self.world.reward(action[:, 0].numpy()))
             batches.append(_controlled(drawn.apparatus, action, reward, value, baseline))
         stacked: Batch = pytree.tree_map(lambda *x: torch.stack(x), *batches)
-        return weight @ drawn.apparatus.gradients_of(stacked) @ torch.linalg.pinv(drawn.jacobian)
+        return weight, stacked
 
 
 @dataclass(frozen=True)
@@ -204,15 +225,18 @@ def variance(world: Bandit, drawn: Draw, control: Tensor) -> Tensor:
 class OutOfSample:
     """A control fitted on other rows, averaged over many fits, raises the variance of no parameter's gradient.
 
-    Each fit is on actions that are drawn, and what it leaves of the variance is a quadrature. Of one coefficient of the
-    whole gradient it would leave ``1 − ρ²`` and the square of its own error.
+    Each fit is on actions that are drawn, and what it leaves of the variance is a quadrature. A control's coefficients
+    are those of a baseline, one for all parameters; and the best one of every parameter by itself, ``C* = Cov(g, h) /
+    Var(h)``, as the rows of the fit estimate it. That leaves ``1 − ρ²`` and the square of its own error, so where the
+    correlation is weak it takes many rows to gain anything.
 
     Attributes:
         world: the bandit.
         policy: a Gaussian one.
         objectives: the surrogate, and what adds the control's expectation back.
         baselines: cross-fitted controls by name.
-        rows: bandits that are drawn for one fit of each fold.
+        directions: any combinations of the linear and the quadratic feature, by name, for ``C*``.
+        rows: bandits that are drawn for one fit of each fold, and for one of ``C*``.
         fits: how many draws.
         seed: of policy and draws.
     """
@@ -221,31 +245,55 @@ class OutOfSample:
     policy: PolicyFactory
     objectives: Mapping[str, Objective]
     baselines: Mapping[str, Baseline]
+    directions: Mapping[str, Sequence[float]]
     rows: int
     fits: int
     seed: int
 
     def run(self) -> Sequence[Outcome]:
         drawn = draw(self.world, self.policy, self.objectives, self.seed)
-        none = torch.zeros(2, dtype=torch.float64)
+        left = {name: self._left(drawn, self._fitted(drawn, b)) for name, b in self.baselines.items()}
+        for name, direction in self.directions.items():
+            left[f"C* of {name}"] = self._left_by_best(drawn, torch.tensor(direction, dtype=torch.float64))
         outcomes = []
-        for name, baseline in self.baselines.items():
-            ratio = torch.stack([
-                variance(self.world, drawn, control) / variance(self.world, drawn, none)
-                for control in self._fitted(drawn, baseline)
-            ]).mean(0)  # fmt: skip
-            for parameter, share in zip(("μ", "log σ"), ratio, strict=True):
+        for name, shares in left.items():
+            for parameter, share in zip(("μ", "log σ"), shares, strict=True):
                 beyond = (share - 1.0).clamp(min=0.0)
                 outcomes.append(compare(f"variance of ∂{parameter} beyond its own, {name}", beyond, 0.0, 0.0))
         return outcomes
 
-    def _fitted(self, drawn: Draw, baseline: Baseline) -> Sequence[Tensor]:
-        """The coefficients of every fit for every fold, each from rows that it is not applied to."""
-        generator, value = stream(self.seed, "draws"), float(self.world.value(drawn.mean, drawn.std))
-        found = []
+    def _left(self, drawn: Draw, controls: Sequence[Tensor]) -> Tensor:
+        """What the controls ``[2]`` leave on average of either parameter's variance, a pair."""
+        none = variance(self.world, drawn, torch.zeros(2, dtype=torch.float64))
+        return torch.stack([variance(self.world, drawn, control) / none for control in controls]).mean(0)
+
+    def _left_by_best(self, drawn: Draw, direction: Tensor) -> Tensor:
+        """The same of a direction of which every parameter has its own estimated coefficient."""
+        shares = []
+        for rows in self._drawn(drawn):
+            plain = with_control(self.world, rows, 0.0 * direction)
+            h = plain - with_control(self.world, rows, direction)
+            pairs = [torch.cov(torch.stack((plain[:, k], h[:, k]))) for k in range(2)]
+            own = [
+                self._left(drawn, [pair[0, 1] / pair[1, 1] * direction])[k] for k, pair in enumerate(pairs)
+            ]
+            shares.append(torch.stack(own))
+        return torch.stack(shares).mean(0)
+
+    def _drawn(self, drawn: Draw) -> Iterator[Draw]:
+        """Rows of one fit after the other, drawn from the policy."""
+        generator = stream(self.seed, "draws")
         for _ in range(self.fits):
             noise = torch.randn(self.rows, 1, generator=generator, dtype=torch.float64)
-            action = drawn.mean + drawn.std * noise
+            weight = torch.full((self.rows,), 1.0 / self.rows, dtype=torch.float64)
+            yield replace(drawn, action=drawn.mean + drawn.std * noise, weight=weight)
+
+    def _fitted(self, drawn: Draw, baseline: Baseline) -> Sequence[Tensor]:
+        """The coefficients of every fit for every fold, each from rows that it is not applied to."""
+        value = float(self.world.value(drawn.mean, drawn.std))
+        found = []
+        for rows in self._drawn(drawn):
+            action = rows.action
             reward = torch.from_numpy(self.world.reward(action[:, 0].numpy()))
             control = _controlled(drawn.apparatus, action, reward, value, baseline).control
             found += list(

@@ -62,14 +62,18 @@ class PolicyProblem:
         return distribution
 
     def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
-        """Minus the objective; reports every term and the mean KL from the reference policy."""
+        """Minus the objective; reports every term and the mean KL from the reference policy.
+
+        What two terms report by one name stands under the first one's as it is, under another's with its name behind.
+        """
         distribution = self.distribution(vector, batch)
         loss = torch.zeros((), dtype=vector.dtype)
         report: Report = {}
         for weight, (name, term) in zip(self.weights.to(vector.dtype), self._terms.items(), strict=True):
             value, metrics = term(distribution, batch)
             loss = loss - weight * value
-            report |= {f"objective/{name}": value, **metrics}
+            report[f"objective/{name}"] = value
+            report |= {f"{key}/{name}" if key in report else key: metric for key, metric in metrics.items()}
         report |= {"loss/policy": loss, "policy/kl": batch.reference.kl(distribution).mean()}
         return loss, report
 

@@ -147,6 +147,16 @@ def test_clip_fraction_counts_the_samples_outside() -> None:
     assert float(report["policy/clip_fraction"]) == pytest.approx(0.25)
 
 
+def test_what_two_terms_report_by_one_name_is_told_of_both() -> None:
+    problem, vector, batch = policy_problem(
+        {"narrow": ClippedRatio(0.5, 0.1), "wide": ClippedRatio(0.5, 0.5)}
+    )
+    log_prob = problem.distribution(vector, batch).log_prob(batch.action) - 0.3
+    _, report = problem.loss(vector, dataclasses.replace(batch, log_prob=log_prob))
+    assert float(report["policy/clip_fraction"]) == 1.0
+    assert float(report["policy/clip_fraction/wide"]) == 0.0
+
+
 @pytest.mark.parametrize(("mu", "log_sigma"), [(0.3, -0.5), (-1.2, 0.2)])
 def test_gaussian_bandit_meets_its_closed_form(mu: float, log_sigma: float) -> None:
     """r = −(a − c)²: ∂J/∂μ = −2(μ − c), ∂J/∂log σ = −2σ² (quadrature integrates the surrogate exactly)."""

@@ -106,6 +106,17 @@ def folds_that_are_fitted_on_themselves(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+@sabotage("cross_fitting", "linear", "bias of a control whose advantage alone is divided, ∂μ")
+def half_of_an_expectation_that_is_added_back(patch: pytest.MonkeyPatch) -> None:
+    original = ControlVariate.__call__
+
+    def half(self: ControlVariate, distribution: Any, batch: Any) -> Any:
+        value, metrics = original(self, distribution, batch)
+        return 0.5 * value, metrics
+
+    patch.setattr(ControlVariate, "__call__", half)
+
+
 @sabotage("control_variates")
 def an_expectation_that_is_not_added_back(patch: pytest.MonkeyPatch) -> None:
     def nothing(self: ControlVariate, distribution: Any, batch: Any) -> Any:
