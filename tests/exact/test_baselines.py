@@ -355,6 +355,23 @@ def test_what_is_taken_from_a_trajectory_does_not_depend_on_it(baseline: Baselin
     assert not torch.allclose(after[:3], before[:3])
 
 
+def test_the_state_of_a_projection_is_that_of_other_trajectories() -> None:
+    """What is taken from environment 0 does not change with what 2 observed, which lies in its fold."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(6, 4, generator=generator, dtype=torch.float64)
+    obs = torch.randn(6, 4, 3, generator=generator, dtype=torch.float64)
+    sample, _ = drawn(noise)
+    baseline = Projection("linear", components=2, ridge=0.1, folds=2)
+    seen = [obs, obs.clone(), obs.clone()]
+    seen[1][:, 2] += torch.randn(6, 3, generator=generator, dtype=torch.float64)
+    seen[2][:, 1] += torch.randn(6, 3, generator=generator, dtype=torch.float64)
+    before, own, other = (
+        baseline(dataclasses.replace(sample, obs={"policy": x})).advantage[:, 0] for x in seen
+    )
+    assert torch.equal(own, before)
+    assert not torch.allclose(other, before)
+
+
 @pytest.mark.parametrize("baseline", [Constant(4), Optimal(4), Projection("quadratic", 2, 0.1, 4)])
 @pytest.mark.parametrize("shape", [(1, 1), (5, 1)])
 def test_one_trajectory_alone_tells_nothing(baseline: Baseline, shape: tuple[int, int]) -> None:

@@ -300,6 +300,24 @@ def test_a_weight_that_adapts_is_told_as_the_update_had_it() -> None:
     assert not any("objective/surrogate/weight" in metrics for metrics in told)
 
 
+def test_a_weight_adapts_to_the_kl_of_the_last_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    collector, learner = make(TargetWorld(4, 0), passes=3)
+    solve, adapt = learner._policy_solver.solve, learner._problem.adapt
+
+    def noted(batch: Batch) -> Any:
+        report, stop = solve(batch)
+        told.append(float(report["policy/kl"]))
+        return report, stop
+
+    monkeypatch.setattr(learner._policy_solver, "solve", noted)
+    monkeypatch.setattr(learner._problem, "adapt", lambda kl: told.append(kl) or adapt(kl))
+    learner.update(collector.collect()["robot"])
+    first, _, last, adapted_to = told
+    assert adapted_to == last
+    assert last > 2.0 * first
+
+
 def test_the_multiplier_moves_on_this_rollouts_excess() -> None:
     """Every action above 0 costs 1: measured per episode of 8 steps against a budget of 1, priced by ascent."""
     multiplier = pricing(Lagrangian, optimizer="sgd", learning_rate=1.0)
@@ -345,6 +363,26 @@ def test_a_baseline_sees_what_a_row_weighs() -> None:
     learner.update(rollout)
     torch.testing.assert_close(seen[0].weight, 0.9 ** rollout.telemetry["age"])
     assert float(seen[0].weight.min()) < 0.5
+
+
+def test_a_baseline_sees_the_returns_of_all_columns_at_their_price() -> None:
+    seen: list[Sample] = []
+
+    def baseline(sample: Sample) -> Controlled:
+        seen.append(sample)
+        return uncontrolled(sample.advantage)
+
+    priced = pricing(Lagrangian, optimizer="sgd", learning_rate=1.0)
+    collector, learner = make(TargetWorld(4, 0), baseline=baseline, multiplier=priced, passes=1)
+    learner.update(collector.collect()["robot"])  # from now on both columns have values
+    rollout = collector.collect()["robot"]
+    values = learner._values(rollout)
+    advantage, _, _ = learner._estimate(rollout, values, ON_POLICY)
+    learner.update(rollout)
+    returns = learner.multiplier.mix(advantage + values[0])
+    torch.testing.assert_close(seen[1].returns, returns)
+    unpriced = learner.multiplier.mix(advantage) + values[0][..., 0]
+    assert float((returns - unpriced).abs().max()) > 0.01, "the costs have values too"
 
 
 def test_what_one_environment_learns_is_compared_with_its_other_episodes(

@@ -307,6 +307,22 @@ def test_sizes_follow_their_schedule() -> None:
     assert solver.rate == 0.5, "the first step went too far"
 
 
+def test_a_size_follows_the_kl_that_was_measured() -> None:
+    """Not the predicted one: with a target between the two it is the measured one that decides."""
+    problem, vector, batch = make_problem()
+    report, _ = make_solver(problem, vector, step=LearningRate(Constant(1.0))).solve(batch)
+    predicted, measured = float(report["step/kl_predicted"]), float(report["policy/kl"])
+    assert abs(predicted / measured - 1.0) > 0.01
+    between = KLAdaptive(
+        initial=1.0, target_kl=(predicted + measured) / 4, factor=2.0, least=0.1, greatest=9.0
+    )
+    problem, vector, batch = make_problem()
+    solver = make_solver(problem, vector, step=LearningRate(between))
+    solver.solve(batch)
+    solver.solve(batch)
+    assert solver.rate == (0.5 if measured > predicted else 1.0)
+
+
 def test_state_continues_bit_for_bit() -> None:
     adaptive = LearningRate(KLAdaptive(initial=0.2, target_kl=1e-3, factor=2.0, least=0.0, greatest=1.0))
     changes = {"fisher": GaussNewtonFisher(0.5), "step": adaptive, "iterations": 5}

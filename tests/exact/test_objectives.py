@@ -211,7 +211,7 @@ def test_a_log_std_at_its_bound_neither_collapses_nor_explodes() -> None:
     assert distribution.log_std.item() == 1.0
 
 
-def test_gradient_of_the_critic_problem_is_its_finite_difference() -> None:
+def test_the_critic_problem_is_half_the_squared_error_of_all_columns_and_its_gradient_a_difference() -> None:
     critic = make_critic(("reward", "cost/a")).double()
     parameters = FlatParameters(critic)
     generator = torch.Generator().manual_seed(0)
@@ -223,3 +223,6 @@ def test_gradient_of_the_critic_problem_is_its_finite_difference() -> None:
     exact = grad(lambda v: problem.loss(v, batch)[0])(vector)
     numeric = finite_differences(lambda v: problem.loss(v, batch)[0], vector)
     torch.testing.assert_close(exact, numeric, rtol=1e-5, atol=1e-7)
+    parameters.vector.copy_(vector)
+    error = critic(obs) - batch.target / torch.tensor([2.0, 0.5])
+    torch.testing.assert_close(problem.loss(vector, batch)[0], 0.5 * error.square().sum(-1).mean())

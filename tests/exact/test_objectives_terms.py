@@ -125,6 +125,9 @@ def test_decoupled_clipping_is_around_the_reference() -> None:
     log_prob = gaussian(AWAY).log_prob(batch.action)
     ratio = (log_prob - nearby.log_prob(batch.action)).exp()
     silent = ((ratio > 1.1) & (batch.advantage > 0)) | ((ratio < 0.9) & (batch.advantage < 0))
+    share = float(((ratio - 1.0).abs() > 0.1).double().mean())
+    assert float(term(gaussian(AWAY), batch)[1]["policy/clip_fraction"]) == share
+    assert float((((log_prob - batch.log_prob).exp() - 1.0).abs() > 0.1).double().mean()) != share
     assert 0 < int(silent.sum()) < len(ratio)
     of = lambda log_prob: term(Free(log_prob), batch)[0]
     expected = torch.where(silent, 0.0, (log_prob - batch.log_prob).exp() * batch.advantage) / len(ratio)
