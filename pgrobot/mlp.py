@@ -47,6 +47,8 @@ def mlp(
     gain one (pre-activation: He et al. 2016, arXiv 1603.05027). Whatever the depth, a gradient then crosses all
     branches at about the size it had: together they add a bounded amount to its square.
 
+    See docs/derivations.md#deep-networks.
+
     Before layer norm the first layer's biases are standard normal. Were they zero, its features would be normalised
     to a function of the observation's direction alone, which forgets its length and jumps at the mean observation.
 

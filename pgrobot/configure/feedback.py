@@ -11,7 +11,7 @@ from pgrobot.configure.targets import locate, targets
 from pgrobot.configure.terms import Terms, paths_of
 from pgrobot.errors import PgrobotError
 from pgrobot.objectives import SURROGATES, WITH_REFERENCE, WITHOUT_ADVANTAGE, AdaptiveKLPenalty, Likelihood
-from pgrobot.solvers import KLAdaptive, MinibatchSolver, NaturalGradientSolver
+from pgrobot.solvers import FullStep, KLAdaptive, MinibatchSolver, NaturalGradientSolver
 
 POLICY = "algorithm.policy_solver"
 CRITIC = "algorithm.critic_solver"
@@ -85,10 +85,15 @@ def _check_average(
 ) -> None:
     """An averaged reference that nothing reads would be reported on and change nothing."""
     decay = algorithm["average"].get("decay", 0.0)
+    solver = algorithm["policy_solver"]
+    kind = locate(POLICY, solver["_target_"], modules)
+    searches = kind is not NaturalGradientSolver or not is_kind(
+        f"{POLICY}.acceptance", solver["acceptance"], FullStep, modules
+    )
     known = paths_of(terms, (*SURROGATES, *WITHOUT_ADVANTAGE))
     read = (
         decay == 0.0
-        or locate(POLICY, algorithm["policy_solver"]["_target_"], modules) is not MinibatchSolver
+        or (kind is not MinibatchSolver and searches)
         or len(known) < len(terms)  # a term of the user's own may
         or paths_of(terms, WITH_REFERENCE)
         or followers
@@ -96,7 +101,7 @@ def _check_average(
     if not read:
         raise PgrobotError(
             f"algorithm.average.decay={decay} averages a reference that nothing reads: use it with "
-            "pgrobot.objectives.DecoupledClippedRatio or KLPenalty, or algorithm.average.decay=0"
+            "pgrobot.objectives.DecoupledClippedRatio or KLPenalty, with algorithm=trpo, or algorithm.average.decay=0"
         )
 
 

@@ -4,12 +4,22 @@ from pgrobot.laboratory.arms import ArmsGradient, RegularisedArms
 from pgrobot.laboratory.bandits import (
     BanditGradient,
     BanditVariance,
+    Divergence,
     RegularisedBandit,
     SampleSize,
 )
 from pgrobot.laboratory.bootstrap import ActorCritic, AnyCritic
 from pgrobot.laboratory.check import Check, Outcome, compare
 from pgrobot.laboratory.critics import FittedReturns, FittedValue
+from pgrobot.laboratory.definitions import (
+    CorrectedErrors,
+    CorrectedSuccessor,
+    Defined,
+    Definitions,
+    MixedReturns,
+    Rewards,
+    WholeReturn,
+)
 from pgrobot.laboratory.finite import FiniteRegulator
 from pgrobot.laboratory.invariance import Invariance
 from pgrobot.laboratory.look import Look
@@ -38,8 +48,13 @@ __all__ = [
     "CompatibleFit",
     "ConjugateGradient",
     "ControlVariates",
+    "CorrectedErrors",
+    "CorrectedSuccessor",
     "CorrectedValue",
     "CrossFitting",
+    "Defined",
+    "Definitions",
+    "Divergence",
     "EnumeratedGradient",
     "ExpectedAdvantage",
     "FiniteRegulator",
@@ -55,6 +70,7 @@ __all__ = [
     "LearnedGain",
     "Look",
     "MinibatchMean",
+    "MixedReturns",
     "NaturalBandit",
     "OutOfSample",
     "Outcome",
@@ -63,10 +79,12 @@ __all__ = [
     "RegularisedBandit",
     "RegulatorGradient",
     "RewardUnit",
+    "Rewards",
     "RiccatiGain",
     "SampleSize",
     "StaleGradient",
     "StateBaseline",
     "TrustRegion",
+    "WholeReturn",
     "compare",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import jacrev
+from torch.func import grad_and_value, jacrev
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
@@ -56,15 +57,21 @@ def draw(world: Bandit, policy: PolicyFactory, terms: Mapping[str, Objective], s
     """Let a policy with random parameters act on the nodes of a quadrature."""
     apparatus = assemble(world, policy, terms, seed)
     nodes, weight = hermite(NODES)
+    pair = moments(apparatus)
+    mean, std = pair(apparatus.vector)[0].item(), pair(apparatus.vector)[1].exp().item()
+    action = (mean + std * nodes).unsqueeze(-1)
+    return Draw(apparatus, mean, std, jacrev(pair)(apparatus.vector), action, weight)
+
+
+def moments(apparatus: Apparatus) -> Callable[[Tensor], Tensor]:
+    """What gives ``(mean, log std)`` of a policy in a bandit at any parameters ``[P]``."""
     nothing = torch.zeros(1, 1, dtype=torch.float64)
 
     def pair(vector: Tensor) -> Tensor:
         distribution = apparatus.distribution(vector, nothing)
         return torch.cat((distribution.mean[0], distribution.std[0].log()))
 
-    mean, std = pair(apparatus.vector)[0].item(), pair(apparatus.vector)[1].exp().item()
-    action = (mean + std * nodes).unsqueeze(-1)
-    return Draw(apparatus, mean, std, jacrev(pair)(apparatus.vector), action, weight)
+    return pair
 
 
 def credit(estimator: Estimator, reward: Tensor, baseline: float) -> Tensor:
@@ -152,6 +159,49 @@ class BanditVariance:
                 compare(f"variance of ∂μ, {name}", variance[0], exact[0], self.tolerance),
                 compare(f"variance of ∂log σ, {name}", variance[1], exact[1], self.tolerance),
             ]
+        return outcomes
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A KL penalty and its gradient are those of two Gaussians, ``KL(N(m₀, s₀²) ‖ N(m, s²))``; at the first it is flat.
+
+    Attributes:
+        world: the bandit.
+        policy: a Gaussian one: the reference.
+        objectives: penalties by name; their weight is the factor that is asked for.
+        distances: how far in every parameter the policy has gone from the reference.
+        seed: of the policy.
+        tolerance: of every number.
+    """
+
+    world: Bandit
+    policy: PolicyFactory
+    objectives: Mapping[str, Objective]
+    distances: Sequence[float]
+    seed: int
+    tolerance: float
+
+    def run(self) -> Sequence[Outcome]:
+        outcomes = []
+        for name, objective in self.objectives.items():
+            drawn = draw(self.world, self.policy, {name: objective}, self.seed)
+            apparatus, pair = drawn.apparatus, moments(drawn.apparatus)
+            batch = drawn.batch(torch.zeros(NODES, dtype=torch.float64))
+            for distance in self.distances:
+                away = apparatus.vector + distance
+                slope, loss = grad_and_value(lambda v, b=batch, p=apparatus.problem: p.loss(v, b)[0])(away)
+                mean, log_std = pair(away).tolist()
+                variance, gap = math.exp(2.0 * log_std), mean - drawn.mean
+                spread = (drawn.std**2 + gap**2) / variance
+                divergence = log_std - math.log(drawn.std) + 0.5 * (spread - 1.0)
+                exact = torch.tensor([gap / variance, 1.0 - spread], dtype=torch.float64)
+                found = slope @ torch.linalg.pinv(jacrev(pair)(away))
+                words = f"{name}, {distance:g} away"
+                outcomes += [
+                    compare(f"value, {words}", loss, objective.weight * divergence, self.tolerance),
+                    compare(f"gradient, {words}", found, objective.weight * exact, self.tolerance),
+                ]
         return outcomes
 
 

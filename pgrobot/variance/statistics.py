@@ -1,7 +1,7 @@
 """What ``K`` independent gradients say: their variance, ratios of variances, and whether two means differ.
 
 The rollouts are the same for all baselines, so every comparison is a paired one: what the rollouts have in common
-falls out of it.
+falls out of it. See docs/derivations.md#variance-of-a-gradient.
 """
 
 from __future__ import annotations

@@ -261,6 +261,7 @@ CASES = [
         ["algorithm.average.decay=0.9"],
         "algorithm.average.decay=0.9 averages a reference that nothing reads: use it with pgrobot.objectives.Decoupled",
     ),
+    (["algorithm=npg", "algorithm.average.decay=0.9"], "algorithm.average.decay=0.9 averages a reference that nothing"),
     # what a config may not name
     (["task._target_=os.system"], "task._target_ names 'os.system', which is not trusted"),
     (["task._target_=pgrobot.run.run"], "task._target_ names 'pgrobot.run.run', which is not trusted"),

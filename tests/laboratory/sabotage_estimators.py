@@ -25,6 +25,27 @@ def rewards_to_go_that_forget_the_last(patch: pytest.MonkeyPatch) -> None:
     estimator(patch, "monte_carlo", forget)
 
 
+@sabotage("definitions", "advantage, gae", "target, gae")
+def traces_that_cross_the_end_of_an_episode(patch: pytest.MonkeyPatch) -> None:
+    estimator(patch, "gae", lambda done, **_: {"done": torch.zeros_like(done)})
+
+
+@sabotage("definitions", "advantage, vtrace", "target, vtrace")
+def another_bar_of_the_traces(patch: pytest.MonkeyPatch) -> None:
+    estimator(patch, "vtrace", lambda **_: {"c_bar": 0.8})
+
+
+@sabotage("definitions", "advantage, two steps", "target, two steps")
+def a_window_of_three(patch: pytest.MonkeyPatch) -> None:
+    estimator(patch, "n_step", lambda **_: {"n": 3})
+
+
+@sabotage("divergence", "value, fixed, 0.1", "gradient, adaptive, -0.4")
+def a_divergence_the_other_way_round(patch: pytest.MonkeyPatch) -> None:
+    original = Gaussian.kl
+    patch.setattr(Gaussian, "kl", lambda self, other: original(other, self))
+
+
 @sabotage("expected_advantage")
 def a_time_limit_that_terminates(patch: pytest.MonkeyPatch) -> None:
     estimator(patch, "gae", lambda done, **_: {"terminated": done})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from laboratory import sabotage_estimators, sabotage_runs, sabotage_solvers
 from laboratory.sabotage import SABOTAGE
 from omegaconf import DictConfig
 
-from pgrobot.laboratory import Outcome, compare
+from pgrobot.laboratory import Outcome, OutOfSample, compare
 from pgrobot.laboratory.program import build_check, catalogue
 
 assert all((sabotage_estimators, sabotage_runs, sabotage_solvers))  # they register
@@ -50,6 +52,14 @@ def test_the_entry_farthest_off_is_shown() -> None:
     assert not compare("x", [1.0, float("nan")], [1.0, 1.0], 1e9).ok, "what is not a number fails"  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cannot be compared"):
         compare("x", torch.zeros(2), torch.zeros(3), 0.1)
+
+
+def test_a_weak_correlation_wants_many_rows() -> None:
+    """What the best coefficient would gain is less than the error of one that is estimated from few."""
+    few = dataclasses.replace(cast("OutOfSample", build_check(config(), "out_of_sample")), rows=64)
+    (failed,) = [outcome for outcome in few.run() if not outcome.ok]
+    assert failed.name == "variance of ∂log σ beyond its own, C* of a quadratic one"
+    assert 0.2 < failed.estimate < 0.3
 
 
 def failures(name: str) -> list[str]:
