@@ -86,6 +86,8 @@ def train(words: list[str]) -> int:
 
         print(train_page(overrides))
         return 0
+    if asked.multirun and asked.hydra:
+        raise PgrobotError(f"{asked.hydra[0]} tells of one run, and a sweep (-m) has several: leave out -m")
     if asked.multirun:
         from pgrobot.sweep import run_sweep
 

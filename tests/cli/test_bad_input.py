@@ -329,6 +329,7 @@ def test_a_config_file_that_does_not_parse(capsys: pytest.CaptureFixture[str], t
         (["seed=range(3)", "num_envs=8,0"], "num_envs must be a whole number of at least 1, not 0"),
         (["seed=0,-1"], "seed must be a whole number of at least 0, not -1"),
         (["hydra.sweep.dir=file/sweep"], "file/sweep cannot be made: not a directory"),
+        (["seed=0,1", "--cfg", "job"], "--cfg tells of one run, and a sweep (-m) has several: leave out -m"),
         (["hydra.sweep.dirr=x"], "hydra.sweep has no key 'dirr': did you mean 'dir' or "),
     ],
 )
