@@ -75,7 +75,8 @@ Each number is the mean return of a *final* policy, after the last update and ne
 fresh episodes on Gymnasium's v5 robots. With the mean action: per seed, and as their interquartile mean (of five seeds
 without the least and the greatest, of three the mean of all) with its 95 % bootstrap interval. With noise: acting as in
 training, the mean over seeds. The goals are the best published figures, several of them maxima over training on older
-versions of the robots; bold is what meets its goal. What was tried where one is missed stands in
+versions of the robots; bold is what meets its goal. Where one is missed the same algorithm of Stable-Baselines3 or
+sb3-contrib was trained and judged as well, with its tuned settings; what was tried stands in
 [benchmarks](../benchmarks.md).
 
 In the pictures: the return of the training episodes, which act with noise. A line is the mean over seeds, the band

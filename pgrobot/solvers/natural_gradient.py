@@ -83,9 +83,8 @@ class NaturalGradientSolver:
         )
         self._vector.copy_(chosen.vector)
         self._multiplier = float(multiplier)
-        if (
-            chosen is not start
-        ):  # a rejected step's KL of zero does not say that longer ones would be accepted
+        # a rejected step's KL of zero does not say that longer ones would be accepted
+        if chosen is not start:
             self._size = self._step.schedule.adapt(self._size, float(chosen.report["policy/kl"]))
         predicted, improvement = gradient @ step, start.loss - chosen.loss
         return chosen.report | choice | {

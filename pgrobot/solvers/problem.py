@@ -124,7 +124,10 @@ class PolicyProblem:
         return batch.reference.kl(self.distribution(vector, batch)).mean()
 
     def costs(self, vector: Tensor, batch: Batch) -> Tensor:
-        """First-order change of each cost per step, ``[K]``: the mean of the ratio times its advantage."""
+        """First-order change of each cost per step, ``[K]``: the mean of the ratio times its advantage.
+
+        Like ``slack`` for solvers that keep to the budgets themselves; none that is shipped does.
+        """
         log_ratio = self.distribution(vector, batch).log_prob(batch.action) - batch.log_prob
         return (log_ratio.exp().unsqueeze(-1) * batch.cost_advantage).flatten(0, -2).mean(0)
 
