@@ -36,9 +36,9 @@ def keep(record: Record, place: Path) -> None:
 
 
 def write_page(place: Path) -> None:
-    """Write ``README.md`` and a picture per robot beside ``records/``."""
+    """Write ``README.md`` and a picture per robot with curves beside ``records/``."""
     records = read_records(place)
-    for robot in dict.fromkeys(told["robot"] for told in records):
+    for robot in dict.fromkeys(told["robot"] for told in records if "curve" in told):
         draw([told for told in records if told["robot"] == robot and "curve" in told], place / f"{robot}.png")
     (place / "README.md").write_text(page(records), encoding="utf-8")
 
@@ -61,8 +61,9 @@ def page(records: Sequence[Record]) -> str:
     """The text of the page."""
     parts = [_HEAD]
     for robot in dict.fromkeys(told["robot"] for told in records):
-        rows = [row(told) for told in records if told["robot"] == robot]
-        parts.append("\n".join((f"## {ROBOTS[robot]}", "", *_COLUMNS, *rows, "", f"![curves]({robot}.png)")))
+        cells = [told for told in records if told["robot"] == robot]
+        picture = ("", f"![curves]({robot}.png)") if any("curve" in told for told in cells) else ()
+        parts.append("\n".join((f"## {ROBOTS[robot]}", "", *_COLUMNS, *map(row, cells), *picture)))
     parts.append("\n".join(("## How each was trained", "", *(provenance(told) for told in records))))
     return "\n\n".join(parts) + "\n"
 
