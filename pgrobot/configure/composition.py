@@ -113,6 +113,8 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
             lines = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
         elif override.is_sweep_override():
             continue
+        if not lines:
+            raise PgrobotError(f"{override.input_line} has no values: a sweep needs one at least")
         jobs = [[*job, line] for job in jobs for line in lines]
     return jobs
 

@@ -10,7 +10,7 @@ import yaml
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -40,6 +40,13 @@ def parse(overrides: Sequence[str]) -> list[Override]:
                 else ("write key=value, and quote a list for the shell, as in 'constraint=[speed,torque]'")
             )
             raise PgrobotError(f"Cannot read the override {text!r}: {remedy}") from error
+    for override in parsed:
+        if override.type is OverrideType.CHANGE and override.value() == {}:
+            key = override.key_or_group
+            raise PgrobotError(
+                f"{override.input_line} changes nothing, for a mapping is merged into what is there: "
+                f"~{key}.<key> takes a key out"
+            )
     return parsed
 
 

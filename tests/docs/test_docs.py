@@ -143,7 +143,7 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("command", commands())
 def test_the_examples_of_extending_train(command: str, project: Path) -> None:
-    arguments = [*command.split()[1:], *TINY, "hydra.run.dir=run_of_example"]
+    arguments = [*shlex.split(command)[1:], *TINY, "hydra.run.dir=run_of_example"]
     answer = subprocess.run(
         [sys.executable, "-m", "pgrobot", *arguments],
         cwd=project,
@@ -154,7 +154,8 @@ def test_the_examples_of_extending_train(command: str, project: Path) -> None:
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
     rows = (project / "run_of_example" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    expected = "cost/height/torso" if "height" in command else "reward/near/mean"
+    marks = {"height": "cost/height/torso", "effort": "objective/effort", "cart": "reward/near/mean"}
+    expected = next(metric for mark, metric in marks.items() if mark in command)
     assert expected in json.loads(rows[-1])
     (project / "run_of_example").rename(project / f"run_of_{expected.replace('/', '_')}")
 
