@@ -36,6 +36,7 @@ FLOORS = (
     ("run", "help", "laboratory"),
     ("sweep", "variance"),
     ("api",),
+    ("commands",),
     ("cli",),
     ("__init__", "__main__"),
 )

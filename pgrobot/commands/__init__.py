@@ -1,0 +1,1 @@
+"""The verbs of the command ``pgrobot``, a file each: words in, exit status out."""

@@ -1,0 +1,110 @@
+"""``pgrobot train``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pgrobot.commands.parser import Parser
+from pgrobot.errors import PgrobotError
+
+
+def train(words: list[str]) -> int:
+    """``pgrobot train``: one run, a sweep (``-m``), or information about the config."""
+    from pgrobot.configure import compose, search_path
+
+    asked = _train_arguments(words)
+    overrides = [*map(_whole_path, asked.overrides), *search_path(asked.config_dir)]
+    if asked.help:
+        from pgrobot.help import train_page
+
+        print(train_page(overrides))
+        return 0
+    if asked.multirun and asked.hydra:
+        raise PgrobotError(f"{asked.hydra[0]} tells of one run, and a sweep (-m) has several: leave out -m")
+    if asked.multirun:
+        from pgrobot.sweep import run_sweep
+
+        return run_sweep(overrides)
+    if asked.hydra:
+        if "--shell-completion" not in asked.hydra:
+            compose(overrides)
+        _show([*asked.hydra, *overrides])
+        return 0
+    from rich.console import Console
+
+    from pgrobot.run import FINISHED, Surroundings, prepare, print_evaluation, print_next, resume_command, run
+
+    console = Console()
+    request = prepare(overrides)
+    result = run(request, Surroundings(tuple(sys.argv), "", 0, console))
+    if result.status != FINISHED:
+        console.print(
+            f"Stopped and saved. Go on with: {resume_command(result.path, request.cfg.modules)}",
+            soft_wrap=True,
+            highlight=False,
+        )
+        return result.exit_code
+    print_evaluation(console, result.evaluation)
+    print_next(console, result.path, request.overrides, request.cfg.modules, request.cfg.seed)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainArguments:
+    """What ``pgrobot train`` was asked for."""
+
+    overrides: list[str]
+    config_dir: list[str]
+    hydra: list[str]  # options that Hydra itself answers
+    multirun: bool
+    help: bool
+
+
+def _train_arguments(words: Sequence[str]) -> TrainArguments:
+    parser = Parser(prog="pgrobot train", add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-cd", "--config-dir", action="append", default=[])
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("-p", "--package")
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("-i", "--info", nargs="?", const="all")
+    parser.add_argument("--hydra-help", action="store_true")
+    parser.add_argument("-sc", "--shell-completion", action="store_true")
+    asked = parser.parse_intermixed_args(words)
+    hydra = []
+    for name in ("cfg", "package", "info"):
+        if getattr(asked, name) is not None:
+            hydra += [f"--{name}", getattr(asked, name)]
+    for name in ("resolve", "hydra_help", "shell_completion"):
+        if getattr(asked, name):
+            hydra.append(f"--{name.replace('_', '-')}")
+    return TrainArguments(asked.overrides, asked.config_dir, hydra, asked.multirun, asked.help)
+
+
+def _whole_path(override: str) -> str:
+    """Quote what ``resume`` is given: it is one path, whatever a comma would mean in another value."""
+    from pgrobot.configure import quote
+
+    key, _, value = override.partition("=")
+    quoted = value[:1] in ("'", '"') or not value
+    return override if key != "resume" or quoted else f"resume={quote(value)}"
+
+
+def _show(arguments: list[str]) -> None:
+    """Let Hydra answer: print a config, or tell of itself."""
+    import hydra
+
+    from pgrobot.configure import CONFIG_MODULE, CONFIG_NAME, VERSION_BASE
+    from pgrobot.sweep import register_resolvers
+
+    register_resolvers()
+    main = hydra.main(config_path=f"pkg://{CONFIG_MODULE}", config_name=CONFIG_NAME, **VERSION_BASE)
+    before, sys.argv = sys.argv, ["pgrobot train", *arguments]
+    try:
+        main(lambda _: None)()
+    finally:
+        sys.argv = before
