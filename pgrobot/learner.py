@@ -245,7 +245,7 @@ class Learner:
             cost_advantage=cost_advantage - cost_advantage.mean((0, 1)),
             control=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
         )
-        age = rollout.telemetry["age"]
+        age = rollout.age
         discounted = discount_from_start(age, self._state_discount)
         controlled = baseline(
             Sample(
@@ -274,8 +274,8 @@ class Learner:
         measured = measure(
             rollout.reward[..., self._costs],
             rollout.done,
-            rollout.telemetry["age"][0],
-            rollout.telemetry["paid"][0],
+            rollout.age[0],
+            rollout.paid[0],
             self.constraints,
             self._cost_discount,
             self._max_episode_steps,

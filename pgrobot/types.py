@@ -29,7 +29,10 @@ class Rollout:
     reward: Tensor  # one column per entry of `columns`                      [T, N, C]
     terminated: Tensor  # no future value                                    [T, N] bool
     truncated: Tensor  # the future has value, the trace is cut              [T, N] bool
+    censored: Tensor  # cut by us or broken: tells nothing of an episode     [T, N] bool
     episode_start: Tensor  # first step of an episode                        [T, N] bool
+    age: Tensor  # steps already taken in the running episode                [T, N] int64
+    paid: Tensor  # which columns that pay once have paid in it before       [T, N, K] bool
     carry: Tensor  # what the policy remembered before the step              [T, N, H]
     columns: tuple[str, ...]
     telemetry: Mapping[str, Tensor]  # torque, contact force, …              [T, N, *]
@@ -71,6 +74,7 @@ class Step:
     cost: np.ndarray  # [N, K]
     terminated: np.ndarray  # [N] bool
     truncated: np.ndarray  # [N] bool
+    censored: np.ndarray  # [N] bool, of those ended: broken, or cut by us, which tells nothing of an episode
     telemetry: Mapping[str, np.ndarray]  # "torque" [N, A] in N·m; "violation/<cost>" [N, J]; …
     failures: tuple[str, ...]  # one sentence per simulation that broke in this step, naming joint or body
 

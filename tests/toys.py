@@ -97,6 +97,7 @@ class TargetWorld:
             cost=cost,
             terminated=terminated,
             truncated=truncated,
+            censored=np.zeros_like(done),
             telemetry={"torque": action, **{f"violation/{name}": cost for name in self.spec.costs}},
             failures=(),
         )

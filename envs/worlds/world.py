@@ -142,6 +142,7 @@ class WorldEnvironment:
             cost=transition.cost[:, self._charged],
             terminated=terminated,
             truncated=ended & ~terminated,
+            censored=np.zeros_like(ended),
             telemetry={},
             failures=(),
         )

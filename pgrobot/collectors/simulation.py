@@ -79,8 +79,7 @@ class SimulationCollector:
         has passed, ``[T, N, 1]``; for a value that knows how much is still to come (Pardo et al. 2018).
 
         Its ``telemetry`` holds what the environment measures, and ``terms`` (the reward's named terms,
-        ``[T, N, R]``), ``age`` (steps already taken in the running episode, ``[T, N]``) and ``paid`` (which columns
-        that pay once have done so in it, ``[T, N, K]``).
+        ``[T, N, R]``).
         """
         spec = self._environment.spec
         shape = (self._horizon, spec.num_envs)
@@ -93,7 +92,7 @@ class SimulationCollector:
         distributions: list[Distribution] = []
         carry = torch.empty(*shape, self._policy.carry_size)
         reward = np.empty((*shape, len(self.columns)), np.float32)
-        terminated, truncated, start = (np.empty(shape, np.bool_) for _ in range(3))
+        terminated, truncated, censored, start = (np.empty(shape, np.bool_) for _ in range(4))
         age = np.empty(shape, np.int64)
         paid = np.empty((*shape, len(spec.costs)), np.bool_)
         telemetry: dict[str, np.ndarray] = {}
@@ -117,6 +116,7 @@ class SimulationCollector:
             reward[t, :, 1:] = self._cost_columns(step.cost, done)
             terminated[t] = step.terminated
             truncated[t] = step.truncated
+            censored[t] = step.censored
             for name, value in {**step.telemetry, "terms": step.terms}.items():
                 if t == 0:
                     telemetry[name] = np.empty((self._horizon, *value.shape), np.float32)
@@ -136,13 +136,13 @@ class SimulationCollector:
             reward=torch.from_numpy(reward),
             terminated=torch.from_numpy(terminated),
             truncated=torch.from_numpy(truncated),
+            censored=torch.from_numpy(censored),
             episode_start=torch.from_numpy(start),
+            age=torch.from_numpy(age),
+            paid=torch.from_numpy(paid),
             carry=carry,
             columns=self.columns,
-            telemetry={
-                name: torch.from_numpy(value)
-                for name, value in {**telemetry, "age": age, "paid": paid}.items()
-            },
+            telemetry={name: torch.from_numpy(value) for name, value in telemetry.items()},
         )
         return {self._learner: rollout}
 

@@ -117,6 +117,7 @@ class BatchEnvironment:
             cost=_columns([amounts.sum(axis=1) for amounts in violations.values()], simulation.num_envs),
             terminated=robot.terminated(simulation),
             truncated=self._elapsed >= robot.max_episode_steps,
+            censored=np.zeros(simulation.num_envs, dtype=bool),
             telemetry=telemetry,
             failures=(),
         )
@@ -189,7 +190,7 @@ class BatchEnvironment:
             array[ids] = self._observation[group][ids]
         for array in (step.reward, step.terms, step.cost, step.terminated, *step.telemetry.values()):
             array[ids] = 0
-        step.truncated[ids] = True
+        step.truncated[ids] = step.censored[ids] = True
         return replace(step, failures=sentences)
 
 

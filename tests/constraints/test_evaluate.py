@@ -64,6 +64,7 @@ class Scripted:
             cost=cost,
             terminated=done & (envs % 2 == 0),
             truncated=done & (envs % 2 == 1),
+            censored=np.zeros_like(done),
             telemetry={},
             failures=("a simulation broke",) if (self._episode[0] == 1) and self._age[0] == 0 else (),
         )

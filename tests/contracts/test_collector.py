@@ -64,7 +64,7 @@ def test_age_and_episode_start_follow_the_episodes_across_rollouts() -> None:
     for _ in range(3):
         rollout = collector.collect()["robot"]
         for t in range(16):
-            assert torch.equal(rollout.telemetry["age"][t], age)
+            assert torch.equal(rollout.age[t], age)
             assert torch.equal(rollout.episode_start[t], age == 0)
             age = torch.where(rollout.done[t], 0, age + 1)
 

@@ -47,7 +47,10 @@ def rollout(reward: Tensor, done: Tensor) -> Rollout:
         reward=reward,
         terminated=done & ~truncated,
         truncated=truncated,
+        censored=torch.zeros_like(done),
         episode_start=torch.zeros_like(done),
+        age=torch.zeros_like(done, dtype=torch.long),
+        paid=torch.zeros(steps, envs, 2, dtype=torch.bool),
         carry=torch.zeros(envs, 0),
         columns=COLUMNS,
         telemetry={

@@ -80,6 +80,7 @@ class NumberedEpisodes:
             cost=np.zeros((ENVS, 0)),
             terminated=terminated,
             truncated=done & ~terminated,
+            censored=np.zeros_like(done),
             telemetry={"torque": action},
             failures=(),
         )

@@ -361,7 +361,7 @@ def test_a_baseline_sees_what_a_row_weighs() -> None:
     collector, learner = make(TargetWorld(4, 0), baseline=baseline, state_discount=True, passes=1)
     rollout = collector.collect()["robot"]
     learner.update(rollout)
-    torch.testing.assert_close(seen[0].weight, 0.9 ** rollout.telemetry["age"])
+    torch.testing.assert_close(seen[0].weight, 0.9**rollout.age)
     assert float(seen[0].weight.min()) < 0.5
 
 

@@ -157,6 +157,7 @@ def test_a_broken_simulation_is_truncated_named_and_never_poisons_the_others(
     assert what in sentence
     assert untouched.failures == ()
     assert (step.truncated[1], step.terminated[1], step.reward[1]) == (True, False, 0.0)
+    assert step.censored.tolist() == [False, True, False]
     assert np.array_equal(step.next_obs["policy"][1], before[0]["obs"][-1, 1])
     assert np.all(np.abs(step.obs["policy"][1]) < 2)
     others = [0, 2]

@@ -132,6 +132,6 @@ def test_rollouts_share_nothing_and_begin_at_every_age(hopper: Path) -> None:
         )
     starts = [tuple(rollout.obs["policy"][0].flatten().tolist()) for rollout in found]
     assert len(set(starts)) == len(starts)
-    ages = np.array([rollout.telemetry["age"][0].max().item() for rollout in found])
+    ages = np.array([rollout.age[0].max().item() for rollout in found])
     assert len(set(ages.tolist())) > 2
     assert ages.max() <= 160

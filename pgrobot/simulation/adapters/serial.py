@@ -84,6 +84,7 @@ class SerialEnvironment:
         next_obs = np.empty_like(self._observation)
         reward, cost = np.zeros((count, 1)), np.zeros((count, len(self.spec.costs)))
         terminated, truncated = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+        censored = np.zeros(count, dtype=bool)
         failures = []
         for i in range(count):
             next_obs[i], reward[i], terminated[i], truncated[i], cost[i] = self._advance(i, action[i])
@@ -92,7 +93,7 @@ class SerialEnvironment:
                 broken
             ):  # as in our own simulations: the step earns nothing and its successor is the last finite one
                 next_obs[i], reward[i], cost[i] = self._observation[i], 0.0, 0.0
-                terminated[i], truncated[i] = False, True
+                terminated[i], truncated[i], censored[i] = False, True, True
                 failures.append(
                     f"environment {i} of {self.spec.name} broke in step {len(self._actions[i])} of its episode: "
                     f"its {broken} is not finite; the episode was truncated and a new one begun."
@@ -111,6 +112,7 @@ class SerialEnvironment:
             cost=cost,
             terminated=terminated,
             truncated=truncated,
+            censored=censored,
             telemetry={},
             failures=tuple(failures),
         )
