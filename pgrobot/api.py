@@ -19,14 +19,16 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot import checkpoint as checkpoints
-from pgrobot.configure import LEARNER, blaming, build_environment, build_policy, quote, search_path, validated
+from pgrobot.configure import LEARNER, blaming, build_environment, build_policy, quote, search_path
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.run import (
     Result,
     Setting,
     Surroundings,
+    checked,
     evaluation,
+    fitting,
+    load_checkpoint,
     one_torch_thread,
     prepare,
     run,
@@ -93,19 +95,15 @@ def evaluate(
     cfg.modules = list(modules)
     for key, value in changes.items():
         cfg.evaluation["final_episodes" if key == "episodes" else key] = value
-    cfg = validated(cfg)
+    cfg = checked(cfg, directory)
     chosen = cfg.evaluation
-    state = checkpoints.load(path)
+    state = load_checkpoint(path)
     with blaming(modules), one_torch_thread():
         environment = build_environment(cfg, 1, 0, 1)
         policy = build_policy(cfg, environment.spec)
         environment.close()
-        try:
+        with fitting(path, directory):
             policy.load_state_dict(state["learners"][LEARNER]["policy"])
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise PgrobotError(
-                f"{path} does not fit the config of {directory}: {' '.join(str(error).split())}"
-            ) from error
         setting = Setting(
             chosen.final_episodes,
             "final",

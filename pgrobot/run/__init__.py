@@ -1,6 +1,7 @@
 """Running: from overrides to a run directory that tells everything."""
 
 from pgrobot.run.evaluation import Setting, evaluation
+from pgrobot.run.past import checked, fitting, load_checkpoint
 from pgrobot.run.program import Surroundings, one_torch_thread, run, run_until, silent_console
 from pgrobot.run.report import STYLES, number, print_evaluation, print_next, resume_command
 from pgrobot.run.request import Request, prepare, saved_config
@@ -18,7 +19,10 @@ __all__ = [
     "Setting",
     "SharedStop",
     "Surroundings",
+    "checked",
     "evaluation",
+    "fitting",
+    "load_checkpoint",
     "number",
     "one_torch_thread",
     "prepare",

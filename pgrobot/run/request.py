@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.configure import RECIPES, clash, compose, parse, resolved, validated
 from pgrobot.errors import PgrobotError
+from pgrobot.run.past import checked, complete_config
 from pgrobot.run_directory import find_checkpoint
 
 # What may differ from the run that is resumed, because the past does not depend on it.
@@ -75,7 +76,7 @@ def _accepted(overrides: Sequence[str]) -> bool:
 
 
 def saved_config(run: Path) -> DictConfig:
-    """Read the config of a run directory, without trusting what it names.
+    """Read the config of a run directory, without trusting what it names; an older version's is completed.
 
     Raises:
         PgrobotError: it is not there or is not a config.
@@ -87,6 +88,7 @@ def saved_config(run: Path) -> DictConfig:
         raise PgrobotError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise PgrobotError(f"{path} is not the config of a run")
+    complete_config(content, run)
     return OmegaConf.create(content)
 
 
@@ -114,7 +116,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     # Modules to trust are named by whoever resumes: the directory may be somebody else's.
     saved.modules = cfg.modules
     saved.resume = ""
-    return Request(validated(saved), tuple(before), run, resume=True)
+    return Request(checked(saved, run), tuple(before), run, resume=True)
 
 
 def _check_past(key: str, saved: DictConfig, wanted: DictConfig, run: Path) -> None:

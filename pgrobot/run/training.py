@@ -16,6 +16,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.loop import train
 from pgrobot.run.evaluation import Setting, as_metrics, evaluation
 from pgrobot.run.faults import FaultRecorder
+from pgrobot.run.past import fitting, load_checkpoint
 from pgrobot.run.selection import WORST, Score, score
 from pgrobot.run.stop import StopRequest
 from pgrobot.run_directory import RunDirectory
@@ -85,12 +86,9 @@ class Training:
             PgrobotError: the checkpoint cannot be read, or is already past the last iteration.
         """
         path = self._directory.checkpoint("last")
-        state = checkpoint.load(path)
-        try:
+        state = load_checkpoint(path)
+        with fitting(path, self._directory.path):
             self._load(state)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            words = " ".join(str(error).split())
-            raise PgrobotError(f"{path} does not fit the config beside it: {words}") from error
         last = self._program.iterations
         if self._done > last or (self._done == last and self._directory.finished):
             raise PgrobotError(
@@ -133,7 +131,7 @@ class Training:
 
     def judge(self) -> dict[str, Any]:
         """Evaluate the best policy on episodes that did not choose it."""
-        state = checkpoint.load(self._directory.checkpoint("best"))
+        state = load_checkpoint(self._directory.checkpoint("best"))
         self._program.policy.load_state_dict(state["learners"][LEARNER]["policy"])
         told = self._evaluation("final", self._cfg.evaluation.final_episodes)
         return {**told, "best_step": state["global_step"], "skipped_updates": self._faults.skipped}

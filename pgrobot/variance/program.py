@@ -12,7 +12,6 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import Tensor
 
-from pgrobot import checkpoint as checkpoints
 from pgrobot.configure import (
     LEARNER,
     blaming,
@@ -20,14 +19,13 @@ from pgrobot.configure import (
     build_environment,
     build_learner,
     build_policy,
-    validated,
 )
 from pgrobot.errors import PgrobotError
 from pgrobot.files import write_json
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
-from pgrobot.run import one_torch_thread, saved_config
+from pgrobot.run import checked, fitting, load_checkpoint, one_torch_thread, saved_config
 from pgrobot.run_directory import find_checkpoint
 from pgrobot.types import Environment
 from pgrobot.variance.baselines import REFERENCES, catalogue, each, refitted
@@ -133,19 +131,16 @@ def opened(run: Path, modules: Sequence[str], setting: Setting) -> Iterator[Subj
     path = Path(named) if named.endswith(".pt") else find_checkpoint(run, named)
     cfg = saved_config(run)
     cfg.modules = list(modules)
-    cfg = validated(cfg)
-    state = checkpoints.load(path)
+    cfg = checked(cfg, run)
+    state = load_checkpoint(path)
     seed = component_seed(setting.seed, "variance/environment")
     environment = build_environment(cfg, cfg.num_envs, seed, cfg.threads)
     try:
         policy = build_policy(cfg, environment.spec)
         learner = build_learner(cfg, environment.spec, policy, 1)
-        try:
+        with fitting(path, run):
             learner.load_state_dict(state["learners"][LEARNER])
             step = int(state["global_step"])
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            words = " ".join(str(error).split())
-            raise PgrobotError(f"{path} does not fit the config of {run}: {words}") from error
         yield Subject(cfg, environment, policy, learner, step)
     finally:
         environment.close()

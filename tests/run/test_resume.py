@@ -302,7 +302,7 @@ def test_a_checkpoint_of_another_run_is_refused(train: Train, resume: Train, tmp
     train("other", "policy.hidden=[16]")
     last = "checkpoints/last.pt"
     (tmp_path / "run" / last).write_bytes((tmp_path / "other" / last).read_bytes())
-    with pytest.raises(PgrobotError, match="does not fit the config beside it"):
+    with pytest.raises(PgrobotError, match="does not fit the config of"):
         resume(tmp_path / "run", "total_steps=512")
 
 

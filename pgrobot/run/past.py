@@ -1,0 +1,129 @@
+"""Runs that an older version of pgrobot made: what their files lack in the words of this one, and who made them.
+
+A key that configs did not always have gets a row in `CONFIG`, one that checkpoints did not always have a row in
+`STATE`; each says with which value a run goes on as it was. What has no row is refused, with the version that wrote it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from pgrobot import checkpoint
+from pgrobot.configure import validated
+from pgrobot.configure.rules import matches, shown
+from pgrobot.errors import PgrobotError
+from pgrobot.run_directory import made_by, this_version
+from pgrobot.types import State
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A key that files did not always have.
+
+    Attributes:
+        node: the key's parent as a pattern: ``evaluation``, ``constraint.*``, ``learners.*.policy``; empty: the whole.
+        target: of a config, the ``_target_`` that the parent has to have; empty: any, or none.
+        key: its name in the parent.
+        value: what it is where it is missing, given the parent.
+    """
+
+    node: str
+    target: str
+    key: str
+    value: Callable[[Mapping[str, Any]], Any]
+
+
+CONFIG: tuple[Added, ...] = ()
+STATE: tuple[Added, ...] = ()
+
+
+def completed(content: dict[str, Any], rows: tuple[Added, ...]) -> dict[str, Any]:
+    """Fill in place what a plain nested dict lacks.
+
+    Returns:
+        What was filled in, by dotted key.
+    """
+    filled: dict[str, Any] = {}
+    for row in rows:
+        for path, node in _nodes(content, ""):
+            wanted = matches(row.node, path) and row.target in ("", node.get("_target_"))
+            if wanted and row.key not in node:
+                node[row.key] = row.value(node)
+                filled[f"{path}.{row.key}" if path else row.key] = node[row.key]
+    return filled
+
+
+def complete_config(content: dict[str, Any], run: Path) -> None:
+    """Fill in place what the config of ``run`` lacks, and say so."""
+    filled = completed(content, CONFIG)
+    if filled:
+        told = ", ".join(f"{key}={shown(value)}" for key, value in filled.items())
+        made = made_by(run)
+        maker = f"was made by {made}, whose configs" if made else "has a config that"
+        verb = "lack" if made else "lacks"
+        _logger.warning("%s %s %s keys; it goes on as it was, with %s", run, maker, verb, told)
+
+
+def checked(cfg: DictConfig, run: Path) -> DictConfig:
+    """``validated`` for the config of a run that exists.
+
+    Raises:
+        PgrobotError: what is wrong, and which version made the run if it was not this one.
+    """
+    with _told_of(run):
+        return validated(cfg)
+
+
+def load_checkpoint(path: Path) -> State:
+    """Read a checkpoint, completed by what it lacks; raises what `checkpoint.load` raises."""
+    state = checkpoint.load(path)
+    completed(state, STATE)
+    return state
+
+
+@contextmanager
+def fitting(path: Path, run: Path) -> Iterator[None]:
+    """Say in one sentence that the checkpoint ``path`` does not fit the config of ``run``, and what made it.
+
+    Raises:
+        PgrobotError: whatever goes wrong with a state that does not fit.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        words = " ".join(str(error).split())
+        raise PgrobotError(f"{path} does not fit the config of {run}: {words}{_of_another(run)}") from error
+
+
+@contextmanager
+def _told_of(run: Path) -> Iterator[None]:
+    try:
+        yield
+    except PgrobotError as error:
+        raise PgrobotError(f"{error}{_of_another(run)}") from error
+
+
+def _of_another(run: Path) -> str:
+    """The end of a sentence about a run that another version made."""
+    made, this = made_by(run), this_version()
+    return f"; {run} was made by {made}, and this is {this}" if made and made != this else ""
+
+
+def _nodes(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every dict of a nested value with its dotted key, outer ones first."""
+    if isinstance(node, dict):
+        yield path, node
+        for key, child in list(node.items()):
+            yield from _nodes(child, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from _nodes(child, f"{path}.{index}" if path else str(index))

@@ -1,0 +1,117 @@
+"""A run of an older version is completed, evaluated and resumed, or refused with the version that made it.
+
+``made_by_7662861`` is a run directory as commit 7662861 wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pgrobot import api
+from pgrobot.errors import PgrobotError
+from pgrobot.run import past, prepare, run, silent_console
+from pgrobot.run.program import Surroundings
+from pgrobot.run_directory import made_by, source_commit, this_version
+from pgrobot.variance.program import Setting, opened
+
+OLD = Path(__file__).parent / "made_by_7662861"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(OLD, tmp_path / "old"))
+
+
+def change(path: Path, **keys: Any) -> None:
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(content | keys))
+
+
+def test_it_is_evaluated_as_the_version_that_made_it_did(old: Path) -> None:
+    told, before = api.evaluate(old), json.loads((old / "result.json").read_text())
+    assert told["return"]["mean"] == pytest.approx(before["return"]["mean"])
+    for name, cost in before["costs"].items():
+        assert told["costs"][name]["mean"] == pytest.approx(cost["mean"])
+
+
+def test_it_is_resumed(old: Path) -> None:
+    request = prepare([f"resume={old}", "total_steps=256"])
+    result = run(request, Surroundings(("pgrobot",), "", 1, silent_console()))
+    assert (result.status, result.evaluation["env_steps"]) == ("finished", 256)
+    steps = [json.loads(line)["global_step"] for line in (old / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [64, 128, 192, 256]
+    assert made_by(old) == this_version()
+
+
+def test_its_learner_is_opened_to_compare_gradients(old: Path) -> None:
+    with opened(old, [], Setting("last", 4, 16, 0, 1, 0.95, 0.01)) as subject:
+        assert subject.step == 128
+
+
+def test_who_made_it_is_read_from_its_manifest(old: Path) -> None:
+    assert made_by(old) == "pgrobot 0.1.0 at 7662861"
+    (old / "manifest.json").write_text("{}")
+    assert made_by(old) == ""
+    assert this_version().startswith("pgrobot ")
+    assert source_commit()[:7] in this_version()
+
+
+def test_a_key_that_it_lacks_is_filled_and_said(
+    old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = yaml.safe_load((old / "config.yaml").read_text())
+    del content["evaluation"]["bound"]
+    del content["multiplier"]["derivative_delay"]
+    (old / "config.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(
+        PgrobotError, match=r"evaluation\.bound.*made by pgrobot 0\.1\.0 at 7662861, and this is"
+    ):
+        api.evaluate(old)
+    rows = (
+        past.Added("evaluation", "", "bound", lambda node: "student-t"),
+        past.Added("multiplier", "pgrobot.constraints.PID", "derivative_delay", lambda node: 10),
+        past.Added("multiplier", "pgrobot.constraints.Lagrangian", "not_of_this_one", lambda node: 0),
+    )
+    monkeypatch.setattr(past, "CONFIG", rows)
+    with caplog.at_level(logging.WARNING):
+        told = api.evaluate(old)
+    assert told["return"]["mean"] == pytest.approx(
+        json.loads((old / "result.json").read_text())["return"]["mean"]
+    )
+    assert [record.getMessage() for record in caplog.records] == [
+        (
+            f"{old} was made by pgrobot 0.1.0 at 7662861, whose configs lack keys; it goes on as it was, "
+            "with evaluation.bound='student-t', multiplier.derivative_delay=10"
+        )
+    ]
+
+
+def test_states_are_completed_at_every_place_that_a_row_names() -> None:
+    state = {"learners": {"a": {"policy": {"mean": 2.0}}, "b": {"policy": {"mean": 3.0, "origin": 1.0}}}}
+    row = past.Added("learners.*.policy", "", "origin", lambda node: -node["mean"])
+    assert past.completed(state, (row,)) == {"learners.a.policy.origin": -2.0}
+    assert state["learners"]["a"]["policy"] == {"mean": 2.0, "origin": -2.0}
+    assert state["learners"]["b"]["policy"]["origin"] == 1.0
+
+
+def test_a_key_that_nothing_knows_is_refused_with_the_version_that_wrote_it(old: Path) -> None:
+    change(old / "config.yaml", learning_speed=1)
+    sentence = r"'learning_speed'.*; .*old was made by pgrobot 0\.1\.0 at 7662861, and this is pgrobot"
+    for attempt in (lambda: api.evaluate(old), lambda: prepare([f"resume={old}", "total_steps=256"])):
+        with pytest.raises(PgrobotError, match=sentence):
+            attempt()
+
+
+def test_a_checkpoint_that_does_not_fit_says_which_version_made_it(old: Path) -> None:
+    content = yaml.safe_load((old / "config.yaml").read_text())
+    content["policy"]["hidden"] = [5]
+    (old / "config.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(PgrobotError, match=r"best\.pt does not fit.*made by pgrobot 0\.1\.0 at 7662861"):
+        api.evaluate(old)
