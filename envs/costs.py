@@ -29,6 +29,7 @@ class Violations:
 
     def __init__(self, parts: tuple[str, ...], violated: Callable[[], np.ndarray]) -> None:
         self.parts = parts
+        self.highest = float(len(parts))
         self._violated = violated
 
     def __call__(self) -> np.ndarray:
@@ -160,6 +161,7 @@ class CommandJumps:
 
     def __init__(self, simulation: Simulation, largest: np.ndarray) -> None:
         self.parts = simulation.actuators
+        self.highest = float(len(self.parts))
         self._simulation = simulation
         self._largest = largest  # [A]
         self._previous = np.full(simulation.ctrl.shape, np.nan)  # [N, A]; nothing is greater than NaN

@@ -65,7 +65,7 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
         discounted[rows] += step.cost[counted] * (gamma ** lengths[rows])[:, None]
         returns[rows] += step.reward[counted]
         lengths[rows] += 1
-        failures += step.failures
+        failures += [sentence for env, sentence in step.failures.items() if counted[env]]
         start = step.terminated | step.truncated
         row += counted & start
         if (row == last).all():

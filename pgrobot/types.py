@@ -56,6 +56,9 @@ class EnvironmentSpec:
     reward_terms: tuple[str, ...]  # R names, in the order of Step.terms
     costs: tuple[str, ...]  # K names, in the order of Step.cost
     violations: Mapping[str, tuple[str, ...]]  # cost -> names of the parts (joints, …) it adds up
+    highest_cost: Mapping[
+        str, float
+    ]  # cost -> the most it can charge in a step; infinite where it does not say
     max_episode_steps: int
     control_dt: float  # seconds per step
 
@@ -76,7 +79,7 @@ class Step:
     truncated: np.ndarray  # [N] bool
     censored: np.ndarray  # [N] bool, of those ended: broken, or cut by us, which tells nothing of an episode
     telemetry: Mapping[str, np.ndarray]  # "torque" [N, A] in N·m; "violation/<cost>" [N, J]; …
-    failures: tuple[str, ...]  # one sentence per simulation that broke in this step, naming joint or body
+    failures: Mapping[int, str]  # environments that broke in this step -> a sentence naming joint or body
 
 
 @runtime_checkable

@@ -56,6 +56,7 @@ class TargetWorld:
             reward_terms=("distance",),
             costs=names,
             violations=dict.fromkeys(names, ("motor",)),
+            highest_cost=dict.fromkeys(names, np.inf),
             max_episode_steps=length,
             control_dt=1.0,
         )
@@ -99,7 +100,7 @@ class TargetWorld:
             truncated=truncated,
             censored=np.zeros_like(done),
             telemetry={"torque": action, **{f"violation/{name}": cost for name in self.spec.costs}},
-            failures=(),
+            failures={},
         )
 
     def state_dict(self) -> State:

@@ -100,6 +100,7 @@ class WorldEnvironment:
             reward_terms=("reward",),
             costs=tuple(costs),
             violations={},
+            highest_cost={name: cost.highest for name, cost in costs.items() if isinstance(cost, InfoCost)},
             max_episode_steps=layout.max_episode_steps,
             control_dt=1.0,
         )
@@ -144,7 +145,7 @@ class WorldEnvironment:
             truncated=ended & ~terminated,
             censored=np.zeros_like(ended),
             telemetry={},
-            failures=(),
+            failures={},
         )
 
     def state_dict(self) -> State:

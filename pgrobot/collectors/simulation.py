@@ -121,7 +121,7 @@ class SimulationCollector:
                 if t == 0:
                     telemetry[name] = np.empty((self._horizon, *value.shape), np.float32)
                 telemetry[name][t] = value
-            failures.extend(step.failures)
+            failures.extend(step.failures.values())
             self._obs = step.obs
             self._age = np.where(done, 0, self._age + 1)
         self._obs = _copied(self._obs)

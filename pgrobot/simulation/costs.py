@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,11 @@ from pgrobot.types import State
 
 
 class BoundCost(Protocol):
-    """A cost of one set of simulations."""
+    """A cost of one set of simulations.
+
+    One that also has a number ``highest`` says the most that it can charge in a step, all parts together: what
+    ``evaluation.bound=betting`` needs to know.
+    """
 
     parts: tuple[str, ...]  # J names: the joints, actuators or bodies it adds up
 
@@ -38,3 +43,8 @@ class Cost(Protocol):
             PgrobotError: this robot cannot provide the cost.
         """
         ...
+
+
+def highest(cost: BoundCost) -> float:
+    """The most that a cost can charge in a step; infinite where it does not say."""
+    return float(getattr(cost, "highest", math.inf))

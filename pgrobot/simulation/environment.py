@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pgrobot.errors import PgrobotError
-from pgrobot.simulation.costs import Cost
+from pgrobot.simulation.costs import Cost, highest
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.types import EnvironmentSpec, Observation, State, Step
 
@@ -51,6 +51,7 @@ class BatchEnvironment:
             reward_terms=robot.reward_terms,
             costs=tuple(self._costs),
             violations={name: cost.parts for name, cost in self._costs.items()},
+            highest_cost={name: highest(cost) for name, cost in self._costs.items()},
             max_episode_steps=robot.max_episode_steps,
             control_dt=simulation.dt,
         )
@@ -119,7 +120,7 @@ class BatchEnvironment:
             truncated=self._elapsed >= robot.max_episode_steps,
             censored=np.zeros(simulation.num_envs, dtype=bool),
             telemetry=telemetry,
-            failures=(),
+            failures={},
         )
         if broken:
             step = self._discard(step, broken)
@@ -181,11 +182,11 @@ class BatchEnvironment:
     def _discard(self, step: Step, broken: Mapping[int, str]) -> Step:
         """Truncate broken simulations: they earn and cost nothing; what they saw last counts as successor."""
         ids = np.fromiter(broken, dtype=np.intp)
-        sentences = tuple(
-            f"simulation {i} of {self.spec.name} broke in step {self._elapsed[i]} of its episode: {cause}; "
+        sentences = {
+            i: f"simulation {i} of {self.spec.name} broke in step {self._elapsed[i]} of its episode: {cause}; "
             "the episode was truncated and a new one begun."
             for i, cause in broken.items()
-        )
+        }
         for group, array in step.next_obs.items():
             array[ids] = self._observation[group][ids]
         for array in (step.reward, step.terms, step.cost, step.terminated, *step.telemetry.values()):

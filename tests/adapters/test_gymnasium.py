@@ -139,6 +139,14 @@ def test_costs_come_from_info(constraints: tuple[str, ...], info: dict[str, Any]
     np.testing.assert_array_equal(environment.step(ones(2)).cost, np.reshape([cost, cost], (2, -1)))
 
 
+def test_the_highest_that_a_cost_can_be_is_what_its_option_says() -> None:
+    costs = {"a": InfoCost(highest=2.0), "b": InfoCost()}
+    environment = GymnasiumTask(id="toys/Counter-v0", kwargs={}).make(1, costs, 0, 1)
+    assert environment.spec.highest_cost == {"a": 2.0, "b": np.inf}
+    with pytest.raises(PgrobotError, match=r"the highest that a cost can charge in a step is 0\.0"):
+        InfoCost(highest=0.0)
+
+
 def test_a_cost_that_is_not_reported_is_refused_with_what_is() -> None:
     environment = make("toys/Counter-v0", costs=("a", "b"), info={"cost": 1.0, "height": 2.0})
     environment.reset()
@@ -204,7 +212,7 @@ def test_a_number_that_is_not_finite_ends_the_episode_of_that_environment_alone(
     np.testing.assert_array_equal(step.next_obs["policy"][0, :2], before[0, :2])
     assert (step.reward.tolist(), step.cost[:, 0].tolist()) == ([0.0, 2.0], [0.0, 1.0])
     assert (step.terminated.tolist(), step.truncated.tolist()) == ([False, False], [True, False])
-    (sentence,) = step.failures
+    (sentence,) = step.failures.values()
     assert sentence.startswith(
         "environment 0 of toys/Counter-v0 broke in step 2 of its episode: its reward is not finite"
     )

@@ -18,8 +18,11 @@ GAMMA = 0.9
 class Scripted:
     """Environment ``i`` plays episodes of given lengths; step ``t`` of its episode ``e`` rewards 100 i + 10 e + t."""
 
-    def __init__(self, lengths: list[list[int]], longest: int = 50) -> None:
-        self._lengths = lengths
+    def __init__(self, lengths: list[list[int]], longest: int = 50, breaks: tuple[int, int] = (0, 0)) -> None:
+        self._lengths, self._breaks = (
+            lengths,
+            breaks,
+        )  # the environment and its episode that breaks as it ends
         envs = len(lengths)
         self._episode, self._age = np.zeros(envs, dtype=int), np.zeros(envs, dtype=int)
         self._resets = 0
@@ -33,6 +36,7 @@ class Scripted:
             reward_terms=("step",),
             costs=("one", "age"),
             violations={},
+            highest_cost={"one": 1.0, "age": float(longest)},
             max_episode_steps=longest,
             control_dt=0.1,
         )
@@ -54,6 +58,7 @@ class Scripted:
         length = np.array([own[e % len(own)] for own, e in zip(self._lengths, self._episode, strict=True)])
         done = self._age == length
         before = self._obs()
+        env, number = self._breaks
         self._episode += done
         self._age[done] = 0
         return Step(
@@ -66,7 +71,7 @@ class Scripted:
             truncated=done & (envs % 2 == 1),
             censored=np.zeros_like(done),
             telemetry={},
-            failures=("a simulation broke",) if (self._episode[0] == 1) and self._age[0] == 0 else (),
+            failures={env: "a simulation broke"} if done[env] and before["policy"][env, 0] == number else {},
         )
 
     def state_dict(self) -> State:
@@ -94,6 +99,17 @@ def test_every_environment_gives_its_share_in_order() -> None:
         assert episodes.costs[row].tolist() == [length, age.sum()]
         assert episodes.discounted[row] == pytest.approx([(GAMMA**age).sum(), (GAMMA**age * age).sum()])
     assert episodes.failures == ("a simulation broke",)
+
+
+def test_an_environment_that_has_given_its_share_spoils_nothing_by_breaking() -> None:
+    """The second environment breaks in its second episode, while the first is still in the only one that counts."""
+    lengths = [[30], [2], [30]]
+    spoiling = evaluate(act, Scripted(lengths, breaks=(1, 1)), 3, GAMMA)
+    assert spoiling.failures == ()
+    told = summary(spoiling, (Constraint("one", 100.0, "episode", 1.0),), 0.95, "student-t")
+    assert (told["failures"], told["costs"]["one"]["verdict"]) == (0, "satisfied")
+    assert evaluate(act, Scripted(lengths, breaks=(1, 0)), 3, GAMMA).failures == ("a simulation broke",)
+    assert evaluate(act, Scripted(lengths, breaks=(1, 1)), 6, GAMMA).failures == ("a simulation broke",)
 
 
 def test_fewer_episodes_than_environments() -> None:

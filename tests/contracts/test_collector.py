@@ -89,6 +89,7 @@ def test_action_map() -> None:
         reward_terms=(),
         costs=(),
         violations={},
+        highest_cost={},
         max_episode_steps=1,
         control_dt=1.0,
     )

@@ -340,6 +340,7 @@ def test_on_a_robot_costs_decompose_into_its_joints_and_agree_with_its_telemetry
     environment = cheetah(costs, 8)
     joints = ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot")
     assert environment.spec.violations == {"speed": ("torso",)} | dict.fromkeys(list(costs)[1:], joints)
+    assert environment.spec.highest_cost == {"speed": 1.0} | dict.fromkeys(list(costs)[1:], 6.0)
     environment.reset()
     random = np.random.default_rng(0)
     greatest = np.array([120, 90, 60, 120, 60, 30])
@@ -350,6 +351,7 @@ def test_on_a_robot_costs_decompose_into_its_joints_and_agree_with_its_telemetry
         step = environment.step(action)
         for k, name in enumerate(costs):
             assert np.array_equal(step.cost[:, k], step.telemetry[f"violation/{name}"].sum(axis=1))
+            assert step.cost[:, k].max() <= environment.spec.highest_cost[name]
         torque = step.telemetry["torque"]
         assert np.array_equal(step.telemetry["violation/torque"], np.abs(torque) > 0.8 * greatest)
         jumped = np.abs(action - previous) > 0.6

@@ -29,6 +29,7 @@ def spec(num_envs: int) -> EnvironmentSpec:
         reward_terms=TERMS,
         costs=("speed", "torque"),
         violations=PARTS,
+        highest_cost={"speed": 1.0, "torque": 2.0},
         max_episode_steps=100,
         control_dt=0.01,
     )

@@ -51,6 +51,7 @@ class NumberedEpisodes:
             reward_terms=("number",),
             costs=(),
             violations={},
+            highest_cost={},
             max_episode_steps=5,
             control_dt=1.0,
         )
@@ -82,7 +83,7 @@ class NumberedEpisodes:
             truncated=done & ~terminated,
             censored=np.zeros_like(done),
             telemetry={"torque": action},
-            failures=(),
+            failures={},
         )
 
     def state_dict(self) -> State:

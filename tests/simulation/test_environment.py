@@ -152,10 +152,10 @@ def test_a_broken_simulation_is_truncated_named_and_never_poisons_the_others(
     POISON[what](poisoned.simulation, action)
     step, untouched = poisoned.step(action), clean.step(actions[5])
 
-    (sentence,) = step.failures
+    (sentence,) = step.failures.values()
     assert sentence.startswith("simulation 1 of Hopper-v5 broke in step 6 of its episode: ")
     assert what in sentence
-    assert untouched.failures == ()
+    assert untouched.failures == {}
     assert (step.truncated[1], step.terminated[1], step.reward[1]) == (True, False, 0.0)
     assert step.censored.tolist() == [False, True, False]
     assert np.array_equal(step.next_obs["policy"][1], before[0]["obs"][-1, 1])
@@ -182,7 +182,7 @@ def test_an_error_that_mujoco_raises_ends_only_that_episode(monkeypatch: pytest.
     monkeypatch.setattr(batch, "error", lambda i: "mj_stackAlloc: out of memory")
     step = environment.step(np.zeros((3, 3)))
     assert list(step.truncated) == [False, False, True]
-    assert "MuJoCo stopped with 'mj_stackAlloc: out of memory'" in step.failures[0]
+    assert "MuJoCo stopped with 'mj_stackAlloc: out of memory'" in step.failures[2]
 
 
 def test_a_state_that_turns_nan_without_a_warning_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_a_state_that_turns_nan_without_a_warning_is_found(monkeypatch: pytest.M
     monkeypatch.setattr(batch, "step", lambda nstep: environment.simulation.qvel.__setitem__((1, 5), np.nan))
     step = environment.step(np.zeros((3, 3)))
     assert list(step.truncated) == [False, True, False]
-    assert "the velocity of joint 'foot_joint' is not finite" in step.failures[0]
+    assert "the velocity of joint 'foot_joint' is not finite" in step.failures[1]
 
 
 @pytest.mark.parametrize(
@@ -259,6 +259,7 @@ def test_costs_are_summed_named_forgotten_with_their_episode_and_saved() -> None
     environment.reset()
     assert environment.spec.costs == ("time",)
     assert environment.spec.violations == {"time": ("left", "right")}
+    assert environment.spec.highest_cost == {"time": np.inf}, "it does not say"
     happened = run(environment, np.zeros((5, 2, 2)))
     assert np.array_equal(happened["cost"][:, 0, 0], [11, 22, 33, 11, 22])
     assert np.array_equal(happened["violation/time"][:, 1], [[1, 10], [2, 20], [3, 30], [1, 10], [2, 20]])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,24 @@ from pgrobot.simulation.costs import BoundCost, Cost
 from pgrobot.simulation.simulation import Simulation
 
 
+@dataclass(frozen=True)
 class InfoCost:
     """A cost that the environment reports.
 
     For a constraint named ``k`` it is ``info["cost/k"]``, else ``info["cost_k"]``, else, where nothing else
     is limited, ``info["cost"]``.
+
+    Attributes:
+        highest: the most that it can charge in a step; infinite where that is not known.
     """
+
+    highest: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not self.highest > 0.0:
+            raise PgrobotError(
+                f"the highest that a cost can charge in a step is {self.highest}: it has to be positive"
+            )
 
     def bind(self, simulation: Simulation) -> BoundCost:
         """Refuse: a simulation of ours measures its costs, it is not told them.
@@ -38,6 +52,9 @@ class InfoReader:
         environment: its name, for messages.
         costs: the constraints' costs by name.
 
+    Attributes:
+        highest: the most that each can charge in a step.
+
     Raises:
         PgrobotError: a cost that has to be measured in a pgrobot simulation.
     """
@@ -49,6 +66,7 @@ class InfoReader:
                 f"constraint '{measured[0]}' is measured in a pgrobot robot, which {environment} is not: it can be "
                 "limited only in a cost that it reports in its info (constraint=cost), or in none (constraint=[])."
             )
+        self.highest = {name: cost.highest for name, cost in costs.items() if isinstance(cost, InfoCost)}
         self._environment = environment
         self._keys = {name: (f"cost/{name}", f"cost_{name}", *["cost"] * (len(costs) == 1)) for name in costs}
 

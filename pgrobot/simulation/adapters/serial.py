@@ -64,6 +64,7 @@ class SerialEnvironment:
             reward_terms=("reward",),
             costs=tuple(costs),
             violations={},
+            highest_cost=self._costs.highest,
             max_episode_steps=max_episode_steps,
             control_dt=control_dt,
         )
@@ -85,7 +86,7 @@ class SerialEnvironment:
         reward, cost = np.zeros((count, 1)), np.zeros((count, len(self.spec.costs)))
         terminated, truncated = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
         censored = np.zeros(count, dtype=bool)
-        failures = []
+        failures = {}
         for i in range(count):
             next_obs[i], reward[i], terminated[i], truncated[i], cost[i] = self._advance(i, action[i])
             broken = _first_not_finite(observation=next_obs[i], reward=reward[i], cost=cost[i])
@@ -94,7 +95,7 @@ class SerialEnvironment:
             ):  # as in our own simulations: the step earns nothing and its successor is the last finite one
                 next_obs[i], reward[i], cost[i] = self._observation[i], 0.0, 0.0
                 terminated[i], truncated[i], censored[i] = False, True, True
-                failures.append(
+                failures[i] = (
                     f"environment {i} of {self.spec.name} broke in step {len(self._actions[i])} of its episode: "
                     f"its {broken} is not finite; the episode was truncated and a new one begun."
                 )
@@ -114,7 +115,7 @@ class SerialEnvironment:
             truncated=truncated,
             censored=censored,
             telemetry={},
-            failures=tuple(failures),
+            failures=failures,
         )
 
     def state_dict(self) -> State:
