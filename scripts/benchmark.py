@@ -8,6 +8,7 @@
     python scripts/benchmark.py learning       returns of the final policies, every algorithm on every robot; resumable
                                                (docs/learning is written by --into docs/learning)
     python scripts/benchmark.py peers          the same of Stable-Baselines3 and sb3-contrib; resumable
+    python scripts/benchmark.py seeds          coverage of the intervals in a sweep's table, by simulation
     python scripts/benchmark.py safe           returns and verdicts under a speed budget after 3M steps; resumable
 
 Each prints a table and keeps its numbers in runs/benchmarks/<subcommand>.json. Ratios come from pairs measured one
@@ -25,9 +26,11 @@ from learning import learning
 from measuring import HOME, machine
 from peers import LIBRARIES, peers
 from safety import safe
+from seeds import seeds
 from timings import environment, fast, speed, startup, trust_region
 
 TIMINGS = {function.__name__: function for function in (speed, trust_region, fast, environment, startup)}
+SIMULATIONS = {seeds.__name__: seeds}
 STUDIES = {function.__name__: function for function in (learning, peers, safe)}
 
 
@@ -39,6 +42,8 @@ def main() -> None:
     commands = parser.add_subparsers(dest="name", required=True)
     for name in TIMINGS:
         commands.add_parser(name).add_argument("--repeats", type=int, default=5)
+    for name in SIMULATIONS:
+        commands.add_parser(name).add_argument("--samples", type=int, default=100_000, help="of each size")
     learns, compares, saves = (commands.add_parser(name) for name in STUDIES)
     learns.add_argument("--algorithms", nargs="+", choices=GOALS, default=tuple(GOALS))
     learns.add_argument("--robots", nargs="+", choices=next(iter(GOALS.values())), default=())
@@ -53,7 +58,7 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     name = arguments.pop("name")
     HOME.mkdir(parents=True, exist_ok=True)
-    content = {"machine": machine(), **(TIMINGS | STUDIES)[name](**arguments)}
+    content = {"machine": machine(), **(TIMINGS | SIMULATIONS | STUDIES)[name](**arguments)}
     (HOME / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import matplotlib as mpl
 import numpy as np
 from goals import GOALS
 from measuring import CONSOLE
-from scipy import stats
+
+from pgrobot.sweep.statistics import QUARTER, Estimate, trimmed_mean
 
 Record = Mapping[str, Any]
 
@@ -72,13 +74,13 @@ _HEAD = """# The learning study
 
 Written by `python scripts/benchmark.py learning --into docs/learning` from the records beside it.
 
-Each number is the mean return of a *final* policy, after the last update and never the best moment of training, over 20
-fresh episodes on Gymnasium's v5 robots. With the mean action: per seed, and as their interquartile mean (of five seeds
-without the least and the greatest, of three the mean of all) with its 95 % bootstrap interval. With noise: acting as in
-training, the mean over seeds. The goals are the best published figures, several of them maxima over training on older
-versions of the robots; bold is what meets its goal. Where one is missed the same algorithm of Stable-Baselines3 or
-sb3-contrib was trained and judged as well, with its tuned settings; what was tried stands in
-[benchmarks](../benchmarks.md).
+Each number is the mean return of a *final* policy, after the last update and never the best moment of training, over
+20 fresh episodes on Gymnasium's v5 robots. With the mean action: per seed, and as their interquartile mean (of five
+seeds without the least and the greatest, of three the mean of all) with its 95 % trimmed-mean t interval, wide
+because three or five seeds tell little. With noise: acting as in training, the mean over seeds. The goals are the
+best published figures, several of them maxima over training on older versions of the robots; bold is what meets its
+goal. Where one is missed the same algorithm of Stable-Baselines3 or sb3-contrib was trained and judged as well, with
+its tuned settings; what was tried stands in [benchmarks](../benchmarks.md).
 
 In the pictures: the return of the training episodes, which act with noise. A line is the mean over seeds, the band
 reaches from the least to the greatest, a tick at the right is the goal."""
@@ -90,12 +92,11 @@ _COLUMNS = (
 
 def row(told: Record) -> str:
     """A cell of the study as a line of its robot's table."""
-    middle, goal = interquartile_mean(np.array(told["deterministic"])), goal_of(told)
-    shown = f"**{number(float(middle))}**" if middle >= goal else number(float(middle))
-    low, high = map(number, interval(told["deterministic"]))
+    middle, goal = trimmed_mean(told["deterministic"], QUARTER), goal_of(told)
+    shown = f"**{number(middle.centre)}**" if middle.centre >= goal else number(middle.centre)
     seeds = ", ".join(map(number, told["deterministic"]))
     noisy = number(float(np.mean(told["stochastic"])))
-    return f"| {name(told)} | {seeds} | {shown} | {low} to {high} | {noisy} | {number(goal)} |"
+    return f"| {name(told)} | {seeds} | {shown} | {interval(middle)} | {noisy} | {number(goal)} |"
 
 
 def goal_of(told: Record) -> float:
@@ -121,22 +122,9 @@ def provenance(told: Record) -> str:
     return f"- {name(told)} on {ROBOTS[told['robot']]}: `{told['command']}` at {commits}, {where}"
 
 
-def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """The mean without the lowest and the highest quarter (Agarwal et al. 2021, arXiv 2108.13264).
-
-    Of three values none is left out, of five the least and the greatest.
-    """
-    trimmed: np.ndarray = stats.trim_mean(values, 0.25, axis=axis)
-    return trimmed
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of the interquartile mean over seeds."""
-    resampled = stats.bootstrap(
-        (np.asarray(values),), interquartile_mean, confidence_level=0.95, method="percentile", rng=0
-    )
-    low, high = resampled.confidence_interval
-    return float(low), float(high)
+def interval(middle: Estimate) -> str:
+    """The interval of an estimate, a dash where the seeds show no spread."""
+    return "–" if math.isnan(middle.low) else f"{number(middle.low)} to {number(middle.high)}"
 
 
 def number(value: float) -> str:

@@ -10,6 +10,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from pgrobot.sweep.statistics import trimmed_mean
+
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = ROOT / "docs" / "learning"
 
@@ -24,19 +26,6 @@ def _page() -> ModuleType:
         sys.path.pop(0)
 
 
-def test_interquartile_mean_leaves_out_a_quarter_at_each_end(page: ModuleType) -> None:
-    middle = page.interquartile_mean
-    assert middle(np.array([100.0, 1.0, 2.0, 3.0, -100.0])) == 2.0
-    assert middle(np.array([1.0, 2.0, 6.0])) == 3.0
-    assert middle(np.array([-1e9, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 1e9])) == 3.5
-
-
-def test_interval_of_equal_values_is_the_value_and_of_others_lies_between_them(page: ModuleType) -> None:
-    assert page.interval([7.0, 7.0, 7.0]) == (7.0, 7.0)
-    low, high = page.interval([1.0, 4.0, 2.0, 8.0, 16.0])
-    assert 1.0 <= low < 14 / 3 < high <= 16.0
-
-
 def test_the_page_is_what_its_records_say(page: ModuleType) -> None:
     records = page.read_records(STUDY)
     assert records
@@ -47,11 +36,16 @@ def test_the_page_is_what_its_records_say(page: ModuleType) -> None:
         assert len(told["seeds"]) == len(told["deterministic"]) == len(told["stochastic"])
         _, _, seeds, middle, interval, noisy, goal, _ = map(str.strip, page.row(told).split("|"))
         assert seeds.split(", ") == [page.number(value) for value in told["deterministic"]]
-        found = page.interquartile_mean(np.array(told["deterministic"]))
-        assert middle.strip("*") == page.number(found)
-        assert interval == " to ".join(map(page.number, page.interval(told["deterministic"])))
+        found = trimmed_mean(told["deterministic"], 0.25)
+        assert middle.strip("*") == page.number(found.centre)
+        assert interval == f"{page.number(found.low)} to {page.number(found.high)}"
         assert noisy == page.number(np.mean(told["stochastic"]))
         assert goal == page.number(page.GOALS[told["algorithm"]][told["robot"]])
+
+
+def test_seeds_without_spread_have_no_interval(page: ModuleType) -> None:
+    told = page.read_records(STUDY)[0]
+    assert "| – |" in page.row({**told, "deterministic": [7.0, 7.0, 7.0]})
 
 
 def test_a_cell_is_bold_where_it_meets_its_goal(page: ModuleType) -> None:
