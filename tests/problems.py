@@ -15,8 +15,7 @@ from pgrobot.distributions import Distribution, Gaussian
 from pgrobot.objectives import Ratio
 from pgrobot.policies import GaussianPolicy
 from pgrobot.randomness import stream
-from pgrobot.solvers import FlatParameters, PolicyProblem
-from pgrobot.solvers.problem import Report
+from pgrobot.solvers import FlatParameters, PolicyProblem, Report, Unbounded
 
 RATIO = Ratio(1.0)
 
@@ -69,7 +68,7 @@ def _rows(count: int, **given: Any) -> Batch:
     return Batch(**(empty | given))
 
 
-class Toy:
+class Toy(Unbounded):
     """A problem whose distribution and loss are given as functions of the vector."""
 
     def distribution(self, vector: Tensor, batch: Batch) -> Distribution:

@@ -17,10 +17,10 @@ from pgrobot.laboratory.updates import drawn_batch, first_order
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
-from pgrobot.solvers import SGD, PolicyProblem, Report, SolverFactory
+from pgrobot.solvers import SGD, PolicyProblem, Report, SolverFactory, Unbounded
 
 
-class Reparameterised:
+class Reparameterised(Unbounded):
     """A policy problem in other parameters: ``θ = A φ``."""
 
     def __init__(self, problem: PolicyProblem, matrix: Tensor) -> None:

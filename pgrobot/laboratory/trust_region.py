@@ -93,6 +93,8 @@ class Worse:
         self._point = point
         self.distribution = problem.distribution
         self.kl = problem.kl
+        self.project = problem.project
+        self.free = problem.free
 
     def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
         """The loss, with the same gradient."""

@@ -12,14 +12,15 @@ from torch.nn.functional import softplus
 from pgrobot.distributions import Beta
 from pgrobot.errors import PgrobotError
 from pgrobot.mlp import Block, Norm, mlp
+from pgrobot.policies.bounds import SoftBounds
 from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
 
 
 class BetaPolicy(NormalizedPolicy):
     """Independent Beta variables on [−1, 1] (Chou, Maturana and Scherer 2017): no probability is clipped away.
 
-    α and β are ``low + softplus(·)`` of two outputs of one multilayer perceptron, up to ``high``, which passes no
-    gradient when it is reached.
+    α and β are ``low + softplus(·)`` of two outputs of one multilayer perceptron, which ``SoftBounds``
+    bend below ``high``.
 
     Args:
         observation: width of each observation group.
@@ -59,7 +60,8 @@ class BetaPolicy(NormalizedPolicy):
                 f"policy.concentration is {concentration}, "
                 f"which does not lie inside policy.concentration_bounds [{low}, {high}]"
             )
-        self.concentration_bounds = (low, high)
+        self.low = low
+        self.bounds = SoftBounds(concentration, -math.inf, high)
         sizes = (observation["policy"], *hidden, 2 * actions)
         self.network = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)
         output = self.network[-1]
@@ -68,7 +70,6 @@ class BetaPolicy(NormalizedPolicy):
 
     def forward(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> tuple[Beta, Tensor]:
         del episode_start
-        low, high = self.concentration_bounds
         outputs = self.network(self.normalizer(obs["policy"]))
-        alpha, beta = (low + softplus(outputs)).clamp(max=high).chunk(2, -1)
+        alpha, beta = self.bounds(self.low + softplus(outputs)).chunk(2, -1)
         return Beta(alpha, beta), carry

@@ -16,8 +16,8 @@ from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
 class DiagonalPolicy(NormalizedPolicy):
     """Owns a diagonal Gaussian; what becomes of it is for the policies below to say.
 
-    The log-deviation is clamped to its bounds where it is used, so it can neither collapse nor explode, and a
-    bound that is reached passes no gradient.
+    The log-deviation is a parameter with bounds, which solvers keep it within: it can neither collapse nor explode, and
+    at a bound it has the gradient that it has anywhere, so that it leaves when that asks it to.
 
     Args:
         observation: width of each observation group.
@@ -49,16 +49,23 @@ class DiagonalPolicy(NormalizedPolicy):
         norm: Norm = "none",
     ) -> None:
         super().__init__(observation, observation_clip)
-        self.log_std_bounds = checked_bounds(log_std, log_std_bounds)
+        self.parameter_bounds = {"log_std": checked_bounds(log_std, log_std_bounds)}
         sizes = (observation["policy"], *hidden, actions)
         self.mean = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)
         self.log_std = nn.Parameter(torch.full((actions,), float(log_std)))
+        self.register_load_state_dict_post_hook(_within_bounds)
 
     def gaussian(self, obs: Mapping[str, Tensor]) -> Gaussian:
         """The diagonal Gaussian at observations ``[…, D]``."""
         mean = self.mean(self.normalizer(obs["policy"]))
-        log_std = self.log_std.clamp(*self.log_std_bounds)
-        return Gaussian(mean, log_std.expand_as(mean))
+        return Gaussian(mean, self.log_std.expand_as(mean))
+
+
+@torch.no_grad()
+def _within_bounds(policy: nn.Module, _: object) -> None:
+    """What was loaded counts as its bound where it lies beyond it."""
+    assert isinstance(policy, DiagonalPolicy)
+    policy.log_std.clamp_(*policy.parameter_bounds["log_std"])
 
 
 def checked_bounds(log_std: float, bounds: tuple[float, float]) -> tuple[float, float]:

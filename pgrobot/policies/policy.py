@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from torch import Tensor, nn
 
@@ -18,9 +19,11 @@ class Policy(nn.Module):
 
     Attributes:
         carry_size: width ``H`` of what the policy remembers between steps; 0 for a memoryless one.
+        parameter_bounds: least and greatest value of parameters by name, which solvers keep them within.
     """
 
     carry_size: int
+    parameter_bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
 
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pgrobot.distributions import Gaussian
 from pgrobot.mlp import Block, Norm, mlp
+from pgrobot.policies.bounds import SoftBounds
 from pgrobot.policies.diagonal import checked_bounds
 from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
 
@@ -24,7 +25,7 @@ class StateStdPolicy(NormalizedPolicy):
         hidden: widths of the hidden layers.
         activation: see ``pgrobot.mlp.ACTIVATIONS``.
         log_std: log-deviation that every state starts near, in policy units.
-        log_std_bounds: least and greatest log-deviation; one that is reached passes no gradient.
+        log_std_bounds: least and greatest log-deviation, approached and never reached: see ``SoftBounds``.
         observation_clip: bound on normalised observations.
         generator: random stream of the weights.
         block: see ``pgrobot.mlp.mlp``.
@@ -48,7 +49,7 @@ class StateStdPolicy(NormalizedPolicy):
         norm: Norm = "none",
     ) -> None:
         super().__init__(observation, observation_clip)
-        self.log_std_bounds = checked_bounds(log_std, log_std_bounds)
+        self.bounds = SoftBounds(log_std, *checked_bounds(log_std, log_std_bounds))
         sizes = (observation["policy"], *hidden, 2 * actions)
         self.network = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)
         output = self.network[-1]
@@ -61,4 +62,4 @@ class StateStdPolicy(NormalizedPolicy):
     ) -> tuple[Gaussian, Tensor]:
         del episode_start
         mean, log_std = self.network(self.normalizer(obs["policy"])).chunk(2, -1)
-        return Gaussian(mean, log_std.clamp(*self.log_std_bounds)), carry
+        return Gaussian(mean, self.bounds(log_std)), carry

@@ -10,7 +10,7 @@ from pgrobot.solvers.natural_gradient import NaturalGradientSolver
 from pgrobot.solvers.optimizer import Optimizer
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.solvers.posed import Beginning, Posed, own_state
-from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Problem, Report
+from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Problem, Report, Unbounded
 from pgrobot.solvers.rates import Constant, KLAdaptive, Linear
 from pgrobot.solvers.rmsprop import RMSprop
 from pgrobot.solvers.sgd import SGD
@@ -50,6 +50,7 @@ __all__ = [
     "SolverFactory",
     "StepSize",
     "Trial",
+    "Unbounded",
     "conjugate_gradient",
     "gauss_newton",
     "linearise",

@@ -153,6 +153,7 @@ class _Step:
     ) -> None:
         self.metrics: tuple[str, ...] = ()
         self._gradient_of = grad_and_value(problem.loss, has_aux=True)
+        self._project = problem.project
         self._optimizer = optimizer
         self._moments = moments
         self._max_gradient_norm = max_gradient_norm
@@ -166,7 +167,7 @@ class _Step:
         gradient = gradient * (self._max_gradient_norm / (norm + 1e-6)).clamp(max=1.0)
         vector, moments = self._optimizer.step(vector, rest[: self._moments], gradient, rate)
         self.metrics = tuple(report)
-        return torch.stack(list(report.values())), vector, *moments
+        return torch.stack(list(report.values())), self._project(vector), *moments
 
 
 def _length(batch: Any) -> int:

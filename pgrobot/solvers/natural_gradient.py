@@ -23,6 +23,10 @@ class NaturalGradientSolver:
     measured KL know nothing of it. The predicted KL ``½ m² xᵀFx`` is that of the Gauss-Newton Fisher information of
     the whole batch whatever metric gave the direction.
 
+    Parameters have bounds (``problem.project``). One that lies at a bound which the gradient leads out of takes no part
+    in the step, so that none of its length is spent on it (two-metric projection: Bertsekas 1982), and every point that
+    is looked at lies within the bounds: the KL that is accepted is that of the policy that is kept.
+
     See docs/derivations.md#natural-gradient.
 
     Args:
@@ -79,7 +83,7 @@ class NaturalGradientSolver:
         multiplier = self._step.multiplier(self._size, curvature)
         step = multiplier * solution.x
         chosen, choice = self._acceptance(
-            start, step, lambda v: Trial(v, *self._problem.loss(v, batch)), self._step.radius(self._size)
+            start, step, lambda v: self._trial(v, batch), self._step.radius(self._size)
         )
         self._vector.copy_(chosen.vector)
         self._multiplier = float(multiplier)
@@ -99,10 +103,19 @@ class NaturalGradientSolver:
         }, False
 
     def _direction(self, batch: Batch, gradient: Tensor) -> Solution:
+        """Solve among the parameters that no bound holds."""
         product = self._fisher(self._problem, self._vector, batch, self._generator)
+        free = self._problem.free(self._vector, gradient)
         return conjugate_gradient(
-            lambda v: product(v) + self._damping * v, gradient, self._tolerance, self._iterations
+            lambda v: torch.where(free, product(v), 0.0) + self._damping * v,
+            torch.where(free, gradient, 0.0),
+            self._tolerance,
+            self._iterations,
         )
+
+    def _trial(self, vector: Tensor, batch: Batch) -> Trial:
+        allowed = self._problem.project(vector)
+        return Trial(allowed, *self._problem.loss(allowed, batch))
 
     def state_dict(self) -> State:
         """The size of the step, the last multiplier and the state of the draws."""

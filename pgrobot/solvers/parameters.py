@@ -6,18 +6,30 @@ each, and the named slices tell which layer a number belongs to.
 
 from __future__ import annotations
 
-from math import prod
+from math import inf, prod
 
 import torch
 from torch import Tensor, nn
+
+from pgrobot.errors import PgrobotError, nearest
 
 
 class FlatParameters:
     """Moves a module's parameters into one vector and makes the module read them from there.
 
+    A part of the module declares what its parameters may be by an attribute ``parameter_bounds``: the least and the
+    greatest value by the parameter's name. Whoever moves the vector keeps it there with ``project``.
+
+    See docs/derivations.md#bounds-on-parameters.
+
     Attributes:
         vector: all parameters, ``[P]``; writing to it changes the module.
         slices: where each named parameter lies in the vector.
+        lower: the least value of each, ``[P]``; minus infinity where none is declared.
+        upper: the greatest, likewise.
+
+    Raises:
+        PgrobotError: a bound is declared of a parameter that is not there.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -32,6 +44,30 @@ class FlatParameters:
             parameter.data = self.vector[start:end].view(parameter.shape)
             parameter.requires_grad = False  # gradients are taken with respect to the vector
             start = end
+        self.lower, self.upper = (torch.full_like(self.vector, value) for value in (-inf, inf))
+        for prefix, part in module.named_modules():
+            for name, bounds in getattr(part, "parameter_bounds", {}).items():
+                where = self.slices.get(f"{prefix}.{name}" if prefix else name)
+                if where is None:
+                    known = [own for own, _ in part.named_parameters()]
+                    raise PgrobotError(
+                        f"{type(part).__name__}.parameter_bounds names {name!r}, which is none of its parameters: "
+                        f"{nearest(name, known)}"
+                    )
+                self.lower[where], self.upper[where] = bounds
+        self._bounded = bool((self.lower > -inf).any() | (self.upper < inf).any())
+
+    def project(self, vector: Tensor) -> Tensor:
+        """The point within the bounds that is nearest to ``vector`` ``[P]``; itself where none are declared."""
+        return vector.clamp(self.lower, self.upper) if self._bounded else vector
+
+    def free(self, vector: Tensor, direction: Tensor) -> Tensor:
+        """Which parameters at ``vector`` ``[P]`` may go along ``direction`` ``[P]`` at all: ``[P]`` bool.
+
+        The others lie at a bound, and it leads out of it.
+        """
+        down, up = (vector <= self.lower) & (direction < 0.0), (vector >= self.upper) & (direction > 0.0)
+        return ~(down | up)
 
     def views(self, vector: Tensor) -> dict[str, Tensor]:
         """Read any vector ``[P]`` as the module's named parameters, for ``torch.func.functional_call``."""

@@ -33,6 +33,23 @@ class Problem(Protocol):
         """Return the scalar to minimise at the parameters ``vector`` ``[P]``, and scalar metrics."""
         ...
 
+    def project(self, vector: Tensor) -> Tensor:
+        """The nearest parameters ``[P]`` that are allowed: where a solver moves, and where it looks."""
+        ...
+
+
+class Unbounded:
+    """For problems whose parameters may be anything."""
+
+    def project(self, vector: Tensor) -> Tensor:
+        """The parameters ``[P]`` as they are."""
+        return vector
+
+    def free(self, vector: Tensor, direction: Tensor) -> Tensor:
+        """No parameter is held: ``[P]``, true."""
+        del direction
+        return torch.ones_like(vector, dtype=torch.bool)
+
 
 class PolicyProblem:
     """Maximise the weighted objective terms, with the costs and the distance from the reference policy at hand.
@@ -76,6 +93,14 @@ class PolicyProblem:
             report |= {f"{key}/{name}" if key in report else key: metric for key, metric in metrics.items()}
         report |= {"loss/policy": loss, "policy/kl": batch.reference.kl(distribution).mean()}
         return loss, report
+
+    def project(self, vector: Tensor) -> Tensor:
+        """The nearest parameters ``[P]`` within their bounds."""
+        return self._parameters.project(vector)
+
+    def free(self, vector: Tensor, direction: Tensor) -> Tensor:
+        """Which parameters at ``vector`` ``[P]`` no bound keeps from going along ``direction``: ``[P]`` bool."""
+        return self._parameters.free(vector, direction)
 
     def contributions(self, vector: Tensor, batch: Batch) -> Report:
         """What every term adds to the objective, by its name: its value times its weight, a scalar each."""
@@ -148,3 +173,7 @@ class CriticProblem:
         error = prediction - batch.target / self._critic.scaler.scale
         loss = 0.5 * error.square().sum(-1).mean()
         return loss, {"loss/value": loss}
+
+    def project(self, vector: Tensor) -> Tensor:
+        """The nearest parameters ``[P]`` within their bounds."""
+        return self._parameters.project(vector)

@@ -35,6 +35,7 @@ from pgrobot.solvers import (
     LearningRate,
     Linear,
     NaturalGradientSolver,
+    Unbounded,
     conjugate_gradient,
     gauss_newton,
 )
@@ -187,7 +188,7 @@ def test_the_natural_gradient_of_the_bandit(fisher: Any, mean: float, std: float
     assert not stop
 
 
-class Reparameterised:
+class Reparameterised(Unbounded):
     """The same problem in the coordinates φ with θ = Aφ."""
 
     def __init__(self, problem: Any, matrix: Tensor) -> None:

@@ -196,21 +196,6 @@ def test_entropy_weighs_what_its_closed_form_says() -> None:
     assert all(float(value.abs().max()) == 0 for name, value in views.items() if name != "log_std")
 
 
-def test_a_log_std_at_its_bound_neither_collapses_nor_explodes() -> None:
-    policy = make_policy()
-    with torch.no_grad():
-        policy.log_std.fill_(-9.0)
-    distribution, _ = policy(
-        {"policy": torch.zeros(1, 2)}, torch.zeros(1, 0), torch.zeros(1, dtype=torch.bool)
-    )
-    assert distribution.log_std.item() == -4.0
-    policy.log_std.data.fill_(9.0)
-    distribution, _ = policy(
-        {"policy": torch.zeros(1, 2)}, torch.zeros(1, 0), torch.zeros(1, dtype=torch.bool)
-    )
-    assert distribution.log_std.item() == 1.0
-
-
 def test_the_critic_problem_is_half_the_squared_error_of_all_columns_and_its_gradient_a_difference() -> None:
     critic = make_critic(("reward", "cost/a")).double()
     parameters = FlatParameters(critic)

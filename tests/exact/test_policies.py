@@ -242,7 +242,17 @@ def test_state_dependent_deviation_starts_near_its_value_and_keeps_its_bounds() 
     with torch.no_grad():
         policy.network[-1].bias += torch.tensor([0.0, 0.0, 100.0, -100.0])
     bounded = policy({"policy": torch.zeros(1, 2)}, torch.zeros(1, 0), torch.zeros(1, dtype=torch.bool))[0]
-    assert torch.equal(bounded.log_std, torch.tensor([[1.0, -4.0]]))
+    torch.testing.assert_close(bounded.log_std, torch.tensor([[1.0, -4.0]]), rtol=0, atol=0.1)
+    assert bool((bounded.log_std.abs() < torch.tensor([[1.0, 4.0]])).all())
+
+
+@pytest.mark.parametrize("policy", ["gaussian", "squashed", "full_covariance", "smooth"])
+def test_deviations_of_all_states_alike_are_parameters_with_bounds(policy: str) -> None:
+    """As a recorded floor sets them, too: it is where a solver stops."""
+    parameters = FlatParameters(make(policy, "experiment=on_inverteddoublependulum"))
+    where = parameters.slices["log_std"]
+    assert (parameters.lower[where].tolist(), parameters.upper[where].tolist()) == ([-1.5] * 2, [1.0] * 2)
+    assert int(parameters.lower.isfinite().sum()) == 2
 
 
 def test_full_covariance_starts_as_the_gaussian_and_keeps_its_deviations() -> None:

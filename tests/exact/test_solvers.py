@@ -11,8 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from pgrobot.errors import PgrobotError
-from pgrobot.solvers import SGD, Adam, Constant, FlatParameters, KLAdaptive, Linear, MinibatchSolver
-from pgrobot.solvers.problem import Report
+from pgrobot.solvers import (
+    SGD,
+    Adam,
+    Constant,
+    FlatParameters,
+    KLAdaptive,
+    Linear,
+    MinibatchSolver,
+    Report,
+    Unbounded,
+)
 from pgrobot.types import State
 
 Rows = dict[str, Tensor]  # any pytree of rows will do
@@ -24,7 +33,7 @@ def make_batch(count: int) -> Rows:
     return {"x": x, "y": x @ torch.tensor([1.0, -2.0, 0.5]), "row": torch.arange(float(count))}
 
 
-class LeastSquares:
+class LeastSquares(Unbounded):
     """A quadratic loss in three parameters; remembers which rows it was asked about."""
 
     def __init__(self) -> None:
@@ -148,12 +157,19 @@ def test_compiled_and_eager_steps_are_equal() -> None:
         solver = make_solver(vector, _Pure(), epochs=3, compile_steps=compile_steps, max_gradient_norm=0.5)
         report, _ = solver.solve(make_batch(64))
         vectors.append((vector, report["loss"], report["gradient/norm"]))
+        assert float(vector[0]) == _Pure.greatest, "it asked for more"
     for eager, fused in zip(*vectors, strict=True):
         torch.testing.assert_close(fused, eager, rtol=1e-6, atol=1e-7)
 
 
 class _Pure(LeastSquares):
-    """Without the memory, which a compiled graph cannot keep."""
+    """Without the memory, which a compiled graph cannot keep, and with a bound on the first parameter."""
+
+    greatest = 0.25
+    upper = torch.tensor([greatest, math.inf, math.inf])
+
+    def project(self, vector: Tensor) -> Tensor:
+        return vector.clamp(-self.upper, self.upper)
 
     def loss(self, vector: Tensor, batch: Rows) -> tuple[Tensor, Report]:
         error = batch["x"] @ vector - batch["y"]
