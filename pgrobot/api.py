@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from rich.console import Console
 from pgrobot.configure import LEARNER, blaming, build_environment, build_policy, quote, search_path
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.run import (
+    STOPPED,
+    Interrupted,
     Result,
     Setting,
     Surroundings,
@@ -33,6 +37,7 @@ from pgrobot.run import (
     prepare,
     run,
     saved_config,
+    silence,
     silent_console,
 )
 from pgrobot.run_directory import find_checkpoint
@@ -44,16 +49,24 @@ def train(*, quiet: bool = False, **settings: Any) -> Result:
     """Train a robot: ``pgrobot train`` from Python.
 
     Args:
-        quiet: show no progress.
+        quiet: print nothing; what there is to tell stands in ``run.log``.
         settings: what the command line takes as ``key=value``. Dotted keys are given as ``**{"a.b": 1}`` or nested,
             ``evaluation={"episodes": 50}``; ``constraint={"speed": {"budget": 10}}`` selects ``speed`` and sets it.
 
     Raises:
         PgrobotError: what is wrong, in one sentence, before anything was created.
+        Interrupted: Ctrl-C, a KeyboardInterrupt with the ``result`` so far; everything is saved. SIGTERM and SIGHUP end
+            the program in the same way, with a SystemExit.
     """
-    console = silent_console() if quiet else Console()
-    request = prepare([*as_overrides(settings), *search_path([])])
-    return run(request, Surroundings(tuple(sys.argv), "", 0, console))
+    with silence() if quiet else nullcontext():
+        request = prepare([*as_overrides(settings), *search_path([])])
+        console = silent_console() if quiet else Console()
+        result = run(request, Surroundings(tuple(sys.argv), "", 0, console))
+    if result.exit_code == 128 + signal.SIGINT:
+        raise Interrupted(result)
+    if result.status == STOPPED:
+        sys.exit(result.exit_code)
+    return result
 
 
 def compose(**settings: Any) -> DictConfig:

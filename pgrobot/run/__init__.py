@@ -3,9 +3,10 @@
 from pgrobot.run.evaluation import Setting, evaluation
 from pgrobot.run.past import checked, fitting, load_checkpoint
 from pgrobot.run.program import Surroundings, one_torch_thread, run, run_until, silent_console
+from pgrobot.run.quiet import silence
 from pgrobot.run.report import STYLES, number, print_evaluation, print_next, resume_command
 from pgrobot.run.request import Request, prepare, saved_config
-from pgrobot.run.result import FAILED, FINISHED, STOPPED, Result, read_result
+from pgrobot.run.result import FAILED, FINISHED, STOPPED, Interrupted, Result, read_result
 from pgrobot.run.stop import SIGNALS, SharedStop
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "SIGNALS",
     "STOPPED",
     "STYLES",
+    "Interrupted",
     "Request",
     "Result",
     "Setting",
@@ -33,5 +35,6 @@ __all__ = [
     "run",
     "run_until",
     "saved_config",
+    "silence",
     "silent_console",
 ]

@@ -18,7 +18,7 @@ from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import write_atomically
 from pgrobot.run.request import Request
 from pgrobot.run.result import FINISHED, STOPPED, Result
-from pgrobot.run.stop import StopRequest
+from pgrobot.run.stop import AskedToStop, StopRequest
 from pgrobot.run.training import Training
 from pgrobot.run_directory import RunDirectory
 from pgrobot.tracking import Progress, RunInfo, open_console, open_mirrors
@@ -44,7 +44,8 @@ class Surroundings:
 def run(request: Request, surroundings: Surroundings) -> Result:
     """Train, evaluate and write the result.
 
-    A first SIGINT or SIGTERM ends the run after the iteration, saved and ready to be resumed.
+    A first SIGINT, SIGTERM or SIGHUP ends the run after the iteration, or in the midst of the last evaluation, saved
+    and ready to be resumed.
 
     Raises:
         PgrobotError: the directory is in use, holds another run or cannot be written; a part of the config cannot be
@@ -83,10 +84,12 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
                 training.run(stop)
         finally:
             display.close()
-        if stop.signal:
+        try:
+            stop.check()
+            with failing(), surroundings.console.status("Evaluating the best policy"):
+                told = training.judge(stop)
+        except AskedToStop:
             return Result(directory.path, STOPPED, training.metrics, {}, stop.exit_code)
-        with failing(), surroundings.console.status("Evaluating the best policy"):
-            told = training.judge()
         result = {
             "status": FINISHED,
             **told,

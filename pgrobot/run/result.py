@@ -37,6 +37,18 @@ class Result:
         return {name: cost["verdict"] for name, cost in self.evaluation.get("costs", {}).items()}
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C ended a run, which is saved and may go on.
+
+    Attributes:
+        result: the run, ``stopped``; ``pgrobot.train(resume=result.path)`` takes it up again.
+    """
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(f"stopped and saved, to go on by pgrobot.train(resume={str(result.path)!r})")
+        self.result = result
+
+
 def read_result(run: Path) -> dict[str, Any]:
     """Read ``result.json``; empty where there is none.
 

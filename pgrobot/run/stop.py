@@ -1,9 +1,12 @@
-"""Being asked to stop: the first Ctrl-C or SIGTERM finishes the iteration and saves, the second ends at once."""
+"""Being asked to stop: the first signal finishes the iteration and saves, the second ends at once.
+
+Ctrl-C, SIGTERM and SIGHUP, which a terminal that closes sends, all ask for it.
+"""
 
 from __future__ import annotations
 
+import logging
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +14,13 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, ClassVar, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_logger = logging.getLogger(__name__)
+
+
+class AskedToStop(Exception):  # noqa: N818 - nothing is wrong
+    """Ends what has nothing to save of its own."""
 
 
 class StopRequest:
@@ -29,12 +38,18 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a program that ended by this signal: 130 or 143."""
+        """What a shell expects of a program that ended by this signal: 130, 143 or 129."""
         return 128 + self.signal
+
+    def check(self, *_: object) -> None:
+        """Do nothing, or raise `AskedToStop`; whatever calls it may hand over what it likes."""
+        if self.signal:
+            raise AskedToStop
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._hear) for number in self._signals}
+            heard = [number for number in self._signals if not _detached(number)]
+            self._before = {number: signal.signal(number, self._hear) for number in heard}
         return self
 
     def __exit__(
@@ -46,9 +61,14 @@ class StopRequest:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._heard = number
-        for again in self._signals:
+        for again in self._before:
             signal.signal(again, signal.default_int_handler)
-        print("\nStopping after this iteration; once more ends at once.", file=sys.stderr, flush=True)
+        _logger.warning("Stopping as soon as everything is saved; once more ends at once.")
+
+
+def _detached(number: signal.Signals) -> bool:
+    """Whether a closing terminal shall not matter: ``nohup`` has SIGHUP ignored."""
+    return number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
 
 
 class SharedStop(StopRequest):

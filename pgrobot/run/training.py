@@ -129,11 +129,19 @@ class Training:
             before = time.perf_counter()
         self._faults.conclude(self._done)
 
-    def judge(self) -> dict[str, Any]:
-        """Evaluate the best policy on episodes that did not choose it."""
+    def judge(self, stop: StopRequest) -> dict[str, Any]:
+        """Evaluate the best policy on episodes that did not choose it.
+
+        Raises:
+            AskedToStop: before it was done, which costs nothing: a resumed run judges anew.
+        """
         state = load_checkpoint(self._directory.checkpoint("best"))
         self._program.policy.load_state_dict(state["learners"][LEARNER]["policy"])
-        told = self._evaluation("final", self._cfg.evaluation.final_episodes)
+        watch = self._program.policy.register_forward_pre_hook(stop.check)  # it acts in every step
+        try:
+            told = self._evaluation("final", self._cfg.evaluation.final_episodes)
+        finally:
+            watch.remove()
         return {**told, "best_step": state["global_step"], "skipped_updates": self._faults.skipped}
 
     def state_dict(self) -> State:

@@ -48,7 +48,8 @@ def job(_: DictConfig) -> float:
     at_once = int(hydra.launcher.get("n_jobs", 1))
     overrides = [*hydra.overrides.hydra, *hydra.overrides.task]
     # A terminal sends Ctrl-C to all processes: of several the launching one hears it, and tells the others.
-    stop = shared_stop(Path(hydra.sweep.dir), SIGNALS if at_once == 1 else (signal.SIGTERM,))
+    heard = [number for number in SIGNALS if at_once == 1 or number != signal.SIGINT]
+    stop = shared_stop(Path(hydra.sweep.dir), heard)
     if stop.signal:
         return math.nan
     try:

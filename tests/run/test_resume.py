@@ -187,7 +187,7 @@ def test_the_command_ends_with_a_sentence(number: signal.Signals, code: int, tmp
         process.wait()
     assert process.returncode == code
     assert f"Stopped and saved. Go on with: pgrobot train resume={directory}" in out
-    assert err.strip() == "Stopping after this iteration; once more ends at once."
+    assert err.strip() == "Stopping as soon as everything is saved; once more ends at once."
     assert state(directory)["global_step"] == metrics(directory)[-1]["global_step"]
 
 

@@ -1,14 +1,25 @@
-"""A request to stop reaches every job of a sweep, also where it cannot be written down."""
+"""A request to stop is heard wherever a run is, and by every job of a sweep; and what Python is told of it."""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import signal
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from pgrobot.run.stop import SIGNALS, SharedStop
+import pgrobot
+from pgrobot.run.stop import SIGNALS, SharedStop, StopRequest
+from pgrobot.run.training import Training
+from pgrobot.tracking import MetricsFile
+
+from .conftest import TINY, Train, assert_equal, metrics, state
 
 
 @pytest.mark.parametrize("place", [".", "no such directory"])
@@ -23,3 +34,118 @@ def test_the_next_job_knows_what_the_last_one_heard_until_it_is_forgotten(tmp_pa
     assert SharedStop(tmp_path / "other", SIGNALS).signal == 0
     following.forget()
     assert SharedStop(file, SIGNALS).signal == 0
+
+
+def test_nohup_keeps_a_closing_terminal_from_mattering() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def when_written(step: int, action: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+    write = MetricsFile.write
+
+    def write_and_act(self: MetricsFile, at: int, row: dict[str, float]) -> None:
+        write(self, at, row)
+        if at == step:
+            action()
+
+    patch.setattr(MetricsFile, "write", write_and_act)
+
+
+def test_a_closing_terminal_saves(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    when_written(64, lambda: os.kill(os.getpid(), signal.SIGHUP), monkeypatch)
+    result = train("run")
+    assert (result.status, result.exit_code) == ("stopped", 129)
+    assert state(result.path)["global_step"] == 64
+
+
+def test_the_last_evaluation_stops_at_once_and_is_done_when_resumed(
+    train: Train, resume: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train("whole")
+    judge, steps = Training.judge, 0
+
+    def interrupted(self: Training, stop: StopRequest) -> Any:
+        policy = self._program.policy
+
+        def count(*_: Any) -> None:
+            nonlocal steps
+            steps += 1
+            if steps == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        handle = policy.register_forward_pre_hook(count)
+        try:
+            return judge(self, stop)
+        finally:
+            handle.remove()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "judge", interrupted)
+        result = train("run")
+    assert (result.status, result.exit_code) == ("stopped", 130)
+    assert steps == 3
+    assert not (result.path / "result.json").exists()
+    assert resume(result.path).status == "finished"
+    assert_equal(metrics(result.path), metrics(whole.path))
+    found, wanted = (json.loads((run / "result.json").read_text()) for run in (result.path, whole.path))
+    assert (found["return"], found["costs"]) == (wanted["return"], wanted["costs"])
+
+
+def settings(directory: Path) -> dict[str, Any]:
+    tiny = {key: yaml.safe_load(value) for key, _, value in (line.partition("=") for line in TINY)}
+    return tiny | {"hydra.run.dir": directory}
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_loop_over_seeds_in_python_ends_too(
+    number: signal.Signals, error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    when_written(64, lambda: os.kill(os.getpid(), number), monkeypatch)
+    begun = []
+
+    def loop() -> None:
+        for seed in range(3):
+            begun.append(seed)
+            pgrobot.train(quiet=True, seed=seed, **settings(tmp_path / f"{seed}"))
+
+    with pytest.raises(error) as caught:
+        loop()
+    assert begun == [0]
+    assert state(tmp_path / "0")["global_step"] == 64
+    if isinstance(caught.value, SystemExit):
+        assert caught.value.code == 143
+    else:
+        assert caught.value.result.path == tmp_path / "0"
+        assert f"pgrobot.train(resume={str(tmp_path / '0')!r})" in str(caught.value)
+
+
+def test_quiet_is_quiet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def complain() -> None:
+        logging.getLogger("pgrobot.learner").warning("look here")
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("and here", stacklevel=1)
+
+    handler = logging.StreamHandler()
+    logging.getLogger().addHandler(handler)
+    when_written(64, complain, monkeypatch)
+    try:
+        pgrobot.train(quiet=True, **settings(tmp_path))
+    finally:
+        logging.getLogger().removeHandler(handler)
+    told = capfd.readouterr()
+    assert (told.out, told.err) == ("", "")
+    log = (tmp_path / "run.log").read_text()
+    assert "look here" in log
+    assert "and here" in log
+    assert logging.getLogger("pgrobot").propagate
