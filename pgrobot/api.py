@@ -39,6 +39,7 @@ from pgrobot.run import (
     saved_config,
     silence,
     silent_console,
+    with_own_model,
 )
 from pgrobot.run_directory import find_checkpoint
 
@@ -112,6 +113,7 @@ def evaluate(
     chosen = cfg.evaluation
     state = load_checkpoint(path)
     with blaming(modules), one_torch_thread():
+        cfg = with_own_model(cfg, directory)
         environment = build_environment(cfg, 1, 0, 1)
         policy = build_policy(cfg, environment.spec)
         environment.close()

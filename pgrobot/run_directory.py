@@ -3,6 +3,7 @@
 ::
 
     config.yaml     the resolved configuration      overrides.yaml  what the user typed
+    model/          the robot's model, of which every file's hash stands in the manifest
     manifest.json   versions, git commit, seed, host, start time, command, …
     metrics.jsonl   one object per iteration        checkpoints/    last.pt, best.pt, step_<n>.pt
     faults/         the last states before a failed update, for replay; made when there is one
@@ -17,7 +18,7 @@ import platform
 import secrets
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,9 +29,11 @@ import yaml
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.files import reason, write_atomically, write_json
+from pgrobot.simulation import ModelFiles
 from pgrobot.tracking.metrics_file import MetricsFile
 
 PACKAGES = ("pgrobot", "mujoco", "torch", "gymnasium", "numpy", "dm-control", "hydra-core", "wandb")
+MODEL = "model"  # the folder of the model's files
 PARTS = ("config.yaml", "overrides.yaml", "manifest.json", "metrics.jsonl", "checkpoints")
 
 
@@ -46,9 +49,15 @@ class RunDirectory:
 
     @classmethod
     def create(
-        cls, path: Path, config: str, overrides: Sequence[str], seed: int, command: Sequence[str]
+        cls,
+        path: Path,
+        config: str,
+        overrides: Sequence[str],
+        seed: int,
+        command: Sequence[str],
+        model: ModelFiles,
     ) -> RunDirectory:
-        """Start a new run. Files of others in ``path`` (Hydra's, say) stay as they are.
+        """Start a new run with a copy of its model. Files of others in ``path`` (Hydra's, say) stay as they are.
 
         Raises:
             PgrobotError: ``path`` is in use, holds a run, or cannot be written. Nothing half written stays behind.
@@ -62,11 +71,14 @@ class RunDirectory:
         try:
             _make(path / "checkpoints")
             write_atomically(path / "overrides.yaml", yaml.safe_dump(list(overrides), width=1000).encode())
-            write_json(path / "manifest.json", manifest(seed, command))
+            for name, content in model.content.items():
+                _make((path / MODEL / name).parent)
+                write_atomically(path / MODEL / name, content)
+            write_json(path / "manifest.json", {**manifest(seed, command), "model": model.note})
             write_atomically(path / "config.yaml", config.encode())
         except BaseException:
             metrics.close()
-            _remove(path)
+            _remove(path, model.content)
             raise
         return cls(path, metrics)
 
@@ -251,12 +263,18 @@ def _make(path: Path) -> None:
         raise PgrobotError(f"The directory {path} cannot be made: {reason(error)}.") from error
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path, model: Iterable[str]) -> None:
     """Take back what `create` wrote; the directory stays if it holds files of others."""
-    for part in (path / name for name in PARTS):
+    for part in (*(path / MODEL / name for name in model), *(path / name for name in PARTS)):
         if part.is_dir():
             part.rmdir()
         else:
             part.unlink(missing_ok=True)
+    folders = {
+        folder for name in model for folder in (path / MODEL / name).parents if folder.is_relative_to(path)
+    }
+    for folder in sorted(folders - {path}, key=lambda folder: len(folder.parts), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
     if not any(path.iterdir()):
         path.rmdir()

@@ -23,6 +23,7 @@ from pgrobot.configure.construction import (
     build_learner,
     build_mirrors,
     build_policy,
+    model_files,
 )
 from pgrobot.configure.diagnosis import parse, quote
 from pgrobot.configure.validation import validated
@@ -44,6 +45,7 @@ __all__ = [
     "clash",
     "compose",
     "expand",
+    "model_files",
     "options",
     "parse",
     "quote",

@@ -19,6 +19,7 @@ from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
+from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled
 from pgrobot.simulation.threads import physical_cores
 from pgrobot.tracking import Mirror
 from pgrobot.types import Diagnostic, Environment, EnvironmentSpec
@@ -150,6 +151,16 @@ def build_environment(cfg: DictConfig, num_envs: int, seed: int, threads: int) -
     costs = {str(name): construct(cfg, f"constraint.{name}.cost") for name in cfg.constraint}
     made: Environment = construct(cfg, "task").make(num_envs, costs, seed, threads)
     return made
+
+
+def model_files(cfg: DictConfig) -> ModelFiles:
+    """The files of the task's model; none where it has no MJCF file of its own.
+
+    Raises:
+        PgrobotError: there is no such file, or it cannot be compiled or copied.
+    """
+    task = construct(cfg, "task")
+    return task.model_files() if isinstance(task, Modelled) else NO_MODEL
 
 
 def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:

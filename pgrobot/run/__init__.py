@@ -1,6 +1,7 @@
 """Running: from overrides to a run directory that tells everything."""
 
 from pgrobot.run.evaluation import Setting, evaluation
+from pgrobot.run.own_model import with_own_model
 from pgrobot.run.past import checked, fitting, load_checkpoint
 from pgrobot.run.program import Surroundings, one_torch_thread, run, run_until, silent_console
 from pgrobot.run.quiet import silence
@@ -37,4 +38,5 @@ __all__ = [
     "saved_config",
     "silence",
     "silent_console",
+    "with_own_model",
 ]

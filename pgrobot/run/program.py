@@ -13,14 +13,16 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.configure import Program, blaming, build, build_mirrors
+from pgrobot.configure import Program, blaming, build, build_mirrors, model_files
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import write_atomically
+from pgrobot.run.own_model import with_own_model
 from pgrobot.run.request import Request
 from pgrobot.run.result import FINISHED, STOPPED, Result
 from pgrobot.run.stop import AskedToStop, StopRequest
 from pgrobot.run.training import Training
 from pgrobot.run_directory import RunDirectory
+from pgrobot.simulation import NO_MODEL, ModelFiles
 from pgrobot.tracking import Progress, RunInfo, open_console, open_mirrors
 
 
@@ -63,9 +65,12 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         stack.enter_context(blaming(cfg.modules))
         stack.enter_context(one_torch_thread())
         mirrors = build_mirrors(cfg)
-        program = build(cfg, threads)
+        model = NO_MODEL if request.resume else model_files(cfg)
+        own = with_own_model(cfg, request.directory) if request.resume else cfg
+        program = build(own, threads)
         stack.callback(program.environment.close)
-        directory = stack.enter_context(_directory(request, surroundings.command))
+        directory = stack.enter_context(_directory(request, surroundings.command, model))
+        own = own if request.resume else with_own_model(cfg, directory.path)
         stack.enter_context(_log_file(directory.path / "run.log"))
         stack.enter_context(stop)
         trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group))
@@ -73,7 +78,7 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
             stack.callback(tracker.close)
         progress = Progress(program.iterations * program.steps_per_iteration)
         display = open_console(_title(cfg, program), str(directory.path), progress, surroundings.console)
-        training = Training(cfg, program, directory, (display, *trackers), threads)
+        training = Training(own, program, directory, (display, *trackers), threads)
         try:
             if request.resume:
                 training.restore()
@@ -108,13 +113,13 @@ def silent_console() -> Console:
 
 
 @contextmanager
-def _directory(request: Request, command: Sequence[str]) -> Iterator[RunDirectory]:
+def _directory(request: Request, command: Sequence[str], model: ModelFiles) -> Iterator[RunDirectory]:
     if request.resume:
         directory = RunDirectory.open(request.directory, command)
     else:
         config = OmegaConf.to_yaml(request.cfg)
         directory = RunDirectory.create(
-            request.directory, config, request.overrides, request.cfg.seed, command
+            request.directory, config, request.overrides, request.cfg.seed, command, model
         )
     with directory:
         yield directory

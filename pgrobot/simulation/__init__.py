@@ -10,7 +10,18 @@ select_renderer(os.environ)  # before MuJoCo is imported below
 
 from pgrobot.simulation.costs import BoundCost, Cost  # noqa: E402
 from pgrobot.simulation.environment import BatchEnvironment  # noqa: E402
+from pgrobot.simulation.model_files import NO_MODEL, ModelFiles  # noqa: E402
 from pgrobot.simulation.simulation import Simulation  # noqa: E402
-from pgrobot.simulation.task import Robot, Task  # noqa: E402
+from pgrobot.simulation.task import Modelled, Robot, Task  # noqa: E402
 
-__all__ = ["BatchEnvironment", "BoundCost", "Cost", "Robot", "Simulation", "Task"]
+__all__ = [
+    "NO_MODEL",
+    "BatchEnvironment",
+    "BoundCost",
+    "Cost",
+    "ModelFiles",
+    "Modelled",
+    "Robot",
+    "Simulation",
+    "Task",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from functools import cache
 from pathlib import Path
 
@@ -20,18 +21,50 @@ def assets() -> Path:
     return Path(spec.origin).parent / "envs" / "mujoco" / "assets"
 
 
-def load_model(xml_file: str) -> mujoco.MjModel:
-    """Compile a MJCF file: a path, or the name of one of gymnasium's models.
+def built_in(name: str, robot: str) -> Path:
+    """Where a robot's own model lies: an absolute path, or a name that is one of gymnasium's models, always.
 
     Raises:
-        PgrobotError: no such file, or MuJoCo cannot compile it; the message carries MuJoCo's own.
+        PgrobotError: it is neither.
     """
-    path = Path(xml_file).expanduser()
-    if not path.is_absolute() and not path.exists():
-        path = assets() / xml_file
-    if not path.is_file():
+    path = Path(name)
+    if path.is_absolute() or (assets() / name).is_file():
+        return path if path.is_absolute() else assets() / name
+    raise PgrobotError(
+        f"{robot}.models has '{name}', which is neither an absolute path nor one of gymnasium's models: "
+        f"write str(Path(__file__).parent / '{name}')."
+    )
+
+
+def typed(xml_file: str) -> Path:
+    """Where the model that a user names lies: at a path, or, for one word, among gymnasium's models.
+
+    A word that names one of gymnasium's models never means a file of the working directory; where there is such a file,
+    it is not clear which one is meant.
+
+    Raises:
+        PgrobotError: no such file, or there are two that may be meant.
+    """
+    path, packaged = Path(xml_file).expanduser(), assets() / xml_file
+    if os.path.basename(xml_file) != xml_file or not packaged.is_file():  # noqa: PTH119 - "./a.xml" is a path
+        if path.is_file():
+            return path
         names = nearest(xml_file, (file.name for file in assets().glob("*.xml")))
         raise PgrobotError(f"there is no MJCF file '{xml_file}', nor a model of that name: {names}")
+    if path.is_file():
+        raise PgrobotError(
+            f"task.xml_file={xml_file} may mean the file ./{xml_file} or gymnasium's model of that name: "
+            f"write ./{xml_file} for the file, or {packaged} for the other."
+        )
+    return packaged
+
+
+def compiled(path: Path) -> mujoco.MjModel:
+    """Compile a MJCF file.
+
+    Raises:
+        PgrobotError: MuJoCo cannot; the message carries its own.
+    """
     try:
         return mujoco.MjModel.from_xml_path(str(path))
     except ValueError as error:

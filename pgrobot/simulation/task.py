@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import ClassVar, Protocol
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -14,10 +15,24 @@ from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.environment import BatchEnvironment
-from pgrobot.simulation.model import load_model
+from pgrobot.simulation.model import built_in, compiled, typed
+from pgrobot.simulation.model_files import ModelFiles
 from pgrobot.simulation.options import check_options
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.types import Environment, Observation
+
+
+@runtime_checkable
+class Modelled(Protocol):
+    """A task built from a MJCF file, of which a run keeps a copy."""
+
+    def model_files(self) -> ModelFiles:
+        """The file that one of its options names, with all that it loads.
+
+        Raises:
+            PgrobotError: there is no such file, or it cannot be compiled or copied.
+        """
+        ...
 
 
 class Task(Protocol):
@@ -37,7 +52,7 @@ class Robot(ABC):
     Attributes:
         name: the configuration's name, e.g. ``"hopper"``.
         version: Gymnasium's version of the task.
-        xml_file: a MJCF file, or ``"default"`` for this version's own model.
+        xml_file: the path of a MJCF file, the name of one of gymnasium's models, or ``"default"``: this version's own.
         frame_skip: MuJoCo steps per environment step.
         max_episode_steps: steps after which an episode is truncated.
         speed_threshold: what the constraint ``speed`` allows by default, m/s; infinite where none is known.
@@ -50,7 +65,7 @@ class Robot(ABC):
     max_episode_steps: int
     speed_threshold: float
 
-    models: ClassVar[Mapping[str, str]]  # version -> file name in the gymnasium package
+    models: ClassVar[Mapping[str, str]]  # version -> absolute path, or file name in the gymnasium package
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -59,6 +74,9 @@ class Robot(ABC):
                 f"task.version={self.version} does not exist for {type(self).__name__}: "
                 f"{nearest(str(self.version), self.models)}"
             )
+
+    def model_files(self) -> ModelFiles:
+        return ModelFiles.of("xml_file", self.model_file)
 
     def make(self, num_envs: int, costs: Mapping[str, Cost], seed: int, threads: int) -> BatchEnvironment:
         """Build ``num_envs`` environments.
@@ -69,9 +87,17 @@ class Robot(ABC):
         for name, value, least in (("num_envs", num_envs, 1), ("threads", threads, 0), ("seed", seed, 0)):
             if value < least:
                 raise PgrobotError(f"{name} has to be at least {least}, got {value}.")
-        model = load_model(self.models[self.version] if self.xml_file == "default" else self.xml_file)
-        physics = Physics(model, num_envs, self.frame_skip, threads, self.needs_contact_forces)
+        physics = Physics(
+            compiled(self.model_file), num_envs, self.frame_skip, threads, self.needs_contact_forces
+        )
         return BatchEnvironment(self, Simulation(physics, self.forward_speed), costs, seed)
+
+    @property
+    def model_file(self) -> Path:
+        """The MJCF file that it is built from; raises PgrobotError where there is none."""
+        if self.xml_file == "default":
+            return built_in(self.models[self.version], type(self).__name__)
+        return typed(self.xml_file)
 
     @property
     def title(self) -> str:

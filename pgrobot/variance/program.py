@@ -25,7 +25,7 @@ from pgrobot.files import write_json
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
-from pgrobot.run import checked, fitting, load_checkpoint, one_torch_thread, saved_config
+from pgrobot.run import checked, fitting, load_checkpoint, one_torch_thread, saved_config, with_own_model
 from pgrobot.run_directory import find_checkpoint
 from pgrobot.types import Environment
 from pgrobot.variance.baselines import REFERENCES, catalogue, each, refitted
@@ -131,7 +131,7 @@ def opened(run: Path, modules: Sequence[str], setting: Setting) -> Iterator[Subj
     path = Path(named) if named.endswith(".pt") else find_checkpoint(run, named)
     cfg = saved_config(run)
     cfg.modules = list(modules)
-    cfg = checked(cfg, run)
+    cfg = with_own_model(checked(cfg, run), run)
     state = load_checkpoint(path)
     seed = component_seed(setting.seed, "variance/environment")
     environment = build_environment(cfg, cfg.num_envs, seed, cfg.threads)

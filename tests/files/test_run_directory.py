@@ -15,6 +15,7 @@ import yaml
 
 from pgrobot.errors import PgrobotError
 from pgrobot.run_directory import RunDirectory, find_checkpoint
+from pgrobot.simulation import NO_MODEL
 from pgrobot.tracking import MetricsFile
 
 CONFIG = "seed: 3\ntask:\n  name: Hopper-v5\n"
@@ -22,7 +23,9 @@ COMMAND = ("pgrobot", "train", "seed=3")
 
 
 def create(path: Path) -> RunDirectory:
-    return RunDirectory.create(path, CONFIG, ["seed=3", "constraint=[speed,torque]"], seed=3, command=COMMAND)
+    return RunDirectory.create(
+        path, CONFIG, ["seed=3", "constraint=[speed,torque]"], seed=3, command=COMMAND, model=NO_MODEL
+    )
 
 
 def rows(path: Path) -> list[dict[str, float]]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pgrobot import checkpoint
+from pgrobot.configure import quote
 from pgrobot.run import Request, Result, Surroundings, prepare, run, silent_console
 
 # Hopper falls soon, so its evaluations are short; 4 iterations of 64 steps.
@@ -41,7 +42,7 @@ def train(tmp_path: Path) -> Train:
 @pytest.fixture
 def resume() -> Train:
     def resume(directory: Path, *overrides: str) -> Result:
-        return start(prepare([f"resume={directory}", *overrides]))
+        return start(prepare([f"resume={quote(str(directory))}", *overrides]))
 
     return resume
 

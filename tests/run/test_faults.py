@@ -16,6 +16,7 @@ from pgrobot.guard import Fault, GuardedLearner
 from pgrobot.run import faults, print_evaluation
 from pgrobot.run.faults import FaultRecorder
 from pgrobot.run_directory import RunDirectory
+from pgrobot.simulation import NO_MODEL
 
 from .conftest import Train, metrics
 
@@ -115,7 +116,7 @@ def test_skips_with_an_update_between_them_do_not_add_up(
     collector, learner = make(TargetWorld(2, 0))
     fault = Fault("it broke", collector.collect()["robot"], learner.state_dict())
     guarded = GuardedLearner(learner)
-    with RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, []) as directory:
+    with RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, [], NO_MODEL) as directory:
         recorder = FaultRecorder(directory, "")
         for broken in (True, False, True, False, True):
             guarded.faults += [fault] * broken

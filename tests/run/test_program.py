@@ -16,6 +16,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.run import print_evaluation, print_next, program
 from pgrobot.run.selection import Score
 from pgrobot.run_directory import RunDirectory
+from pgrobot.simulation import NO_MODEL
 
 from .conftest import TINY, Train, assert_equal, metrics, state, tiny_request
 
@@ -24,7 +25,7 @@ def test_a_run_tells_everything(train: Train, tmp_path: Path) -> None:
     result = train("run")
     run = tmp_path / "run"
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "overrides.yaml", "manifest.json", "metrics.jsonl", "checkpoints", "result.json",
+        "config.yaml", "overrides.yaml", "manifest.json", "model", "metrics.jsonl", "checkpoints", "result.json",
     }  # fmt: skip
     assert {path.name for path in (run / "checkpoints").iterdir()} == {
         "last.pt", "best.pt", "step_128.pt", "step_256.pt",
@@ -100,7 +101,7 @@ def test_two_runs_cannot_have_one_directory(train: Train, tmp_path: Path) -> Non
 
 def test_a_directory_in_use_is_left_alone(train: Train, tmp_path: Path) -> None:
     with (
-        RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, []),
+        RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, [], NO_MODEL),
         pytest.raises(PgrobotError, match="Another run is using"),
     ):
         train("run")

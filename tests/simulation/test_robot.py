@@ -75,6 +75,49 @@ def test_a_model_that_does_not_parse_is_refused_with_mujocos_words(tmp_path: Pat
         make("hopper", xml_file=str(broken))
 
 
+def light(xml_file: str) -> str:
+    """Gymnasium's model with another gravity."""
+    text = (assets() / xml_file).read_text()
+    return text.replace("<worldbody>", '<option gravity="0 0 -1"/><worldbody>', 1)
+
+
+def test_no_file_of_the_working_directory_replaces_a_built_in_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a file of its name nor a folder does."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("hopper.xml", "default"):
+        (tmp_path / name).write_text(light("hopper.xml"))
+    for name in ("half_cheetah.xml", "walker2d.xml"):
+        (tmp_path / name).mkdir()
+    assert make("hopper").model.opt.gravity[2] == -9.81
+    assert make("halfcheetah").model.nu == 6
+    assert make("hopper", xml_file="walker2d.xml").model.nu == 6
+
+
+def test_a_word_that_may_mean_two_models_is_refused_and_a_path_means_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("hopper.xml", "mine.xml"):
+        (tmp_path / name).write_text(light("hopper.xml"))
+    with pytest.raises(PgrobotError, match=r"hopper\.xml may mean the file \./hopper\.xml or gymnasium's"):
+        make("hopper", xml_file="hopper.xml")
+    for xml_file in ("./hopper.xml", "mine.xml", str(tmp_path / "hopper.xml")):
+        assert make("hopper", xml_file=xml_file).model.opt.gravity[2] == -1.0
+    assert make("hopper", xml_file=str(assets() / "hopper.xml")).model.opt.gravity[2] == -9.81
+
+
+def test_a_robot_whose_own_model_is_a_relative_path_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cart.xml").write_text(light("hopper.xml"))
+    monkeypatch.setattr("pgrobot.envs.hopper.Hopper.models", {"v5": "cart.xml"})
+    with pytest.raises(PgrobotError, match=r"Hopper\.models has 'cart\.xml', which is neither"):
+        make("hopper")
+
+
 def test_a_missing_model_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(PgrobotError, match=r"no MJCF file 'hoper\.xml'.*'hopper\.xml'"):
         make("hopper", xml_file="hoper.xml")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -12,6 +13,7 @@ import mujoco
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.adapters.serial import SerialEnvironment
 from pgrobot.simulation.costs import Cost
+from pgrobot.simulation.model_files import NO_MODEL, ModelFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,17 @@ class GymnasiumTask:
             control_dt=float(dt),
             model=model if isinstance(model, mujoco.MjModel) else None,
         )
+
+    def model_files(self) -> ModelFiles:
+        """The MJCF file that ``kwargs.xml_file`` names, where it is a path as Gymnasium's robots understand it."""
+        named = self.kwargs.get("xml_file")
+        if (
+            isinstance(named, str)
+            and named.startswith((".", "/", "~"))
+            and Path(named).expanduser().is_file()
+        ):
+            return ModelFiles.of("kwargs.xml_file", Path(named).expanduser())
+        return NO_MODEL
 
     def _build(self) -> gymnasium.Env:
         try:
