@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import json
 import math
 import os
@@ -39,6 +41,26 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replace ``path`` atomically by ``value`` as indented JSON; raises what `write_atomically` raises."""
     write_atomically(path, (json.dumps(strict(value), indent=2) + "\n").encode())
+
+
+def make_anew(path: Path) -> Path:
+    """Make a directory that nobody else has: ``path``, or the first of ``path-2``, ``path-3``, and so on, that is free.
+
+    Processes that ask for the same path at the same moment get different ones.
+
+    Raises:
+        PgrobotError: it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            found = path if number == 1 else path.with_name(f"{path.name}-{number}")
+            with contextlib.suppress(FileExistsError):
+                found.mkdir()
+                return found
+    except OSError as error:
+        raise PgrobotError(f"The directory {path} cannot be made: {reason(error)}.") from error
+    raise AssertionError("there is always a next number")
 
 
 def strict(value: Any) -> Any:

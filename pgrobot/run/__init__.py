@@ -6,7 +6,7 @@ from pgrobot.run.past import checked, fitting, load_checkpoint
 from pgrobot.run.program import Surroundings, one_torch_thread, run, run_until, silent_console
 from pgrobot.run.quiet import silence
 from pgrobot.run.report import STYLES, number, print_evaluation, print_next, resume_command
-from pgrobot.run.request import Request, prepare, saved_config
+from pgrobot.run.request import Request, named_by_time, prepare, saved_config
 from pgrobot.run.result import FAILED, FINISHED, STOPPED, Interrupted, Result, read_result
 from pgrobot.run.stop import SIGNALS, SharedStop
 
@@ -26,6 +26,7 @@ __all__ = [
     "evaluation",
     "fitting",
     "load_checkpoint",
+    "named_by_time",
     "number",
     "one_torch_thread",
     "prepare",

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pgrobot.configure import Program, blaming, build, build_mirrors, model_files
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
-from pgrobot.files import write_atomically
+from pgrobot.files import make_anew, write_atomically
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.request import Request
 from pgrobot.run.result import FINISHED, STOPPED, Result
@@ -118,9 +118,8 @@ def _directory(request: Request, command: Sequence[str], model: ModelFiles) -> I
         directory = RunDirectory.open(request.directory, command)
     else:
         config = OmegaConf.to_yaml(request.cfg)
-        directory = RunDirectory.create(
-            request.directory, config, request.overrides, request.cfg.seed, command, model
-        )
+        path = make_anew(request.directory) if request.anew else request.directory
+        directory = RunDirectory.create(path, config, request.overrides, request.cfg.seed, command, model)
     with directory:
         yield directory
 

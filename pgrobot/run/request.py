@@ -37,12 +37,14 @@ class Request:
         overrides: what the user typed, without what concerns Hydra alone.
         directory: where the run lies or will lie.
         resume: whether ``directory`` holds the run's past.
+        anew: whether ``directory`` gives way to another name where it exists: it is named by the time.
     """
 
     cfg: DictConfig
     overrides: tuple[str, ...]
     directory: Path
     resume: bool
+    anew: bool
 
 
 def prepare(overrides: Sequence[str]) -> Request:
@@ -64,7 +66,14 @@ def prepare(overrides: Sequence[str]) -> Request:
     except PgrobotError as error:
         words = clash(overrides, _accepted)
         raise PgrobotError(f"{words}: {error}" if words else str(error)) from error
-    return Request(checked, _concerning_the_job(overrides), Path(cfg.hydra.run.dir), resume=False)
+    anew = named_by_time(cfg.hydra.run)
+    return Request(checked, _concerning_the_job(overrides), Path(cfg.hydra.run.dir), resume=False, anew=anew)
+
+
+def named_by_time(node: DictConfig) -> bool:
+    """Whether the ``dir`` of Hydra's node ``run`` or ``sweep`` contains the time, and so means a new directory."""
+    raw: Any = OmegaConf.to_container(node, resolve=False)
+    return "${now:" in str(raw["dir"])
 
 
 def _accepted(overrides: Sequence[str]) -> bool:
@@ -116,7 +125,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     # Modules to trust are named by whoever resumes: the directory may be somebody else's.
     saved.modules = cfg.modules
     saved.resume = ""
-    return Request(checked(saved, run), tuple(before), run, resume=True)
+    return Request(checked(saved, run), tuple(before), run, resume=True, anew=False)
 
 
 def _check_past(key: str, saved: DictConfig, wanted: DictConfig, run: Path) -> None:

@@ -84,12 +84,12 @@ def _request(overrides: list[str], directory: Path) -> Request:
     Raises:
         OccupiedError: the directory holds a run with another config.
     """
-    request = prepare(overrides)
+    request = replace(prepare(overrides), directory=directory, anew=False)
     if not (directory / "config.yaml").exists():
-        return replace(request, directory=directory)
+        return request
     if saved_config(directory) != request.cfg:
         raise OccupiedError(f"{directory} holds a run with another config: choose another hydra.sweep.dir")
-    return replace(request, directory=directory, resume=True)
+    return replace(request, resume=True)
 
 
 def _surroundings(at_once: int, group: str) -> Surroundings:

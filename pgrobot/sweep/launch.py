@@ -15,8 +15,8 @@ from rich.console import Console
 
 from pgrobot.configure import CONFIG_NAME, compose, expand, parse, quote, session
 from pgrobot.errors import PgrobotError
-from pgrobot.files import reason
-from pgrobot.run import FINISHED, SIGNALS, SharedStop, prepare
+from pgrobot.files import make_anew, reason
+from pgrobot.run import FINISHED, SIGNALS, SharedStop, named_by_time, prepare
 from pgrobot.sweep.job import get_ready, job, shared_stop
 from pgrobot.sweep.names import register_resolvers
 from pgrobot.sweep.summary import Job, read_jobs, summarise, write
@@ -49,6 +49,8 @@ def run_sweep(overrides: Sequence[str]) -> int:
     for one in _unlike(jobs):
         prepare(one)
     directory = Path(cfg.hydra.sweep.dir)
+    if named_by_time(cfg.hydra.sweep):
+        directory = make_anew(directory)
     _make(directory)
     console.print(f"{len(jobs)} jobs in {directory}", soft_wrap=True, highlight=False, markup=False)
     added = [f"hydra.sweep.dir={quote(str(directory))}", *_jobs_at_once(cfg, len(jobs))]
