@@ -79,6 +79,10 @@ class ContactRunner(Robot):
         forward, survive, *costs = terms
         return (forward + survive) + sum(costs)
 
+    @property
+    def can_fall(self) -> bool:
+        return self.terminate_when_unhealthy
+
     def terminated(self, simulation: Simulation) -> np.ndarray:
         return ~self.healthy(simulation) & self.terminate_when_unhealthy
 

@@ -1,7 +1,8 @@
 """Costs that any robot can be constrained by, each a count of what violates its limit in a step.
 
 All are indicators per part (a joint, an actuator, the body whose speed it is), so a step's cost is the number of
-parts in violation and decomposes exactly into them.
+parts in violation and decomposes exactly into them. Costs with the option ``substeps`` look at the robot after every
+substep of the step, and a part violates its limit if it does so after any of them (``worst``), or after the ``last``.
 """
 
 from __future__ import annotations
@@ -9,19 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
-import mujoco
 import numpy as np
 import torch
 
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.types import State
 
-HINGE, SLIDE = int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)
-JOINT_DRIVES = (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT))
-FIXED_GAIN, NO_BIAS = int(mujoco.mjtGain.mjGAIN_FIXED), int(mujoco.mjtBias.mjBIAS_NONE)
+from .drive import HINGE, SLIDE, Drive, picked
+
+SUBSTEPS = ("worst", "last")
 
 
 class Violations:
@@ -64,10 +63,22 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class Fall:
+    """1 in the step in which the robot falls, which ends its episode."""
+
+    def bind(self, simulation: Simulation) -> Violations:
+        """Raises PgrobotError for a robot whose episode no fall ends."""
+        _ = simulation.fallen  # raises where there is none
+        body = simulation.model.body(1).name or "robot"
+        return Violations((body,), lambda: simulation.fallen[:, None])
+
+
+@dataclass(frozen=True)
 class Torque:
     """Driven joints whose torque exceeds ``fraction`` of the most that their actuators can give, in N·m (N)."""
 
     fraction: float
+    substeps: str
 
     def bind(self, simulation: Simulation) -> Violations:
         """Raises PgrobotError where an actuator drives no single joint or has no greatest force."""
@@ -75,8 +86,8 @@ class Torque:
             raise PgrobotError(f"constraint.torque.cost.fraction={self.fraction} has to lie between 0 and 1")
         drive = Drive.of("torque", simulation)
         limit = self.fraction * drive.greatest_torque(simulation)
-        torque = drive.columns(simulation.field("qfrc_actuator"))
-        return Violations(drive.joints, lambda: np.abs(torque()) > limit)
+        torque = drive.columns(_observed("torque", simulation, "qfrc_actuator", self.substeps))
+        return Violations(drive.joints, lambda: (np.abs(torque()) > limit).any(axis=1))
 
 
 @dataclass(frozen=True)
@@ -84,13 +95,14 @@ class JointVelocity:
     """Driven joints that move faster than ``limit``: rad/s, for a slide m/s."""
 
     limit: float
+    substeps: str
 
     def bind(self, simulation: Simulation) -> Violations:
         """Raises PgrobotError where an actuator drives no single joint."""
         _check_positive("joint_velocity.cost.limit", self.limit)
         drive = Drive.of("joint_velocity", simulation)
-        velocity = drive.columns(simulation.qvel)
-        return Violations(drive.joints, lambda: np.abs(velocity()) > self.limit)
+        velocity = drive.columns(_observed("joint_velocity", simulation, "qvel", self.substeps))
+        return Violations(drive.joints, lambda: (np.abs(velocity()) > self.limit).any(axis=1))
 
 
 @dataclass(frozen=True)
@@ -98,13 +110,17 @@ class Power:
     """Driven joints whose mechanical power ``|torque · velocity|``, given or taken, exceeds ``limit`` (W)."""
 
     limit: float
+    substeps: str
 
     def bind(self, simulation: Simulation) -> Violations:
         """Raises PgrobotError where an actuator drives no single joint."""
         _check_positive("power.cost.limit", self.limit)
         drive = Drive.of("power", simulation)
-        torque, velocity = drive.columns(simulation.field("qfrc_actuator")), drive.columns(simulation.qvel)
-        return Violations(drive.joints, lambda: np.abs(torque() * velocity()) > self.limit)
+        torque, velocity = (
+            drive.columns(_observed("power", simulation, field, self.substeps))
+            for field in ("qfrc_actuator", "qvel")
+        )
+        return Violations(drive.joints, lambda: (np.abs(torque() * velocity()) > self.limit).any(axis=1))
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,7 @@ class JointLimit:
     """Limited hinges and slides nearer to an end of their range than ``margin`` of that range, or beyond it."""
 
     margin: float
+    substeps: str
 
     def bind(self, simulation: Simulation) -> Violations:
         """Raises PgrobotError where no joint is limited."""
@@ -124,11 +141,12 @@ class JointLimit:
         low, high = model.jnt_range[ids].T
         reach = self.margin * (high - low)
         low, high = low + reach, high - reach
-        position = _picked(simulation.qpos, model.jnt_qposadr[ids])
+        observed = _observed("joint_limit", simulation, "qpos", self.substeps)
+        position = picked(observed, model.jnt_qposadr[ids])
 
         def violated() -> np.ndarray:
             now = position()
-            return (now < low) | (now > high)
+            return ((now < low) | (now > high)).any(axis=1)
 
         return Violations(tuple(simulation.joints[i] for i in ids), violated)
 
@@ -183,81 +201,19 @@ class CommandJumps:
         self._previous[:] = state["previous"].numpy()
 
 
-@dataclass(frozen=True)
-class Drive:
-    """The ``J`` hinges and slides that actuators drive, in the order of the actuators."""
+def _observed(cost: str, simulation: Simulation, field: str, substeps: str) -> np.ndarray:
+    """A live field as a cost looks at it, ``[N, S, *]``: after every substep, or after the last alone.
 
-    joints: tuple[str, ...]
-    ids: np.ndarray  # [J]
-    dofs: np.ndarray  # [J], into velocities and joint torques
-    driven: np.ndarray  # [nu], the place in ``ids`` of the joint that each actuator drives
-
-    @classmethod
-    def of(cls, cost: str, simulation: Simulation) -> Self:
-        """Find them, for the constraint ``cost``.
-
-        Raises:
-            PgrobotError: an actuator drives something else, or there is no actuator.
-        """
-        model = simulation.model
-        targets = model.actuator_trnid[:, 0]
-        for a, name in enumerate(simulation.actuators):
-            drives_joint = int(model.actuator_trntype[a]) in JOINT_DRIVES
-            if not drives_joint or int(model.jnt_type[targets[a]]) not in (HINGE, SLIDE):
-                raise PgrobotError(
-                    f"constraint {cost!r} needs actuators on hinges and slides: '{name}' drives something else"
-                )
-        if not model.nu:
-            raise PgrobotError(f"constraint {cost!r} needs an actuator: this robot has none")
-        ids = np.array(list(dict.fromkeys(targets.tolist())))
-        driven = np.array([ids.tolist().index(target) for target in targets])
-        return cls(tuple(simulation.joints[i] for i in ids), ids, model.jnt_dofadr[ids], driven)
-
-    def columns(self, field: np.ndarray) -> Callable[[], np.ndarray]:
-        """Read these joints' entries of a live ``[N, nv]`` field: ``[N, J]``."""
-        return _picked(field, self.dofs)
-
-    def greatest_torque(self, simulation: Simulation) -> np.ndarray:
-        """What the actuators of each joint can give together, N·m or N, ``[J]``.
-
-        Raises:
-            PgrobotError: an actuator without a greatest force.
-        """
-        model = simulation.model
-        forces = [_greatest_force(model, a, name) for a, name in enumerate(simulation.actuators)]
-        torque = np.bincount(self.driven, weights=np.abs(simulation.gear) * forces)
-        limited = model.jnt_actfrclimited[self.ids].astype(bool)
-        at_joint = np.abs(model.jnt_actfrcrange[self.ids]).max(axis=1)
-        return np.where(limited, np.minimum(torque, at_joint), torque)
-
-
-def _greatest_force(model: mujoco.MjModel, actuator: int, name: str) -> float:
-    """The force that MuJoCo clamps the actuator to, or that a motor gives for its largest command."""
-    bounds = []
-    if model.actuator_forcelimited[actuator]:
-        bounds.append(np.abs(model.actuator_forcerange[actuator]).max())
-    is_motor = (
-        int(model.actuator_gaintype[actuator]) == FIXED_GAIN
-        and int(model.actuator_biastype[actuator]) == NO_BIAS
-        and int(model.actuator_dyntype[actuator]) != int(mujoco.mjtDyn.mjDYN_INTEGRATOR)
+    Raises:
+        PgrobotError: ``substeps`` is neither ``worst`` nor ``last``.
+    """
+    if substeps == "worst":
+        return simulation.by_substep(field)
+    if substeps == "last":
+        return simulation.field(field)[:, None]
+    raise PgrobotError(
+        f"constraint.{cost}.cost.substeps={substeps} is unknown: {nearest(str(substeps), SUBSTEPS)}"
     )
-    if is_motor and model.actuator_ctrllimited[actuator]:
-        gain = abs(model.actuator_gainprm[actuator, 0])
-        bounds.append(gain * np.abs(model.actuator_ctrlrange[actuator]).max())
-    if not bounds:
-        raise PgrobotError(
-            f"constraint 'torque' needs a greatest force: give actuator '{name}' a forcerange in the MJCF file"
-        )
-    return float(min(bounds))
-
-
-def _picked(field: np.ndarray, columns: np.ndarray) -> Callable[[], np.ndarray]:
-    """Read some columns of a live ``[N, *]`` array; a view where they are consecutive."""
-    first, count = int(columns[0]), len(columns)
-    if np.array_equal(columns, np.arange(first, first + count)):
-        view = field[:, first : first + count]
-        return lambda: view
-    return lambda: field[:, columns]
 
 
 def _check_positive(key: str, value: float) -> None:

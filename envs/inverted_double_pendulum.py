@@ -38,6 +38,10 @@ class InvertedDoublePendulum(Robot):
         parts = (qpos[:, :1], np.sin(qpos[:, 1:]), np.cos(qpos[:, 1:]), velocity, force)
         return {"policy": np.concatenate(parts, axis=1)}
 
+    @property
+    def can_fall(self) -> bool:
+        return True
+
     def terminated(self, simulation: Simulation) -> np.ndarray:
         return simulation.field("site_xpos")[:, 0, 2] <= 1
 

@@ -32,6 +32,10 @@ class InvertedPendulum(Robot):
     def observation(self, simulation: Simulation) -> Observation:
         return {"policy": np.concatenate((simulation.qpos, simulation.qvel), axis=1)}
 
+    @property
+    def can_fall(self) -> bool:
+        return True
+
     def terminated(self, simulation: Simulation) -> np.ndarray:
         return np.abs(simulation.qpos[:, 1]) > 0.2
 

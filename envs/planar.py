@@ -95,6 +95,10 @@ class UprightRunner(PlanarRunner):
             return forward, np.full(simulation.num_envs, self.healthy_reward), ctrl
         return forward, self.healthy(simulation) * self.healthy_reward, ctrl
 
+    @property
+    def can_fall(self) -> bool:
+        return self.terminate_when_unhealthy
+
     def terminated(self, simulation: Simulation) -> np.ndarray:
         return ~self.healthy(simulation) & self.terminate_when_unhealthy
 

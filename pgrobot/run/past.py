@@ -42,7 +42,10 @@ class Added:
     value: Callable[[Mapping[str, Any]], Any]
 
 
-CONFIG: tuple[Added, ...] = ()
+CONFIG: tuple[Added, ...] = tuple(
+    Added("constraint.*.cost", f"pgrobot.envs.costs.{cost}", "substeps", lambda _: "last")
+    for cost in ("Torque", "JointVelocity", "Power", "JointLimit")
+)
 STATE: tuple[Added, ...] = ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import mujoco
 import numpy as np
@@ -48,9 +49,11 @@ class Physics:
         # only a persistent batch keeps the MjData from which mj_rnePostConstraint computes contact forces
         self._batch = Batch(model, num_envs, threads, persistent=contact_forces)
         self.state = self._batch.state
-        self._alarm = self._batch.warning[:, BAD_QPOS : BAD_CTRL + 1, 1]  # [N, 4] counts since the last reset
+        self._warnings = self._batch.warning[:, :, 1]  # [N, W] counts since the last reset
+        self._alarm = self._warnings[:, BAD_QPOS : BAD_CTRL + 1]  # [N, 4]
         self._data = mujoco.MjData(model)
         self._fields: dict[str, np.ndarray] = {}
+        self._recorded: dict[str | int | mujoco.mjtState, np.ndarray] = {}  # by field, [N, frame_skip, ...]
         self._computed = False
         self._computes_contact_forces = contact_forces
         if contact_forces:
@@ -72,6 +75,17 @@ class Physics:
                 raise PgrobotError(f"there is no MuJoCo field '{name}': {known}") from error
         return self._fields[name]
 
+    def by_substep(self, name: str) -> np.ndarray:
+        """Live array ``[N, frame_skip, ...]``: a MuJoCo data field after each substep of the last ``step``.
+
+        Raises:
+            PgrobotError: as of ``field``.
+        """
+        if name not in self._recorded:
+            one = self.field(name)
+            self._recorded[name] = np.zeros((len(one), self.frame_skip, *one.shape[1:]), one.dtype)
+        return self._recorded[name]
+
     def get_data(self, simulation: int) -> mujoco.MjData:
         """A copy of one simulation's state, to render it or to pass it to any MuJoCo function."""
         return self._batch.get_data(simulation)
@@ -84,18 +98,46 @@ class Physics:
             broken one is not to be used before ``reset``; all others are as they would have been without it.
         """
         self._computed = True
-        errors: dict[int, str] = {}
-        try:
-            with stopped():
-                self._batch.step(nstep=self.frame_skip)
-        except SimulationError as error:
-            errors = {int(i): f"MuJoCo stopped with '{self._batch.error(int(i))}'" for i in error.ids}
+        with stopped():
+            errors = self._advance()
         if errors or self._alarm.any() or not np.isfinite(self.state).all():
             rows = np.flatnonzero(self._alarm.any(axis=1) | ~np.isfinite(self.state).all(axis=1))
             errors |= {int(i): self._diagnose(int(i)) for i in rows if int(i) not in errors}
         if self._computes_contact_forces:
             self._contact_forces()
         return dict(sorted(errors.items()))
+
+    def _advance(self) -> dict[int, str]:
+        """Run the substeps, recorded where somebody asked for it: the states are the same to the last bit.
+
+        Returns:
+            The simulations that MuJoCo stopped, each with its words.
+        """
+        if not self._recorded:
+            return self._attempt(lambda: self._batch.step(nstep=self.frame_skip))
+        state, warnings = self.state.copy(), self._warnings.copy()
+        errors = self._attempt(
+            lambda: self._batch.rollout(self.frame_skip, record=tuple(self._recorded), out=self._recorded)
+        )
+        # A rollout leaves a simulation at any warning, also at one that a step goes on after, such as a full arena.
+        left = (self._warnings != warnings).any(axis=1) & ~self._alarm.any(axis=1)
+        left[list(errors)] = False
+        if left.any():
+            rows = np.flatnonzero(left)
+            self.state[rows] = state[rows]
+            for substep in range(self.frame_skip):
+                errors |= self._attempt(lambda: self._batch.step(rows))
+                for name, record in self._recorded.items():
+                    record[rows, substep] = self._fields[str(name)][rows]
+        return errors
+
+    def _attempt(self, call: Callable[[], object]) -> dict[int, str]:
+        """Make a call of the batch; returns the simulations that it stopped, each with MuJoCo's words."""
+        try:
+            call()
+        except SimulationError as error:
+            return {int(i): f"MuJoCo stopped with '{self._batch.error(int(i))}'" for i in error.ids}
+        return {}
 
     def reset(self, ids: np.ndarray) -> None:
         """Put simulations ``ids`` (sorted) to the model's defaults; ``forward`` has to follow."""

@@ -26,7 +26,12 @@ class Simulation:
         ctrl_range: ``[nu, 2]``, infinite where MuJoCo does not limit the control.
     """
 
-    def __init__(self, physics: Physics, forward_speed: Callable[[Simulation], np.ndarray]) -> None:
+    def __init__(
+        self,
+        physics: Physics,
+        forward_speed: Callable[[Simulation], np.ndarray],
+        fallen: Callable[[Simulation], np.ndarray],
+    ) -> None:
         model = physics.model
         self.batch = physics
         self.model: mujoco.MjModel = model
@@ -43,7 +48,7 @@ class Simulation:
         limited = model.actuator_ctrllimited.astype(bool)[:, None]
         self.ctrl_range = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
         self._bodies = {model.body(b).name: b for b in range(model.nbody)}
-        self._forward_speed = forward_speed
+        self._forward_speed, self._fallen = forward_speed, fallen
 
     def field(self, name: str) -> np.ndarray:
         """Live array ``[N, ...]`` of any MuJoCo data field, e.g. ``"xpos"``.
@@ -52,6 +57,14 @@ class Simulation:
             PgrobotError: no such field.
         """
         return self.batch.field(name)
+
+    def by_substep(self, name: str) -> np.ndarray:
+        """Live array ``[N, frame_skip, ...]`` of a field after each substep of the last step; ``field`` is the last.
+
+        Raises:
+            PgrobotError: no such field, or it is asked for only after the first reset.
+        """
+        return self.batch.by_substep(name)
 
     def body(self, name: int | str) -> int:
         """Index of a body by its name; an index stays what it is.
@@ -77,3 +90,12 @@ class Simulation:
             PgrobotError: the robot has no notion of speed.
         """
         return self._forward_speed(self)
+
+    @property
+    def fallen(self) -> np.ndarray:
+        """Which simulations fell in the last step, which ended their episode ``[N]`` bool.
+
+        Raises:
+            PgrobotError: no fall ends the robot's episodes.
+        """
+        return self._fallen(self)

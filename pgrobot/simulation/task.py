@@ -90,7 +90,7 @@ class Robot(ABC):
         physics = Physics(
             compiled(self.model_file), num_envs, self.frame_skip, threads, self.needs_contact_forces
         )
-        return BatchEnvironment(self, Simulation(physics, self.forward_speed), costs, seed)
+        return BatchEnvironment(self, Simulation(physics, self.forward_speed, self.fallen), costs, seed)
 
     @property
     def model_file(self) -> Path:
@@ -129,6 +129,24 @@ class Robot(ABC):
     def terminated(self, simulation: Simulation) -> np.ndarray:
         """Which simulations ended for good ``[N]`` bool."""
         return np.zeros(simulation.num_envs, dtype=bool)
+
+    @property
+    def can_fall(self) -> bool:
+        """Whether an episode that ends for good has ended in a fall, which the constraint ``fall`` counts."""
+        return False
+
+    def fallen(self, simulation: Simulation) -> np.ndarray:
+        """Which simulations fell in the last step ``[N]`` bool.
+
+        Raises:
+            PgrobotError: no fall ends the robot's episodes.
+        """
+        if not self.can_fall:
+            raise PgrobotError(
+                f"no fall ends an episode of {self.title}, so it cannot be constrained by fall: leave it out with "
+                "~constraint.fall."
+            )
+        return self.terminated(simulation)
 
     def landmark(self, simulation: Simulation) -> np.ndarray:
         """What the reward compares before and after a step ``[N, M]``, a copy."""

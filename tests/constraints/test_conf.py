@@ -13,7 +13,7 @@ import pgrobot.conf
 from pgrobot.constraints import Constraint
 
 CONF = Path(pgrobot.conf.__path__[0])
-CONSTRAINTS = ("action_rate", "joint_limit", "joint_velocity", "power", "speed", "torque")
+CONSTRAINTS = ("action_rate", "fall", "joint_limit", "joint_velocity", "power", "speed", "torque")
 MULTIPLIERS = ("lagrangian", "none", "pid")
 
 
@@ -26,7 +26,7 @@ def test_a_constraint_node_holds_a_cost_and_a_budget(name: str) -> None:
     node = read("constraint", name)
     assert node.keys() == {name}
     cost = node[name].pop("cost")
-    assert Constraint(name=name, **node[name]).unit == "episode"
+    assert Constraint(name=name, **node[name]).unit == ("probability" if name == "fall" else "episode")
     if name == "speed":
         assert cost.pop("threshold") == "${task.speed_threshold}"
         cost["threshold"] = 1.0

@@ -86,6 +86,9 @@ class Bench:
     def field(self, name: str) -> np.ndarray:
         return self._live[name]
 
+    def by_substep(self, name: str) -> np.ndarray:
+        return self._live[name][:, None]
+
     def step(self, ctrl: np.ndarray) -> None:
         self.ctrl[:] = ctrl
         for row, data in enumerate(self.data):
@@ -124,7 +127,7 @@ def test_speed_is_signed_and_strict() -> None:
 
 def test_torque_is_the_sum_of_a_joints_actuators_against_all_they_can_give() -> None:
     bench = Bench()
-    cost = bound(Torque(0.6), bench)
+    cost = bound(Torque(0.6, "worst"), bench)
     assert cost.parts == ("lift", "shoulder", "wrist")
     greatest = {"lift": 50 * 2.0, "shoulder": 10 * 1.0 + 4 * 1.5, "wrist": 3.0}
     seen = []
@@ -141,7 +144,7 @@ def test_torque_knows_the_joints_own_force_limit() -> None:
     bench = Bench(
         ARM.replace('name="shoulder"', 'name="shoulder" actuatorfrcrange="-8 8" actuatorfrclimited="true"')
     )
-    cost = bound(Torque(0.99), bench)
+    cost = bound(Torque(0.99, "worst"), bench)
     bench.step(np.tile([0.0, 0.7, 0.2, 0.0], (ENVS, 1)))  # 7.8 N·m: below 0.99 of 8
     assert cost()[0].tolist() == [0.0, 0.0, 0.0]
     bench.step(np.tile([0.0, 1.0, 1.5, 0.0], (ENVS, 1)))  # 16 N·m, clamped to 8
@@ -150,7 +153,7 @@ def test_torque_knows_the_joints_own_force_limit() -> None:
 
 def test_joint_velocity_counts_driven_joints_only() -> None:
     bench = Bench()
-    cost = bound(JointVelocity(0.1), bench)
+    cost = bound(JointVelocity(0.1, "worst"), bench)
     assert cost.parts == ("lift", "shoulder", "wrist")
     seen = []
     for _ in stepped(bench):
@@ -161,7 +164,7 @@ def test_joint_velocity_counts_driven_joints_only() -> None:
 
 def test_power_is_torque_times_velocity_given_or_taken() -> None:
     bench = Bench()
-    cost = bound(Power(0.5), bench)
+    cost = bound(Power(0.5, "worst"), bench)
     seen = []
     for _ in stepped(bench):
         expected = [
@@ -174,7 +177,7 @@ def test_power_is_torque_times_velocity_given_or_taken() -> None:
 
 def test_joint_limit_looks_at_limited_joints_within_a_margin_or_beyond() -> None:
     bench = Bench(envs=7)
-    cost = bound(JointLimit(0.1), bench)
+    cost = bound(JointLimit(0.1, "worst"), bench)
     assert cost.parts == ("wrist", "lift")
     low, high = np.deg2rad([-60, 90])
     margin = 0.1 * (high - low)
@@ -229,7 +232,16 @@ def test_action_rate_continues_from_its_state() -> None:
         assert np.array_equal(one(), other())
 
 
-@pytest.mark.parametrize("cost", [Torque(0.5), JointVelocity(1.0), Power(1.0), JointLimit(0.1), Speed(1.0)])
+@pytest.mark.parametrize(
+    "cost",
+    [
+        Torque(0.5, "worst"),
+        JointVelocity(1.0, "worst"),
+        Power(1.0, "worst"),
+        JointLimit(0.1, "worst"),
+        Speed(1.0),
+    ],
+)
 def test_costs_without_memory_have_no_state(cost: Cost) -> None:
     here = bound(cost, Bench(speed=np.zeros(ENVS)))
     before = here()
@@ -241,7 +253,9 @@ def test_costs_without_memory_have_no_state(cost: Cost) -> None:
 
 def test_what_a_cost_returned_is_not_overwritten() -> None:
     bench = Bench()
-    costs = [bound(cost, bench) for cost in (Torque(0.6), JointVelocity(0.3), ActionRate(0.1))]
+    costs = [
+        bound(cost, bench) for cost in (Torque(0.6, "worst"), JointVelocity(0.3, "worst"), ActionRate(0.1))
+    ]
     steps = stepped(bench)
     next(steps)
     kept = [cost() for cost in costs]
@@ -277,14 +291,22 @@ STILL = "<mujoco><worldbody><body><joint/><geom size='0.1'/></body></worldbody><
 @pytest.mark.parametrize(
     ("xml", "cost", "message"),
     [
-        (TENDON, Torque(0.9), "'torque' needs actuators on hinges and slides: 'pull' drives something else"),
-        (BALL, Power(1.0), "'power' needs actuators on hinges and slides: 'turn' drives something else"),
-        (SERVO, Torque(0.9), "'torque' needs a greatest force: give actuator 'hold' a forcerange"),
+        (
+            TENDON,
+            Torque(0.9, "worst"),
+            "'torque' needs actuators on hinges and slides: 'pull' drives something else",
+        ),
+        (
+            BALL,
+            Power(1.0, "worst"),
+            "'power' needs actuators on hinges and slides: 'turn' drives something else",
+        ),
+        (SERVO, Torque(0.9, "worst"), "'torque' needs a greatest force: give actuator 'hold' a forcerange"),
         (SERVO, ActionRate(0.1), "'action_rate' needs a ctrlrange: actuator 'hold' has none"),
-        (STILL, Torque(0.9), "'torque' needs an actuator: this robot has none"),
-        (STILL, JointVelocity(1.0), "'joint_velocity' needs an actuator"),
+        (STILL, Torque(0.9, "worst"), "'torque' needs an actuator: this robot has none"),
+        (STILL, JointVelocity(1.0, "worst"), "'joint_velocity' needs an actuator"),
         (STILL, ActionRate(1.0), "'action_rate' needs an actuator"),
-        (STILL, JointLimit(0.1), "'joint_limit' needs a limited hinge or slide"),
+        (STILL, JointLimit(0.1, "worst"), "'joint_limit' needs a limited hinge or slide"),
         (ARM, Speed(1.0), "Bench-v0 has no forward speed"),
     ],
 )
@@ -298,13 +320,13 @@ def test_a_robot_that_cannot_provide_a_cost_is_refused(xml: str, cost: Cost, mes
     [
         Speed(math.inf),
         Speed(math.nan),
-        Torque(0.0),
-        Torque(1.0),
-        Torque(math.nan),
-        JointVelocity(-1.0),
-        Power(0.0),
-        JointLimit(0.5),
-        JointLimit(-0.1),
+        Torque(0.0, "worst"),
+        Torque(1.0, "worst"),
+        Torque(math.nan, "worst"),
+        JointVelocity(-1.0, "worst"),
+        Power(0.0, "worst"),
+        JointLimit(0.5, "worst"),
+        JointLimit(-0.1, "worst"),
         ActionRate(math.inf),
     ],
 )
@@ -331,11 +353,11 @@ def cheetah(costs: dict[str, Cost], envs: int) -> Any:
 def test_on_a_robot_costs_decompose_into_its_joints_and_agree_with_its_telemetry() -> None:
     costs: dict[str, Cost] = {
         "speed": Speed(0.2),
-        "torque": Torque(0.8),
-        "joint_velocity": JointVelocity(5.0),
-        "joint_limit": JointLimit(0.1),
+        "torque": Torque(0.8, "worst"),
+        "joint_velocity": JointVelocity(5.0, "worst"),
+        "joint_limit": JointLimit(0.1, "worst"),
         "action_rate": ActionRate(0.3),
-        "power": Power(100.0),
+        "power": Power(100.0, "worst"),
     }
     environment = cheetah(costs, 8)
     joints = ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot")
