@@ -11,6 +11,7 @@ from mujoco.batch import DATA_FIELDS, Batch, SimulationError
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.model import actuator_name, joint_name
+from pgrobot.simulation.read_only import ReadOnlyModel
 from pgrobot.simulation.stopwatches import stopped
 from pgrobot.simulation.threads import physical_cores
 
@@ -43,7 +44,8 @@ class Physics:
     def __init__(
         self, model: mujoco.MjModel, num_envs: int, frame_skip: int, threads: int, contact_forces: bool
     ) -> None:
-        self.model = model
+        _check_features(model)
+        self.model = model = ReadOnlyModel.of(model)
         self.frame_skip = frame_skip
         threads = min(threads or physical_cores(), num_envs)
         # only a persistent batch keeps the MjData from which mj_rnePostConstraint computes contact forces
@@ -180,6 +182,20 @@ class Physics:
                 joint = _joint_of_qpos(model, bad[0]) if name == "qpos" else int(model.dof_jntid[bad[0]])
                 return f"the {quantity} of joint '{joint_name(model, joint)}' is not finite"
         return "its state is not finite"
+
+
+def _check_features(model: mujoco.MjModel) -> None:
+    """Refuse what keeps books outside a simulation's state, which could not be saved and continued exactly.
+
+    Raises:
+        PgrobotError: names the flag of the model that asks for it.
+    """
+    for flag, bit in (("sleep", mujoco.mjtEnableBit.mjENBL_SLEEP), ("ipc", mujoco.mjtEnableBit.mjENBL_IPC)):
+        if model.opt.enableflags & bit:
+            raise PgrobotError(
+                f'the model has <flag {flag}="enable"/>, whose bookkeeping is not part of the state of a simulation, '
+                "so that a resumed run would be another: leave it out of the MJCF file."
+            )
 
 
 def _joint_of_qpos(model: mujoco.MjModel, index: int) -> int:

@@ -47,6 +47,7 @@ class Simulation:
         self.gear: np.ndarray = model.actuator_gear[:, 0].copy()
         limited = model.actuator_ctrllimited.astype(bool)[:, None]
         self.ctrl_range = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
+        self.gear.flags.writeable = self.ctrl_range.flags.writeable = False
         self._bodies = {model.body(b).name: b for b in range(model.nbody)}
         self._forward_speed, self._fallen = forward_speed, fallen
 

@@ -68,6 +68,18 @@ def test_a_model_of_ones_own_works(tmp_path: Path) -> None:
     assert np.array_equal(left.reset()["policy"], right.reset()["policy"])
 
 
+@pytest.mark.parametrize("name", ["hopper", "ant"])  # the second keeps data for its forces of contact
+@pytest.mark.parametrize("flag", ["sleep", "ipc"])  # MuJoCo has the second with its discrete integrator only
+def test_what_keeps_books_outside_the_state_is_refused(name: str, flag: str, tmp_path: Path) -> None:
+    own = tmp_path / "own.xml"
+    text = (assets() / f"{name}.xml").read_text()
+    kind = "" if flag == "sleep" else 'integrator="discrete" solver="CG"'
+    option = f'<option {kind}><flag {flag}="enable"/></option>'
+    own.write_text(text.replace("<worldbody>", f"{option}<worldbody>", 1))
+    with pytest.raises(PgrobotError, match=f'the model has <flag {flag}="enable"/>, whose bookkeeping'):
+        make(name, xml_file=str(own))
+
+
 def test_a_model_that_does_not_parse_is_refused_with_mujocos_words(tmp_path: Path) -> None:
     broken = tmp_path / "broken.xml"
     broken.write_text("<mujoco><worldbody><body><joint type='elbow'/></body></worldbody></mujoco>")
