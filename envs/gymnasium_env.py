@@ -20,9 +20,26 @@ from pgrobot.types import Step
 from .configured import Costs, build
 
 Info = dict[str, Any]
+BUILT = ("_environment", "_pictures", "model")  # attributes that a constructor builds and that are not copied
 
 
-class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+class _Copied:
+    """Copies and pickles of an environment go on from where it is: built anew, and put into its state."""
+
+    _arguments: dict[str, Any]  # of the constructor
+    _environment: BatchEnvironment
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {key: value for key, value in vars(self).items() if key not in BUILT}
+        return {"attributes": kept, "state": self._environment.state_dict()}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        type(self).__init__(self, **saved["attributes"]["_arguments"])
+        vars(self).update(saved["attributes"])
+        self._environment.load_state_dict(saved["state"])
+
+
+class RobotEnv(_Copied, gymnasium.Env[np.ndarray, np.ndarray]):
     """One robot. Its costs are ``info["cost/<name>"]``, its reward terms ``info["reward/<term>"]``.
 
     ``reset(options={"qpos": …, "qvel": …})`` sets the start; what is not given is drawn as usual.
@@ -50,6 +67,8 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         height: int = 480,
         **options: Any,
     ) -> None:
+        size = {"width": width, "height": height}
+        self._arguments = {"robot": robot, "costs": costs, "render_mode": render_mode, **size, **options}
         # Gymnasium's own wrapper keeps the time limit
         self._environment = build(robot, costs, 1, 1, {**options, "max_episode_steps": sys.maxsize})
         self.model, self.dt = self._environment.model, self._environment.spec.control_dt
@@ -70,6 +89,11 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self._environment.randoms[0] = self.np_random
         return _begin(self._environment, options or {})[0], {}
 
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        super().__setstate__(saved)
+        if self._np_random is not None:  # one stream, as after a reset
+            self._environment.randoms[0] = self._np_random
+
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, Info]:
         """Advance by one action ``[A]``."""
         step = self._environment.advance(np.asarray(action)[None])
@@ -88,7 +112,7 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self._pictures.close()
 
 
-class RobotVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+class RobotVectorEnv(_Copied, gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """N robots on native threads, with same-step auto-reset.
 
     ``info["cost/<name>"]`` and ``info["reward/<term>"]`` are ``[N]``, of the step just taken in every environment.
@@ -124,6 +148,9 @@ class RobotVectorEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarr
         threads: int = 0,
         **options: Any,
     ) -> None:
+        size = {"width": width, "height": height}
+        self._arguments = {"robot": robot, "costs": costs, "num_envs": num_envs, "threads": threads}
+        self._arguments |= {"render_mode": render_mode, **size, **options}
         self._environment = build(robot, costs, num_envs, threads, options)
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = _spaces(self._environment)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +281,74 @@ def test_another_library_trains_on_it() -> None:
     agent.learn(256)
     assert agent.num_timesteps == 256
     assert any((old != new).any() for old, new in zip(before, agent.policy.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+@pytest.mark.parametrize("robot", ["Hopper", "Ant"])  # Ant's simulations keep data for its forces of contact
+def test_a_copy_of_an_environment_goes_on_as_it_does(robot: str, copied: Callable[[Any], Any]) -> None:
+    """In the middle of an episode, over its end and a reset without a seed; Gymnasium's time limit included."""
+    costs = {"speed": {}, "action_rate": {"limit": 0.1}}
+    one = gymnasium.make(f"pgrobot/{robot}-v5", max_episode_steps=12, costs=costs, reset_noise_scale=0.01)
+    one.reset(seed=3)
+    actions = np.random.default_rng(0).uniform(-1, 1, (30, *one.action_space.shape)).astype(np.float32)
+    for action in actions[:5]:
+        one.step(action)
+    other = copied(one)
+    assert other.unwrapped.model is not one.unwrapped.model
+    for action in actions[5:]:
+        told = [environment.step(action) for environment in (one, other)]
+        assert_same(*told)
+        if told[0][2] or told[0][3]:
+            assert_same(*(environment.reset() for environment in (one, other)))
+    assert one.unwrapped.np_random.random() == other.unwrapped.np_random.random()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_of_a_vector_environment_goes_on_as_it_does(copied: Callable[[Any], Any]) -> None:
+    one = gymnasium.make_vec("pgrobot/Hopper-v5", num_envs=3, threads=1, reset_noise_scale=0.01)
+    one.reset(seed=3)
+    actions = np.random.default_rng(0).uniform(-1, 1, (60, 3, 3)).astype(np.float32)
+    for action in actions[:7]:
+        one.step(action)
+    other = copied(one)
+    ends = 0
+    for action in actions[7:]:
+        told = [environment.step(action) for environment in (one, other)]
+        assert_same(*told)
+        ends += int((told[0][2] | told[0][3]).sum())
+    assert ends >= 2
+    one.close()
+    other.close()
+
+
+def test_an_environment_that_was_never_reset_can_be_copied() -> None:
+    one = gymnasium.make("pgrobot/Swimmer-v5")
+    other = copy.deepcopy(one)
+    assert np.array_equal(one.reset(seed=1)[0], other.reset(seed=1)[0])
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Bit for bit, in nested tuples and dicts."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        one, other = tuple(one.values()), tuple(other.values())
+    if isinstance(one, (tuple, list)) or (isinstance(one, np.ndarray) and one.dtype == object):
+        for mine, theirs in zip(one, other, strict=True):
+            assert_same(mine, theirs)
+    else:
+        assert np.array_equal(one, other)
+
+
+def test_gymnasium_finds_a_robot_by_its_module_before_anything_is_imported(tmp_path: Path) -> None:
+    program = (
+        "import gymnasium, sys\n"
+        "assert 'pgrobot' not in sys.modules\n"
+        "one = gymnasium.make('pgrobot.envs:pgrobot/Hopper-v5')\n"
+        "print(one.reset(seed=1)[0].shape, one.spec.id)\n"
+        "many = gymnasium.make_vec('pgrobot.envs:pgrobot/Hopper-v5', num_envs=2)\n"
+        "print(many.reset(seed=1)[0].shape)\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert answer.stdout.splitlines() == ["(11,) pgrobot/Hopper-v5", "(2, 11)"], answer.stderr
