@@ -160,8 +160,8 @@ def test_the_examples_of_extending_train(command: str, project: Path) -> None:
     (project / "run_of_example").rename(project / f"run_of_{expected.replace('/', '_')}")
 
 
-def test_the_gymnasium_example_runs() -> None:
-    (program,) = re.findall(
+def test_the_gymnasium_examples_run() -> None:
+    program, by_its_module = re.findall(
         r"^```python\n(import gymnasium.*?)^```", page("extending"), flags=re.MULTILINE | re.DOTALL
     )
     found: dict[str, Any] = {}
@@ -169,3 +169,6 @@ def test_the_gymnasium_example_runs() -> None:
     assert {"cost/speed", "cost/power", "reward/forward"} <= found["info"].keys()
     assert found["hoppers"].num_envs == 64
     assert found["observation"].shape == found["hopper"].observation_space.shape
+    exec(compile(by_its_module, "extending.md", "exec"), found)
+    assert found["hopper"].spec.id == "pgrobot/Hopper-v5"
+    assert found["hoppers"].num_envs == 64
