@@ -10,7 +10,7 @@ import numpy as np
 from mujoco.batch import DATA_FIELDS, Batch, SimulationError
 
 from pgrobot.errors import PgrobotError, nearest
-from pgrobot.simulation.model import actuator_name, joint_name
+from pgrobot.simulation.model import actuator_names, joint_names
 from pgrobot.simulation.read_only import ReadOnlyModel
 from pgrobot.simulation.stopwatches import stopped
 from pgrobot.simulation.threads import physical_cores
@@ -169,18 +169,18 @@ class Physics:
         """Say what broke in a simulation, naming the joint or actuator."""
         model, warning = self.model, self._batch.warning[row]
         if warning[BAD_CTRL, 1]:
-            actuator = actuator_name(model, int(warning[BAD_CTRL, 0]))
+            actuator = actuator_names(model)[int(warning[BAD_CTRL, 0])]
             return f"actuator '{actuator}' was given a control that is not finite"
         for kind, quantity in QUANTITY.items():
             if warning[kind, 1]:
                 index = int(warning[kind, 0])
                 joint = _joint_of_qpos(model, index) if kind == BAD_QPOS else int(model.dof_jntid[index])
-                return f"the {quantity} of joint '{joint_name(model, joint)}' is not finite or beyond 1e10"
+                return f"the {quantity} of joint '{joint_names(model)[joint]}' is not finite or beyond 1e10"
         for name, quantity in (("qpos", "position"), ("qvel", "velocity")):
             bad = np.flatnonzero(~np.isfinite(self._batch.bind(name)[row]))
             if bad.size:
                 joint = _joint_of_qpos(model, bad[0]) if name == "qpos" else int(model.dof_jntid[bad[0]])
-                return f"the {quantity} of joint '{joint_name(model, joint)}' is not finite"
+                return f"the {quantity} of joint '{joint_names(model)[joint]}' is not finite"
         return "its state is not finite"
 
 

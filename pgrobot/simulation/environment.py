@@ -12,11 +12,14 @@ import torch
 
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.costs import Cost, highest
+from pgrobot.simulation.model import distinct
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.types import EnvironmentSpec, Observation, State, Step
 
 if TYPE_CHECKING:
     from pgrobot.simulation.task import Robot
+
+SUMMARIES = ("mean", "budget")  # what metrics say of a cost as a whole, beside its parts
 
 
 class BatchEnvironment:
@@ -50,7 +53,7 @@ class BatchEnvironment:
             actuators=simulation.actuators,
             reward_terms=robot.reward_terms,
             costs=tuple(self._costs),
-            violations={name: cost.parts for name, cost in self._costs.items()},
+            violations={name: distinct(cost.parts, SUMMARIES) for name, cost in self._costs.items()},
             highest_cost={name: highest(cost) for name, cost in self._costs.items()},
             max_episode_steps=robot.max_episode_steps,
             control_dt=simulation.dt,

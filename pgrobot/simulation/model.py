@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import mujoco
@@ -71,18 +74,47 @@ def compiled(path: Path) -> mujoco.MjModel:
         raise PgrobotError(f"MuJoCo cannot compile {path}: {error}") from error
 
 
-def joint_name(model: mujoco.MjModel, joint: int) -> str:
-    """Name of a joint; the body it moves where it has none."""
-    return model.joint(joint).name or model.body(model.jnt_bodyid[joint]).name or f"joint{joint}"
+def joint_names(model: mujoco.MjModel) -> tuple[str, ...]:
+    """Names of the joints, each another; a joint without one is called by the body it moves."""
+    own = [model.joint(j).name for j in range(model.njnt)]
+    bodies = body_names(model)
+    return _completed(own, [bodies[body] for body in model.jnt_bodyid])
 
 
-def actuator_name(model: mujoco.MjModel, actuator: int) -> str:
-    """Name of an actuator; the joint it drives where it has none."""
-    name = model.actuator(actuator).name
-    drives_joint = int(model.actuator_trntype[actuator]) in (
-        mujoco.mjtTrn.mjTRN_JOINT,
-        mujoco.mjtTrn.mjTRN_JOINTINPARENT,
+def actuator_names(model: mujoco.MjModel) -> tuple[str, ...]:
+    """Names of the actuators, each another; an actuator without one is called by the joint it drives."""
+    own = [model.actuator(a).name for a in range(model.nu)]
+    joints = joint_names(model)
+    drives = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)
+    targets = zip(model.actuator_trntype.tolist(), model.actuator_trnid[:, 0].tolist(), strict=True)
+    otherwise = [
+        joints[joint] if kind in map(int, drives) else f"actuator{a}"
+        for a, (kind, joint) in enumerate(targets)
+    ]
+    return _completed(own, otherwise)
+
+
+def body_names(model: mujoco.MjModel) -> tuple[str, ...]:
+    """Names of the bodies, each another."""
+    own = [model.body(b).name for b in range(model.nbody)]
+    return _completed(own, [f"body{b}" for b in range(model.nbody)])
+
+
+def distinct(names: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
+    """The names, numbered where several share one or where it is taken: ``wheel_1``, ``wheel_2``."""
+    shared, taken = Counter(names), set(taken)
+    kept = {name for name in names if shared[name] == 1 and name not in taken}
+    used, found = taken | kept, []
+    for name in names:
+        numbered = (f"{name}_{k}" for k in count(1))
+        found.append(name if name in kept else next(one for one in numbered if one not in used))
+        used.add(found[-1])
+    return tuple(found)
+
+
+def _completed(own: Sequence[str], otherwise: Sequence[str]) -> tuple[str, ...]:
+    """Parts' own names, and others for those without, which are no part's own."""
+    others = iter(
+        distinct([other for name, other in zip(own, otherwise, strict=True) if not name], filter(None, own))
     )
-    if not name and drives_joint:
-        name = joint_name(model, int(model.actuator_trnid[actuator, 0]))
-    return name or f"actuator{actuator}"
+    return tuple(name or next(others) for name in own)

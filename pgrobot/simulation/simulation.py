@@ -9,7 +9,7 @@ import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.batch import Physics
-from pgrobot.simulation.model import actuator_name, joint_name
+from pgrobot.simulation.model import actuator_names, body_names, joint_names
 
 
 class Simulation:
@@ -42,13 +42,13 @@ class Simulation:
         self.ctrl = physics.field("ctrl")
         self.actuator_force = physics.field("actuator_force")
         self.before = self.after = np.zeros((self.num_envs, 0))
-        self.joints = tuple(joint_name(model, j) for j in range(model.njnt))
-        self.actuators = tuple(actuator_name(model, a) for a in range(model.nu))
+        self.joints = joint_names(model)
+        self.actuators = actuator_names(model)
         self.gear: np.ndarray = model.actuator_gear[:, 0].copy()
         limited = model.actuator_ctrllimited.astype(bool)[:, None]
         self.ctrl_range = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
         self.gear.flags.writeable = self.ctrl_range.flags.writeable = False
-        self._bodies = {model.body(b).name: b for b in range(model.nbody)}
+        self._bodies = {name: b for b, name in enumerate(body_names(model))}
         self._forward_speed, self._fallen = forward_speed, fallen
 
     def field(self, name: str) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.adapters.info_cost import InfoReader
 from pgrobot.simulation.costs import Cost
-from pgrobot.simulation.model import actuator_name
+from pgrobot.simulation.model import actuator_names
 from pgrobot.types import EnvironmentSpec, Observation, State, Step
 
 
@@ -196,7 +196,7 @@ def _width(name: str, space: gymnasium.Space) -> int:
 
 def _actuators(model: mujoco.MjModel | None, size: int) -> tuple[str, ...]:
     if model is not None and model.nu == size:
-        return tuple(actuator_name(model, a) for a in range(size))
+        return actuator_names(model)
     return tuple(f"action{a}" for a in range(size))
 
 
