@@ -10,20 +10,10 @@ from typing import Any
 from pgrobot.baselines import OF_THE_STATE, Projection
 from pgrobot.configure.feedback import check_feedback
 from pgrobot.configure.targets import locate
-from pgrobot.configure.terms import Terms, paths_of, terms_of
+from pgrobot.configure.terms import Terms, paths_of, surrogates, terms_of
 from pgrobot.errors import PgrobotError
-from pgrobot.estimators import monte_carlo, reads_log_ratio, vtrace
-from pgrobot.objectives import SURROGATES, WITH_RATIO, WITHOUT_ADVANTAGE, ControlVariate, Likelihood
-
-
-def objective_has_ratio(objective: Any) -> bool:
-    """Whether the terms of an objective's node multiply the advantage by π/μ, as all do but the likelihood."""
-    terms = objective.values() if isinstance(objective, Mapping) else ()
-    return all(
-        str(term.get("_target_", "")).rpartition(".")[2] != Likelihood.__name__
-        for term in terms
-        if isinstance(term, Mapping)
-    )
+from pgrobot.estimators import monte_carlo, reads_log_ratio
+from pgrobot.objectives import ControlVariate
 
 
 def check_agreement(algorithm: Mapping[str, Any], rows: int, modules: Sequence[str]) -> None:
@@ -43,11 +33,10 @@ def check_agreement(algorithm: Mapping[str, Any], rows: int, modules: Sequence[s
     terms = terms_of(algorithm, modules)
     _check_control(locate("algorithm.baseline", algorithm["baseline"]["_target_"], modules), terms)
     check_feedback(algorithm, terms, rows, modules)
-    for path, (kind, _) in terms.items():
-        if estimate is vtrace:
-            _check_ratio(path, kind, estimator["objective_has_ratio"])
-        if issubclass(kind, Likelihood):
-            _check_reuse(path, algorithm, estimate, rows)
+    if "objective_has_ratio" in estimator:
+        _check_ratio(terms, estimator["objective_has_ratio"])
+    for path in surrogates(terms, with_ratio=False):
+        _check_reuse(path, algorithm, estimate, rows)
 
 
 def _check_discount(algorithm: Mapping[str, Any], estimate: Callable[..., Any]) -> None:
@@ -60,20 +49,18 @@ def _check_discount(algorithm: Mapping[str, Any], estimate: Callable[..., Any]) 
         )
 
 
-def _check_ratio(path: str, kind: type, declared: bool) -> None:
-    for kinds, has_ratio, words in (
-        (WITH_RATIO, True, "multiplies"),
-        (Likelihood, False, "does not multiply"),
-    ):
-        if issubclass(kind, kinds) and declared != has_ratio:
+def _check_ratio(terms: Terms, stated: bool) -> None:
+    for with_ratio, words in ((True, "multiplies"), (False, "does not multiply")):
+        found = surrogates(terms, with_ratio=with_ratio)
+        if found and stated != with_ratio:
             raise PgrobotError(
-                f"algorithm.estimator.objective_has_ratio is {str(declared).lower()}, but {path} {words} by the ratio "
-                f"π/μ: leave the key out, or choose another term"
+                f"algorithm.estimator.objective_has_ratio is {str(stated).lower()}, but {found[0]} {words} by the "
+                "ratio π/μ: leave the key out, or choose another term"
             )
 
 
 def _check_reuse(path: str, algorithm: Mapping[str, Any], estimate: Callable[..., Any], rows: int) -> None:
-    """The likelihood's gradient is the policy gradient of the policy that acted, which the first step leaves.
+    """Without the ratio a surrogate has the policy gradient at the policy that acted, which the first step leaves.
 
     V-trace weighs by the ratio when a pass begins, so it corrects for earlier passes and for no step of its own.
     """
@@ -125,10 +112,6 @@ def _check_control(baseline: Callable[..., Any], terms: Terms) -> None:
 
 
 def _surrogate_weight(terms: Terms) -> float | None:
-    """What the terms that multiply the advantage weigh together; nothing where a term of the user's own may be one."""
-    if not all(
-        issubclass(kind, (*SURROGATES, *WITHOUT_ADVANTAGE)) and "weight" in node
-        for kind, node in terms.values()
-    ):
-        return None
-    return math.fsum(node["weight"] for kind, node in terms.values() if issubclass(kind, SURROGATES))
+    """What the terms that multiply the advantage weigh together; nothing where a class of the user's own knows."""
+    nodes = [node for kind, node in terms.values() if kind.reads_advantage]
+    return math.fsum(node["weight"] for node in nodes) if all("weight" in node for node in nodes) else None

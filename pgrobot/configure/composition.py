@@ -22,8 +22,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pgrobot.configure.agreement import objective_has_ratio
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, parse, quote, text_of
+from pgrobot.configure.terms import objective_has_ratio
 from pgrobot.errors import PgrobotError
 
 CONFIG_MODULE = "pgrobot.conf"

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pgrobot.configure.targets import locate, targets
-from pgrobot.configure.terms import Terms, paths_of
+from pgrobot.configure.terms import Terms, paths_of, surrogates
 from pgrobot.errors import PgrobotError
-from pgrobot.objectives import SURROGATES, WITH_REFERENCE, WITHOUT_ADVANTAGE, AdaptiveKLPenalty, Likelihood
+from pgrobot.objectives import AdaptiveKLPenalty
 from pgrobot.solvers import FullStep, KLAdaptive, MinibatchSolver, NaturalGradientSolver
 
 POLICY = "algorithm.policy_solver"
@@ -42,7 +42,7 @@ def check_feedback(algorithm: Mapping[str, Any], terms: Terms, rows: int, module
     _check_average(algorithm, terms, followers, modules)
     if followers and _moves_once(algorithm, rows, modules):
         remedy = "use a smaller minibatch or more epochs, or leave it out"
-        if paths_of(terms, Likelihood):
+        if surrogates(terms, with_ratio=False):
             remedy = "leave it out"
         raise PgrobotError(
             f"{followers[0]} follows the KL before a step, which is 0 where a rollout is one step: {remedy}"
@@ -90,18 +90,19 @@ def _check_average(
     searches = kind is not NaturalGradientSolver or not is_kind(
         f"{POLICY}.acceptance", solver["acceptance"], FullStep, modules
     )
-    known = paths_of(terms, (*SURROGATES, *WITHOUT_ADVANTAGE))
     read = (
         decay == 0.0
         or (kind is not MinibatchSolver and searches)
-        or len(known) < len(terms)  # a term of the user's own may
-        or paths_of(terms, WITH_REFERENCE)
+        or any(
+            getattr(kind, "reads_reference", True) for kind, _ in terms.values()
+        )  # what does not say so may
         or followers
     )
     if not read:
         raise PgrobotError(
             f"algorithm.average.decay={decay} averages a reference that nothing reads: use it with "
-            "pgrobot.objectives.DecoupledClippedRatio or KLPenalty, with algorithm=trpo, or algorithm.average.decay=0"
+            "pgrobot.objectives.DecoupledClippedRatio, KLPenalty or a term that declares reads_reference, "
+            "with algorithm=trpo, or algorithm.average.decay=0"
         )
 
 

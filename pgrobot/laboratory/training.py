@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ from pgrobot.objectives import FixedWeight
 class RatioProbe(FixedWeight):
     """A term of no weight that reports the greatest ``|π(a|s) / μ(a|s) − 1|`` of its rows."""
 
+    reads_advantage: ClassVar[bool] = False
+    multiplies_ratio: ClassVar[bool] = False
     weight: float
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -27,6 +28,9 @@ class ControlVariate(FixedWeight):
         weight: the surrogate's.
     """
 
+    reads_advantage: ClassVar[bool] = False
+    multiplies_ratio: ClassVar[bool] = False
+    reads_reference: ClassVar[bool] = True
     weight: float
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

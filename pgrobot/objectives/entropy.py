@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -18,6 +19,8 @@ class Entropy(FixedWeight):
     See docs/derivations.md#entropy.
     """
 
+    reads_advantage: ClassVar[bool] = False
+    multiplies_ratio: ClassVar[bool] = False
     weight: float
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -37,6 +40,8 @@ class EstimatedEntropy(FixedWeight):
     See docs/derivations.md#entropy.
     """
 
+    reads_advantage: ClassVar[bool] = False
+    multiplies_ratio: ClassVar[bool] = False
     weight: float
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

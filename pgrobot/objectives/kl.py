@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -25,6 +26,9 @@ class KLPenalty(FixedWeight):
     See docs/derivations.md#kl-penalties.
     """
 
+    reads_advantage: ClassVar[bool] = False
+    multiplies_ratio: ClassVar[bool] = False
+    reads_reference: ClassVar[bool] = True
     weight: float
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -49,6 +53,9 @@ class AdaptiveKLPenalty:
         greatest: β rises no higher.
     """
 
+    reads_advantage: ClassVar[bool] = False
+    multiplies_ratio: ClassVar[bool] = False
+    reads_reference: ClassVar[bool] = True
     weight: float
     target_kl: float
     factor: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ class Likelihood(FixedWeight):
     See docs/derivations.md#policy-gradient.
     """
 
+    reads_advantage: ClassVar[bool] = True
+    multiplies_ratio: ClassVar[bool] = False
     weight: float
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -38,6 +41,8 @@ class Ratio(FixedWeight):
     See docs/derivations.md#surrogates.
     """
 
+    reads_advantage: ClassVar[bool] = True
+    multiplies_ratio: ClassVar[bool] = True
     weight: float
 
     def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -54,6 +59,8 @@ class ClippedRatio(FixedWeight):
     See docs/derivations.md#surrogates.
     """
 
+    reads_advantage: ClassVar[bool] = True
+    multiplies_ratio: ClassVar[bool] = True
     weight: float
     clip: float  # ε
 
@@ -73,6 +80,9 @@ class DecoupledClippedRatio(FixedWeight):
     See docs/derivations.md#surrogates.
     """
 
+    reads_advantage: ClassVar[bool] = True
+    multiplies_ratio: ClassVar[bool] = True
+    reads_reference: ClassVar[bool] = True
     weight: float
     clip: float  # ε
 
@@ -104,6 +114,8 @@ class SimplePolicyOptimization(FixedWeight):
     See docs/derivations.md#surrogates.
     """
 
+    reads_advantage: ClassVar[bool] = True
+    multiplies_ratio: ClassVar[bool] = True
     weight: float
     epsilon: float  # ε
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +12,21 @@ from pgrobot.distributions import Distribution
 
 
 class Objective(Protocol):
-    """One named, weighted term. Maximised; pure; scalar."""
+    """One named, weighted term. Maximised; pure; scalar.
+
+    What it reads is declared on its class, for whoever composes terms: a config whose term does not say so is refused.
+
+    Attributes:
+        reads_advantage: whether its value depends on the batch's advantage.
+        multiplies_ratio: whether it multiplies the advantage by π/μ, the policy's probability of the action over that
+            of the policy that acted. One that does not, as ``log π`` times the advantage, has the policy's gradient only
+            where the two are the same.
+        reads_reference: whether it measures distances from the batch's reference policy.
+    """
+
+    reads_advantage: ClassVar[bool]
+    multiplies_ratio: ClassVar[bool]
+    reads_reference: ClassVar[bool]
 
     @property
     def weight(self) -> float:
@@ -29,7 +43,9 @@ class Objective(Protocol):
 
 
 class FixedWeight:
-    """For terms whose weight stays what it is."""
+    """For terms whose weight stays what it is, and which measure nothing from the reference unless they say so."""
+
+    reads_reference: ClassVar[bool] = False
 
     def adapt(self, weight: float, kl: float) -> float:
         del kl

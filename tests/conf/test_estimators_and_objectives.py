@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -43,15 +47,28 @@ def test_an_estimator_is_complete_but_for_the_rollout(name: str) -> None:
 
 
 def test_every_term_and_every_baseline_says_what_it_reads() -> None:
-    """Configs are refused by these tables: a part that stands in none of them would slip through."""
+    """Configs are refused by what parts declare: one that declares nothing would slip through."""
 
     def parts(room: ModuleType, *frames: str) -> set[type]:
         named = [getattr(room, name) for name in room.__all__ if name not in frames]
         return {part for part in named if inspect.isclass(part)}
 
     terms = parts(objectives, "FixedWeight", "Objective")
-    assert terms == {*objectives.SURROGATES, *objectives.WITHOUT_ADVANTAGE}
-    assert set(objectives.WITH_REFERENCE) < terms
+    told = {
+        term.__name__: (term.reads_advantage, term.multiplies_ratio, term.reads_reference) for term in terms
+    }
+    assert told == {
+        "AdaptiveKLPenalty": (False, False, True),
+        "ClippedRatio": (True, True, False),
+        "ControlVariate": (False, False, True),
+        "DecoupledClippedRatio": (True, True, True),
+        "Entropy": (False, False, False),
+        "EstimatedEntropy": (False, False, False),
+        "KLPenalty": (False, False, True),
+        "Likelihood": (True, False, False),
+        "Ratio": (True, True, False),
+        "SimplePolicyOptimization": (True, True, False),
+    }
     assert {*baselines.OF_THE_STATE, baselines.Projection} == parts(baselines, "Baseline", "Controlled")
 
 
@@ -138,3 +155,96 @@ def test_vtrace_follows_the_objective(overrides: list[str], has_ratio: bool) -> 
 )
 def test_one_discount_from_the_start_is_fine(overrides: list[str]) -> None:
     assert validated(compose(overrides)).algorithm.name == "reinforce"
+
+
+TERMS = """
+from dataclasses import dataclass
+from typing import ClassVar
+from pgrobot.objectives import FixedWeight
+
+@dataclass(frozen=True)
+class Silent(FixedWeight):
+    weight: float
+
+@dataclass(frozen=True)
+class Half(Silent):
+    reads_advantage: ClassVar[bool] = True
+
+@dataclass(frozen=True)
+class Score(Half):
+    multiplies_ratio: ClassVar[bool] = False
+
+@dataclass(frozen=True)
+class Likelihood(Half):
+    multiplies_ratio: ClassVar[bool] = True
+
+def effort(weight):
+    return None
+
+effort.reads_advantage = effort.multiplies_ratio = False
+"""
+VTRACE = "algorithm/estimator=vtrace"
+
+
+@pytest.fixture
+def own_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "own_terms.py").write_text(TERMS)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("own_terms", None)
+
+
+def with_term(
+    name: str, *overrides: str, algorithm: str = "reinforce", term: str = "likelihood"
+) -> list[str]:
+    return [
+        f"algorithm={algorithm}", f"algorithm.objective.{term}._target_=own_terms.{name}", "modules=[own_terms]",
+        *overrides,
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("own_terms")
+@pytest.mark.parametrize(("name", "has_ratio"), [("Score", False), ("Likelihood", True)])
+def test_vtrace_follows_what_a_term_declares_and_not_its_name(name: str, has_ratio: bool) -> None:
+    cfg = validated(compose(with_term(name, VTRACE)))
+    assert cfg.algorithm.estimator.objective_has_ratio is has_ratio
+
+
+@pytest.mark.usefixtures("own_terms")
+def test_a_term_that_a_function_makes_declares_on_the_function() -> None:
+    term = "+algorithm.objective.effort={_target_:own_terms.effort,weight:1.0}"
+    cfg = validated(compose([VTRACE, term, "modules=[own_terms]"]))
+    assert cfg.algorithm.estimator.objective_has_ratio is True
+
+
+@pytest.mark.usefixtures("own_terms")
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            with_term("Silent"),
+            "is own_terms.Silent, which does not say whether it reads batch.advantage: declare reads_advantage: Class",
+        ),
+        (
+            with_term("Half", VTRACE),
+            "which does not say whether it multiplies the advantage by π/μ: declare multiplies_ratio",
+        ),
+        (
+            with_term("Score", VTRACE, "algorithm.estimator.objective_has_ratio=true"),
+            "objective_has_ratio is true, but algorithm.objective.likelihood does not multiply by the ratio π/μ",
+        ),
+        (
+            with_term("Score", "~algorithm.objective.surrogate.clip", algorithm="ppo", term="surrogate"),
+            "algorithm.passes is 10, but algorithm.objective.surrogate is right for the policy that acted only",
+        ),
+        (
+            [VTRACE, "+algorithm.objective.effort={_target_:nowhere.Term,weight:1.0}"],
+            "algorithm.objective.effort._target_ names 'nowhere.Term', which is not trusted",
+        ),
+    ],
+)  # fmt: skip
+def test_terms_that_say_too_little_or_contradict_the_rest_are_refused(
+    overrides: list[str], words: str
+) -> None:
+    with pytest.raises(PgrobotError, match=re.escape(words)):
+        validated(compose(overrides))
