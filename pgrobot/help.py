@@ -60,6 +60,6 @@ def documented_keys() -> Iterator[tuple[str, str]]:
             path = [*path[: len(match[1]) // 2], match[2]]
         if match := re.match(r" *\w+: (\S+|\[\])\s+# (.+)$", line):
             value, comment = match.groups()
-            shown = value.strip('"').replace("_", "")
+            shown = re.sub(r"(?<=\d)_(?=\d)", "", value.strip('"')).strip("${}")
             if path[0] not in ("defaults", "hydra"):
                 yield f"{'.'.join(path)}={shown}", comment

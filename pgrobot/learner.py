@@ -57,7 +57,7 @@ class Learner:
         columns: names of the reward tensor's columns.
         discounts: γ by kind of column: ``reward``, ``cost``, ``bonus``.
         passes: how often per rollout the advantages are estimated anew and both problems solved.
-        iterations: updates of the whole training, for what anneals.
+        iterations: updates over which what is annealed reaches its last value, which it keeps in those that follow.
         max_episode_steps: the time limit, for budgets per episode.
         streams: random streams of the two solvers' shuffles.
         cores: how many the two solvers may keep busy; with one the critic is fitted before the policy moves.
@@ -123,7 +123,7 @@ class Learner:
     def update(self, rollout: Rollout) -> Metrics:
         """Learn from one rollout; returns the iteration's metrics."""
         for solver in (self._policy_solver, self._critic_solver):
-            solver.anneal(self._updates / self._iterations)
+            solver.anneal(min(self._updates, self._iterations - 1) / self._iterations)
         collected, rollout = rollout, self._signalled(rollout)
         metrics = self._price(rollout)
         reference = self._reference(rollout)

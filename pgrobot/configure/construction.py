@@ -70,7 +70,7 @@ def build(cfg: DictConfig, threads: int) -> Program:
         learners={LEARNER: GuardedLearner(learner)},
         policy=policy,
         diagnostics={"episodes": EpisodeStatistics(spec), **construct(cfg, "diagnostics")},
-        iterations=_iterations(cfg),
+        iterations=_iterations(cfg, cfg.total_steps),
         steps_per_iteration=rows,
     )
 
@@ -123,15 +123,15 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
         columns=columns,
         discounts=algorithm["discounts"],
         passes=algorithm["passes"],
-        iterations=_iterations(cfg),
+        iterations=_iterations(cfg, cfg.annealing_steps),
         max_episode_steps=spec.max_episode_steps,
         streams={name: stream(cfg.seed, f"{name}_shuffle") for name in ("policy", "critic")},
         cores=threads or physical_cores(),
     )
 
 
-def _iterations(cfg: DictConfig) -> int:
-    return math.ceil(cfg.total_steps / (cfg.num_envs * cfg.horizon))
+def _iterations(cfg: DictConfig, steps: int) -> int:
+    return math.ceil(steps / (cfg.num_envs * cfg.horizon))
 
 
 def build_constraints(cfg: DictConfig) -> tuple[Constraint, ...]:

@@ -128,6 +128,7 @@ layers = of_type(list, "a list of layer sizes, such as [64,64]")
 RULES: Mapping[str, Rule] = {
     "seed": whole(0),
     "total_steps": whole(1),
+    "annealing_steps": whole(1),
     "num_envs": whole(1),
     "horizon": whole(1),
     "threads": whole(0),

@@ -18,9 +18,9 @@ class Objective(Protocol):
 
     Attributes:
         reads_advantage: whether its value depends on the batch's advantage.
-        multiplies_ratio: whether it multiplies the advantage by π/μ, the policy's probability of the action over that
-            of the policy that acted. One that does not, as ``log π`` times the advantage, has the policy's gradient only
-            where the two are the same.
+        multiplies_ratio: whether it multiplies the advantage by π/μ, the policy's probability of the action over
+            that of the policy that acted. One that does not, as ``log π`` times the advantage, has the policy's
+            gradient only where the two are the same.
         reads_reference: whether it measures distances from the batch's reference policy.
     """
 

@@ -42,9 +42,12 @@ class Added:
     value: Callable[[Mapping[str, Any]], Any]
 
 
-CONFIG: tuple[Added, ...] = tuple(
-    Added("constraint.*.cost", f"pgrobot.envs.costs.{cost}", "substeps", lambda _: "last")
-    for cost in ("Torque", "JointVelocity", "Power", "JointLimit")
+CONFIG: tuple[Added, ...] = (
+    *(
+        Added("constraint.*.cost", f"pgrobot.envs.costs.{cost}", "substeps", lambda _: "last")
+        for cost in ("Torque", "JointVelocity", "Power", "JointLimit")
+    ),
+    Added("", "", "annealing_steps", lambda cfg: cfg["total_steps"]),
 )
 STATE: tuple[Added, ...] = ()
 

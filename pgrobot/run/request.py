@@ -18,6 +18,7 @@ from pgrobot.run_directory import find_checkpoint
 # What may differ from the run that is resumed, because the past does not depend on it.
 CHANGEABLE = (
     "total_steps",
+    "annealing_steps",
     "threads",
     "checkpoint",
     "evaluation",

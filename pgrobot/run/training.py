@@ -95,6 +95,14 @@ class Training:
                 f"{self._directory.path} is done with its {self.step} steps: go on by adding total_steps=<more>"
             )
         self._directory.rewind(self.step)
+        if self._cfg.total_steps > self._cfg.annealing_steps:
+            _logger.warning(
+                "total_steps=%d goes beyond annealing_steps=%d, from where on annealed rates stay as they are then: "
+                "add annealing_steps=%d to anneal over all of the run instead",
+                self._cfg.total_steps,
+                self._cfg.annealing_steps,
+                self._cfg.total_steps,
+            )
 
     def run(self, stop: StopRequest) -> None:
         """Train until the last iteration, or until asked to stop; either way everything is saved.

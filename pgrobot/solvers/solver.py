@@ -21,7 +21,7 @@ class Solver(Protocol):
     rate: float
 
     def anneal(self, progress: float) -> None:
-        """Set what follows a schedule; ``progress`` is the share of the training's updates that are done."""
+        """Set what follows a schedule; ``progress`` in [0, 1) is the share of it that is done."""
         ...
 
     def solve(self, batch: Any) -> tuple[Report, bool]:

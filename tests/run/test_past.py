@@ -45,6 +45,7 @@ def test_it_is_resumed(old: Path) -> None:
     request = prepare([f"resume={old}", "total_steps=256"])
     result = run(request, Surroundings(("pgrobot",), "", 1, silent_console()))
     assert (result.status, result.evaluation["env_steps"]) == ("finished", 256)
+    assert yaml.safe_load((old / "config.yaml").read_text())["annealing_steps"] == 128
     steps = [json.loads(line)["global_step"] for line in (old / "metrics.jsonl").read_text().splitlines()]
     assert steps == [64, 128, 192, 256]
     assert made_by(old) == this_version()

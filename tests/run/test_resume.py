@@ -17,6 +17,7 @@ import yaml
 
 from pgrobot import checkpoint
 from pgrobot.errors import PgrobotError
+from pgrobot.run import prepare
 from pgrobot.run.selection import Score
 from pgrobot.tracking import MetricsFile
 
@@ -210,10 +211,50 @@ def test_a_finished_run_goes_on_with_more_steps(train: Train, resume: Train, tmp
         resume(tmp_path / "run", "total_steps=128")
 
 
+def rates(directory: Path) -> list[tuple[float, float]]:
+    return [(row["policy/learning_rate"], row["critic/learning_rate"]) for row in metrics(directory)]
+
+
+ANNEALED = [
+    "algorithm=ppo",
+    "algorithm.policy_solver.rate.initial=1e-3",
+    "algorithm.critic_solver.rate.initial=1e-3",
+]
+
+
+def test_annealed_rates_of_an_extended_run_stay_at_their_end_or_are_stretched(
+    train: Train, resume: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train("run", *ANNEALED)
+    before = [pytest.approx((rate, rate)) for rate in (1e-3, 7.5e-4, 5e-4, 2.5e-4)]
+    assert rates(tmp_path / "run") == before
+    resume(tmp_path / "run", "total_steps=384")
+    assert rates(tmp_path / "run") == [*before, before[-1], before[-1]]
+    told = [record.getMessage() for record in caplog.records if "anneal" in record.getMessage()]
+    assert len(told) == 1
+    assert "from where on annealed rates stay as they are then: add annealing_steps=384 to anneal" in told[0]
+    caplog.clear()
+    resume(tmp_path / "run", "total_steps=512", "annealing_steps=512")
+    stretched = [pytest.approx((rate, rate)) for rate in (2.5e-4, 1.25e-4)]
+    assert rates(tmp_path / "run") == [*before, before[-1], before[-1], *stretched]
+    assert not [record for record in caplog.records if "anneal" in record.getMessage()]
+
+
+def test_an_annealed_radius_stays_at_its_end_too(resume: Train, tmp_path: Path) -> None:
+    def radius() -> float:
+        return float(state(tmp_path / "run")["learners"]["robot"]["policy_solver"]["size"])
+
+    tiny = [override.replace("policy_solver", "critic_solver") for override in TINY]
+    start(prepare([*tiny, "algorithm=trpo", f"hydra.run.dir={tmp_path / 'run'}"]))
+    assert radius() == pytest.approx(0.25 * 0.02)
+    resume(tmp_path / "run", "total_steps=320")
+    assert radius() == pytest.approx(0.25 * 0.02)
+
+
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("seed=2", "seed was 1 in .* and its past depends on it: only total_steps, threads"),
+        ("seed=2", "seed was 1 in .* and its past depends on it: only total_steps, annealing_steps, threads"),
         ("num_envs=8", "num_envs was 4"),
         ("constraint.speed.budget=5", "constraint.speed.budget was 25.0"),
         ("~constraint.torque", "constraint.torque was another"),
