@@ -60,6 +60,7 @@ def documented_keys() -> Iterator[tuple[str, str]]:
             path = [*path[: len(match[1]) // 2], match[2]]
         if match := re.match(r" *\w+: (\S+|\[\])\s+# (.+)$", line):
             value, comment = match.groups()
-            shown = re.sub(r"(?<=\d)_(?=\d)", "", value.strip('"')).strip("${}")
+            shown = re.sub(r"(?<=\d)_(?=\d)", "", value.strip('"'))
+            shown = re.sub(r"\$\{(\w+)\}", r"\1", shown)  # another key's value
             if path[0] not in ("defaults", "hydra"):
                 yield f"{'.'.join(path)}={shown}", comment
