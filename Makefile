@@ -1,6 +1,6 @@
 # Every verb works on a fresh clone: the first one creates .venv and installs the locked dependencies.
 #   make train ARGS="task=halfcheetah seed=1"      overrides of the run
-#   make setup PYTHON=/path/to/python3.12          another interpreter
+#   make setup PYTHON=/path/to/python3.13          another interpreter
 #   make setup PIP_ARGS="--index-url URL"          anything pip should be told, e.g. where a CPU-only torch lies
 .DEFAULT_GOAL := help
 .PHONY: help setup train test test-slow lint benchmark clean
@@ -8,8 +8,8 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 STAMP := .venv/installed
-PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
-	"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo "$$python" && break; done)
+PYTHON ?= $(shell for python in python3.12 python3.11 python3.14 python3.13 python3; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo "$$python" && break; done)
 ARGS ?=
 PIP_ARGS ?=
 JOBS ?= 2
@@ -23,7 +23,7 @@ setup: $(STAMP)  ## create .venv and install pgrobot with its locked dependencie
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	@test -x $(BIN)/python || test -n "$(PYTHON)" || { \
-		echo "pgrobot needs Python 3.11 or 3.12 with venv, and found neither: install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12"; exit 1; }
+		echo "pgrobot needs Python 3.11, 3.12, 3.13 or 3.14 with venv, and found none: install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12"; exit 1; }
 	@test -x $(BIN)/python || { echo "Creating .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
 	@echo "Installing pgrobot and its locked dependencies into .venv (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt --editable '.[dev]'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ TASKS = {
     "gymnasium": {"task": "gymnasium", "task.id": "Pendulum-v1"},
     "dm_control": {"task": "dm_control", "task.domain": "cartpole", "task.name": "swingup"},
 }
+WITHOUT_SUITE = pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="dm_control installs on Python 3.11 and 3.12 only"
+)
 
 
 def rows(run: Path) -> list[dict[str, float]]:
@@ -24,7 +28,7 @@ def rows(run: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in json.loads(line).items() if not k.startswith("time/")} for line in lines]
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", ["gymnasium", pytest.param("dm_control", marks=WITHOUT_SUITE)])
 def test_a_run_resumed_in_the_middle_of_its_episodes_ends_the_same(name: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         **TASKS[name],
@@ -41,6 +45,19 @@ def test_a_run_resumed_in_the_middle_of_its_episodes_ends_the_same(name: str, tm
     shutil.copy(run / "checkpoints" / "step_320.pt", run / "checkpoints" / "last.pt")
     pgrobot.train(resume=run, quiet=True)
     assert rows(run) == whole
+
+
+def test_without_dm_control_a_sentence_says_which_python_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.version_info < (3, 13):
+        monkeypatch.setitem(sys.modules, "dm_control", None)
+    settings = {**TASKS["dm_control"], "debug": "tiny", "hydra.run.dir": tmp_path / "run"}
+    with pytest.raises(
+        PgrobotError, match=r"package dm_control, which installs on Python 3\.11 and 3\.12 only"
+    ):
+        pgrobot.train(**settings, quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_cannot_be_limited_is_refused_before_anything_is_created(tmp_path: Path) -> None:

@@ -56,6 +56,25 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def test_the_supported_pythons_are_the_same_everywhere() -> None:
+    """Those of the classifiers; dm_control's are the ones in its requirement."""
+    supported = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if "Python :: 3." in text]
+    assert supported == ["3.11", "3.12", "3.13", "3.14"]
+    words = f"{', '.join(supported[:-1])} or {supported[-1]}"
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"pgrobot needs Python {words} with venv" in recipe
+    assert f"You need Python {words}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    lowest, beyond = (tuple(map(int, supported[end].split("."))) for end in (0, -1))
+    accepted = re.search(r"sys\.exit\(not \((\d+), (\d+)\) <= sys\.version_info < \((\d+), (\d+)\)\)", recipe)
+    assert accepted
+    assert tuple(map(int, accepted.groups())) == (*lowest, beyond[0], beyond[1] + 1)
+    assert all(f"python{version} " in recipe for version in supported)
+    (suite,) = (requirement for requirement in requirements() if requirement.name == "dm-control")
+    assert suite.marker
+    with_suite = [version for version in supported if suite.marker.evaluate({"python_version": version})]
+    assert with_suite == ["3.11", "3.12"]
+
+
 @pytest.mark.parametrize("requirement", requirements(), ids=str)
 def test_every_requirement_is_locked_to_a_version_it_allows(requirement: Requirement) -> None:
     locked = {canonicalize_name(package): version for package, version in pins().items()}
