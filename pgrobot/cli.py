@@ -44,20 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 and 143 say that a signal stopped it.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(USAGE)
-        return 0
     # Warnings are for the user; a display that is alive prints them above itself.
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        if words[0] == "--version":
-            from importlib.metadata import version
-
-            print(version("pgrobot"))
-            return 0
-        if words[0] not in VERBS:
-            raise PgrobotError(f"There is no command {words[0]!r}: {nearest(words[0], VERBS)}")
-        return VERBS[words[0]](words[1:])
+        try:
+            return _run(words)
+        finally:
+            sys.stdout.flush()  # here, where a pipe that nobody reads is met with silence, and not when Python ends
     except PgrobotError as error:
         print(f"pgrobot: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
@@ -75,3 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return UNFORESEEN
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0
+    if words[0] == "--version":
+        from pgrobot.provenance import this_version
+
+        print(this_version())
+        return 0
+    if words[0] not in VERBS:
+        raise PgrobotError(f"There is no command {words[0]!r}: {nearest(words[0], VERBS)}")
+    return VERBS[words[0]](words[1:])

@@ -17,7 +17,6 @@ import os
 import platform
 import secrets
 import socket
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +28,7 @@ import yaml
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.files import reason, write_atomically, write_json
+from pgrobot.provenance import git_commit, named, source_commit
 from pgrobot.simulation import ModelFiles
 from pgrobot.tracking.metrics_file import MetricsFile
 
@@ -174,7 +174,7 @@ def _circumstances(command: Sequence[str]) -> dict[str, Any]:
         "start_time": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": list(command),
         "working_directory": str(Path.cwd()),
-        "git_commit": _git_commit(Path.cwd()),
+        "git_commit": git_commit(Path.cwd()),
         "pgrobot_commit": source_commit(),
         "host": socket.gethostname(),
         "cpu_count": os.cpu_count(),
@@ -193,45 +193,15 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def source_commit() -> str:
-    """The commit that this pgrobot is run from, ending in ``-dirty`` if files differ; empty unless it is a checkout."""
-    source = Path(__file__).parent
-    return _git_commit(source) if _git(source, "ls-files", Path(__file__).name) else ""
-
-
-def _git_commit(folder: Path) -> str:
-    """The commit of a directory, ending in ``-dirty`` if files differ from it; empty outside of git."""
-    return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    """What git says of a directory; empty where it has nothing to say."""
-    try:
-        command = ("git", "-C", str(folder), *arguments)
-        return subprocess.run(command, capture_output=True, text=True, timeout=2, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def this_version() -> str:
-    """This pgrobot, as ``made_by`` names the one that made a run."""
-    return _named(version("pgrobot"), source_commit())
-
-
 def made_by(run: Path) -> str:
     """The pgrobot that last wrote in a run directory, ``pgrobot 0.1.0 at 7662861``; empty where nothing tells."""
     try:
         story = json.loads((run / "manifest.json").read_text())
         last = [story, *story["resumed"]][-1]
         commit = last["pgrobot_commit"] if "pgrobot_commit" in last else last["git_commit"]
-        return _named(last["versions"]["pgrobot"], commit)
+        return named(last["versions"]["pgrobot"], commit)
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-
-
-def _named(release: str, commit: str) -> str:
-    dirty = "-dirty" if commit.endswith("-dirty") else ""
-    return f"pgrobot {release} at {commit[:7]}{dirty}" if commit else f"pgrobot {release}"
 
 
 def _check_run(path: Path) -> None:

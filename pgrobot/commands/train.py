@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pgrobot.commands.parser import Parser
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import PgrobotError, nearest
+
+OPTIONS = (
+    "--help",
+    "--multirun",
+    "--config-dir",
+    "--cfg",
+    "--package",
+    "--resolve",
+    "--info",
+    "--hydra-help",
+)
 
 
 def train(words: list[str]) -> int:
@@ -74,7 +85,9 @@ def _train_arguments(words: Sequence[str]) -> TrainArguments:
     parser.add_argument("-i", "--info", nargs="?", const="all")
     parser.add_argument("--hydra-help", action="store_true")
     parser.add_argument("-sc", "--shell-completion", action="store_true")
-    asked = parser.parse_intermixed_args(words)
+    asked, unknown = parser.parse_known_intermixed_args(words)
+    if unknown:
+        raise PgrobotError(_about_option(unknown[0], OPTIONS))
     hydra = []
     for name in ("cfg", "package", "info"):
         if getattr(asked, name) is not None:
@@ -83,6 +96,20 @@ def _train_arguments(words: Sequence[str]) -> TrainArguments:
         if getattr(asked, name):
             hydra.append(f"--{name.replace('_', '-')}")
     return TrainArguments(asked.overrides, asked.config_dir, hydra, asked.multirun, asked.help)
+
+
+def _about_option(word: str, options: Sequence[str]) -> str:
+    """Why pgrobot does not know an option, which settings are not."""
+    from pgrobot.configure import hint
+
+    near = nearest(word.partition("=")[0], options)
+    if near.startswith("did you mean"):
+        return f"There is no option {word}: {near}"
+    name, _, value = word.lstrip("-").partition("=")
+    name = name.replace("-", "_")
+    ours = hint(name)
+    remedy = f": {ours}" if ours else f", as in {name}={value or '<value>'}"
+    return f"There is no option {word}; settings are written key=value{remedy} (see pgrobot train --help)"
 
 
 def _whole_path(override: str) -> str:

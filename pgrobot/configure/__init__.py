@@ -26,6 +26,8 @@ from pgrobot.configure.construction import (
     model_files,
 )
 from pgrobot.configure.diagnosis import parse, quote
+from pgrobot.configure.foreign import hint
+from pgrobot.configure.memory import check_memory, within_memory
 from pgrobot.configure.validation import validated
 
 __all__ = [
@@ -42,9 +44,11 @@ __all__ = [
     "build_learner",
     "build_mirrors",
     "build_policy",
+    "check_memory",
     "clash",
     "compose",
     "expand",
+    "hint",
     "model_files",
     "options",
     "parse",
@@ -54,4 +58,5 @@ __all__ = [
     "search_path",
     "session",
     "validated",
+    "within_memory",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     A range that only a sweeper can search (``interval(0, 1)``) is left to it: the jobs are written without.
 
     Raises:
-        PgrobotError: an override cannot be read.
+        PgrobotError: an override cannot be read, or names a value twice.
     """
     jobs: list[list[str]] = [[]]
     for override in parse(overrides):
@@ -115,8 +115,21 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
             continue
         if not lines:
             raise PgrobotError(f"{override.input_line} has no values: a sweep needs one at least")
+        _check_distinct(lines)
         jobs = [[*job, line] for job in jobs for line in lines]
     return jobs
+
+
+def _check_distinct(lines: Sequence[str]) -> None:
+    """Refuse one value twice, however it is written: both jobs would be the same."""
+    seen: dict[Any, str] = {}
+    for line in lines:
+        value = line.partition("=")[2]
+        with suppress(ValueError):
+            value = repr(float(value))
+        if value in seen:
+            raise PgrobotError(f"{line} would run twice: name each value of a sweep once")
+        seen[value] = line
 
 
 def options(overrides: Sequence[str]) -> dict[str, list[str]]:

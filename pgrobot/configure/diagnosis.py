@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pgrobot.configure.clash import clash
+from pgrobot.configure.foreign import hint, suggestion
 from pgrobot.errors import PgrobotError, nearest
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
@@ -134,6 +135,8 @@ def _of_choice(override: Override, groups: dict[str, list[str]], loader: ConfigL
         known = groups[group]
     else:
         return ""
+    if value is None and group in ("constraint", "tracker"):
+        return f"{group} cannot be null: {group}=[] takes none, and without it the config's own are taken"
     if not isinstance(value, dict):
         for option in value if isinstance(value, list) else [value]:
             if option not in known:
@@ -162,13 +165,16 @@ def _of_missing(
     override: Override, walked: str, part: str, keys: list[str], groups: dict[str, list[str]]
 ) -> str:
     if not walked:
-        return f"Unknown key or group {part!r}: {nearest(part, {*keys, *groups} - {'hydra'})}"
+        last = override.key_or_group.rpartition(".")[2]
+        if last != part and (told := hint(last)):
+            return f"Unknown key {override.key_or_group!r}: {told}"
+        return f"Unknown key or group {part!r}: {suggestion(part, {*keys, *groups} - {'hydra'})}"
     if part in groups.get(walked, ()):
         selection = f"'{walked}=[{','.join([*keys, part])}]'"
         return (
             f"{override.key_or_group} is not there because {part} is not selected: select it with {selection}"
         )
-    return f"{walked} has no key {part!r}: {nearest(part, keys)}"
+    return f"{walked} has no key {part!r}: {suggestion(part, keys)}"
 
 
 def _own_words(error: Exception) -> str:

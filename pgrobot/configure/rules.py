@@ -112,6 +112,13 @@ def one_of(*choices: str) -> Rule:
     return rule
 
 
+def device(value: Any) -> str:
+    """Where networks live."""
+    if value == "cpu":
+        return "cpu"
+    raise PgrobotError(f"cannot be {shown(value)}: valid: cpu, where networks of this size are fastest")
+
+
 def of_type(kind: type, words: str) -> Rule:
     """A value of a type, described by ``words``."""
 
@@ -132,7 +139,7 @@ RULES: Mapping[str, Rule] = {
     "num_envs": whole(1),
     "horizon": whole(1),
     "threads": whole(0),
-    "device": one_of("cpu"),
+    "device": device,
     "compile": of_type(bool, "true or false"),
     "resume": of_type(str, "a run directory"),
     "modules": of_type(list, "a list of modules, such as [my_robots]"),

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pgrobot.configure.blame import place_in
 from pgrobot.configure.factories import Given, given
+from pgrobot.configure.foreign import suggestion
 from pgrobot.configure.rules import Rule, any_real, any_whole, of_type, one_of, shown
 from pgrobot.errors import PgrobotError, in_a_sentence, nearest
 
@@ -142,7 +143,7 @@ def _check_keys(
         if key in supplied:
             raise PgrobotError(f"{path}.{key} is given by pgrobot itself: leave it out")
         if key not in known and key not in WORDS:
-            raise PgrobotError(f"{path} has no key {key!r}: {nearest(key, known)}")
+            raise PgrobotError(f"{path} has no key {key!r}: {suggestion(key, known)}")
 
 
 def _check_call(

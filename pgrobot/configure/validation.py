@@ -10,9 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.configure.agreement import check_agreement
 from pgrobot.configure.composition import resolved
+from pgrobot.configure.foreign import suggestion
 from pgrobot.configure.rules import RULES, Rule, matches, rule_of, shown
 from pgrobot.configure.targets import WORDS, annotated_rules, check_arguments, check_modules, locate, targets
-from pgrobot.errors import PgrobotError, nearest
+from pgrobot.errors import PgrobotError
 
 # What a config consists of: one node per group, and the keys that the table of rules knows.
 SECTIONS = (
@@ -137,7 +138,7 @@ def _check_parts(path: str, keys: Iterable[Any], known: Iterable[str]) -> None:
     for key in keys:
         if key not in known:
             where = f"{path} has no key" if path else "Unknown key"
-            raise PgrobotError(f"{where} {str(key)!r}: {nearest(str(key), known)}")
+            raise PgrobotError(f"{where} {str(key)!r}: {suggestion(str(key), list(known))}")
 
 
 def _check_complete(path: str, keys: Collection[Any], known: Iterable[str]) -> None:

@@ -19,7 +19,8 @@ from pgrobot import checkpoint
 from pgrobot.configure import validated
 from pgrobot.configure.rules import matches, shown
 from pgrobot.errors import PgrobotError
-from pgrobot.run_directory import made_by, this_version
+from pgrobot.provenance import this_version
+from pgrobot.run_directory import made_by
 from pgrobot.types import State
 
 _logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.configure import Program, blaming, build, build_mirrors, model_files
+from pgrobot.configure import Program, blaming, build, build_mirrors, model_files, within_memory
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
 from pgrobot.run.own_model import with_own_model
@@ -67,7 +67,8 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         mirrors = build_mirrors(cfg)
         model = NO_MODEL if request.resume else model_files(cfg)
         own = with_own_model(cfg, request.directory) if request.resume else cfg
-        program = build(own, threads)
+        with within_memory():
+            program = build(own, threads)
         stack.callback(program.environment.close)
         directory = stack.enter_context(_directory(request, surroundings.command, model))
         own = own if request.resume else with_own_model(cfg, directory.path)
@@ -85,13 +86,13 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
                 write_atomically(directory.path / "config.yaml", OmegaConf.to_yaml(cfg).encode())
             else:
                 training.start()
-            with failing():
+            with failing(), within_memory():
                 training.run(stop)
         finally:
             display.close()
         try:
             stop.check()
-            with failing(), surroundings.console.status("Evaluating the best policy"):
+            with failing(), within_memory(), surroundings.console.status("Evaluating the best policy"):
                 told = training.judge(stop)
         except AskedToStop:
             return Result(directory.path, STOPPED, training.metrics, {}, stop.exit_code)

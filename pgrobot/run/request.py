@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from pgrobot.configure import RECIPES, clash, compose, parse, resolved, validated
+from pgrobot.configure import RECIPES, check_memory, clash, compose, parse, resolved, validated
 from pgrobot.errors import PgrobotError
 from pgrobot.run.past import checked, complete_config
 from pgrobot.run_directory import find_checkpoint
@@ -67,6 +67,7 @@ def prepare(overrides: Sequence[str]) -> Request:
     except PgrobotError as error:
         words = clash(overrides, _accepted)
         raise PgrobotError(f"{words}: {error}" if words else str(error)) from error
+    check_memory(checked)
     anew = named_by_time(cfg.hydra.run)
     return Request(checked, _concerning_the_job(overrides), Path(cfg.hydra.run.dir), resume=False, anew=anew)
 
@@ -126,7 +127,9 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     # Modules to trust are named by whoever resumes: the directory may be somebody else's.
     saved.modules = cfg.modules
     saved.resume = ""
-    return Request(checked(saved, run), tuple(before), run, resume=True, anew=False)
+    cfg = checked(saved, run)
+    check_memory(cfg)
+    return Request(cfg, tuple(before), run, resume=True, anew=False)
 
 
 def _check_past(key: str, saved: DictConfig, wanted: DictConfig, run: Path) -> None:

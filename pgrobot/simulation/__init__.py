@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from pgrobot.simulation.rendering import select_renderer
+from pgrobot.simulation.rendering import import_mujoco
 
-select_renderer(os.environ)  # before MuJoCo is imported below
+import_mujoco(os.environ)  # before it is imported below
 
 from pgrobot.simulation.costs import BoundCost, Cost  # noqa: E402
 from pgrobot.simulation.environment import BatchEnvironment  # noqa: E402

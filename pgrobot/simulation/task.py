@@ -158,7 +158,10 @@ class Robot(ABC):
         Raises:
             PgrobotError: the robot has no notion of speed.
         """
-        raise PgrobotError(f"{self.title} has no forward speed, so it cannot be constrained by speed.")
+        raise PgrobotError(
+            f"{self.title} has no forward speed, so it cannot be constrained by speed: leave it out with "
+            "~constraint.speed."
+        )
 
     @abstractmethod
     def initial_state(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from pgrobot.api import as_overrides
 from pgrobot.cli import main
 from pgrobot.configure import parse
 from pgrobot.errors import PgrobotError
+from pgrobot.provenance import source_commit
 from pgrobot.run import prepare
 
 PAIRS: list[tuple[dict[str, Any], list[str]]] = [
@@ -26,6 +29,7 @@ PAIRS: list[tuple[dict[str, Any], list[str]]] = [
     ({"constraint": {"speed": {"budget": 10}}}, ["constraint=[speed]", "constraint.speed.budget=10"]),
     ({"constraint": {}}, ["constraint=[]"]),
     ({"constraint": []}, ["constraint=[]"]),
+    ({"tracker": []}, ["tracker=none"]),
     ({"evaluation": {"episodes": 5, "seed": 3}}, ["evaluation.episodes=5", "evaluation.seed=3"]),
     ({"experiment": "fast", "policy.hidden": [32, 32]}, ["experiment=fast", "policy.hidden=[32,32]"]),
     ({"compile": False, "total_steps": 1e6}, ["compile=false", "total_steps=1e6"]),
@@ -87,6 +91,24 @@ def test_importing_the_package_does_not_wait_for_torch() -> None:
     program = "import sys, pgrobot, pgrobot.cli; print('torch' in sys.modules, 'mujoco' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["evaluate", "--help"]])
+def test_a_pipe_that_nobody_reads_is_met_with_silence(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "pgrobot", *words]
+    answer = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert answer.returncode in (0, 1)  # argparse itself keeps quiet about it
+    assert answer.stderr == ""
+
+
+def test_the_version_names_the_commit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    told = capsys.readouterr().out.strip()
+    assert re.fullmatch(r"pgrobot \d+\.\d+\.\d+( at [0-9a-f]{7}(-dirty)?)?", told)
+    assert (" at " in told) == bool(source_commit())
 
 
 def test_evaluate_exits_by_the_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A room imports from lower floors and from itself, never from a neighbour.
 FLOORS = (
-    ("errors", "randomness", "compilation", "concurrency", "distributions"),
+    ("errors", "provenance", "randomness", "compilation", "concurrency", "distributions"),
     ("types", "normalizer"),
     ("batch", "control", "files", "mlp"),
     (

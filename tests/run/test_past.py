@@ -16,9 +16,10 @@ import yaml
 
 from pgrobot import api
 from pgrobot.errors import PgrobotError
+from pgrobot.provenance import source_commit, this_version
 from pgrobot.run import past, prepare, run, silent_console
 from pgrobot.run.program import Surroundings
-from pgrobot.run_directory import made_by, source_commit, this_version
+from pgrobot.run_directory import made_by
 from pgrobot.variance.program import Setting, opened
 
 OLD = Path(__file__).parent / "made_by_7662861"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -177,7 +179,9 @@ def test_forward_speed_is_signed_in_the_plane_and_a_length_in_space(name: str, e
 
 
 def test_a_robot_without_forward_speed_says_so() -> None:
-    with pytest.raises(PgrobotError, match=r"Reacher-v5 has no forward speed"):
+    with pytest.raises(
+        PgrobotError, match=r"Reacher-v5 has no forward speed.*: leave it out with ~constraint.speed"
+    ):
         _ = make("reacher").simulation.forward_speed
 
 
@@ -197,6 +201,30 @@ def test_a_machine_without_display_renders_through_egl(
     monkeypatch.setattr(rendering.ctypes.util, "find_library", lambda name: library)
     rendering.select_renderer(environ)
     assert environ.get("MUJOCO_GL") == chosen
+
+
+def test_a_renderer_that_cannot_be_loaded_stops_nothing_but_pictures(tmp_path: Path) -> None:
+    program = (
+        "import pgrobot.simulation, mujoco\n"
+        "from pgrobot.errors import PgrobotError\n"
+        "from pgrobot.simulation.camera import Camera\n"
+        "model = mujoco.MjModel.from_xml_string('<mujoco><worldbody><body/></worldbody></mujoco>')\n"
+        "mujoco.mj_step(model, mujoco.MjData(model))\n"
+        "try:\n"
+        "    Camera(model, 8, 8)\n"
+        "except PgrobotError as error:\n"
+        "    print(error)\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "MUJOCO_GL": "nonsense"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.stdout.startswith("this machine cannot draw 8 × 8 pictures"), answer.stderr
+    assert "MUJOCO_GL=nonsense names no renderer that can be loaded here" in answer.stderr
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("max 100000", 2), ("100000 100000", 1), ("150000 100000", 2)])
