@@ -40,7 +40,7 @@ class Updatable(Protocol):
 
 
 def check_rollout(rollout: Rollout) -> None:
-    """Refuse a rollout that holds a number that is not finite.
+    """Refuse a rollout that holds a number that is not finite, or of which every step is censored.
 
     Raises:
         NonFiniteError: names the first bad quantity in time, its environment and its component.
@@ -54,6 +54,8 @@ def check_rollout(rollout: Rollout) -> None:
     }
     # A sum is finite only if every term is: one reduction per quantity in the case that is always taken.
     suspects = {name: value for name, value in quantities.items() if not bool(value.sum().isfinite())}
+    if bool(rollout.censored.all()):
+        raise NonFiniteError("nothing can be measured, as all steps of the rollout are censored")
     found = [(first, name) for name, value in suspects.items() if (first := _first_bad(value)) is not None]
     if found:
         # Of one step the first in the order above: the observation came before the action.

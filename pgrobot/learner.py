@@ -274,15 +274,17 @@ class Learner:
         measured = measure(
             rollout.reward[..., self._costs],
             rollout.done,
-            rollout.age[0],
-            rollout.paid[0],
+            rollout.censored,
+            rollout.age,
+            rollout.paid,
             self.constraints,
             self._cost_discount,
             self._max_episode_steps,
         )
-        self._problem.slack = self._budgets - measured
-        metrics = self.multiplier.update(measured - self._budgets)
-        for constraint, value in zip(self.constraints, measured.tolist(), strict=True):
+        excess = (measured.cost - self._budgets) / measured.steps
+        self._problem.slack = -excess
+        metrics = self.multiplier.update(excess, measured.length, rollout.reward)
+        for constraint, value in zip(self.constraints, measured.cost.tolist(), strict=True):
             metrics[f"cost/{constraint.name}/mean"] = value
             metrics[f"cost/{constraint.name}/budget"] = constraint.budget
         return metrics

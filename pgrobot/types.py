@@ -92,6 +92,13 @@ class Environment(Protocol):
         """Start a new episode everywhere; the streams go on, they are not re-seeded."""
         ...
 
+    def restart(self, ids: np.ndarray) -> Observation:
+        """Start a new episode in environments ``ids`` (sorted) and return what all ``N`` observe.
+
+        Beside ``obs``, what the last ``step`` returned stays as it is.
+        """
+        ...
+
     def step(self, action: np.ndarray) -> Step:
         """Advance by one action ``[N, A]``, in the units of the action space."""
         ...
@@ -160,8 +167,14 @@ class Tracker(Protocol):
 class Multiplier(Protocol):
     """Prices the cost columns and folds them into the advantage."""
 
-    def update(self, excess: Tensor) -> Metrics:
-        """Move on how far each of the ``K`` costs lies above its budget, ``[K]``, in the budget's unit."""
+    def update(self, excess: Tensor, length: float, reward: Tensor) -> Metrics:
+        """Move on how far each of the ``K`` costs lies above its budget.
+
+        Args:
+            excess: that distance in the budget's unit, divided by the steps which the unit adds up, ``[K]``.
+            length: steps that an episode is expected to last.
+            reward: the rollout's columns, ``[T, N, C]``.
+        """
         ...
 
     def mix(self, advantage: Tensor) -> Tensor:

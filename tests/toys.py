@@ -193,7 +193,7 @@ def make(
         policy_solver=solver("gradient/policy_norm"),
         critic_solver=solver("gradient/critic_norm"),
         constraints=constraints,
-        multiplier=multiplier or unpriced(columns, constraints, spec.max_episode_steps),
+        multiplier=multiplier or Unconstrained(constraints, columns),
         columns=columns,
         discounts=discounts,
         passes=passes,
@@ -203,8 +203,3 @@ def make(
         cores=cores,
     )
     return collector, learner
-
-
-def unpriced(columns: Sequence[str], constraints: Sequence[Constraint], length: int) -> Multiplier:
-    """Costs measured, not priced."""
-    return Unconstrained(constraints=constraints, columns=columns, gamma=0.9, max_episode_steps=length)

@@ -117,6 +117,12 @@ class WorldEnvironment:
         self._state = self._started(np.arange(self.spec.num_envs))
         return {"policy": self.world.observe(self._state)}
 
+    def restart(self, ids: np.ndarray) -> Observation:
+        """Start a new episode in worlds ``ids``."""
+        self._elapsed[ids] = 0
+        self._state[ids] = self._started(ids)
+        return {"policy": self.world.observe(self._state)}
+
     def step(self, action: np.ndarray) -> Step:
         """Advance by one action ``[N, A]``, and begin anew where an episode ended.
 

@@ -2,5 +2,6 @@
 
 from pgrobot.collectors.actions import ActionMap
 from pgrobot.collectors.simulation import SimulationCollector
+from pgrobot.collectors.stagger import StaggeredEnvironment
 
-__all__ = ["ActionMap", "SimulationCollector"]
+__all__ = ["ActionMap", "SimulationCollector", "StaggeredEnvironment"]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from pgrobot.collectors import SimulationCollector
+from pgrobot.collectors import SimulationCollector, StaggeredEnvironment
 from pgrobot.configure.factories import CriticFactory, MultiplierFactory, PolicyFactory, SignalFactory
 from pgrobot.configure.targets import check_trusted, locate
 from pgrobot.constraints import Constraint, CostColumns
@@ -51,7 +52,9 @@ def build(cfg: DictConfig, threads: int) -> Program:
         PgrobotError: the task cannot provide a cost, or a part refuses its values.
     """
     constraints = build_constraints(cfg)
-    environment = build_environment(cfg, cfg.num_envs, component_seed(cfg.seed, "environment"), threads)
+    environment = staggered(
+        cfg, build_environment(cfg, cfg.num_envs, component_seed(cfg.seed, "environment"), threads)
+    )
     spec = environment.spec
     policy = build_policy(cfg, spec)
     collector = SimulationCollector(
@@ -114,12 +117,7 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
         policy_solver=algorithm["policy_solver"],
         critic_solver=algorithm["critic_solver"],
         constraints=constraints,
-        multiplier=make_multiplier(
-            constraints=constraints,
-            columns=columns,
-            gamma=algorithm["discounts"]["cost"],
-            max_episode_steps=spec.max_episode_steps,
-        ),
+        multiplier=make_multiplier(constraints=constraints, columns=columns),
         columns=columns,
         discounts=algorithm["discounts"],
         passes=algorithm["passes"],
@@ -161,6 +159,17 @@ def model_files(cfg: DictConfig) -> ModelFiles:
     """
     task = construct(cfg, "task")
     return task.model_files() if isinstance(task, Modelled) else NO_MODEL
+
+
+def staggered(cfg: DictConfig, environment: Environment) -> Environment:
+    """The environment as it is trained in: with ages that are spread, unless every rollout shows all of them.
+
+    Raises:
+        PgrobotError: it cannot begin single episodes anew.
+    """
+    if cfg.num_envs == 1 or cfg.horizon >= environment.spec.max_episode_steps:
+        return environment
+    return StaggeredEnvironment(environment, np.random.default_rng(component_seed(cfg.seed, "stagger")))
 
 
 def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:

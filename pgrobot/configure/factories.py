@@ -46,15 +46,13 @@ class SignalFactory(Protocol):
 
 
 class MultiplierFactory(Protocol):
-    """A multiplier but for the budgets and what their units need."""
+    """A multiplier but for the budgets and the columns that it mixes."""
 
     def __call__(
         self,
         *,
         constraints: Sequence[Constraint],
         columns: Sequence[str],
-        gamma: float,
-        max_episode_steps: int,
     ) -> Multiplier: ...
 
 

@@ -14,12 +14,11 @@ from pgrobot.types import Metrics, State
 class Unconstrained:
     """Multipliers that stay at zero. Arguments as of ``Pricing``."""
 
-    def __init__(
-        self, constraints: Sequence[Constraint], columns: Sequence[str], gamma: float, max_episode_steps: int
-    ) -> None:
-        self._pricing = Pricing(constraints, columns, gamma, max_episode_steps)
+    def __init__(self, constraints: Sequence[Constraint], columns: Sequence[str]) -> None:
+        self._pricing = Pricing(constraints, columns)
 
-    def update(self, excess: Tensor) -> Metrics:
+    def update(self, excess: Tensor, length: float, reward: Tensor) -> Metrics:
+        del length, reward
         return self._pricing.metrics(0.0 * excess)
 
     def mix(self, advantage: Tensor) -> Tensor:

@@ -13,12 +13,13 @@ from pgrobot.types import EnvironmentSpec, Metrics, Rollout, State
 
 
 class EpisodeStatistics:
-    """Sums over the episodes that ended in a rollout, wherever they began, and means over its steps.
+    """Sums over the whole episodes that ended in a rollout, wherever they began, and means over its steps.
 
     Of the episodes that ended: ``return/mean``, ``episode_length/mean`` (steps) and ``episode_cost/<name>/mean``
     (the sum of that column). They see short episodes first, which is why budgets are measured otherwise; where none
     ended, they are absent. Of all steps: ``reward/<term>/mean``, and ``cost/<name>/<part>``, what that part added to
-    the cost. An episode or a mean that is not finite is left out. With several learners, each one's names begin with
+    the cost. An episode that is censored, because it was cut or a simulation broke, is not whole and does not count. An
+    episode or a mean that is not finite is left out. With several learners, each one's names begin with
     ``<learner>/``.
 
     Args:
@@ -55,7 +56,8 @@ class EpisodeStatistics:
         )
         running = self._running.get(learner, torch.zeros_like(amounts[0]))
         ended, self._running[learner] = episode_sums(amounts, rollout.done, running)
-        ended = ended[ended.isfinite().all(dim=-1)]
+        whole = ~rollout.censored.T[rollout.done.T]  # in the order of the sums
+        ended = ended[whole & ended.isfinite().all(dim=-1)]
         if len(ended) == 0:
             return {}
         sums = dict(zip((*rollout.columns, "steps"), ended.mean(dim=0).tolist(), strict=True))

@@ -7,12 +7,14 @@ A key that configs did not always have gets a row in `CONFIG`, one that checkpoi
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
 
 from pgrobot import checkpoint
@@ -43,6 +45,14 @@ class Added:
     value: Callable[[Mapping[str, Any]], Any]
 
 
+def _never_reached(multiplier: Mapping[str, Any]) -> State:
+    count = len(multiplier["level"])
+    return {
+        "reached": torch.zeros(count, dtype=torch.int64),
+        "told": torch.zeros(count, dtype=torch.bool),
+    }
+
+
 CONFIG: tuple[Added, ...] = (
     *(
         Added("constraint.*.cost", f"pgrobot.envs.costs.{cost}", "substeps", lambda _: "last")
@@ -50,7 +60,13 @@ CONFIG: tuple[Added, ...] = (
     ),
     Added("", "", "annealing_steps", lambda cfg: cfg["total_steps"]),
 )
-STATE: tuple[Added, ...] = ()
+# Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.
+STATE: tuple[Added, ...] = (
+    Added("collector.environment", "", "stagger", lambda _: torch.zeros((), dtype=torch.int64)),
+    Added("learners.*.multiplier", "", "level", lambda node: node.get("multiplier", torch.zeros(0))),
+    Added("learners.*.multiplier", "", "pricing", lambda _: {"length": math.nan, "square": 0.0, "count": 0}),
+    Added("learners.*.multiplier", "", "ceiling", _never_reached),
+)
 
 
 def completed(content: dict[str, Any], rows: tuple[Added, ...]) -> dict[str, Any]:

@@ -74,6 +74,11 @@ class BatchEnvironment:
         self._begin(self._all)
         return self._observation
 
+    def restart(self, ids: np.ndarray) -> Observation:
+        """Start a new episode in environments ``ids`` (sorted)."""
+        self._begin(ids)
+        return self._observation
+
     def set_state(self, ids: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> Observation:
         """Start a new episode in environments ``ids`` (sorted) from states ``[n, nq]`` and ``[n, nv]``."""
         self._begin(ids, (qpos, qvel))

@@ -61,8 +61,8 @@ class PolicyProblem:
 
     Attributes:
         weights: of the terms, in their order; a term may let its own follow the KL.
-        slack: what is left of each budget, in its unit, ``[K]``; negative where it is exceeded. For solvers that
-            keep to the budgets themselves.
+        slack: what is left of each budget per step of an episode, as ``costs`` counts, ``[K]``; negative where it is
+            exceeded. For solvers that keep to the budgets themselves.
     """
 
     def __init__(self, policy: Policy, parameters: FlatParameters, terms: Mapping[str, Objective]) -> None:

@@ -37,8 +37,6 @@ def test_a_constraint_node_holds_a_cost_and_a_budget(name: str) -> None:
 def test_a_multiplier_node_makes_a_multiplier(name: str) -> None:
     constraints = (Constraint("speed", 25.0, "episode", 25.0),)
     make = instantiate(read("multiplier", name))
-    multiplier = make(
-        constraints=constraints, columns=("reward", "cost/speed"), gamma=0.99, max_episode_steps=1000
-    )
-    (price,) = multiplier.update(torch.tensor([500.0])).values()
+    multiplier = make(constraints=constraints, columns=("reward", "cost/speed"))
+    (price,) = multiplier.update(torch.tensor([0.5]), 1000.0, torch.ones(2, 3, 2)).values()
     assert (price > 0.0) is (name != "none")

@@ -23,11 +23,13 @@ def lagrangian(
     """Multipliers of ``count`` budgets per step, so that the rate is the excess."""
     constraints = tuple(Constraint(f"c{k}", 1.0, "step", 1.0) for k in range(count))
     columns = ("reward", *(f"cost/c{k}" for k in range(count)))
-    return Lagrangian(constraints, columns, 0.99, 1000, optimizer, learning_rate, initial, maximum)
+    return Lagrangian(constraints, columns, optimizer, learning_rate, initial, maximum)
 
 
 def moved(multiplier: Lagrangian, *excess: float) -> list[float]:
-    return list(multiplier.update(torch.tensor(excess, dtype=torch.float64)).values())
+    """Prices at rewards of size one, so that λ is its level."""
+    reward = torch.ones(1, 1, 1 + len(excess))
+    return list(multiplier.update(torch.tensor(excess, dtype=torch.float64), 1000.0, reward).values())
 
 
 def test_a_gaussian_bandit_finds_its_shadow_price() -> None:
@@ -130,7 +132,7 @@ def test_multipliers_continue_bit_for_bit_from_their_state(optimizer: str) -> No
         moved(one, *row.tolist())
     file.seek(0)
     saved = torch.load(file, weights_only=True)
-    assert saved["multiplier"].dtype == torch.float64
+    assert saved["level"].dtype == torch.float64
     other.load_state_dict(saved)
     again = [moved(other, *row.tolist()) for row in excess[30:40]]
     one.load_state_dict(saved)

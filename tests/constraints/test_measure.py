@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pgrobot.constraints import Constraint, CostColumns, measure
+from pgrobot.constraints import Constraint, CostColumns
+from pgrobot.constraints.measure import Measurement, measure
 
 UNITS = ("episode", "discounted", "probability", "step")
 GAMMA = 0.97
@@ -33,6 +34,23 @@ def whole_episodes(
     return cost, done, episodes
 
 
+def pieces(
+    cost: torch.Tensor,
+    done: torch.Tensor,
+    age_at_start: torch.Tensor,
+    paid_at_start: torch.Tensor,
+    limited: tuple[Constraint, ...],
+    longest: int,
+) -> Measurement:
+    """Measure a rollout of pieces that begin at given ages, nothing of it censored."""
+    age, paid = [age_at_start], [paid_at_start]
+    for pay, over in zip(cost, done, strict=True):
+        age.append(torch.where(over, 0, age[-1] + 1))
+        paid.append((paid[-1] | (pay > 0)) & ~over.unsqueeze(-1))
+    none = torch.zeros_like(done)
+    return measure(cost, done, none, torch.stack(age[:-1]), torch.stack(paid[:-1]), limited, GAMMA, longest)
+
+
 def columns_of(cost: np.ndarray, done: np.ndarray, limited: tuple[Constraint, ...]) -> torch.Tensor:
     columns = CostColumns(limited, cost.shape[1])
     return torch.tensor(
@@ -51,19 +69,23 @@ def test_whole_episodes_are_averaged_plainly(seed: int, longest: int) -> None:
     limit = 2.0
     limited = constraints(limit)
     cost, done, episodes = whole_episodes(seed, envs=6, steps=40, longest=longest)
-    measured = measure(
+    measured = pieces(
         columns_of(cost, done, limited),
         torch.tensor(done),
         torch.zeros(6, dtype=torch.long),
         torch.zeros(6, 4, dtype=torch.bool),
         limited,
-        GAMMA,
         longest,
     )
     sums = [episode.sum() for episode in episodes]
     discounted = [(episode * GAMMA ** np.arange(len(episode))).sum() for episode in episodes]
     expected = [np.mean(sums), np.mean(discounted), np.mean(np.array(sums) > limit), cost.mean()]
-    assert measured.tolist() == pytest.approx(expected, rel=1e-12)
+    assert measured.cost.tolist() == pytest.approx(expected, rel=1e-12)
+    lengths = np.array([len(episode) for episode in episodes])
+    discounted = np.mean((1 - GAMMA**lengths) / (1 - GAMMA))
+    assert measured.length == pytest.approx(lengths.mean(), rel=1e-12)
+    steps = [lengths.mean(), discounted, lengths.mean(), 1.0]
+    assert measured.steps.tolist() == pytest.approx(steps, rel=1e-12)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 50])
@@ -74,7 +96,9 @@ def test_a_constant_rate_costs_rate_times_length_at_any_ages(steps: int) -> None
     cost = torch.full((steps, envs, 4), rate, dtype=torch.float64)
     never = torch.zeros(envs, 4, dtype=torch.bool)
     kinds = (*constraints(1.0)[:2], *constraints(1.0)[3:])
-    episode, discounted, step = measure(cost[..., :3], ends, age, never[:, :3], kinds, GAMMA, length).tolist()
+    measured = pieces(cost[..., :3], ends, age, never[:, :3], kinds, length)
+    episode, discounted, step = measured.cost.tolist()
+    assert measured.length == pytest.approx(length, rel=1e-12)
     assert episode == pytest.approx(rate * length, rel=1e-12)
     assert discounted == pytest.approx(rate * (1 - GAMMA**length) / (1 - GAMMA), rel=1e-12)
     assert step == pytest.approx(rate, rel=1e-12)
@@ -85,7 +109,7 @@ def test_no_finished_episode_is_no_special_case() -> None:
     going = torch.zeros(2, 2, dtype=torch.bool)
     one = Constraint("c", 1.0, "episode", 1.0)
     start, never = torch.tensor([0, 10]), torch.zeros(2, 1, dtype=torch.bool)
-    measured = measure(cost, going, start, never, (one,), GAMMA, 1000)
+    measured = pieces(cost, going, start, never, (one,), 1000).cost
     # ages 0, 1 cost 1; 10, 11 cost 0, 1; the 50 ages around take the mean of what is near, all others of all
     known = {0: 1.0, 1: 1.0, 10: 0.0, 11: 1.0}
     expected = 0.0
@@ -99,15 +123,18 @@ def test_no_constraints_measure_nothing() -> None:
     empty = torch.zeros(3, 2, 0)
     going = torch.zeros(3, 2, dtype=torch.bool)
     start = torch.zeros(2, dtype=torch.long)
-    assert measure(empty, going, start, torch.zeros(2, 0, dtype=torch.bool), (), GAMMA, 10).shape == (0,)
+    measured = pieces(empty, going, start, torch.zeros(2, 0, dtype=torch.bool), (), 10)
+    assert measured.cost.shape == measured.steps.shape == (0,)
+    assert measured.length == 10.0
 
 
 def test_a_probability_is_one_when_every_running_episode_has_exceeded() -> None:
     cost, going = torch.zeros(4, 3, 1), torch.zeros(4, 3, dtype=torch.bool)
     likely = (Constraint("p", 0.1, "probability", 1.0),)
     age = torch.full((3,), 20)
-    assert measure(cost, going, age, torch.ones(3, 1, dtype=torch.bool), likely, GAMMA, 100).item() == 1.0
-    assert measure(cost, going, age, torch.zeros(3, 1, dtype=torch.bool), likely, GAMMA, 100).item() == 0.0
+    for before in (True, False):
+        paid = torch.full((3, 1), before)
+        assert pieces(cost, going, age, paid, likely, 100).cost.item() == float(before)
 
 
 def test_who_has_exceeded_does_not_count_as_able_to() -> None:
@@ -116,16 +143,9 @@ def test_who_has_exceeded_does_not_count_as_able_to() -> None:
     cost[1, 3] = 1.0
     before = torch.tensor([[True], [True], [False], [False]])
     age = torch.tensor([2, 2, 0, 2])
-    measured = measure(
-        cost,
-        torch.zeros(2, 4, dtype=torch.bool),
-        age,
-        before,
-        (Constraint("p", 0.1, "probability", 1.0),),
-        GAMMA,
-        4,
-    )
-    assert measured.item() == 1.0  # at age 3 everybody who still could has exceeded
+    likely = (Constraint("p", 0.1, "probability", 1.0),)
+    measured = pieces(cost, torch.zeros(2, 4, dtype=torch.bool), age, before, likely, 4)
+    assert measured.cost.item() == 1.0  # at age 3 everybody who still could has exceeded
 
 
 def exact(hazard: np.ndarray, cost: np.ndarray) -> tuple[float, float]:
@@ -142,10 +162,12 @@ def rollouts(
     steps: int,
     count: int,
     seed: int,
+    broken: float = 0.0,
 ) -> np.ndarray:
-    """Measured ``[count, 4]`` in steady state.
+    """Measured costs in all four units, and the length, ``[count, 5]`` in steady state.
 
-    ``hazard`` and ``cost`` are ``[kinds, L]``; every episode is of a kind drawn with probabilities ``kinds``.
+    ``hazard`` and ``cost`` are ``[kinds, L]``; every episode is of a kind drawn with probabilities ``kinds``. A step
+    breaks its simulation with probability ``broken`` and then costs nothing.
     """
     random = np.random.default_rng(seed)
     longest = hazard.shape[1]
@@ -156,17 +178,23 @@ def rollouts(
     measured = []
     burn_in = -(-4 * longest // steps)
     for rollout in range(burn_in + count):
-        start, paid, ends, pieces = age.copy(), columns.paid.copy(), [], []
+        rows = []
         for _ in range(steps):
             pay = (random.random(envs) < cost[kind, age]).astype(float)
             done = (random.random(envs) < hazard[kind, age]) | (age == longest - 1)
-            pieces.append(columns(np.repeat(pay[:, None], 4, 1), done).copy())
-            ends.append(done)
+            if broken:
+                breaks = random.random(envs) < broken
+                pay, done = pay * ~breaks, done | breaks
+            else:
+                breaks = np.zeros_like(done)
+            paid = columns.paid.copy()
+            rows.append((columns(np.repeat(pay[:, None], 4, 1), done).copy(), done, breaks, age, paid))
             age = np.where(done, 0, age + 1)
             kind = np.where(done, random.choice(len(kinds), envs, p=kinds), kind)
         if rollout >= burn_in:
-            args = (np.stack(pieces), np.stack(ends), start, paid)
-            measured.append(measure(*(torch.tensor(a) for a in args), limited, GAMMA, longest).numpy())
+            stacked = (torch.tensor(np.stack(column)) for column in zip(*rows, strict=True))
+            found = measure(*stacked, limited, GAMMA, longest)
+            measured.append([*found.cost.tolist(), found.length])
     return np.array(measured)
 
 
@@ -184,6 +212,7 @@ def test_unbiased_where_every_age_is_visited(envs: int, steps: int) -> None:
     episode, discounted = exact(hazard[0], cost[0])
     assert_unbiased(measured[:, 0], episode, 0.0)
     assert_unbiased(measured[:, 1], discounted, 0.0)
+    assert_unbiased(measured[:, 4], exact(hazard[0], np.ones(20))[0], 0.0)
 
 
 def test_unbiased_for_a_mixture_of_kinds_of_episode() -> None:
@@ -195,9 +224,10 @@ def test_unbiased_for_a_mixture_of_kinds_of_episode() -> None:
     assert_unbiased(measured[:, 1], 0.7 * truths[0][1] + 0.3 * truths[1][1], 0.0)
 
 
-def test_a_probability_is_unbiased() -> None:
+@pytest.mark.parametrize("broken", [0.0, 0.05])
+def test_a_probability_is_unbiased(broken: float) -> None:
     hazard, cost = np.full((1, 30), 0.05), np.full((1, 30), 0.2)
-    measured = rollouts(hazard, cost, np.ones(1), 300, 5, 200, seed=2)
+    measured = rollouts(hazard, cost, np.ones(1), 300, 5, 200, seed=2, broken=broken)
     # exact: a walk over (age, payments so far), absorbed above 4 payments
     alive, exceeded = np.array([1.0, 0, 0, 0, 0]), 0.0
     for _ in range(30):
@@ -236,20 +266,57 @@ def test_a_rollout_of_first_steps_sees_more_than_the_episodes_it_finishes() -> N
             done[t], np.where(random.random(200) < 0.6, random.integers(1, 10, 200), 1000), length
         )
         age = np.where(done[t], 0, age + 1)
-    measured = measure(
+    measured = pieces(
         torch.tensor(cost).unsqueeze(-1),
         torch.tensor(done),
         torch.zeros(200, dtype=torch.long),
         torch.zeros(200, 1, dtype=torch.bool),
         (Constraint("c", 1.0, "episode", 1.0),),
-        GAMMA,
         60,
     )
-    assert measured.item() == pytest.approx(0.4 * 50, rel=0.15)
+    assert measured.cost.item() == pytest.approx(0.4 * 50, rel=0.15)
 
 
 def test_ages_beyond_the_stated_limit_are_measured_too() -> None:
     cost, going = torch.ones(5, 1, 1), torch.zeros(5, 1, dtype=torch.bool)
     one = (Constraint("c", 1.0, "episode", 1.0),)
     start, never = torch.tensor([8]), torch.zeros(1, 1, dtype=torch.bool)
-    assert measure(cost, going, start, never, one, GAMMA, 10).item() == pytest.approx(13.0)
+    measured = pieces(cost, going, start, never, one, 10)
+    assert measured.cost.item() == measured.length == pytest.approx(13.0)
+
+
+def test_a_broken_simulation_is_no_end_and_its_step_costs_what_is_not_known() -> None:
+    """1 % of the steps break and cost nothing; every other one costs 1, so an episode costs its whole length."""
+    limited = constraints(999.5)
+    columns, random = CostColumns(limited, 64), np.random.default_rng(0)
+    age, rows = np.arange(64) * 15, []
+    for _ in range(320):
+        broken = random.random(64) < 0.01
+        done, paid = broken | (age == 999), columns.paid.copy()
+        pay = columns(np.repeat(~broken[:, None], 4, 1).astype(float), done).copy()
+        rows.append((pay, done, broken, age, paid))
+        age = np.where(done, 0, age + 1)
+    assert sum(broken.sum() for _, _, broken, _, _ in rows) > 150
+    stacked = [torch.tensor(np.stack(column)) for column in zip(*rows, strict=True)]
+    measured = measure(*stacked, limited, GAMMA, 1000)
+    episode, discounted, _, step = measured.cost.tolist()
+    assert (episode, step, measured.length) == pytest.approx((1000.0, 1.0, 1000.0), rel=1e-12)
+    assert discounted == pytest.approx((1 - GAMMA**1000) / (1 - GAMMA), rel=1e-12)
+
+
+def test_unbiased_though_simulations_break() -> None:
+    age = np.arange(20)
+    hazard, cost = np.where(age == 5, 0.4, 0.03)[None], (0.1 + 0.04 * age)[None]
+    measured = rollouts(hazard, cost, np.ones(1), 400, 3, 150, seed=5, broken=0.05)
+    episode, discounted = exact(hazard[0], cost[0])
+    assert_unbiased(measured[:, 0], episode, 0.0)
+    assert_unbiased(measured[:, 1], discounted, 0.0)
+    assert_unbiased(measured[:, 4], exact(hazard[0], np.ones(20))[0], 0.0)
+
+
+def test_a_rollout_of_which_nothing_is_known_is_no_number() -> None:
+    everything, cost = torch.ones(3, 2, dtype=torch.bool), torch.zeros(3, 2, 2)
+    limited = (Constraint("a", 1.0, "step", 1.0), Constraint("b", 1.0, "episode", 1.0))
+    age, paid = torch.zeros(3, 2, dtype=torch.long), torch.zeros(3, 2, 2, dtype=torch.bool)
+    measured = measure(cost, everything, everything, age, paid, limited, GAMMA, 10)
+    assert measured.cost.isnan().all()

@@ -3,26 +3,33 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pgrobot.constraints import PID, Constraint, Lagrangian, Unconstrained
+from pgrobot.constraints import PID, UNITS, Constraint, Lagrangian, Unconstrained
 from pgrobot.errors import PgrobotError
 from pgrobot.types import Multiplier
 
 COLUMNS = ("reward", "cost/speed", "cost/torque", "bonus/curiosity")
 BOTH = (Constraint("speed", 25.0, "episode", 1.0), Constraint("torque", 0.1, "step", 1.0))
-GAMMA, LENGTH = 0.99, 1000
+LENGTH = 1000.0
 
 
 def fixed(
     *prices: float, constraints: tuple[Constraint, ...] = BOTH, columns: tuple[str, ...] = COLUMNS
 ) -> Lagrangian:
-    """A Lagrangian brought to the given multipliers."""
-    multiplier = Lagrangian(constraints, columns, GAMMA, LENGTH, "sgd", 0.0, 0.0, 100.0)
-    multiplier.load_state_dict({"multiplier": torch.tensor(prices, dtype=torch.float64), "optimizer": {}})
+    """A Lagrangian brought to the given multipliers, at rewards of size one."""
+    multiplier = Lagrangian(constraints, columns, "sgd", 0.0, 0.0, 100.0)
+    multiplier.update(torch.zeros(len(constraints)), LENGTH, unit_rewards(columns))
+    level = torch.tensor(prices, dtype=torch.float64)
+    multiplier.load_state_dict(multiplier.state_dict() | {"level": level})
     return multiplier
 
 
+def unit_rewards(columns: tuple[str, ...]) -> torch.Tensor:
+    """A rollout in which every step earns 1."""
+    return torch.tensor([float(column == "reward") for column in columns]).expand(2, 3, -1)
+
+
 def pid(constraints: tuple[Constraint, ...]) -> PID:
-    return PID(constraints, COLUMNS, GAMMA, LENGTH, 1.0, 0.1, 0.1, 0.5, 0.5, 2, 0.0, 100.0)
+    return PID(constraints, COLUMNS, 1.0, 0.1, 0.1, 0.5, 0.5, 2, 0.0, 100.0)
 
 
 def sample(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -30,9 +37,10 @@ def sample(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 
 
 def test_every_multiplier_keeps_the_protocol() -> None:
-    for multiplier in (fixed(1.0, 2.0), pid(BOTH), Unconstrained(BOTH, COLUMNS, GAMMA, LENGTH)):
+    for multiplier in (fixed(1.0, 2.0), pid(BOTH), Unconstrained(BOTH, COLUMNS)):
         seam: Multiplier = multiplier
-        assert set(seam.update(torch.tensor([1.0, 1.0]))) == {"multiplier/speed", "multiplier/torque"}
+        told = seam.update(torch.tensor([1.0, 1.0]), LENGTH, unit_rewards(COLUMNS))
+        assert set(told) == {"multiplier/speed", "multiplier/torque"}
         assert seam.mix(sample(3, 4, 4)).shape == (3, 4)
 
 
@@ -53,11 +61,11 @@ def test_columns_are_found_by_name() -> None:
 
 def test_zero_multipliers_are_bit_identical_to_unconstrained() -> None:
     advantage = sample(32, 64, 4)
-    free = Unconstrained(BOTH, COLUMNS, GAMMA, LENGTH)
-    free.update(torch.tensor([100.0, 1.0]))
+    free = Unconstrained(BOTH, COLUMNS)
+    free.update(torch.tensor([100.0, 1.0]), LENGTH, unit_rewards(COLUMNS))
     for multiplier in (fixed(0.0, 0.0), pid(BOTH)):
         assert torch.equal(multiplier.mix(advantage), free.mix(advantage))
-    plain = Unconstrained((), ("reward",), GAMMA, LENGTH)
+    plain = Unconstrained((), ("reward",))
     assert torch.equal(plain.mix(advantage[..., :1]), advantage[..., 0])
     assert torch.equal(fixed(constraints=(), columns=("reward",)).mix(advantage[..., :1]), advantage[..., 0])
 
@@ -84,21 +92,20 @@ def test_an_episode_over_its_limit_is_priced_as_an_episode_of_violation() -> Non
 
 @pytest.mark.parametrize("kind", ["lagrangian", "pid"])
 def test_one_set_of_gains_serves_every_unit(kind: str) -> None:
-    """The same violation in every step moves λ alike, whatever the budget's size and unit."""
-    steps = torch.arange(LENGTH, dtype=torch.float64)
-    added_up = {"episode": LENGTH, "step": 1.0, "discounted": float((GAMMA**steps).sum()), "probability": 1.0}
+    """The same violation in every step moves λ alike, whatever the budget's unit and the episode's length."""
     rates = sample(30, dtype=torch.float64)
     paths = []
-    for unit, total in added_up.items():
-        for budget in (0.02, 0.1):
-            constraints = (Constraint("speed", budget * total, unit, 1.0),)
+    for unit in UNITS:
+        for length in (20.0, 1000.0):
+            constraints = (Constraint("speed", 1.0, unit, 1.0),)
             if kind == "pid":
                 multiplier: Multiplier = pid(constraints)
             else:
-                multiplier = Lagrangian(constraints, COLUMNS, GAMMA, LENGTH, "sgd", 0.1, 0.0, 100.0)
-            paths.append(
-                [multiplier.update(torch.stack([rate * total]))["multiplier/speed"] for rate in rates]
-            )
+                multiplier = Lagrangian(constraints, COLUMNS, "sgd", 0.1, 0.0, 100.0)
+            # an episode that exceeds its limit pays once in all its steps
+            excess = rates / length if unit == "probability" else rates
+            told = [multiplier.update(e.unsqueeze(0), length, unit_rewards(COLUMNS)) for e in excess]
+            paths.append([metrics["multiplier/speed"] for metrics in told])
     for path in paths:
         assert path == pytest.approx(paths[0], rel=1e-9, abs=1e-12)
     assert max(paths[0]) > 0.0
@@ -106,4 +113,4 @@ def test_one_set_of_gains_serves_every_unit(kind: str) -> None:
 
 def test_a_constraint_without_a_column_is_refused() -> None:
     with pytest.raises(PgrobotError, match="'torque' has no column among reward, cost/speed"):
-        Unconstrained(BOTH, ("reward", "cost/speed"), GAMMA, LENGTH)
+        Unconstrained(BOTH, ("reward", "cost/speed"))

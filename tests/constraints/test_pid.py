@@ -30,11 +30,13 @@ def per_step(count: int) -> tuple[tuple[Constraint, ...], tuple[str, ...]]:
 
 
 def pid(count: int = 1, **settings: float) -> PID:
-    return PID(*per_step(count), 0.99, 1000, **(SETTINGS | settings))  # type: ignore[arg-type]
+    return PID(*per_step(count), **(SETTINGS | settings))  # type: ignore[arg-type]
 
 
 def moved(multiplier: PID | Lagrangian, *excess: float) -> list[float]:
-    return list(multiplier.update(torch.tensor(excess, dtype=torch.float64)).values())
+    """Prices at rewards of size one, so that λ is its level."""
+    reward = torch.ones(1, 1, 1 + len(excess))
+    return list(multiplier.update(torch.tensor(excess, dtype=torch.float64), 1000.0, reward).values())
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -43,7 +45,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def test_the_integral_alone_is_projected_ascent() -> None:
     controller = pid(2, ki=0.3, maximum=1.5, initial=0.2)
-    ascent = Lagrangian(*per_step(2), 0.99, 1000, "sgd", 0.3, 0.2, 1.5)
+    ascent = Lagrangian(*per_step(2), "sgd", 0.3, 0.2, 1.5)
     path = [(moved(controller, *row), moved(ascent, *row)) for row in noise(300, 2).tolist()]
     for one, other in path:
         assert one == pytest.approx(other, rel=1e-12, abs=1e-15)
@@ -107,7 +109,7 @@ def test_a_derivative_that_saturates_alone_leaves_the_integral_as_it_was() -> No
 
 def test_the_integral_adds_up_the_excess_itself_and_not_its_average() -> None:
     controller = pid(ki=0.3, smoothing=0.8, initial=0.2)
-    ascent = Lagrangian(*per_step(1), 0.99, 1000, "sgd", 0.3, 0.2, 100.0)
+    ascent = Lagrangian(*per_step(1), "sgd", 0.3, 0.2, 100.0)
     for value in noise(50, seed=5).tolist():
         assert moved(controller, value) == pytest.approx(moved(ascent, value), rel=1e-12, abs=1e-15)
 

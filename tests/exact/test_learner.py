@@ -256,13 +256,7 @@ def test_the_reward_unit_does_not_matter(scale: float, tolerance: float) -> None
 
 
 def pricing(kind: type, **gains: float) -> Multiplier:
-    arguments = {
-        "constraints": (ABOVE,),
-        "columns": ("reward", "cost/above"),
-        "gamma": 0.9,
-        "max_episode_steps": 8,
-    }
-    return kind(**arguments, initial=0.0, maximum=100.0, **gains)
+    return kind((ABOVE,), ("reward", "cost/above"), initial=0.0, maximum=100.0, **gains)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +323,8 @@ def test_the_multiplier_moves_on_this_rollouts_excess() -> None:
     )  # the rollout holds two whole episodes per environment
     assert metrics["cost/above/mean"] == pytest.approx(whole_episodes, rel=1e-6)
     assert metrics["cost/above/budget"] == 1.0
-    assert metrics["multiplier/above"] == pytest.approx((whole_episodes - 1.0) / 8)
+    size = rollout.reward[..., 0].double().square().mean().sqrt()
+    assert metrics["multiplier/above"] == pytest.approx(float(size) * (whole_episodes - 1.0) / 8)
 
 
 def test_both_rates_go_from_first_to_last_over_the_iterations() -> None:
@@ -411,11 +406,11 @@ def test_what_one_environment_learns_is_compared_with_its_other_episodes(
     torch.testing.assert_close(seen[0], torch.cat((first - second.mean(), second - first.mean())))
 
 
-def test_the_slack_is_what_a_budget_leaves() -> None:
+def test_the_slack_is_what_a_budget_leaves_per_step() -> None:
     collector, learner = make(TargetWorld(4, 0))
     metrics = learner.update(collector.collect()["robot"])
     assert learner._problem.slack.tolist() == pytest.approx(
-        [metrics["cost/above/budget"] - metrics["cost/above/mean"]]
+        [(metrics["cost/above/budget"] - metrics["cost/above/mean"]) / 8]
     )
 
 

@@ -31,9 +31,7 @@ def test_a_priced_constraint_is_kept_and_an_unpriced_one_is_not() -> None:
     gains = {"kp": 10.0, "ki": 2.0, "kd": 0.0}
     averages = {"smoothing": 0.5, "derivative_smoothing": 0.5, "derivative_delay": 5}
     columns = ("reward", "cost/above")
-    pid = PID(
-        (ABOVE,), columns, gamma=0.9, max_episode_steps=8, initial=0.0, maximum=50.0, **gains, **averages
-    )
+    pid = PID((ABOVE,), columns, initial=0.0, maximum=50.0, **gains, **averages)
     spent = []
     for multiplier in (pid, None):
         collector, learner = make(

@@ -16,8 +16,8 @@ from pgrobot.constraints import Lagrangian
 from pgrobot.variance import OBJECTIVE
 
 
-def priced(columns: tuple[str, ...], constraints: Any, length: int) -> Lagrangian:
-    return Lagrangian(constraints, columns, 0.9, length, "sgd", 0.1, 0.7, 10.0)
+def priced(columns: tuple[str, ...], constraints: Any) -> Lagrangian:
+    return Lagrangian(constraints, columns, "sgd", 0.1, 0.7, 10.0)
 
 
 @pytest.mark.parametrize("state_discount", [False, True])
@@ -27,7 +27,7 @@ def test_it_is_the_gradient_of_an_update(
 ) -> None:
     """Of a learner with this baseline and raw advantages; one with another of both gives the same when it is asked."""
     world = TargetWorld(8, 0)
-    multiplier = priced(("reward", "cost/above"), (ABOVE,), world.spec.max_episode_steps)
+    multiplier = priced(("reward", "cost/above"), (ABOVE,))
     collector, learner = make(
         world,
         baseline=BASELINES[name],
@@ -42,7 +42,7 @@ def test_it_is_the_gradient_of_an_update(
     )  # a critic that has learnt something, normalisers that have moved
     rollout = collector.collect()["robot"]
     monkeypatch.setattr(
-        multiplier, "update", lambda excess: {}
+        multiplier, "update", lambda excess, length, reward: {}
     )  # the price moves on the rollout before it is mixed
     before = copy.deepcopy(learner.state_dict())
     found = learner.gradient(rollout, BASELINES[name], OBJECTIVE)

@@ -75,6 +75,13 @@ class SerialEnvironment:
         self._observation = np.stack([self._begin(i) for i in range(self.spec.num_envs)])
         return {"policy": self._observation}
 
+    def restart(self, ids: np.ndarray) -> Observation:
+        """Start a new episode in instances ``ids``."""
+        self._observation = self._observation.copy()  # it may be what the last step returned
+        for i in ids:
+            self._observation[i] = self._begin(int(i))
+        return {"policy": self._observation}
+
     def step(self, action: np.ndarray) -> Step:
         """Advance by one action ``[N, A]``, in the units of the action space.
 

@@ -1,0 +1,86 @@
+"""Ages that are spread: the first episode of every environment is cut at a length of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from pgrobot.errors import PgrobotError
+from pgrobot.types import Environment, Observation, State, Step
+
+GOLDEN = (5.0**0.5 - 1.0) / 2.0
+STATE = "stagger"  # its own key in the environment's state
+
+
+class StaggeredEnvironment:
+    """An environment whose episodes are not all of one age, however regularly they end.
+
+    Environments that begin together and end at the same time limit go in lock-step: a rollout that is shorter than an
+    episode then shows a few ages only, and what an episode spends cannot be told from it. Here the first episode of
+    environment ``i`` after a reset is cut after ``1 + ⌊u_i L⌋`` of the ``L`` steps of the time limit, unless it ended
+    before. The turns ``u_i = u_0 + i φ mod 1``, with the golden section φ, are each uniform, lie as evenly in
+    [0, 1) as any sequence can of which every beginning should (the discrepancy of any N of them is of the order
+    log N / N), and do not depend on N. The cut is censored: it is none of the task's ends.
+
+    Args:
+        environment: has to have ``restart``.
+        random: draws ``u_0``.
+
+    Raises:
+        PgrobotError: the environment cannot begin single episodes anew.
+    """
+
+    def __init__(self, environment: Environment, random: np.random.Generator) -> None:
+        self.spec = environment.spec
+        if not hasattr(environment, "restart"):
+            raise PgrobotError(
+                f"{self.spec.name} has no method restart(ids), by which training with num_envs above 1 and a horizon "
+                "shorter than an episode begins new episodes in some environments: see pgrobot.types.Environment."
+            )
+        limit = self.spec.max_episode_steps
+        turn = (random.random() + GOLDEN * np.arange(self.spec.num_envs)) % 1.0
+        length = 1 + (turn * limit).astype(np.int64)
+        self._lengths = np.where(length < limit, length, 0)
+        self._environment = environment
+        self._left = np.zeros_like(length)  # steps until the cut; 0 where the first episode is over
+
+    def reset(self) -> Observation:
+        """Start a new episode everywhere, each to be cut."""
+        self._left = self._lengths.copy()
+        return self._environment.reset()
+
+    def restart(self, ids: np.ndarray) -> Observation:
+        """Start a new episode in environments ``ids``, which is not cut."""
+        self._left[ids] = 0
+        return self._environment.restart(ids)
+
+    def step(self, action: np.ndarray) -> Step:
+        """Advance by one action ``[N, A]``, in the units of the action space."""
+        step = self._environment.step(action)
+        if not self._left.any():
+            return step
+        # A step that ends its episode by itself just there is censored as well: were it not, the steps that are
+        # counted at this age would be those that end.
+        cut = self._left == 1
+        ended = step.terminated | step.truncated
+        self._left = np.where(ended, 0, np.maximum(self._left - 1, 0))
+        if not cut.any():
+            return step
+        early = cut & ~ended
+        obs = self._environment.restart(np.flatnonzero(early)) if early.any() else step.obs
+        return replace(step, obs=obs, truncated=step.truncated | early, censored=step.censored | cut)
+
+    def state_dict(self) -> State:
+        """The environment's, and how far every first episode is from its cut."""
+        return self._environment.state_dict() | {STATE: torch.from_numpy(self._left.copy())}
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from ``state``."""
+        self._environment.load_state_dict({key: value for key, value in state.items() if key != STATE})
+        self._left[:] = state[STATE].numpy()
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._environment.close()
