@@ -12,11 +12,12 @@ from rich.console import Console
 
 import pgrobot
 from pgrobot import checkpoint, files
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.run import print_evaluation, print_next, program
 from pgrobot.run.selection import Score
 from pgrobot.run_directory import RunDirectory
 from pgrobot.simulation import NO_MODEL
+from pgrobot.simulation.batch import Physics
 
 from .conftest import TINY, Train, assert_equal, metrics, state, tiny_request
 
@@ -153,17 +154,36 @@ def test_a_log_that_finds_no_room_is_silent(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_of_many_broken_simulations_few_are_told_and_the_verdict_says_so(
-    train: Train, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    train: Train,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    result = train("run", "task.reset_noise_scale=1e300")
-    assert sum(line["simulation/failures"] for line in metrics(result.path)) == 256
+    """All but the first simulation break in every step."""
+    step = Physics.step
+    broken = lambda physics: step(physics) | dict.fromkeys(range(1, len(physics.state)), "pushed")
+    monkeypatch.setattr(Physics, "step", broken)
+    result = train("run")
+    assert sum(line["simulation/failures"] for line in metrics(result.path)) == 192
     told = [record.message for record in caplog.records if "broke" in record.message]
     assert len(told) == 20 + 3
     assert [line.split(" of ")[0] for line in told[20:]] == [
-        f"{count} simulations broke so far, the last: simulation 3" for count in (40, 80, 160)
+        f"{count} simulations broke so far, the last: simulation {last}"
+        for count, last in ((40, 1), (80, 2), (160, 1))
     ]
     print_evaluation(Console(width=100), result.evaluation)
-    assert "3 simulations broke and cut episodes short" in capsys.readouterr().out
+    assert "simulations broke and cut episodes short" in capsys.readouterr().out
+
+
+def test_a_run_in_which_every_step_breaks_a_simulation_fails(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = lambda physics: dict.fromkeys(range(len(physics.state)), "pushed")
+    monkeypatch.setattr(Physics, "step", broken)
+    with pytest.raises(
+        FailureError, match="nothing was learnt, the last because nothing can be measured, as all"
+    ):
+        train("run")
 
 
 def test_what_to_type_next_names_the_modules_that_the_run_needs(capsys: pytest.CaptureFixture[str]) -> None:
