@@ -37,7 +37,7 @@ class SimulationCollector:
 
     Args:
         environment: where to act.
-        policy: who acts; read, never moved.
+        policy: who acts; read, never moved, but that a new one's origin is fixed by the first observation.
         cost_columns: the budgeted columns.
         horizon: ``T``, steps per environment and rollout.
         generator: random stream of the action noise.
@@ -68,6 +68,7 @@ class SimulationCollector:
         self._learner = learner
         self._to_environment = ActionMap.of(environment.spec)
         self._obs = _copied(environment.reset())
+        policy.origin.fix(self._obs)
         self._carry = torch.zeros(envs, policy.carry_size)
         self._age = np.zeros(envs, np.int64)
 
@@ -83,7 +84,7 @@ class SimulationCollector:
         """
         spec = self._environment.spec
         shape = (self._horizon, spec.num_envs)
-        # Assigning a row casts float64 to float32 and copies out of the environment's buffers in one call.
+        read = self._policy.origin.reader()
         obs: dict[str, np.ndarray] = {
             name: np.empty((*shape, width), np.float32) for name, width in spec.observation.items()
         }
@@ -103,14 +104,14 @@ class SimulationCollector:
             paid[t] = self._cost_columns.paid
             carry[t] = self._carry
             for name, value in self._obs.items():
-                obs[name][t] = value
+                read(name, value, obs[name][t])
             rows = {name: torch.from_numpy(value[t]) for name, value in obs.items()}
             distribution, self._carry = self._policy(rows, self._carry, torch.from_numpy(start[t]))
             action[t] = distribution.sample(self._generator)
             distributions.append(distribution)
             step = self._environment.step(self._to_environment(action[t].numpy()))
             for name, value in step.next_obs.items():
-                next_obs[name][t] = value
+                read(name, value, next_obs[name][t])
             done = step.terminated | step.truncated
             reward[t, :, 0] = step.reward
             reward[t, :, 1:] = self._cost_columns(step.cost, done)

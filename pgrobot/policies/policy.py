@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pgrobot.distributions import Distribution
 from pgrobot.normalizer import ObservationNormalizer
+from pgrobot.origin import Origin
 
 # Gain of a policy's last layer: small, so that it starts near the middle of every actuator's range.
 OUTPUT_GAIN = 0.01
@@ -17,13 +18,21 @@ OUTPUT_GAIN = 0.01
 class Policy(nn.Module):
     """Observations and a carry in, a distribution over actions and the next carry out.
 
+    Args:
+        observation: width of each observation group that is measured from an origin; by default none is.
+
     Attributes:
+        origin: subtracted from what an environment shows, before anything reads it.
         carry_size: width ``H`` of what the policy remembers between steps; 0 for a memoryless one.
         parameter_bounds: least and greatest value of parameters by name, which solvers keep them within.
     """
 
     carry_size: int
     parameter_bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
+
+    def __init__(self, observation: Mapping[str, int] = MappingProxyType({})) -> None:
+        super().__init__()
+        self.origin = Origin(observation)
 
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
@@ -56,7 +65,7 @@ class NormalizedPolicy(Policy):
     carry_size = 0
 
     def __init__(self, observation: Mapping[str, int], observation_clip: float) -> None:
-        super().__init__()
+        super().__init__(observation)
         self.normalizer = ObservationNormalizer(observation["policy"], observation_clip)
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:

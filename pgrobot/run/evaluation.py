@@ -74,11 +74,17 @@ def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Gen
     """Make a policy act on observations as an environment gives them, in action-space units; its carry starts empty."""
     to_environment = ActionMap.of(spec)
     carry = torch.zeros(spec.num_envs, policy.carry_size)
+    read = policy.origin.reader()
+    read_obs = {
+        name: np.empty((spec.num_envs, width), np.float32) for name, width in spec.observation.items()
+    }
+    rows = {name: torch.from_numpy(value) for name, value in read_obs.items()}
 
     @torch.no_grad()
     def act(obs: Observation, start: np.ndarray) -> Any:
         nonlocal carry
-        rows = {name: torch.as_tensor(value, dtype=torch.float32) for name, value in obs.items()}
+        for name, value in obs.items():
+            read(name, value, read_obs[name])
         distribution, carry = policy(rows, carry, torch.as_tensor(start))
         action = distribution.mean if mode == "deterministic" else distribution.sample(generator)
         return to_environment(action.numpy())

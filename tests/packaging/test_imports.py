@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = (
     ("errors", "provenance", "randomness", "compilation", "concurrency", "distributions"),
     ("types", "normalizer"),
-    ("batch", "control", "files", "mlp"),
+    ("batch", "control", "files", "mlp", "origin"),
     (
         "baselines",
         "estimators",
