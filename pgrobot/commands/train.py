@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ OPTIONS = (
     "--info",
     "--hydra-help",
 )
+
+DIRECTORIES = ("resume", "hydra.run.dir", "hydra.sweep.dir")  # each is one path
+MODELS = ("task.xml_file", "task.kwargs.xml_file")  # each is a path, or in a sweep several
 
 
 def train(words: list[str]) -> int:
@@ -113,12 +117,20 @@ def _about_option(word: str, options: Sequence[str]) -> str:
 
 
 def _whole_path(override: str) -> str:
-    """Quote what ``resume`` is given: it is one path, whatever a comma would mean in another value."""
-    from pgrobot.configure import quote
+    """Quote what is a path, whatever a comma or ``=`` means in another value; a sweep over models names several."""
+    from pgrobot.configure import parse, quote
 
     key, _, value = override.partition("=")
-    quoted = value[:1] in ("'", '"') or not value
-    return override if key != "resume" or quoted else f"resume={quote(value)}"
+    if not value or value[0] in ("'", '"'):
+        return override
+    if key in DIRECTORIES:
+        return f"{key}={quote(os.path.expanduser(value))}"  # noqa: PTH111 - a Path would lose a leading ./
+    if key.lstrip("+") in MODELS:
+        try:
+            parse([override])
+        except PgrobotError:
+            return f"{key}={','.join(map(quote, value.split(',')))}"
+    return override
 
 
 def _show(arguments: list[str]) -> None:
