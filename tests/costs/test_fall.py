@@ -73,11 +73,31 @@ def test_a_broken_simulation_has_not_fallen() -> None:
 
 def measured(cost: np.ndarray, done: np.ndarray) -> float:
     """What a multiplier is told of a rollout in which every episode begins."""
-    columns, envs = CostColumns((FALLS_SELDOM,), done.shape[1]), done.shape[1]
-    pay = torch.tensor(np.stack([columns(c[:, None], d) for c, d in zip(cost, done, strict=True)]))
+    columns = CostColumns((FALLS_SELDOM,), ENVS)
+    pay, paid = np.zeros((*cost.shape, 1)), np.zeros((*cost.shape, 1), dtype=bool)
+    for t in range(len(cost)):
+        paid[t] = columns.paid
+        pay[t] = columns(cost[t][:, None], done[t])
     assert np.array_equal(pay[..., 0], cost), "it pays in the step of the fall"
-    start = torch.zeros(envs, dtype=torch.long), torch.zeros(envs, 1, dtype=torch.bool)
-    return float(measure(pay, torch.tensor(done), *start, (FALLS_SELDOM,), 0.99, LIMIT))
+    found = measure(
+        torch.tensor(pay),
+        torch.tensor(done),
+        torch.zeros(done.shape, dtype=torch.bool),
+        torch.tensor(ages(done)),
+        torch.tensor(paid),
+        (FALLS_SELDOM,),
+        0.99,
+        LIMIT,
+    )
+    return float(found.cost)
+
+
+def ages(done: np.ndarray) -> np.ndarray:
+    """Steps that the running episode had done before each step ``[T, N]``, of episodes that begin with the first."""
+    age = np.zeros(done.shape, dtype=int)
+    for t in range(1, len(age)):
+        age[t] = np.where(done[t - 1], 0, age[t - 1] + 1)
+    return age
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -96,9 +116,7 @@ def test_of_whole_episodes_the_estimate_is_the_share_that_fell(seed: int) -> Non
 
 def test_of_a_rollout_it_is_who_falls_at_an_age_among_those_who_live_to_it() -> None:
     cost, _, done = fallen(make("hopper", ENVS, max_episode_steps=LIMIT), 110)
-    age = np.zeros(cost.shape, dtype=int)
-    for t in range(1, len(age)):
-        age[t] = np.where(done[t - 1], 0, age[t - 1] + 1)
+    age = ages(done)
     stays = [1.0 - cost[age == a].mean() for a in range(LIMIT)]
     assert measured(cost, done) == pytest.approx(1.0 - np.prod(stays), abs=1e-12)
 
