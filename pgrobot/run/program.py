@@ -18,7 +18,7 @@ from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.request import Request
-from pgrobot.run.result import FINISHED, STOPPED, Result
+from pgrobot.run.result import FAILED, FINISHED, STOPPED, Result
 from pgrobot.run.stop import AskedToStop, StopRequest
 from pgrobot.run.training import Training
 from pgrobot.run_directory import RunDirectory
@@ -74,7 +74,8 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         own = own if request.resume else with_own_model(cfg, directory.path)
         stack.enter_context(_log_file(directory.path / "run.log"))
         stack.enter_context(stop)
-        trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group))
+        ending = _Ending(FAILED)
+        trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group, ending))
         for tracker in trackers:
             stack.callback(tracker.close)
         progress = Progress(program.iterations * program.steps_per_iteration)
@@ -95,6 +96,7 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
             with failing(), within_memory(), surroundings.console.status("Evaluating the best policy"):
                 told = training.judge(stop)
         except AskedToStop:
+            ending.status = STOPPED
             return Result(directory.path, STOPPED, training.metrics, {}, stop.exit_code)
         result = {
             "status": FINISHED,
@@ -105,7 +107,15 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         }
         with failing():
             directory.finish(result)
+        ending.status = FINISHED
         return Result(directory.path, FINISHED, training.metrics, result, 0)
+
+
+@dataclass(slots=True)
+class _Ending:
+    """How a run ended, or would if it ended now."""
+
+    status: str
 
 
 def silent_console() -> Console:
@@ -180,7 +190,7 @@ class _RunLog(logging.FileHandler):
         """Say nothing: logging would print a traceback for every line."""
 
 
-def _info(cfg: DictConfig, directory: RunDirectory, group: str) -> RunInfo:
+def _info(cfg: DictConfig, directory: RunDirectory, group: str, ending: _Ending) -> RunInfo:
     config = OmegaConf.to_container(cfg)
     assert isinstance(config, dict)
     return RunInfo(
@@ -190,6 +200,7 @@ def _info(cfg: DictConfig, directory: RunDirectory, group: str) -> RunInfo:
         group=group,
         tags=(cfg.task.get("name", "task"), cfg.algorithm.name, *map(str, cfg.constraint)),
         config={str(key): value for key, value in config.items()},
+        ending=lambda: ending.status,
     )
 
 

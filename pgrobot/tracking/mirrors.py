@@ -28,6 +28,9 @@ class RunInfo:
     group: str  # the sweep it belongs to, else empty
     tags: tuple[str, ...]
     config: Mapping[str, Any]  # resolved
+    ending: Callable[
+        [], str
+    ]  # how the run ended, asked when it has: finished, stopped to be resumed, or failed
 
 
 class Mirror(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -86,19 +87,38 @@ def _logged_in() -> bool:
 
 
 class WandbRun:
-    """One run of W&B. Its x-axis is ``global_step``, environment steps; its end tells whether the run has a result."""
+    """One run of W&B. Its steps are environment steps, and its end is that of the run.
+
+    A resumed run goes on under its id at the steps that W&B does not have yet: those it has it keeps, which are the
+    same to the last bit. Of a run that was stopped W&B says that it finished, for its other words are of failures; its
+    summary says ``stopped``.
+    """
 
     def __init__(self, wandb_run: Any, run: RunInfo) -> None:
         self._run = wandb_run
         self._result = run.directory / "result.json"
+        self._ending = run.ending
         wandb_run.define_metric("global_step")
         wandb_run.define_metric("*", step_metric="global_step")
 
     def write(self, step: int, metrics: Metrics) -> None:
-        self._run.log({"global_step": step, **metrics})
+        self._run.log({"global_step": step, **metrics}, step=step, commit=True)
 
     def close(self) -> None:
-        finished = self._result.exists()
-        if finished:
-            self._run.summary["result"] = json.loads(self._result.read_text())
-        self._run.finish(exit_code=0 if finished else 1)
+        ending = self._ending()
+        result = json.loads(self._result.read_text()) if ending == "finished" else {}
+        self._run.summary.update({**headline(ending, result), "result": result})
+        self._run.finish(exit_code=1 if ending == "failed" else 0)
+
+
+def headline(ending: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a summary begins with: W&B sorts it by name, hence the numbers.
+
+    The verdict is ``satisfied`` if every budget is, ``violated`` as soon as one is, else ``undecided``; ``none`` where
+    nothing was limited. Of a run without a result it is how that ended.
+    """
+    if not result:
+        return {"1 verdict": ending}
+    verdicts = {cost["verdict"] for cost in result["costs"].values()}
+    worst = next((word for word in ("violated", "undecided", "satisfied") if word in verdicts), "none")
+    return {"1 verdict": worst, "2 return": result["return"]["mean"], "3 best step": result["best_step"]}

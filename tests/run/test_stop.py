@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 import pgrobot
+from pgrobot.run import program
 from pgrobot.run.stop import SIGNALS, SharedStop, StopRequest
 from pgrobot.run.training import Training
-from pgrobot.tracking import MetricsFile
+from pgrobot.tracking import MetricsFile, RunInfo
 
 from .conftest import TINY, Train, assert_equal, metrics, state
 
@@ -59,7 +60,10 @@ def when_written(step: int, action: Callable[[], None], patch: pytest.MonkeyPatc
 
 def test_a_closing_terminal_saves(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     when_written(64, lambda: os.kill(os.getpid(), signal.SIGHUP), monkeypatch)
+    told: list[RunInfo] = []
+    monkeypatch.setattr(program, "open_mirrors", lambda _, run: told.append(run) or ())
     result = train("run")
+    assert told[0].ending() == "stopped", "to its mirrors"
     assert (result.status, result.exit_code) == ("stopped", 129)
     assert state(result.path)["global_step"] == 64
 

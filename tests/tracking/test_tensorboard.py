@@ -20,7 +20,7 @@ def curve(directory: Path, name: str) -> list[tuple[int, float]]:
 
 
 def test_a_resumed_curve_has_no_past_of_its_own(tmp_path: Path) -> None:
-    run = RunInfo(tmp_path, "id", "name", "", (), {})
+    run = RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished")
     tracker = TensorBoard().open(run)
     for step in (10, 20, 30):
         tracker.write(step, {"return/mean": float(step), "cost/speed/mean": 0.5})
@@ -34,7 +34,7 @@ def test_a_resumed_curve_has_no_past_of_its_own(tmp_path: Path) -> None:
 
 
 def test_without_a_write_nothing_is_made(tmp_path: Path) -> None:
-    TensorBoard().open(RunInfo(tmp_path, "id", "name", "", (), {})).close()
+    TensorBoard().open(RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished")).close()
     assert not list(tmp_path.iterdir())
 
 

@@ -14,11 +14,12 @@ import pytest
 
 from pgrobot.errors import PgrobotError
 from pgrobot.tracking import RunInfo, Wandb
+from pgrobot.tracking.weights_and_biases import headline
 
 
-def info(directory: Path, identity: str = "abcd1234") -> RunInfo:
+def info(directory: Path, identity: str = "abcd1234", ending: str = "finished") -> RunInfo:
     config = {"seed": 1, "task": {"name": "Hopper-v5"}}
-    return RunInfo(directory, identity, "hopper pid", "sweep-1", ("hopper", "ppo"), config)
+    return RunInfo(directory, identity, "hopper pid", "sweep-1", ("hopper", "ppo"), config, lambda: ending)
 
 
 def inspect(run: Path, *options: str) -> str:
@@ -31,6 +32,14 @@ def records(run: Path, kind: str) -> list[dict[str, Any]]:
     return [record[kind] for record in found if record["type"] == kind]
 
 
+RESULT = {
+    "status": "finished",
+    "return": {"mean": 1.5},
+    "costs": {"speed": {"verdict": "satisfied"}, "torque": {"verdict": "violated"}},
+    "best_step": 2048,
+}
+
+
 def offline_runs(directory: Path) -> list[Path]:
     return sorted((directory / "wandb").glob("offline-run-*"))
 
@@ -39,7 +48,8 @@ def test_an_offline_run_holds_everything(tmp_path: Path) -> None:
     tracker = Wandb(project="robots", entity="", mode="offline").open(info(tmp_path))
     tracker.write(2048, {"return/mean": 1.5, "cost/speed/mean": 20.0})
     tracker.write(4096, {"cost/speed/mean": 22.0})
-    (tmp_path / "result.json").write_text('{"status": "finished"}')
+    tracker.write(2048, {"return/mean": 9.0})  # as after a kill, when a resumed run repeats its last steps
+    (tmp_path / "result.json").write_text(json.dumps(RESULT))
     tracker.close()
     (run,) = offline_runs(tmp_path)
     summary = json.loads(inspect(run, "--summary"))
@@ -47,7 +57,10 @@ def test_an_offline_run_holds_everything(tmp_path: Path) -> None:
     assert summary["tags"] == ["hopper", "ppo"]
     assert summary["config"] == {"seed": 1, "task": {"name": "Hopper-v5"}}
     assert summary["exit_code"] == 0
-    assert summary["summary"]["result"] == {"status": "finished"}
+    assert summary["summary"]["result"] == RESULT
+    shown = sorted(key for key in summary["summary"] if not key.startswith("_"))
+    assert shown[:3] == ["1 verdict", "2 return", "3 best step"]
+    assert [summary["summary"][key] for key in shown[:3]] == ["violated", 1.5, 2048]
     lines = inspect(run).splitlines()
     assert any('"group":"sweep-1"' in line or '"run_group":"sweep-1"' in line for line in lines)
     metrics = [json.loads(line)["metric"] for line in lines if '"type":"metric"' in line]
@@ -59,32 +72,49 @@ def test_an_offline_run_holds_everything(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "word"),
+    [
+        (["satisfied", "satisfied"], "satisfied"),
+        (["satisfied", "undecided"], "undecided"),
+        (["violated", "undecided"], "violated"),
+        ([], "none"),
+    ],
+)
+def test_the_verdict_of_a_summary_is_that_of_all_budgets(verdicts: list[str], word: str) -> None:
+    costs = {str(number): {"verdict": verdict} for number, verdict in enumerate(verdicts)}
+    assert headline("finished", {**RESULT, "costs": costs})["1 verdict"] == word
+
+
 def test_two_runs_of_one_process_are_two_runs(tmp_path: Path) -> None:
     settings = Wandb(project="robots", entity="", mode="offline")
-    first = settings.open(info(tmp_path / "a", "aaaa"))
-    second = settings.open(info(tmp_path / "b", "bbbb"))
+    first = settings.open(info(tmp_path / "a", "aaaa", "stopped"))
+    second = settings.open(info(tmp_path / "b", "bbbb", "failed"))
     first.write(1, {"x": 1.0})
     second.write(2, {"x": 2.0})
     first.write(3, {"x": 3.0})
     second.close()
     first.close()
-    for name, steps in (("a", [1, 3]), ("b", [2])):
+    for name, steps, code, ending in (("a", [1, 3], 0, "stopped"), ("b", [2], 1, "failed")):
         (run,) = offline_runs(tmp_path / name)
         assert run.name.endswith(name * 4)
         assert [h["item"]["global_step"] for h in records(run, "history")] == steps
+        summary = json.loads(inspect(run, "--summary"))
+        assert (summary["exit_code"], summary["summary"]["1 verdict"]) == (code, ending)
 
 
-def test_a_run_without_a_result_failed_and_goes_on_under_its_id(tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_under_its_id_at_its_steps(tmp_path: Path) -> None:
     settings = Wandb(project="robots", entity="", mode="offline")
-    for step in (1, 2):
-        tracker = settings.open(info(tmp_path))
+    for step in (2048, 4096):
+        tracker = settings.open(info(tmp_path, ending="stopped"))
         tracker.write(step, {"x": 1.0})
         tracker.close()
     runs = offline_runs(tmp_path)
-    assert len(runs) == 2
     summaries = [json.loads(inspect(run, "--summary")) for run in runs]
     assert [summary["run_id"] for summary in summaries] == ["abcd1234", "abcd1234"]
-    assert [summary["exit_code"] for summary in summaries] == [1, 1]
+    assert [summary["exit_code"] for summary in summaries] == [0, 0]
+    items = [item["item"] for run in runs for item in records(run, "history")]
+    assert [item["_step"] for item in items] == [item["global_step"] for item in items] == [2048, 4096]
 
 
 def test_an_unknown_mode() -> None:
@@ -98,7 +128,7 @@ from pathlib import Path
 logging.basicConfig(level="INFO", stream=sys.stdout, format="%(message)s")
 from pgrobot.tracking import RunInfo, Wandb, open_mirrors
 mirrors = {"wandb": Wandb(project="robots", entity="", mode="auto")}
-(tracker,) = open_mirrors(mirrors, RunInfo(Path(sys.argv[1]), "abcd1234", "name", "", (), {}))
+(tracker,) = open_mirrors(mirrors, RunInfo(Path(sys.argv[1]), "abcd1234", "name", "", (), {}, lambda: "stopped"))
 tracker.write(1, {"x": 1.0})
 tracker.close()
 """
