@@ -14,9 +14,9 @@ Train a robot under safety budgets.
   pgrobot train [option ...] [key=value ...]
 
   pgrobot train                                                      the default robot under its budgets
-  pgrobot train task=walker2d constraint=[speed] seed=3              another robot, one constraint
+  pgrobot train task=walker2d 'constraint=[speed]' seed=3            another robot, one constraint
   pgrobot train constraint.speed.budget=10 total_steps=1e6           a tighter budget, longer
-  pgrobot train constraint=[]                                        nothing limited
+  pgrobot train 'constraint=[]'                                      nothing limited
   pgrobot train '~constraint.torque'                                 one constraint less
   pgrobot train resume=runs/2026-01-31/12-00-00_hopper_ppo_seed1     go on where that run stopped, bit for bit
   pgrobot train -m task=hopper,walker2d 'seed=range(3)'              every combination, and a table at the end
@@ -38,7 +38,7 @@ def train_page(overrides: Sequence[str]) -> str:
     return "\n".join(
         [
             USAGE,
-            "Groups (group=option; constraint and tracker take a list: constraint=[speed,torque])",
+            "Groups (group=option; constraint and tracker take a list: 'constraint=[speed,torque]')",
             *listed,
             "",
             "Keys (key=value; every other key of the config can be set too: see --cfg job)",
