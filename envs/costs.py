@@ -33,7 +33,7 @@ class Violations:
 
     def __call__(self) -> np.ndarray:
         """1 where part ``j`` of simulation ``n`` violates its limit, else 0: ``[N, J]``."""
-        return self._violated().astype(np.float64)
+        return np.asarray(self._violated())
 
     def reset(self, ids: np.ndarray) -> None:
         """Nothing is remembered."""

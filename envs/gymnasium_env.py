@@ -245,9 +245,8 @@ def _begin(environment: BatchEnvironment, options: Mapping[str, Any]) -> np.ndar
             raise PgrobotError(f"reset has no option '{option}': {nearest(option, ('qpos', 'qvel'))}")
     if not options:
         return environment.reset()["policy"]
-    robot, simulation = environment.robot, environment.simulation
-    drawn = [robot.initial_state(simulation, random) for random in environment.randoms]
-    state = {"qpos": np.stack([qpos for qpos, _ in drawn]), "qvel": np.stack([qvel for _, qvel in drawn])}
+    everywhere = np.arange(environment.spec.num_envs)
+    state = dict(zip(("qpos", "qvel"), environment.draw(everywhere), strict=True))
     for name, value in options.items():
         shape = state[name].shape
         try:
@@ -258,10 +257,8 @@ def _begin(environment: BatchEnvironment, options: Mapping[str, Any]) -> np.ndar
             raise PgrobotError(
                 f"{name} of {environment.spec.name} has the shape {shape[1:]}, not {given.shape}"
             )
-        if not np.isfinite(given).all():
-            raise PgrobotError(f"{name} has to be finite")
         state[name] = np.broadcast_to(given, shape)
-    return environment.set_state(np.arange(simulation.num_envs), **state)["policy"]
+    return environment.set_state(everywhere, **state)["policy"]
 
 
 def _measured(environment: BatchEnvironment, step: Step) -> dict[str, np.ndarray]:

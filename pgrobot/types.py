@@ -109,7 +109,9 @@ class Environment(Protocol):
 
     def load_state_dict(self, state: State) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release what it holds; ``reset`` and ``load_state_dict`` take it up again."""
+        ...
 
 
 class Collector(Protocol):

@@ -9,28 +9,32 @@ import numpy as np
 
 from pgrobot.types import EnvironmentSpec
 
+UNBOUNDED = 1e10  # a bound as far away, such as the greatest float32, is no range to explore
+
 
 @dataclass(frozen=True, slots=True)
 class ActionMap:
-    """``centre + half_range · clip(a, ±1)`` where the space is bounded, the identity where it is not.
+    """``centre + unit · a``, clipped to the bounds of the space.
 
-    One policy unit is then half the range of every actuator, whatever torque that is.
+    Where the space is bounded on both sides, one policy unit is half its range, whatever torque that is. Elsewhere it
+    is one unit of the space, counted from the point of the space that is nearest to 0.
     """
 
     centre: np.ndarray  # [A]
-    half_range: np.ndarray  # [A]
-    bound: np.ndarray  # [A], 1 or infinity
+    unit: np.ndarray  # [A]
+    low: np.ndarray  # [A], as the space has it
+    high: np.ndarray  # [A]
 
     @classmethod
     def of(cls, spec: EnvironmentSpec) -> Self:
         """The map into an environment's action space."""
-        bounded = np.isfinite(spec.action_low) & np.isfinite(spec.action_high)
-        low = np.where(bounded, spec.action_low, -1.0)
-        high = np.where(bounded, spec.action_high, 1.0)
-        return cls(0.5 * (low + high), 0.5 * (high - low), np.where(bounded, 1.0, np.inf))
+        low, high = spec.action_low, spec.action_high
+        bounded = (low > -UNBOUNDED) & (high < UNBOUNDED)
+        left, right = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+        centre = np.where(bounded, 0.5 * (left + right), np.clip(0.0, low, high))
+        return cls(centre, 0.5 * (right - left), low, high)
 
     def __call__(self, action: np.ndarray) -> np.ndarray:
-        """Map ``[N, A]`` to action-space units, float64."""
-        clipped = np.clip(action, -self.bound, self.bound)
-        mapped: np.ndarray = self.centre + self.half_range * clipped
+        """Map ``[N, A]`` to action-space units, float64, never outside the bounds by as much as a rounding error."""
+        mapped: np.ndarray = np.clip(self.centre + self.unit * action, self.low, self.high)
         return mapped

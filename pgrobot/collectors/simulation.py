@@ -27,6 +27,10 @@ class CostColumns(Protocol):
         """Map the step's costs ``[N, K]``, given which episodes ended ``[N]``, to columns ``[N, K]``."""
         ...
 
+    def restart(self) -> None:
+        """Forget the running episodes, for new ones begin."""
+        ...
+
     def state_dict(self) -> State: ...
 
     def load_state_dict(self, state: State) -> None: ...
@@ -46,6 +50,7 @@ class SimulationCollector:
     Attributes:
         columns: names of the reward tensor's columns.
         failures: sentences about simulations that broke during the last rollout.
+        ended: episodes that ended in it, broken ones included.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class SimulationCollector:
         envs = environment.spec.num_envs
         self.columns = ("reward", *(f"cost/{name}" for name in environment.spec.costs))
         self.failures: tuple[str, ...] = ()
+        self.ended = 0
         self._environment = environment
         self._policy = policy
         self._cost_columns = cost_columns
@@ -127,6 +133,7 @@ class SimulationCollector:
             self._age = np.where(done, 0, self._age + 1)
         self._obs = _copied(self._obs)
         self.failures = tuple(failures)
+        self.ended = int(np.count_nonzero(terminated | truncated))
         elapsed = age[..., None].astype(np.float32)
         obs["time"], next_obs["time"] = (steps / spec.max_episode_steps for steps in (elapsed, elapsed + 1.0))
         rollout = Rollout(
@@ -146,6 +153,13 @@ class SimulationCollector:
             telemetry={name: torch.from_numpy(value) for name, value in telemetry.items()},
         )
         return {self._learner: rollout}
+
+    def restart(self) -> None:
+        """Cut the running episodes, and begin new ones everywhere."""
+        self._obs = _copied(self._environment.reset())
+        self._carry = torch.zeros_like(self._carry)
+        self._age[:] = 0
+        self._cost_columns.restart()
 
     def state_dict(self) -> State:
         """The environment, the running episodes and the action noise."""

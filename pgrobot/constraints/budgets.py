@@ -85,6 +85,11 @@ class CostColumns:
         self.paid[done] = False
         return np.where(self._once, first, cost)
 
+    def restart(self) -> None:
+        """Forget the running episodes, for new ones begin."""
+        self._sum[:] = 0.0
+        self.paid[:] = False
+
     def state_dict(self) -> State:
         return {"sum": torch.tensor(self._sum), "paid": torch.tensor(self.paid)}
 

@@ -55,6 +55,8 @@ class EpisodeStatistics:
             [rollout.reward.double(), torch.ones_like(rollout.reward[..., :1]).double()], dim=-1
         )
         running = self._running.get(learner, torch.zeros_like(amounts[0]))
+        # An episode that begins with the rollout has no past: the one before it was cut between two rollouts.
+        running = running.masked_fill(rollout.episode_start[0].unsqueeze(-1), 0.0)
         ended, self._running[learner] = episode_sums(amounts, rollout.done, running)
         whole = ~rollout.censored.T[rollout.done.T]  # in the order of the sums
         ended = ended[whole & ended.isfinite().all(dim=-1)]

@@ -61,7 +61,8 @@ def evaluation(cfg: DictConfig, policy: Policy, setting: Setting) -> dict[str, A
 def run_episodes(cfg: DictConfig, policy: Policy, setting: Setting) -> Episodes:
     """Run whole episodes of a policy in environments of their own."""
     seed = component_seed(setting.seed, f"{setting.purpose}/environment")
-    environment = build_environment(cfg, min(setting.episodes, MOST_ENVIRONMENTS), seed, setting.threads)
+    most = cfg.evaluation.num_envs or MOST_ENVIRONMENTS
+    environment = build_environment(cfg, min(setting.episodes, most), seed, setting.threads)
     try:
         generator = stream(setting.seed, f"{setting.purpose}/action_noise")
         act = actor(policy, environment.spec, setting.mode, generator)

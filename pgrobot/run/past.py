@@ -59,6 +59,9 @@ CONFIG: tuple[Added, ...] = (
         for cost in ("Torque", "JointVelocity", "Power", "JointLimit")
     ),
     Added("", "", "annealing_steps", lambda cfg: cfg["total_steps"]),
+    Added("", "", "resume_fresh", lambda _: False),
+    Added("evaluation", "", "num_envs", lambda _: 0),
+    Added("evaluation", "", "alone", lambda _: False),
 )
 # Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.
 STATE: tuple[Added, ...] = (

@@ -25,6 +25,7 @@ CHANGEABLE = (
     "tracker",
     "diagnostics",
     "modules",
+    "resume_fresh",
     "resume",
 )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -12,8 +13,9 @@ from omegaconf import DictConfig
 
 from pgrobot import checkpoint
 from pgrobot.configure import LEARNER, Program
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
+from pgrobot.run.broken import BrokenEpisodes
 from pgrobot.run.evaluation import Setting, as_metrics, evaluation
 from pgrobot.run.faults import FaultRecorder
 from pgrobot.run.past import fitting, load_checkpoint
@@ -21,8 +23,6 @@ from pgrobot.run.selection import WORST, Score, score
 from pgrobot.run.stop import StopRequest
 from pgrobot.run_directory import RunDirectory
 from pgrobot.types import Metrics, State, Tracker
-
-MOST_TOLD = 20  # broken simulations that are told one by one; then whenever their number has doubled
 
 _logger = logging.getLogger(__name__)
 
@@ -61,8 +61,7 @@ class Training:
         self._threads = threads
         self._faults = FaultRecorder(directory, directory.config)
         self._done = 0
-        self._broken = 0
-        self._tell_at = MOST_TOLD
+        self._broken = BrokenEpisodes()
         self._best = WORST
         self._past_s = 0.0
         self._began = time.perf_counter()
@@ -89,6 +88,12 @@ class Training:
         state = load_checkpoint(path)
         with fitting(path, self._directory.path):
             self._load(state)
+        if self._cfg.resume_fresh:
+            self._program.collector.restart()
+            _logger.warning(
+                "resume_fresh=true: the episodes that were running at step %d are cut, and new ones begin",
+                self.step,
+            )
         last = self._program.iterations
         if self._done > last or (self._done == last and self._directory.finished):
             raise PgrobotError(
@@ -108,7 +113,7 @@ class Training:
         """Train until the last iteration, or until asked to stop; either way everything is saved.
 
         Raises:
-            FailureError: too many updates in a row were skipped, or all were.
+            FailureError: too many updates in a row were skipped, or all were; or every episode broke.
         """
         program = self._program
         remaining = range(self._done, program.iterations)
@@ -136,20 +141,28 @@ class Training:
                 return
             before = time.perf_counter()
         self._faults.conclude(self._done)
+        self._broken.conclude()
 
     def judge(self, stop: StopRequest) -> dict[str, Any]:
         """Evaluate the best policy on episodes that did not choose it.
 
         Raises:
             AskedToStop: before it was done, which costs nothing: a resumed run judges anew.
+            FailureError: a simulation broke in every episode, which tells nothing of the policy.
         """
         state = load_checkpoint(self._directory.checkpoint("best"))
         self._program.policy.load_state_dict(state["learners"][LEARNER]["policy"])
         watch = self._program.policy.register_forward_pre_hook(stop.check)  # it acts in every step
         try:
+            if self._cfg.evaluation.alone:
+                self._program.environment.close()
             told = self._evaluation("final", self._cfg.evaluation.final_episodes)
         finally:
             watch.remove()
+        if told["failures"] >= told["return"]["episodes"]:
+            raise FailureError(
+                f"A simulation broke in every one of the {told['failures']} episodes that were to judge the best policy"
+            )
         return {**told, "best_step": state["global_step"], "skipped_updates": self._faults.skipped}
 
     def state_dict(self) -> State:
@@ -184,30 +197,36 @@ class Training:
 
     def _look(self, metrics: Metrics) -> Metrics:
         """Add to what was learnt: broken simulations, skipped updates, an evaluation if one is due."""
-        failures = self._program.collector.failures
-        for sentence in failures:
-            self._tell(sentence)
+        collector = self._program.collector
+        failures = collector.failures
+        self._broken.look(collector.ended, failures)
         self._faults.look(self.step, self._program.learners)
         told = metrics | {"simulation/failures": float(len(failures))}
         return told | self._evaluate() if self._due(self._cfg.evaluation.every) else told
 
-    def _tell(self, sentence: str) -> None:
-        """Log a broken simulation, unless so many are that nobody would read it."""
-        self._broken += 1
-        if self._broken <= MOST_TOLD:
-            _logger.warning("%s", sentence)
-        elif self._broken == 2 * self._tell_at:
-            self._tell_at = self._broken
-            _logger.warning("%d simulations broke so far, the last: %s", self._broken, sentence)
-
     def _evaluate(self) -> Metrics:
-        told = self._evaluation("selection", self._cfg.evaluation.episodes)
+        with self._alone():
+            told = self._evaluation("selection", self._cfg.evaluation.episodes)
         candidate = score(told["return"]["mean"], list(told["costs"].values()), told["failures"])
         if candidate >= self._best:
             kept, self._best = self._best, candidate
             if not self._save("best"):
                 self._best = kept  # as the file does
         return as_metrics(told)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Close the environments of the training for a while, where none may exist beside those of an evaluation."""
+        if not self._cfg.evaluation.alone:
+            yield
+            return
+        collector = self._program.collector
+        state = collector.state_dict()
+        self._program.environment.close()
+        yield
+        collector.load_state_dict(state)
+        if self._cfg.resume_fresh:
+            collector.restart()
 
     def _evaluation(self, purpose: str, episodes: int) -> dict[str, Any]:
         chosen = self._cfg.evaluation

@@ -198,5 +198,28 @@ def _check_features(model: mujoco.MjModel) -> None:
             )
 
 
+def check_state(what: str, model: mujoco.MjModel, qpos: np.ndarray, qvel: np.ndarray) -> None:
+    """Refuse states ``[n, nq]`` and ``[n, nv]`` that MuJoCo would silently replace by the model's default.
+
+    Args:
+        what: begins the sentence.
+        model: names the joints.
+        qpos: positions.
+        qvel: velocities.
+
+    Raises:
+        PgrobotError: a number is not finite, or beyond MuJoCo's 1e10; names the joint.
+    """
+    for quantity, values in (("position", qpos), ("velocity", qvel)):
+        fine = np.abs(values) <= mujoco.mjMAXVAL  # false of NaN
+        if not fine.all():
+            row, index = np.argwhere(~fine)[0]
+            joint = _joint_of_qpos(model, index) if values is qpos else int(model.dof_jntid[index])
+            raise PgrobotError(
+                f"{what} with {values[row, index]} as the {quantity} of joint '{joint_names(model)[joint]}': MuJoCo "
+                "takes finite numbers within ±1e10."
+            )
+
+
 def _joint_of_qpos(model: mujoco.MjModel, index: int) -> int:
     return int(np.searchsorted(model.jnt_qposadr, index, side="right")) - 1

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 
 from pgrobot.errors import PgrobotError
-from pgrobot.simulation.costs import Cost, highest
-from pgrobot.simulation.model import distinct
+from pgrobot.simulation.batch import check_state
+from pgrobot.simulation.behaviour import Behaviour
+from pgrobot.simulation.costs import Cost
+from pgrobot.simulation.results import words_of
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.types import EnvironmentSpec, Observation, State, Step
 
 if TYPE_CHECKING:
     from pgrobot.simulation.task import Robot
-
-SUMMARIES = ("mean", "budget")  # what metrics say of a cost as a whole, beside its parts
 
 
 class BatchEnvironment:
@@ -33,28 +33,28 @@ class BatchEnvironment:
     """
 
     def __init__(self, robot: Robot, simulation: Simulation, costs: Mapping[str, Cost], seed: int) -> None:
+        if not simulation.actuators:
+            raise PgrobotError(
+                f"{robot.title} has no actuators, so there is nothing to learn: give its MJCF file an <actuator>."
+            )
         self.robot = robot
         self.simulation = simulation
-        simulation.before = simulation.after = robot.landmark(simulation)
-        self._costs = {name: cost.bind(simulation) for name, cost in costs.items()}
+        self.behaviour = Behaviour(robot, simulation, costs)
         self._elapsed = np.zeros(simulation.num_envs, dtype=np.int64)
         self._all = np.arange(simulation.num_envs)
         self.seed(seed)
-        self._observation = robot.observation(simulation)
-        # called once here so that the fields they read are bound before the first reset
-        robot.terms(simulation, simulation.ctrl)
-        robot.terminated(simulation)
+        self._observation = self.behaviour.observation()
         self.spec = EnvironmentSpec(
             name=robot.title,
             num_envs=simulation.num_envs,
-            observation={group: array.shape[1] for group, array in self._observation.items()},
+            observation=self.behaviour.widths,
             action_low=simulation.ctrl_range[:, 0],
             action_high=simulation.ctrl_range[:, 1],
             actuators=simulation.actuators,
-            reward_terms=robot.reward_terms,
-            costs=tuple(self._costs),
-            violations={name: distinct(cost.parts, SUMMARIES) for name, cost in self._costs.items()},
-            highest_cost={name: highest(cost) for name, cost in self._costs.items()},
+            reward_terms=self.behaviour.reward_terms,
+            costs=tuple(costs),
+            violations=self.behaviour.parts,
+            highest_cost=self.behaviour.highest,
             max_episode_steps=robot.max_episode_steps,
             control_dt=simulation.dt,
         )
@@ -70,8 +70,20 @@ class BatchEnvironment:
         self.randoms = [np.random.default_rng(sequence) for sequence in sequences]
 
     def reset(self) -> Observation:
-        """Start a new episode everywhere; the streams go on."""
+        """Start a new episode everywhere; the streams go on.
+
+        Raises:
+            PgrobotError: MuJoCo would not accept a state that the robot drew, or it is observed as no number.
+        """
         self._begin(self._all)
+        for group, array in self._observation.items():
+            bad = np.argwhere(~np.isfinite(array))
+            if bad.size:
+                i, entry = bad[0]
+                raise PgrobotError(
+                    f"{words_of(self.robot.observation)} returned {array[i, entry]} as entry {entry} of {group!r} at "
+                    f"the start of an episode of simulation {i}."
+                )
         return self._observation
 
     def restart(self, ids: np.ndarray) -> Observation:
@@ -80,9 +92,19 @@ class BatchEnvironment:
         return self._observation
 
     def set_state(self, ids: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> Observation:
-        """Start a new episode in environments ``ids`` (sorted) from states ``[n, nq]`` and ``[n, nv]``."""
+        """Start a new episode in environments ``ids`` (sorted) from states ``[n, nq]`` and ``[n, nv]``.
+
+        Raises:
+            PgrobotError: MuJoCo would not accept a state; nothing was changed.
+        """
+        check_state(f"{self.spec.name} cannot start", self.model, qpos, qvel)
         self._begin(ids, (qpos, qvel))
         return self._observation
+
+    def draw(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draw initial states of simulations ``ids``: ``[n, nq]`` and ``[n, nv]``."""
+        drawn = [self.behaviour.initial_state(self.randoms[i]) for i in ids]
+        return np.stack([qpos for qpos, _ in drawn]), np.stack([qvel for _, qvel in drawn])
 
     def step(self, action: np.ndarray) -> Step:
         """Advance by one action ``[N, A]``, in the units of the action space, and begin anew where an episode ended.
@@ -103,7 +125,7 @@ class BatchEnvironment:
         Raises:
             PgrobotError: the action has another shape.
         """
-        simulation, robot = self.simulation, self.robot
+        simulation, behaviour = self.simulation, self.behaviour
         if action.shape != simulation.ctrl.shape:
             raise PgrobotError(f"{self.spec.name} takes actions {simulation.ctrl.shape}, got {action.shape}.")
         simulation.ctrl[:] = action
@@ -111,21 +133,21 @@ class BatchEnvironment:
         if broken:  # finite again before anything reads it
             simulation.batch.reset(np.fromiter(broken, dtype=np.int32))
 
-        next_obs = robot.observation(simulation)
-        simulation.before, simulation.after = simulation.after, robot.landmark(simulation)
-        terms = robot.terms(simulation, action)
+        next_obs = behaviour.observation()
+        simulation.before, simulation.after = simulation.after, behaviour.landmark()
+        terms = behaviour.terms(action)
         self._elapsed += 1
-        violations = {name: cost() for name, cost in self._costs.items()}
+        violations = behaviour.violations()
         telemetry = {"torque": simulation.actuator_force * simulation.gear}
         telemetry |= {f"violation/{name}": amounts for name, amounts in violations.items()}
         step = Step(
             obs=next_obs,
             next_obs=next_obs,
-            reward=robot.total(terms),
+            reward=behaviour.total(terms),
             terms=_columns(terms, simulation.num_envs),
             cost=_columns([amounts.sum(axis=1) for amounts in violations.values()], simulation.num_envs),
-            terminated=robot.terminated(simulation),
-            truncated=self._elapsed >= robot.max_episode_steps,
+            terminated=behaviour.terminated(),
+            truncated=self._elapsed >= self.robot.max_episode_steps,
             censored=np.zeros(simulation.num_envs, dtype=bool),
             telemetry=telemetry,
             failures={},
@@ -143,7 +165,7 @@ class BatchEnvironment:
             "observation": {k: torch.from_numpy(v.copy()) for k, v in self._observation.items()},
             "elapsed": torch.from_numpy(self._elapsed.copy()),
             "random": [random.bit_generator.state for random in self.randoms],
-            "costs": {name: cost.state_dict() for name, cost in self._costs.items()},
+            "costs": self.behaviour.state_dict(),
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -165,27 +187,24 @@ class BatchEnvironment:
         self._elapsed[:] = state["elapsed"].numpy()
         for random, saved in zip(self.randoms, state["random"], strict=True):
             random.bit_generator.state = saved
-        for name, cost in self._costs.items():
-            cost.load_state_dict(state["costs"][name])
+        self.behaviour.load_state_dict(state["costs"])
 
     def close(self) -> None:
         """Nothing to release: the physics threads end with the last reference to the simulation."""
 
     def _begin(self, ids: np.ndarray, states: tuple[np.ndarray, np.ndarray] | None = None) -> None:
         """Start a new episode in simulations ``ids``, from drawn or given states."""
-        simulation, robot = self.simulation, self.robot
+        simulation, behaviour = self.simulation, self.behaviour
         simulation.batch.reset(ids)
         if states is None:
-            for i in ids:
-                simulation.qpos[i], simulation.qvel[i] = robot.initial_state(simulation, self.randoms[i])
-        else:
-            simulation.qpos[ids], simulation.qvel[ids] = states
+            states = self.draw(ids)
+            check_state(f"{words_of(self.robot.initial_state)} draws a start", self.model, *states)
+        simulation.qpos[ids], simulation.qvel[ids] = states
         simulation.batch.forward(ids)
         self._elapsed[ids] = 0
-        simulation.after[ids] = robot.landmark(simulation)[ids]
-        for cost in self._costs.values():
-            cost.reset(ids)
-        self._observation = robot.observation(simulation)
+        simulation.after[ids] = behaviour.landmark()[ids]
+        behaviour.forget(ids)
+        self._observation = behaviour.observation()
 
     def _discard(self, step: Step, broken: Mapping[int, str]) -> Step:
         """Truncate broken simulations: they earn and cost nothing; what they saw last counts as successor."""

@@ -10,6 +10,7 @@ import numpy as np
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.model import actuator_names, body_names, joint_names
+from pgrobot.simulation.results import array_of, truths_of
 
 
 class Simulation:
@@ -88,9 +89,9 @@ class Simulation:
         """Speed over the last step as the robot defines it, m/s ``[N]``.
 
         Raises:
-            PgrobotError: the robot has no notion of speed.
+            PgrobotError: the robot has no notion of speed, or returns something else.
         """
-        return self._forward_speed(self)
+        return array_of(self._forward_speed, self._forward_speed(self), (self.num_envs,))
 
     @property
     def fallen(self) -> np.ndarray:
@@ -99,4 +100,4 @@ class Simulation:
         Raises:
             PgrobotError: no fall ends the robot's episodes.
         """
-        return self._fallen(self)
+        return truths_of(self._fallen, self._fallen(self), self.num_envs)

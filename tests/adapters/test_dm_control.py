@@ -83,8 +83,8 @@ def test_every_environment_has_the_same_dynamics_whatever_its_own_seed(seed: int
     assert not np.array_equal(reference.jnt_stiffness, other.jnt_stiffness)
     task = DmControlTask(domain="lqr", name="lqr_6_2", max_episode_steps=5, model_seed=0)
     environment = task.make(2, {}, seed, 1)
-    for instance in environment._environments:
-        model = instance.task.physics.model
+    for instance in environment._instances:
+        model = instance.environment.task.physics.model
         for part in ("jnt_stiffness", "dof_damping"):
             np.testing.assert_array_equal(getattr(model, part), getattr(reference, part))
 

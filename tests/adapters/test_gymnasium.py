@@ -11,7 +11,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.simulation.adapters import GymnasiumTask, InfoCost
 from pgrobot.types import Environment, Step
 
@@ -128,7 +128,8 @@ def test_an_environment_s_randomness_does_not_depend_on_how_many_there_are() -> 
     [
         (("speed",), {"cost/speed": 3.0, "cost_speed": 1.0, "cost": 2.0}, [3.0]),
         (("speed",), {"cost_speed": 1.0, "cost": 2.0}, [1.0]),
-        (("speed",), {"cost": 2}, [2.0]),
+        (("cost",), {"cost": 2}, [2.0]),
+        (("cost", "speed"), {"cost": np.array([2.0]), "cost_speed": np.array([[1.0]])}, [2.0, 1.0]),
         (("a", "b"), {"cost/b": 1.0, "cost_a": True}, [1.0, 1.0]),
         ((), {}, []),
     ],
@@ -147,10 +148,30 @@ def test_the_highest_that_a_cost_can_be_is_what_its_option_says() -> None:
         InfoCost(highest=0.0)
 
 
-def test_a_cost_that_is_not_reported_is_refused_with_what_is() -> None:
-    environment = make("toys/Counter-v0", costs=("a", "b"), info={"cost": 1.0, "height": 2.0})
+@pytest.mark.parametrize(
+    ("constraints", "sentence"),
+    [
+        (
+            ("a", "b"),
+            r"'a' .* neither 'cost/a' nor 'cost_a'; it has cost, height; only the constraint called 'cost'",
+        ),
+        (
+            ("speed",),
+            r"'speed' .* neither 'cost/speed' nor 'cost_speed'; it has cost, height; only the constraint",
+        ),
+        (
+            ("weight", "cost"),
+            r"'weight' .* neither 'cost/weight' nor 'cost_weight'; it has cost, height; only",
+        ),
+    ],
+)
+def test_a_cost_that_is_not_reported_is_refused_with_what_is(
+    constraints: tuple[str, ...], sentence: str
+) -> None:
+    """A misnamed constraint is not the plain cost, although nothing else is limited."""
+    environment = make("toys/Counter-v0", costs=constraints, info={"cost": 1.0, "height": 2.0})
     environment.reset()
-    with pytest.raises(PgrobotError, match=r"'a' .* neither 'cost/a' nor 'cost_a'; it has cost, height\."):
+    with pytest.raises(PgrobotError, match=sentence):
         environment.step(ones())
 
 
@@ -249,10 +270,41 @@ def test_an_environment_that_its_seed_does_not_determine_is_not_resumed_wrongly(
     environment = make("toys/Counter-v0", chaotic=True)
     environment.reset()
     environment.step(ones())
+    environment.load_state_dict(environment.state_dict())
     with pytest.raises(
-        PgrobotError, match=r"toys/Counter-v0 cannot be resumed: replaying .* took another course"
+        FailureError,
+        match=r"toys/Counter-v0 cannot be taken up .* another course.*resume_fresh=true begins new",
     ):
-        environment.load_state_dict(environment.state_dict())
+        environment.step(ones())
+
+
+def test_new_episodes_instead_of_the_loaded_ones_replay_nothing_and_go_on_in_the_seeds() -> None:
+    environment, other = make("toys/Counter-v0", num_envs=2), make("toys/Counter-v0", num_envs=2)
+    environment.reset()
+    for _ in range(3):
+        environment.step(ones(2))
+    other.reset()
+    starts = other.reset()["policy"]
+    environment.load_state_dict(through_a_file(environment.state_dict()))
+    np.testing.assert_array_equal(environment.reset()["policy"], starts)
+    assert environment.step(ones(2)).reward.tolist() == [2.0, 2.0]
+
+
+def test_a_closed_environment_is_taken_up_again_in_new_instances() -> None:
+    closed, open_ = make("toys/Counter-v0", num_envs=2), make("toys/Counter-v0", num_envs=2)
+    closed.reset()
+    open_.reset()
+    for environment in (closed, open_):
+        for _ in range(3):
+            environment.step(ones(2))
+    state = closed.state_dict()
+    closed.close()
+    closed.close()
+    closed.load_state_dict(state)
+    for _ in range(8):
+        one, two = closed.step(ones(2)), open_.step(ones(2))
+        np.testing.assert_array_equal(one.obs["policy"], two.obs["policy"])
+        np.testing.assert_array_equal(one.reward, two.reward)
 
 
 def test_the_state_of_another_number_of_environments_is_refused() -> None:

@@ -78,14 +78,14 @@ def test_log_prob_is_the_acting_policys() -> None:
     assert 0.5 < float(noise.detach().std()) < 1.5, "actions are drawn, not the mean"
 
 
-def test_action_map() -> None:
-    spec = EnvironmentSpec(
+def space(low: list[float], high: list[float]) -> EnvironmentSpec:
+    return EnvironmentSpec(
         name="Mixed",
         num_envs=1,
         observation={"policy": 1},
-        action_low=np.array([-0.4, 0.0, -np.inf]),
-        action_high=np.array([0.4, 3.0, np.inf]),
-        actuators=("a", "b", "c"),
+        action_low=np.array(low),
+        action_high=np.array(high),
+        actuators=tuple(f"action{a}" for a in range(len(low))),
         reward_terms=(),
         costs=(),
         violations={},
@@ -93,6 +93,28 @@ def test_action_map() -> None:
         max_episode_steps=1,
         control_dt=1.0,
     )
-    mapped = ActionMap.of(spec)(np.array([[0.5, 0.0, 9.0], [-3.0, 7.0, -9.0]], np.float32))
+
+
+def test_action_map() -> None:
+    to_environment = ActionMap.of(space([-0.4, 0.0, -np.inf], [0.4, 3.0, np.inf]))
+    mapped = to_environment(np.array([[0.5, 0.0, 9.0], [-3.0, 7.0, -9.0]], np.float32))
     np.testing.assert_allclose(mapped, [[0.2, 1.5, 9.0], [-0.4, 3.0, -9.0]], rtol=1e-12)
     assert mapped.dtype == np.float64
+
+
+def test_the_ends_of_a_range_are_its_bounds_to_the_last_bit() -> None:
+    to_environment = ActionMap.of(space([-0.3], [0.8]))
+    assert to_environment(np.array([[-1.0]], np.float32)) >= -0.3  # 0.25 − 0.55 is −0.30000000000000004
+    assert to_environment(np.array([[-5.0]], np.float32)) == -0.3
+    assert to_environment(np.array([[5.0]], np.float32)) == 0.8
+
+
+def test_half_a_bound_is_kept_and_a_bound_beyond_reach_is_none() -> None:
+    most = float(np.finfo(np.float64).max)
+    single = float(np.finfo(np.float32).max)
+    to_environment = ActionMap.of(
+        space([0.0, -most, -np.inf, 5.0, -single], [np.inf, 2.0, -3.0, most, single])
+    )
+    mapped = to_environment(np.array([[-0.94] * 5, [0.6] * 5, [9.0] * 5]))
+    expected = [[0.0, -0.94, -3.94, 5.0, -0.94], [0.6, 0.6, -3.0, 5.6, 0.6], [9.0, 2.0, -3.0, 14.0, 9.0]]
+    np.testing.assert_allclose(mapped, expected, rtol=1e-12)

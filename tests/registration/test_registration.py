@@ -152,7 +152,11 @@ def test_options_set_the_start() -> None:
         ({"qpos": np.zeros(3)}, r"qpos of Hopper-v5 has the shape \(6,\), not \(3,\)"),
         ({"qpos": [1.25]}, r"qpos of Hopper-v5 has the shape \(6,\), not \(1,\)"),
         ({"qpos": 1.25}, r"qpos of Hopper-v5 has the shape \(6,\), not \(\)"),
-        ({"qvel": [0, 0, float("nan"), 0, 0, 0]}, "qvel has to be finite"),
+        (
+            {"qvel": [0, 0, float("nan"), 0, 0, 0]},
+            "Hopper-v5 cannot start with nan as the velocity of joint 'rooty'",
+        ),
+        ({"qpos": [0, 2e10, 0, 0, 0, 0]}, r"with 20000000000.0 as the position of joint 'rootz': .*±1e10"),
         ({"qvel": ["fast"]}, "qvel has to be numbers"),
     ],
 )

@@ -57,13 +57,15 @@ class DmControlTask:
                 f"{self.domain} of dm_control has no task.name={self.name}: {nearest(self.name, tasks[self.domain])}"
             )
         given = {"time_limit": float("inf"), "random": self.model_seed}  # the limit is ours
-        instances = [
-            SuiteEnvironment(suite.load(self.domain, self.name, given), self.max_episode_steps)
-            for _ in range(num_envs)
-        ]
+
+        def build() -> SuiteEnvironment:
+            return SuiteEnvironment(suite.load(self.domain, self.name, given), self.max_episode_steps)
+
+        instances = [build() for _ in range(num_envs)]
         return SerialEnvironment(
             name=f"{self.domain}-{self.name}",
             environments=instances,
+            build=build,
             costs=costs,
             seed=seed,
             max_episode_steps=self.max_episode_steps,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ import gymnasium
 import mujoco
 
 from pgrobot.errors import PgrobotError, nearest
-from pgrobot.simulation.adapters.serial import SerialEnvironment
+from pgrobot.simulation.adapters.instance import number, raised_in
+from pgrobot.simulation.adapters.serial import SerialEnvironment, built
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.model_files import NO_MODEL, ModelFiles
 
@@ -36,25 +38,33 @@ class GymnasiumTask:
         """
         if num_envs < 1:
             raise PgrobotError(f"num_envs={num_envs} has to be at least 1.")
-        environments = [self._build() for _ in range(num_envs)]
-        instance = environments[0]
+        environments = built(self._build, num_envs)
+        try:
+            instance = environments[0]
+            model = getattr(instance.unwrapped, "model", None)
+            return SerialEnvironment(
+                name=self.id,
+                environments=environments,
+                build=self._build,
+                costs=costs,
+                seed=seed,
+                max_episode_steps=self._limit(instance),
+                control_dt=control_dt(self.id, instance),
+                model=model if isinstance(model, mujoco.MjModel) else None,
+            )
+        except PgrobotError:
+            for environment in environments:
+                environment.close()
+            raise
+
+    def _limit(self, instance: gymnasium.Env) -> int:
         steps = instance.spec.max_episode_steps if instance.spec else None
-        if steps is None:
+        if steps is None or steps < 0:
             raise PgrobotError(
                 f"{self.id} has no time limit, so an episode may never end: give it one with "
                 "+task.kwargs.max_episode_steps=1000."
             )
-        dt = getattr(instance.unwrapped, "dt", 1.0 / instance.metadata.get("render_fps", 1))
-        model = getattr(instance.unwrapped, "model", None)
-        return SerialEnvironment(
-            name=self.id,
-            environments=environments,
-            costs=costs,
-            seed=seed,
-            max_episode_steps=steps,
-            control_dt=float(dt),
-            model=model if isinstance(model, mujoco.MjModel) else None,
-        )
+        return steps
 
     def model_files(self) -> ModelFiles:
         """The MJCF file that ``kwargs.xml_file`` names, where it is a path as Gymnasium's robots understand it."""
@@ -74,7 +84,29 @@ class GymnasiumTask:
             raise PgrobotError(
                 f"task.id={self.id} is no registered Gymnasium environment: {nearest(self.id, gymnasium.registry)}"
             ) from error
-        except (gymnasium.error.Error, ImportError, TypeError) as error:
+        except Exception as error:
+            known = isinstance(error, gymnasium.error.Error | ImportError | TypeError)
+            if not known and not raised_in(error, ("gymnasium.envs.registration", "gymnasium.wrappers")):
+                raise
             raise PgrobotError(
                 f"Gymnasium cannot build {self.id} with task.kwargs={dict(self.kwargs)}: {error}"
             ) from error
+
+
+def control_dt(name: str, instance: gymnasium.Env) -> float:
+    """Seconds per step: the environment's ``dt``, else one over its ``render_fps``, else 1.
+
+    Raises:
+        PgrobotError: what it says is no positive number.
+    """
+    if hasattr(instance.unwrapped, "dt"):
+        return _positive(f"dt of {name}", instance.unwrapped.dt)
+    metadata = instance.metadata if isinstance(instance.metadata, Mapping) else {}
+    return 1.0 / _positive(f"metadata['render_fps'] of {name}", metadata.get("render_fps", 1.0))
+
+
+def _positive(owner: str, found: Any) -> float:
+    value = number(owner, found)
+    if not 0.0 < value < math.inf:
+        raise PgrobotError(f"{owner} has to be a positive number, not {value:g}.")
+    return value

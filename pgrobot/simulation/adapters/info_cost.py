@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pgrobot.errors import PgrobotError
+from pgrobot.simulation.adapters.instance import number
 from pgrobot.simulation.costs import BoundCost, Cost
 from pgrobot.simulation.simulation import Simulation
 
@@ -18,8 +19,8 @@ from pgrobot.simulation.simulation import Simulation
 class InfoCost:
     """A cost that the environment reports.
 
-    For a constraint named ``k`` it is ``info["cost/k"]``, else ``info["cost_k"]``, else, where nothing else
-    is limited, ``info["cost"]``.
+    For a constraint named ``k`` it is ``info["cost/k"]``, else ``info["cost_k"]``; a plain ``info["cost"]`` is that of
+    the constraint named ``cost`` and of no other.
 
     Attributes:
         highest: the most that it can charge in a step; infinite where that is not known.
@@ -68,7 +69,7 @@ class InfoReader:
             )
         self.highest = {name: cost.highest for name, cost in costs.items() if isinstance(cost, InfoCost)}
         self._environment = environment
-        self._keys = {name: (f"cost/{name}", f"cost_{name}", *["cost"] * (len(costs) == 1)) for name in costs}
+        self._keys = {name: (f"cost/{name}", f"cost_{name}", *["cost"] * (name == "cost")) for name in costs}
 
     def __call__(self, info: Mapping[str, Any]) -> np.ndarray:
         """The costs ``[K]`` of one step.
@@ -81,9 +82,13 @@ class InfoReader:
     def _read(self, name: str, keys: Iterable[str], info: Mapping[str, Any]) -> float:
         for key in keys:
             if key in info:
-                return float(info[key])
-        wanted, present = " nor ".join(f"'{key}'" for key in keys), ", ".join(sorted(info)) or "nothing"
+                return number(f"info['{key}'] of {self._environment}", info[key])
+        wanted, present = (
+            " nor ".join(f"'{key}'" for key in keys),
+            ", ".join(sorted(map(str, info))) or "nothing",
+        )
+        only = "; only the constraint called 'cost' is info['cost']" if "cost" in info else ""
         raise PgrobotError(
             f"constraint '{name}' needs a cost that {self._environment} does not report: "
-            f"its info has neither {wanted}; it has {present}."
+            f"its info has neither {wanted}; it has {present}{only}."
         )

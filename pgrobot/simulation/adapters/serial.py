@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 import gymnasium
 import mujoco
 import numpy as np
 import torch
 
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.simulation.adapters.info_cost import InfoReader
+from pgrobot.simulation.adapters.instance import Instance
+from pgrobot.simulation.adapters.spaces import action_box, width
+from pgrobot.simulation.adapters.wrappers import check_wrappers
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.model import actuator_names
 from pgrobot.types import EnvironmentSpec, Observation, State, Step
@@ -21,11 +25,13 @@ class SerialEnvironment:
 
     Every episode starts from a seed of its own, derived from the run's seed, the environment's index and the episode's
     number. A running episode is therefore its seed and the actions taken so far, and that is what a checkpoint holds:
-    loading replays them, which is exact for every environment that its seed determines.
+    the first step after loading replays them, which is exact for every environment that its seed determines. Whoever
+    resets instead begins new episodes and replays nothing.
 
     Args:
         name: what users call the environment.
         environments: N instances with a flat or flattenable observation and a Box of actions.
+        build: builds another one, for use after ``close``.
         costs: the constraints' costs, read from ``info``.
         seed: of all episodes.
         max_episode_steps: after how many steps an instance truncates an episode by itself.
@@ -33,31 +39,35 @@ class SerialEnvironment:
         model: the MuJoCo model that names the actuators, or none that is known.
 
     Raises:
-        PgrobotError: spaces that cannot be trained on, or a cost that cannot be read from ``info``.
+        PgrobotError: spaces that cannot be trained on, a wrapper with statistics of its own, or a cost that cannot be
+            read from ``info``.
     """
 
     def __init__(
         self,
         name: str,
         environments: Sequence[gymnasium.Env],
+        build: Callable[[], gymnasium.Env],
         costs: Mapping[str, Cost],
         seed: int,
         max_episode_steps: int,
         control_dt: float,
         model: mujoco.MjModel | None,
     ) -> None:
-        self._environments = environments
+        count = len(environments)
+        self._build = build
         self._observation_space = environments[0].observation_space
-        self._action_space = _box(name, environments[0].action_space)
+        self._action_space = action_box(name, environments[0].action_space)
+        check_wrappers(name, environments[0])
         self._costs = InfoReader(name, costs)
         self._seed = seed
-        self._episode = np.full(len(environments), -1, dtype=np.int64)  # number of the running episode
-        self._actions: list[list[np.ndarray]] = [[] for _ in environments]  # those of the running episode
+        self._episode = np.full(count, -1, dtype=np.int64)  # number of the running episode
+        self._actions: list[list[np.ndarray]] = [[] for _ in range(count)]  # those of the running episode
         low = self._action_space.low.astype(np.float64).ravel()
         self.spec = EnvironmentSpec(
             name=name,
-            num_envs=len(environments),
-            observation={"policy": _width(name, self._observation_space)},
+            num_envs=count,
+            observation={"policy": width(name, self._observation_space)},
             action_low=low,
             action_high=self._action_space.high.astype(np.float64).ravel(),
             actuators=_actuators(model, low.size),
@@ -68,15 +78,22 @@ class SerialEnvironment:
             max_episode_steps=max_episode_steps,
             control_dt=control_dt,
         )
-        self._observation = np.zeros((len(environments), self.spec.observation["policy"]))
+        self._observation = np.zeros((count, self.spec.observation["policy"]))
+        self._replays = False  # whether the running episodes were loaded, and not taken up yet
+        self._instances: list[Instance] = []
+        self._hold(environments)
 
     def reset(self) -> Observation:
         """Start a new episode everywhere."""
+        self._replays = False
+        self._open()
         self._observation = np.stack([self._begin(i) for i in range(self.spec.num_envs)])
         return {"policy": self._observation}
 
     def restart(self, ids: np.ndarray) -> Observation:
         """Start a new episode in instances ``ids``."""
+        if self._replays:
+            self._replay()
         self._observation = self._observation.copy()  # it may be what the last step returned
         for i in ids:
             self._observation[i] = self._begin(int(i))
@@ -86,8 +103,11 @@ class SerialEnvironment:
         """Advance by one action ``[N, A]``, in the units of the action space.
 
         Raises:
-            PgrobotError: an environment does not report a cost that is limited.
+            PgrobotError: an environment does not report a cost that is limited, or does not keep to its interface.
+            FailureError: a loaded episode took another course when it was replayed.
         """
+        if self._replays:
+            self._replay()
         count = self.spec.num_envs
         next_obs = np.empty_like(self._observation)
         reward, cost = np.zeros((count, 1)), np.zeros((count, len(self.spec.costs)))
@@ -97,9 +117,7 @@ class SerialEnvironment:
         for i in range(count):
             next_obs[i], reward[i], terminated[i], truncated[i], cost[i] = self._advance(i, action[i])
             broken = _first_not_finite(observation=next_obs[i], reward=reward[i], cost=cost[i])
-            if (
-                broken
-            ):  # as in our own simulations: the step earns nothing and its successor is the last finite one
+            if broken:  # as in our own simulations: it earns nothing and its successor is the last finite one
                 next_obs[i], reward[i], cost[i] = self._observation[i], 0.0, 0.0
                 terminated[i], truncated[i], censored[i] = False, True, True
                 failures[i] = (
@@ -127,19 +145,18 @@ class SerialEnvironment:
 
     def state_dict(self) -> State:
         """The running episodes: their numbers and the actions taken so far."""
-        width = self.spec.action_low.size
+        size = self.spec.action_low.size
         return {
             "episode": torch.from_numpy(self._episode.copy()),
-            "actions": [torch.from_numpy(np.reshape(taken, (len(taken), width))) for taken in self._actions],
+            "actions": [torch.from_numpy(np.reshape(taken, (len(taken), size))) for taken in self._actions],
             "observation": torch.from_numpy(self._observation.copy()),
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Replay the running episodes of ``state_dict``.
+        """Go on with the running episodes of ``state_dict``, which the next step replays.
 
         Raises:
-            PgrobotError: the state is of another environment or number of them, or a replayed episode took another
-                course, so the environment is not determined by its seed.
+            PgrobotError: the state is of another environment or number of them.
         """
         found, wanted = tuple(state["observation"].shape), self._observation.shape
         if found != wanted:
@@ -148,57 +165,69 @@ class SerialEnvironment:
                 f"their observations are {found} instead of {wanted}."
             )
         self._observation = state["observation"].numpy().copy()
-        for i, taken in enumerate(state["actions"]):
-            self._episode[i] = int(state["episode"][i]) - 1
-            observation = self._begin(i)
-            for action in taken.numpy():
-                observation, *_ = self._advance(i, action)
-            if not np.array_equal(observation, self._observation[i]):
-                raise PgrobotError(
-                    f"{self.spec.name} cannot be resumed: replaying the running episode of environment {i} from its "
-                    "seed took another course, so something besides the seed and the actions decides what happens."
-                )
+        self._episode[:] = state["episode"].numpy()
+        self._actions = [list(taken.numpy().copy()) for taken in state["actions"]]
+        self._replays = True
 
     def close(self) -> None:
-        """Close every instance."""
-        for environment in self._environments:
-            environment.close()
+        """Close every instance; what comes next builds new ones."""
+        while self._instances:
+            self._instances.pop().environment.close()
+
+    def _replay(self) -> None:
+        """Take up the running episodes where they were.
+
+        Raises:
+            FailureError: one took another course, so something besides its seed and the actions decides it.
+        """
+        self._open()
+        for i, taken in enumerate(self._actions):
+            self._episode[i] -= 1
+            observation = self._begin(i)
+            for action in taken:
+                observation, *_ = self._advance(i, action)
+            if not np.array_equal(observation, self._observation[i]):
+                raise FailureError(
+                    f"{self.spec.name} cannot be taken up where it was: replaying the running episode of environment "
+                    f"{i} from its seed took another course, so something besides the seed and the actions decides "
+                    "what happens; resume_fresh=true begins new episodes instead."
+                )
+        self._replays = False
+
+    def _open(self) -> None:
+        """Build the instances anew where they were closed."""
+        if not self._instances:
+            self._hold(built(self._build, self.spec.num_envs))
+
+    def _hold(self, environments: Sequence[gymnasium.Env]) -> None:
+        self._instances = [
+            Instance(self.spec.name, environment, self._observation_space, self._action_space)
+            for environment in environments
+        ]
 
     def _begin(self, i: int) -> np.ndarray:
         """Start the next episode of instance ``i``."""
         self._episode[i] += 1
         self._actions[i] = []
         sequence = np.random.SeedSequence(self._seed, spawn_key=(i, int(self._episode[i])))
-        observation, _ = self._environments[i].reset(seed=int(sequence.generate_state(1)[0]))
-        return self._flat(observation)
+        return self._instances[i].reset(int(sequence.generate_state(1)[0]))
 
     def _advance(self, i: int, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, np.ndarray]:
         """Step instance ``i``: observation, reward, terminated, truncated, costs."""
         self._actions[i].append(np.array(action, dtype=np.float64))
-        space = self._action_space
-        observation, reward, terminated, truncated, info = self._environments[i].step(
-            action.reshape(space.shape).astype(space.dtype)
-        )
-        return self._flat(observation), float(reward), terminated, truncated, self._costs(info)
-
-    def _flat(self, observation: object) -> np.ndarray:
-        flat: np.ndarray = gymnasium.spaces.flatten(self._observation_space, observation)  # type: ignore[assignment]
-        return flat.astype(np.float64)
+        observation, reward, terminated, truncated, info = self._instances[i].step(action)
+        return observation, reward, terminated, truncated, self._costs(info)
 
 
-def _box(name: str, space: gymnasium.Space) -> gymnasium.spaces.Box:
-    if isinstance(space, gymnasium.spaces.Box):
-        return space
-    raise PgrobotError(
-        f"{name} takes {type(space).__name__} actions; pgrobot trains continuous control, which needs a Box, "
-        "e.g. task.id=Pendulum-v1."
-    )
-
-
-def _width(name: str, space: gymnasium.Space) -> int:
-    if space.is_np_flattenable:
-        return int(gymnasium.spaces.flatdim(space))
-    raise PgrobotError(f"{name} observes a {type(space).__name__}, which has no flat form of a fixed width.")
+def built(build: Callable[[], gymnasium.Env], count: int) -> list[gymnasium.Env]:
+    """Build instances; where one cannot be built, those before it are closed again."""
+    with ExitStack() as stack:
+        environments = []
+        for _ in range(count):
+            environments.append(build())
+            stack.callback(environments[-1].close)
+        stack.pop_all()
+        return environments
 
 
 def _actuators(model: mujoco.MjModel | None, size: int) -> tuple[str, ...]:

@@ -1,0 +1,225 @@
+"""A robot's functions and costs as its environment calls them: whatever they return is checked, and copied.
+
+They are written by users. A result of another shape would be broadcast, and a view of the simulation's memory, or a
+buffer that is filled anew at every call, would change what was handed on before.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pgrobot.errors import PgrobotError
+from pgrobot.simulation.costs import BoundCost, Cost, highest
+from pgrobot.simulation.model import distinct
+from pgrobot.simulation.results import array_of, names_of, shown_result, truths_of, words_of
+from pgrobot.simulation.simulation import Simulation
+
+if TYPE_CHECKING:
+    from pgrobot.simulation.task import Robot
+
+SUMMARIES = ("mean", "budget")  # what metrics say of a cost as a whole, beside its parts
+RESERVED = "time"  # the observation group that collectors add
+BOUND = ("parts", "__call__", "reset", "state_dict", "load_state_dict")
+
+
+class Behaviour:
+    """What one robot and its costs do with one set of ``N`` simulations.
+
+    Args:
+        robot: its functions.
+        simulation: what they read.
+        costs: those of the constraints, by name.
+
+    Attributes:
+        reward_terms: ``R`` names.
+        parts: of every cost, by constraint; each with a name of its own.
+        highest: the most that each can charge in a step, all parts together.
+        widths: ``D`` of every observation group.
+
+    Raises:
+        PgrobotError: a function cannot be called as it is, or returns something else than it has to; names it.
+    """
+
+    def __init__(self, robot: Robot, simulation: Simulation, costs: Mapping[str, Cost]) -> None:
+        self._robot, self._simulation, self._num_envs = robot, simulation, simulation.num_envs
+        for method, arguments in (
+            (robot.observation, 1),
+            (robot.terms, 2),
+            (robot.terminated, 1),
+            (robot.landmark, 1),
+            (robot.initial_state, 2),
+            (robot.total, 1),
+        ):
+            _check_signature(method, arguments)
+        self.reward_terms = _distinct(f"{words_of(type(robot))}.reward_terms", robot.reward_terms)
+        self._marks = array_of(robot.landmark, robot.landmark(simulation), (self._num_envs, -1)).shape
+        simulation.before = simulation.after = self.landmark()
+        self._costs = {name: _bound(name, cost, simulation) for name, cost in costs.items()}
+        self._owners = {
+            name: f"{words_of(type(cost))} of constraint {name!r}" for name, cost in self._costs.items()
+        }
+        self.parts = {
+            name: distinct(names_of(f"What {self._owners[name]} calls 'parts'", cost.parts), SUMMARIES)
+            for name, cost in self._costs.items()
+        }
+        self.highest = {name: _highest(self._owners[name], cost) for name, cost in self._costs.items()}
+        # Each is called once here, so that the fields it reads are bound before the first reset.
+        self.widths = self._checked_widths(robot.observation(simulation))
+        self.total(self.terms(simulation.ctrl))
+        self.terminated()
+        self.violations()
+
+    def observation(self) -> dict[str, np.ndarray]:
+        """Observation groups, ``[N, D]`` float64 each."""
+        found = self._robot.observation(self._simulation)
+        if not isinstance(found, Mapping) or found.keys() != self.widths.keys():
+            raise PgrobotError(
+                f"{words_of(self._robot.observation)} has to return the groups {', '.join(self.widths)} "
+                f"at every step, but returned {shown_result(found)}."
+            )
+        method = self._robot.observation
+        return {
+            group: array_of(method, found[group], (self._num_envs, width), group)
+            for group, width in self.widths.items()
+        }
+
+    def terms(self, action: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The reward terms of the last step, R arrays ``[N]``."""
+        found = self._robot.terms(self._simulation, action)
+        method, count = self._robot.terms, len(self.reward_terms)
+        if not isinstance(found, tuple | list) or len(found) != count:
+            raise PgrobotError(
+                f"{words_of(method)} has to return a tuple of {count}, one [N] array for each of reward_terms "
+                f"({', '.join(self.reward_terms)}), but returned {shown_result(found)}."
+            )
+        return tuple(
+            array_of(method, term, (self._num_envs,), name)
+            for name, term in zip(self.reward_terms, found, strict=True)
+        )
+
+    def total(self, terms: tuple[np.ndarray, ...]) -> np.ndarray:
+        """The reward ``[N]``."""
+        return array_of(self._robot.total, self._robot.total(terms), (self._num_envs,))
+
+    def terminated(self) -> np.ndarray:
+        """Which simulations ended for good, ``[N]`` bool."""
+        found = self._robot.terminated(self._simulation)
+        return truths_of(self._robot.terminated, found, self._num_envs)
+
+    def landmark(self) -> np.ndarray:
+        """What the reward compares before and after a step, ``[N, M]``."""
+        return array_of(self._robot.landmark, self._robot.landmark(self._simulation), self._marks)
+
+    def violations(self) -> dict[str, np.ndarray]:
+        """Amounts of the last step by constraint, ``[N, J]`` each."""
+        return {
+            name: array_of(self._owners[name], cost(), (self._num_envs, len(self.parts[name])))
+            for name, cost in self._costs.items()
+        }
+
+    def initial_state(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw one initial state: ``qpos [nq]`` and ``qvel [nv]``."""
+        method, model = self._robot.initial_state, self._simulation.model
+        drawn = method(self._simulation, random)
+        if not isinstance(drawn, tuple | list) or len(drawn) != 2:
+            raise PgrobotError(
+                f"{words_of(method)} has to return two arrays, qpos ({model.nq},) and qvel ({model.nv},), but "
+                f"returned {shown_result(drawn)}."
+            )
+        return array_of(method, drawn[0], (model.nq,), "qpos"), array_of(
+            method, drawn[1], (model.nv,), "qvel"
+        )
+
+    def forget(self, ids: np.ndarray) -> None:
+        """Tell the costs that simulations ``ids`` start a new episode."""
+        for cost in self._costs.values():
+            cost.reset(ids)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the costs remember."""
+        return {name: cost.state_dict() for name, cost in self._costs.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from ``state``."""
+        for name, cost in self._costs.items():
+            cost.load_state_dict(state[name])
+
+    def _checked_widths(self, found: Any) -> dict[str, int]:
+        method = self._robot.observation
+        if not isinstance(found, Mapping):
+            raise PgrobotError(
+                f"{words_of(method)} has to return a dict of observation groups, such as {{'policy': array}}, but "
+                f"returned {shown_result(found)}."
+            )
+        groups = names_of(f"What names the groups of {words_of(method)}", tuple(found))
+        if "policy" not in groups:
+            raise PgrobotError(
+                f"{words_of(method)} has to return a group 'policy', which is what the policy sees: it returned "
+                f"{', '.join(groups) or 'none'}."
+            )
+        if RESERVED in groups:
+            raise PgrobotError(
+                f"{words_of(method)} returns a group {RESERVED!r}, which pgrobot adds itself: choose another name."
+            )
+        arrays = {group: array_of(method, found[group], (self._num_envs, -1), group) for group in groups}
+        empty = [group for group, array in arrays.items() if not array.shape[1]]
+        if empty:
+            raise PgrobotError(
+                f"{words_of(method)} returns nothing as {empty[0]!r}: it is ({self._num_envs}, 0)."
+            )
+        return {group: array.shape[1] for group, array in arrays.items()}
+
+
+def _bound(name: str, cost: Cost, simulation: Simulation) -> BoundCost:
+    if not callable(getattr(cost, "bind", None)):
+        raise PgrobotError(f"constraint.{name}.cost is {shown_result(cost)}, which has no method 'bind'.")
+    _check_signature(cost.bind, 1)
+    bound = cost.bind(simulation)
+    missing = [part for part in BOUND if not hasattr(bound, part)]
+    if missing:
+        raise PgrobotError(
+            f"{words_of(cost.bind)} has to return a bound cost, with {', '.join(BOUND)}, but returned "
+            f"{shown_result(bound)}, which has no {missing[0]!r}."
+        )
+    _check_signature(bound.__call__, 0)
+    _check_signature(bound.reset, 1)
+    return bound
+
+
+def _highest(owner: str, cost: BoundCost) -> float:
+    try:
+        value = highest(cost)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not value > 0.0:
+        raise PgrobotError(f"What {owner} calls 'highest' has to be a number above 0.")
+    return value
+
+
+def _distinct(owner: str, found: Any) -> tuple[str, ...]:
+    """Names that are logged and counted by."""
+    names = names_of(owner, found)
+    if not names or len(set(names)) < len(names):
+        raise PgrobotError(f"{owner} has to be at least one name, and no name twice, not {names}.")
+    return names
+
+
+def _check_signature(method: Callable[..., Any], arguments: int) -> None:
+    """Refuse a function that cannot be called with so many arguments, in the words of its own signature."""
+    if not callable(method):
+        raise PgrobotError(f"{shown_result(method)} stands where a robot needs a function.")
+    try:
+        signature = inspect.signature(method)
+    except (TypeError, ValueError):
+        return  # written in C: nothing is known of it
+    try:
+        signature.bind(*range(arguments))
+    except TypeError as error:
+        raise PgrobotError(
+            f"{words_of(method)}{signature} has to take {arguments} arguments after self: {error}."
+        ) from error
