@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from pgrobot import cli, help
+from pgrobot import cli
+from pgrobot.help import USAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("conf/**/*.yaml"))
-} | {"pgrobot --help": cli.USAGE, "pgrobot train --help": help.USAGE}
+} | {"pgrobot --help": cli.USAGE, "pgrobot train --help": USAGE}
 COMMAND = (
     r"(?:\$ )?(?:\S*bin/)?(?:pgrobot (?:train|evaluate|sweep|exact|variance)|python -m pgrobot|make train)\b"
 )
