@@ -9,6 +9,7 @@
                                                (docs/learning is written by --into docs/learning)
     python scripts/benchmark.py peers          the same of Stable-Baselines3 and sb3-contrib; resumable
     python scripts/benchmark.py seeds          coverage of the intervals in a sweep's table, by simulation
+    python scripts/benchmark.py budgets        the cost that an iteration measures beside an evaluation of its policy
     python scripts/benchmark.py safe           returns and verdicts under a speed budget after 3M steps; resumable
 
 Each prints a table and keeps its numbers in runs/benchmarks/<subcommand>.json. Ratios come from pairs measured one
@@ -21,6 +22,7 @@ import argparse
 import json
 from pathlib import Path
 
+from budgets import budgets
 from goals import GOALS
 from learning import learning
 from measuring import HOME, machine
@@ -32,6 +34,7 @@ from timings import environment, fast, speed, startup, trust_region
 TIMINGS = {function.__name__: function for function in (speed, trust_region, fast, environment, startup)}
 SIMULATIONS = {seeds.__name__: seeds}
 STUDIES = {function.__name__: function for function in (learning, peers, safe)}
+COMPARISONS = {budgets.__name__: budgets}
 
 
 def main() -> None:
@@ -55,10 +58,17 @@ def main() -> None:
         study.add_argument("--jobs", type=int, default=2, help="sweeps at a time, sharing the cores")
     for study in (learns, compares):
         study.add_argument("--into", type=Path, default=HOME / "learning", help="where records and page go")
+    (measures,) = (commands.add_parser(name) for name in COMPARISONS)
+    measures.add_argument("--robots", nargs="+", default=("halfcheetah", "hopper"))
+    measures.add_argument("--seeds", type=int, default=1)
+    measures.add_argument("--steps", type=int, default=250_000, help="environment steps of a training")
     arguments = vars(parser.parse_args())
     name = arguments.pop("name")
     HOME.mkdir(parents=True, exist_ok=True)
-    content = {"machine": machine(), **(TIMINGS | SIMULATIONS | STUDIES)[name](**arguments)}
+    content = {
+        "machine": machine(),
+        **(TIMINGS | SIMULATIONS | STUDIES | COMPARISONS)[name](**arguments),
+    }
     (HOME / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

@@ -61,8 +61,10 @@ class FirstRatio:
 class RewardUnit:
     """Rewards in another unit move the policy in the same way; a power of two, which rounds nothing, by the same bits.
 
+    The price of its cost, in reward per cost, is that of the first run in the other unit.
+
     Attributes:
-        overrides: a run.
+        overrides: a run with one constraint, which it violates.
         tens: units, as powers of ten.
         twos: units, as powers of two.
         updates: how many.
@@ -76,21 +78,30 @@ class RewardUnit:
     tolerance: float
 
     def run(self) -> Sequence[Outcome]:
-        exact = self._learnt(1.0)
+        exact, price = self._learnt(1.0)
         rounded = {f"10^{k}": (10.0**k, self.tolerance) for k in self.tens}
         units = rounded | {f"2^{k}": (2.0**k, 0.0) for k in self.twos}
-        return [
-            compare(f"parameters, rewards × {name}", self._learnt(unit), exact, tolerance)
-            for name, (unit, tolerance) in units.items()
-        ]
+        outcomes = []
+        for name, (unit, tolerance) in units.items():
+            learnt, its_price = self._learnt(unit)
+            outcomes += [
+                compare(f"parameters, rewards × {name}", learnt, exact, tolerance),
+                compare(f"price, rewards × {name}", its_price / unit, price, tolerance),
+            ]
+        return outcomes
 
-    def _learnt(self, unit: float) -> Tensor:
+    def _learnt(self, unit: float) -> tuple[Tensor, float]:
+        """All parameters, and the price."""
         with opened(self.overrides) as program:
             for _ in range(self.updates):
                 rollout = program.collector.collect()[LEARNER]
-                scaled = dataclasses.replace(rollout, reward=unit * rollout.reward)
-                program.learners[LEARNER].update(scaled)
-            return parameters(program)
+                scale = torch.ones(len(rollout.columns))
+                scale[rollout.columns.index("reward")] = unit
+                metrics = program.learners[LEARNER].update(
+                    dataclasses.replace(rollout, reward=scale * rollout.reward)
+                )
+            (price,) = (value for name, value in metrics.items() if name.startswith("multiplier/"))
+            return parameters(program), price
 
 
 @dataclass(frozen=True)

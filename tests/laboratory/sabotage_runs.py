@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pgrobot.baselines import NORMALISATIONS
 from pgrobot.batch import Batch
+from pgrobot.constraints.price import Pricing
 from pgrobot.distributions import Distribution
 from pgrobot.objectives import Entropy, Likelihood
 from pgrobot.policies import GaussianPolicy
@@ -67,3 +68,8 @@ def a_likelihood_that_takes_good_for_bad(patch: pytest.MonkeyPatch) -> None:
         return original(self, distribution, replace(batch, advantage=batch.advantage.abs()))
 
     patch.setattr(Likelihood, "__call__", unsigned)
+
+
+@sabotage("reward_unit", "price, rewards × 2^")
+def a_price_in_reward_that_moves_by_itself(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Pricing, "scale", 1.0)

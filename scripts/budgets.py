@@ -1,0 +1,69 @@
+"""The budgets study: what an iteration measures of a cost, beside an evaluation of the very policy that it measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from measuring import CONSOLE, show, spread
+
+from pgrobot.configure import LEARNER, Program, build, build_environment, compose, validated
+from pgrobot.episodes import evaluate
+from pgrobot.randomness import component_seed, stream
+from pgrobot.run import one_torch_thread
+from pgrobot.run.evaluation import actor
+
+EPISODES, EVERY = 64, 10  # of an evaluation; iterations between two
+
+
+def budgets(robots: Sequence[str], seeds: int, steps: int) -> dict[str, Any]:
+    """Measured and evaluated cost per episode of the constraints speed and torque, and the median relative error."""
+    overrides = ("constraint=[speed,torque]", f"total_steps={steps}", "tracker=none")
+    trainings, rows = [], []
+    for robot in robots:
+        for seed in range(1, seeds + 1):
+            with one_torch_thread():
+                told = list(compared(f"task={robot}", f"seed={seed}", *overrides))
+            trainings.append({"robot": robot, "seed": seed, "iterations": told})
+            for name in told[0]["measured"]:
+                errors = [
+                    abs(t["measured"][name] / e - 1.0) for t in told if (e := t["evaluated"][name]) > 0.0
+                ]
+                rows.append((f"{robot}, seed {seed}: {name}", *spread(errors)))
+    show("Relative error of the measured cost", rows)
+    return {"trainings": trainings}
+
+
+def compared(*overrides: str) -> Iterator[dict[str, Any]]:
+    """Every ``EVERY`` iterations of a training: measured and evaluated costs per episode, and prices."""
+    cfg = validated(compose(overrides))
+    program = build(cfg, 0)
+    try:
+        for iteration in range(program.iterations):
+            rollout = program.collector.collect()[LEARNER]
+            due = iteration % EVERY == 0
+            evaluated = spent(cfg, program) if due else {}
+            metrics = program.learners[LEARNER].update(rollout)
+            if due:
+                told = {
+                    "iteration": iteration,
+                    "measured": {name: metrics[f"cost/{name}/mean"] for name in evaluated},
+                    "evaluated": evaluated,
+                    "price": {name: metrics.get(f"multiplier/{name}", 0.0) for name in evaluated},
+                }
+                CONSOLE.print(told)
+                yield told
+    finally:
+        program.environment.close()
+
+
+def spent(cfg: Any, program: Program) -> dict[str, float]:
+    """The mean cost of whole episodes of the present policy, by budget."""
+    environment = build_environment(cfg, EPISODES, component_seed(cfg.seed, "budgets/environment"), 0)
+    try:
+        noise = stream(cfg.seed, "budgets/action_noise")
+        act = actor(program.policy, environment.spec, "stochastic", noise)
+        costs = evaluate(act, environment, EPISODES, cfg.algorithm.discounts.cost).costs.mean(axis=0)
+        return dict(zip(environment.spec.costs, costs.tolist(), strict=True))
+    finally:
+        environment.close()
