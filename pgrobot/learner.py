@@ -34,6 +34,7 @@ from pgrobot.solvers import (
 from pgrobot.types import Metrics, Multiplier, Rollout, Signal, State
 
 T = TypeVar("T")
+_LOOKED_AT = 256  # rows on which the normaliser's share of the policy's way is measured
 Values = tuple[Tensor, Tensor]  # of the states and of their true successors, [T, N, C] each
 
 
@@ -128,7 +129,8 @@ class Learner:
         metrics = self._price(rollout)
         reference = self._reference(rollout)
         values = self._values(rollout)  # in the columns' own units: rescaling changes none of them
-        self.critic.rescale(self._estimate(rollout, values, self._log_ratio(rollout))[1])
+        factors = self.critic.rescale(self._estimate(rollout, values, self._log_ratio(rollout))[1])
+        self._critic_solver.rescale(self._critic_vector.spread(factors))
         for index in range(self._passes):
             log_ratio = self._log_ratio(rollout)
             advantage, target, weight = self._estimate(rollout, values, log_ratio)
@@ -156,8 +158,7 @@ class Learner:
             if stop:
                 break
         metrics |= self._problem.adapt(metrics["policy/kl"])
-        for part in (self.policy, self.critic):
-            part.merge(rollout.obs)
+        metrics["policy/kl_normalizer"] = self._merge(rollout)
         for signal in self._signals:
             metrics |= signal.fit(rollout)
         self._updates += 1
@@ -207,6 +208,20 @@ class Learner:
         problem = PolicyProblem(self.policy, self._policy_vector, terms)
         ascent: Tensor = -grad(lambda vector: problem.loss(vector, rows)[0])(self._policy_vector.vector)
         return ascent
+
+    def _merge(self, rollout: Rollout) -> float:
+        """Merge the observations into the normalisers, which moves the policy: by how many nats of KL, on some rows.
+
+        No trust region has seen that part of its way.
+        """
+        every = max(1, rollout.log_prob.numel() // _LOOKED_AT)
+        seen = {name: obs.flatten(0, 1)[::every] for name, obs in rollout.obs.items()}
+        rows = (seen, rollout.carry.flatten(0, 1)[::every], rollout.episode_start.flatten()[::every])
+        before, _ = self.policy(*rows)
+        for part in (self.policy, self.critic):
+            part.merge(rollout.obs)
+        after, _ = self.policy(*rows)
+        return float(before.kl(after).mean())
 
     def _signalled(self, rollout: Rollout) -> Rollout:
         """The rollout with the signals' columns."""

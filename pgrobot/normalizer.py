@@ -6,12 +6,19 @@ policy that learns is the policy that acted, so the first ratio of an update is 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 
 class RunningMoments(nn.Module):
     """Mean and variance of everything merged so far (Chan, Golub and LeVeque 1979), in float64.
+
+    With a finite ``memory`` of M rows they are those of about the last M: before ``n`` rows are merged, what is
+    remembered counts for no more than ``M − n``, so that all of it fades by ``1 − n / M`` with every merge.
+
+    See docs/derivations.md#memory-of-the-normalisers.
 
     Buffers: ``count`` scalar, ``mean`` and ``m2`` (sum of squared deviations) ``[D]``.
     """
@@ -20,8 +27,9 @@ class RunningMoments(nn.Module):
     mean: Tensor
     m2: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, memory: float = math.inf) -> None:
         super().__init__()
+        self.memory = memory
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
         self.register_buffer("mean", torch.zeros(width, dtype=torch.float64))
         self.register_buffer("m2", torch.zeros(width, dtype=torch.float64))
@@ -32,9 +40,11 @@ class RunningMoments(nn.Module):
         rows = rows.reshape(-1, rows.shape[-1]).double()
         count = rows.shape[0]
         mean = rows.mean(0)
-        total = self.count + count
+        kept = self.count.clamp(max=max(self.memory - count, 0.0))
+        total = kept + count
         shift = mean - self.mean
-        self.m2 += (rows - mean).square().sum(0) + shift.square() * (self.count * count / total)
+        self.m2 *= torch.where(self.count > 0, kept / self.count, 1.0)
+        self.m2 += (rows - mean).square().sum(0) + shift.square() * (kept * count / total)
         self.mean += shift * (count / total)
         self.count.copy_(total)
 
@@ -50,6 +60,7 @@ class ObservationNormalizer(nn.Module):
     Args:
         width: size of the observation.
         clip: bound on the normalised observation, in deviations.
+        memory: rows that the moments remember.
     """
 
     # A feature that never varies would be divided by zero.
@@ -58,10 +69,10 @@ class ObservationNormalizer(nn.Module):
     offset: Tensor
     scale: Tensor
 
-    def __init__(self, width: int, clip: float) -> None:
+    def __init__(self, width: int, clip: float, memory: float = math.inf) -> None:
         super().__init__()
         self.clip = clip
-        self.moments = RunningMoments(width)
+        self.moments = RunningMoments(width, memory)
         self.register_buffer("offset", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
 
@@ -81,15 +92,19 @@ class ColumnScaler(nn.Module):
     """The running deviation of each column's returns: a critic predicts in these units, ``[C]``.
 
     Only the deviation is divided out, never the mean, so a column that is zero stays zero.
+
+    Args:
+        columns: ``C``.
+        memory: rows that the moments remember.
     """
 
     _LEAST_VARIANCE = 1e-12
 
     scale: Tensor
 
-    def __init__(self, columns: int) -> None:
+    def __init__(self, columns: int, memory: float = math.inf) -> None:
         super().__init__()
-        self.moments = RunningMoments(columns)
+        self.moments = RunningMoments(columns, memory)
         self.register_buffer("scale", torch.ones(columns))
 
     @torch.no_grad()

@@ -168,6 +168,8 @@ RULES: Mapping[str, Rule] = {
     "policy.concentration_bounds": ascending("[1,1000]"),
     "policy.observation_clip": positive,
     "critic.observation_clip": positive,
+    "*.observation_memory": positive,
+    "*.return_memory": positive,
     "algorithm.passes": whole(1),
     "algorithm.state_discount": of_type(bool, "true or false"),
     "algorithm.normalisation": one_of(*NORMALISATIONS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -28,6 +29,8 @@ class MlpCritic(nn.Module):
         block: see ``pgrobot.mlp.mlp``.
         norm: see ``pgrobot.mlp.mlp``.
         time: whether the group ``time`` is read as well: a value ``V(s, t)``.
+        observation_memory: environment steps that the normaliser remembers.
+        return_memory: environment steps whose returns the columns' scale remembers.
 
     Raises:
         PgrobotError: the task has no such observation group, or the network cannot be built.
@@ -45,6 +48,8 @@ class MlpCritic(nn.Module):
         block: Block = "plain",
         norm: Norm = "none",
         time: bool = False,
+        observation_memory: float = math.inf,
+        return_memory: float = math.inf,
     ) -> None:
         super().__init__()
         if group not in observation:
@@ -54,8 +59,8 @@ class MlpCritic(nn.Module):
         self.group = group
         self.time = time
         width = observation[group] + time
-        self.normalizer = ObservationNormalizer(width, observation_clip)
-        self.scaler = ColumnScaler(len(columns))
+        self.normalizer = ObservationNormalizer(width, observation_clip, observation_memory)
+        self.scaler = ColumnScaler(len(columns), return_memory)
         # Zero output: before the first fit no column has a value, whatever its unit.
         sizes = (width, *hidden, len(columns))
         self.trunk = mlp(sizes, activation, 0.0, generator, block, norm)
@@ -77,13 +82,20 @@ class MlpCritic(nn.Module):
         return torch.cat((obs[self.group], obs["time"]), -1) if self.time else obs[self.group]
 
     @torch.no_grad()
-    def rescale(self, returns: Tensor) -> None:
+    def rescale(self, returns: Tensor) -> dict[str, Tensor]:
         """Merge returns ``[…, C]`` into the scale, keeping every prediction where it is.
 
         The output layer absorbs the change of scale (van Hasselt et al. 2016, arXiv 1602.07714, PopArt).
+
+        Returns:
+            By what each of the layer's parameters was multiplied, by name, to broadcast to its shape. Its gradient is
+            multiplied by the same: an optimiser's moments of it follow exactly. Those of the hidden layers cannot, as
+            their gradient is a sum over columns, each of which changes by the square of its own factor.
         """
         factor = self.scaler.merge(returns)
         output = self.trunk[-1]
         assert isinstance(output, nn.Linear)
-        output.weight.mul_(factor.unsqueeze(-1))
-        output.bias.mul_(factor)
+        factors = {"weight": factor.unsqueeze(-1), "bias": factor}
+        for name, by in factors.items():
+            getattr(output, name).mul_(by)
+        return {f"trunk.{len(self.trunk) - 1}.{name}": by for name, by in factors.items()}

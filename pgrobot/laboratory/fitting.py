@@ -96,7 +96,7 @@ def fitted(
             estimator, paths.reward, value[:-1], value[1:], torch.zeros_like(end), end, steered.model.discount
         )
         rows = target[0].unsqueeze(-1)
-        critic.rescale(rows)
+        descent.rescale(parameters.spread(critic.rescale(rows)))
         descent.solve(CriticBatch(first, rows))
     return critic
 

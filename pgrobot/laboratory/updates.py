@@ -197,6 +197,9 @@ class Total:
     ) -> tuple[Tensor, Moments]:
         return vector.clone(), (moments[0] + gradient,)
 
+    def rescale(self, moments: Moments, factor: Tensor) -> Moments:
+        return (moments[0] * factor,)
+
 
 def first_order(optimizer: Optimizer, minibatch: int) -> SolverFactory:
     """One pass of steps at a rate of one, each on ``minibatch`` rows, without any bound."""

@@ -33,6 +33,7 @@ class BetaPolicy(NormalizedPolicy):
         generator: random stream of the weights.
         block: see ``pgrobot.mlp.mlp``.
         norm: see ``pgrobot.mlp.mlp``.
+        observation_memory: environment steps that the normaliser remembers.
 
     Raises:
         PgrobotError: the concentration lies outside its bounds, those begin below one, or the network cannot be built.
@@ -50,8 +51,9 @@ class BetaPolicy(NormalizedPolicy):
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
+        observation_memory: float = math.inf,
     ) -> None:
-        super().__init__(observation, observation_clip)
+        super().__init__(observation, observation_clip, observation_memory)
         low, high = concentration_bounds
         if low < 1.0:
             raise PgrobotError(f"policy.concentration_bounds begin at {low}, which is less than 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -30,6 +31,7 @@ class BinnedPolicy(NormalizedPolicy):
         generator: random stream of the weights.
         block: see ``pgrobot.mlp.mlp``.
         norm: see ``pgrobot.mlp.mlp``.
+        observation_memory: environment steps that the normaliser remembers.
 
     Raises:
         PgrobotError: there are fewer than two bins, or the network cannot be built.
@@ -47,8 +49,9 @@ class BinnedPolicy(NormalizedPolicy):
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
+        observation_memory: float = math.inf,
     ) -> None:
-        super().__init__(observation, observation_clip)
+        super().__init__(observation, observation_clip, observation_memory)
         if bins < 2:
             raise PgrobotError(f"policy.bins must be at least 2, not {bins}")
         self.ordinal = head == "ordinal"

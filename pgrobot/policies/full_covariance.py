@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -34,6 +35,7 @@ class FullCovariancePolicy(DiagonalPolicy):
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
+        observation_memory: float = math.inf,
     ) -> None:
         super().__init__(
             observation,
@@ -46,6 +48,7 @@ class FullCovariancePolicy(DiagonalPolicy):
             generator,
             block,
             norm,
+            observation_memory,
         )
         self.register_buffer("below", torch.tril_indices(actions, actions, -1), persistent=False)
         self.correlation = nn.Parameter(torch.zeros(self.below.shape[1]))

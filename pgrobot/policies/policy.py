@@ -60,13 +60,16 @@ class NormalizedPolicy(Policy):
     Args:
         observation: width of each observation group.
         observation_clip: bound on normalised observations.
+        observation_memory: environment steps that the normaliser remembers.
     """
 
     carry_size = 0
 
-    def __init__(self, observation: Mapping[str, int], observation_clip: float) -> None:
+    def __init__(
+        self, observation: Mapping[str, int], observation_clip: float, observation_memory: float
+    ) -> None:
         super().__init__(observation)
-        self.normalizer = ObservationNormalizer(observation["policy"], observation_clip)
+        self.normalizer = ObservationNormalizer(observation["policy"], observation_clip, observation_memory)
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         self.normalizer.merge(obs["policy"])

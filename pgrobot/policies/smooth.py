@@ -60,6 +60,7 @@ class SmoothPolicy(DiagonalPolicy):
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
+        observation_memory: float = math.inf,
     ) -> None:
         super().__init__(
             observation,
@@ -72,6 +73,7 @@ class SmoothPolicy(DiagonalPolicy):
             generator,
             block,
             norm,
+            observation_memory,
         )
         for name, value in (("share", share), ("correlation", correlation)):
             if not 0.0 <= value < 1.0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -30,6 +31,7 @@ class StateStdPolicy(NormalizedPolicy):
         generator: random stream of the weights.
         block: see ``pgrobot.mlp.mlp``.
         norm: see ``pgrobot.mlp.mlp``.
+        observation_memory: environment steps that the normaliser remembers.
 
     Raises:
         PgrobotError: the initial log-deviation lies outside its bounds, or the network cannot be built.
@@ -47,8 +49,9 @@ class StateStdPolicy(NormalizedPolicy):
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
+        observation_memory: float = math.inf,
     ) -> None:
-        super().__init__(observation, observation_clip)
+        super().__init__(observation, observation_clip, observation_memory)
         self.bounds = SoftBounds(log_std, *checked_bounds(log_std, log_std_bounds))
         sizes = (observation["policy"], *hidden, 2 * actions)
         self.network = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)

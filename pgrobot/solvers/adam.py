@@ -37,3 +37,8 @@ class Adam:
         unbiased_second = second / (1.0 - self.beta2**count)
         vector = vector - rate * unbiased_first / (unbiased_second.sqrt() + self.epsilon)
         return vector, (first, second, count)
+
+    def rescale(self, moments: Moments, factor: Tensor) -> Moments:
+        """The moments of gradients ``factor`` ``[P]`` times as large."""
+        first, second, count = moments
+        return first * factor, second * factor.square(), count

@@ -52,6 +52,7 @@ class MinibatchSolver:
         generator: torch.Generator,
     ) -> None:
         self._vector = vector
+        self._optimizer = optimizer
         self._moments = tuple(optimizer.initial(vector))
         self._schedule = rate
         self._rate = rate.initial
@@ -92,6 +93,10 @@ class MinibatchSolver:
             if kl > self._target_kl:
                 return report, True
         return report, False
+
+    def rescale(self, factor: Tensor) -> None:
+        """Let the optimiser remember gradients ``factor`` ``[P]`` times as large."""
+        self._moments = tuple(self._optimizer.rescale(self._moments, factor))
 
     def _epoch(self, batch: Any, rows: int) -> Report:
         order = torch.randperm(rows, generator=self._generator)

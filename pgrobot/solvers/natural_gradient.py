@@ -102,6 +102,9 @@ class NaturalGradientSolver:
             "step/improvement_ratio": torch.where(predicted > 0.0, improvement / predicted, 0.0),
         }, False
 
+    def rescale(self, factor: Tensor) -> None:
+        """Nothing is remembered of past gradients."""
+
     def _direction(self, batch: Batch, gradient: Tensor) -> Solution:
         """Solve among the parameters that no bound holds."""
         product = self._fisher(self._problem, self._vector, batch, self._generator)

@@ -21,3 +21,7 @@ class Optimizer(Protocol):
     ) -> tuple[Tensor, Moments]:
         """Return the next vector ``[P]`` and moments after one step down ``gradient`` ``[P]``."""
         ...
+
+    def rescale(self, moments: Moments, factor: Tensor) -> Moments:
+        """What would be remembered if every gradient had been ``factor`` ``[P]`` times what it was."""
+        ...

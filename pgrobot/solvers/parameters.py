@@ -6,6 +6,7 @@ each, and the named slices tell which layer a number belongs to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf, prod
 
 import torch
@@ -68,6 +69,13 @@ class FlatParameters:
         """
         down, up = (vector <= self.lower) & (direction < 0.0), (vector >= self.upper) & (direction > 0.0)
         return ~(down | up)
+
+    def spread(self, values: Mapping[str, Tensor]) -> Tensor:
+        """A vector ``[P]`` of ones but for the named parameters, whose ``values`` broadcast to their shapes."""
+        vector = torch.ones_like(self.vector)
+        for name, value in values.items():
+            vector[self.slices[name]] = value.expand(self._shapes[name]).reshape(-1)
+        return vector
 
     def views(self, vector: Tensor) -> dict[str, Tensor]:
         """Read any vector ``[P]`` as the module's named parameters, for ``torch.func.functional_call``."""

@@ -46,3 +46,8 @@ class RMSprop:
         inside = self.epsilon_place == "inside"
         root = (square + self.epsilon).sqrt() if inside else square.sqrt() + self.epsilon
         return vector - rate * gradient / root, (square,)
+
+    def rescale(self, moments: Moments, factor: Tensor) -> Moments:
+        """The moments of gradients ``factor`` ``[P]`` times as large."""
+        (square,) = moments
+        return (square * factor.square(),)

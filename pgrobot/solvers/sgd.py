@@ -33,3 +33,8 @@ class SGD:
         (velocity,) = moments
         velocity = self.momentum * velocity + gradient
         return vector - rate * velocity, (velocity,)
+
+    def rescale(self, moments: Moments, factor: Tensor) -> Moments:
+        """The moments of gradients ``factor`` ``[P]`` times as large."""
+        (velocity,) = moments
+        return (velocity * factor,)

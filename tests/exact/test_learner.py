@@ -340,7 +340,7 @@ def test_the_critic_is_scaled_by_its_targets(monkeypatch: pytest.MonkeyPatch) ->
     rollout = collector.collect()["robot"]
     advantage, target, _ = learner._estimate(rollout, learner._values(rollout), ON_POLICY)
     scaled: list[torch.Tensor] = []
-    monkeypatch.setattr(learner.critic, "rescale", lambda targets: scaled.append(targets.clone()))
+    monkeypatch.setattr(learner.critic, "rescale", lambda targets: scaled.append(targets.clone()) or {})
     learner.update(rollout)
     assert torch.equal(scaled[0], target)
     assert not torch.equal(scaled[0], advantage)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import torch
-from toys import make_critic
+import math
+from typing import Any
 
+import pytest
+import torch
+from toys import TargetWorld, make, make_critic
+
+from pgrobot.batch import CriticBatch
+from pgrobot.critics import MlpCritic
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer, RunningMoments
+from pgrobot.randomness import stream
+from pgrobot.solvers import SGD, Adam, Constant, CriticProblem, FlatParameters, MinibatchSolver, RMSprop
 
 
 def test_merging_parts_equals_the_whole() -> None:
@@ -60,3 +68,133 @@ def test_rescaling_keeps_every_prediction() -> None:
         critic.rescale(torch.randn(500, 2, generator=generator) * torch.tensor([100.0, 0.01]))
         torch.testing.assert_close(critic.value(obs), before, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(critic.scaler.scale, torch.tensor([100.0, 0.01]), rtol=0.1, atol=0)
+
+
+def test_a_bounded_memory_is_an_exponential_average_of_merges() -> None:
+    """Each merge of n rows fades what was before by 1 − n/M once M rows were seen; an infinite one changes no bit."""
+    generator = torch.Generator().manual_seed(0)
+    parts = torch.randn(12, 50, 2, generator=generator, dtype=torch.float64) + torch.arange(12.0).view(
+        12, 1, 1
+    )
+    moments, whole, plain = RunningMoments(2, 200.0), RunningMoments(2, math.inf), RunningMoments(2)
+    weight = torch.zeros(12, dtype=torch.float64)
+    for index, part in enumerate(parts):
+        for one in (moments, whole, plain):
+            one.merge(part)
+        weight[:index] *= min(1.0, 150.0 / (50.0 * max(index, 1)) if index < 4 else 0.75)
+        weight[index] = 50.0
+    share = (weight / weight.sum()).view(12, 1, 1) / 50.0
+    mean = (share * parts).sum((0, 1))
+    torch.testing.assert_close(moments.mean, mean, rtol=1e-12, atol=0)
+    torch.testing.assert_close(moments.variance, (share * (parts - mean).square()).sum((0, 1)))
+    assert float(moments.count) == 200.0
+    for name, value in plain.state_dict().items():
+        assert torch.equal(whole.state_dict()[name], value)
+    latest = RunningMoments(2, 10.0)
+    for part in parts:
+        latest.merge(part)
+    torch.testing.assert_close(latest.mean, parts[-1].mean(0))
+    torch.testing.assert_close(latest.variance, parts[-1].var(0, correction=0))
+
+
+@pytest.mark.parametrize(
+    ("memory", "up", "down"), [(math.inf, (60.0, 80.0), (50.0, 80.0)), (1e3, (95.0, 101.0), (0.9, 1.2))]
+)
+def test_rewards_that_change_their_unit_midway_are_forgotten(
+    memory: float, up: tuple[float, float], down: tuple[float, float]
+) -> None:
+    """Rewards times 100, and back: with bounded memory the scale follows both ways."""
+    scaler = ColumnScaler(1, memory)
+    generator = torch.Generator().manual_seed(0)
+    for size, merges in ((1.0, 40), (100.0, 60), (1.0, 130)):
+        for _ in range(merges):
+            scaler.merge(size * torch.randn(100, 1, generator=generator))
+        if size == 100.0:
+            assert up[0] < float(scaler.scale) < up[1]
+    assert down[0] < float(scaler.scale) < down[1]
+
+
+def critic_solver(critic: MlpCritic, optimizer: Any) -> tuple[FlatParameters, MinibatchSolver]:
+    parameters = FlatParameters(critic)
+    return parameters, MinibatchSolver(
+        parameters.vector, CriticProblem(critic, parameters), optimizer, Constant(2.0**-6), 8, 1, math.inf, math.inf,
+        "norm", compile_steps=False, generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+
+
+def test_a_change_of_unit_changes_no_step_of_gradient_descent() -> None:
+    """One output layer, momentum, units that are powers of two: the same predictions, bit for bit, on and on."""
+    generator = torch.Generator().manual_seed(0)
+    obs = {"policy": torch.randn(32, 2, generator=generator)}
+    target = torch.randn(32, 2, generator=generator)
+    values = []
+    for change in (False, True):
+        critic = MlpCritic(
+            {"policy": 2}, ("reward", "cost/a"), "policy", (), "tanh", 10.0, stream(0, "critic")
+        )
+        parameters, solver = critic_solver(critic, SGD(0.9))
+        for index in range(4):
+            if change and index == 2:
+                factor = torch.tensor([2.0**-3, 2.0**2])
+                critic.scaler.scale.div_(factor)
+                critic.scaler.merge = lambda _, factor=factor: factor  # type: ignore[method-assign]
+                solver.rescale(parameters.spread(critic.rescale(target)))
+            solver.solve(CriticBatch(obs, target))
+        with torch.no_grad():
+            values.append(critic.value(obs))
+    assert torch.equal(*values)
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.9, 0.999, 1e-8), RMSprop(0.99, 1e-8, "outside", 0.0), SGD(0.9)])
+def test_moments_follow_the_unit_of_their_gradient(optimizer: Any) -> None:
+    """Gradients in one unit, then rescaled: what the same in the other unit leave, and the same next steps."""
+    generator = torch.Generator().manual_seed(0)
+    gradients = torch.randn(8, 6, generator=generator)
+    factor = torch.tensor([0.25, 0.25, 0.25, 8.0, 8.0, 1.0])
+    start, rate = torch.zeros(6), torch.tensor(0.125)
+    changed, always = optimizer.initial(start), optimizer.initial(start)
+    for gradient in gradients[:4]:
+        _, changed = optimizer.step(start, changed, gradient, rate)
+        _, always = optimizer.step(start, always, factor * gradient, rate)
+    changed = optimizer.rescale(changed, factor)
+    for one, other in zip(changed, always, strict=True):
+        assert torch.equal(one, other)
+    for gradient in gradients[4:]:
+        one, changed = optimizer.step(start, changed, factor * gradient, rate)
+        other, always = optimizer.step(start, always, factor * gradient, rate)
+        assert torch.equal(one, other)
+
+
+def test_a_learner_rescales_the_moments_of_the_critics_output_and_of_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    collector, learner = make(TargetWorld(4, 0))
+    learner.update(collector.collect()["robot"])
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(learner._critic_solver, "rescale", seen.append)
+    before = learner.critic.scaler.scale.clone()
+    learner.update(collector.collect()["robot"])
+    factor = before / learner.critic.scaler.scale
+    where = learner._critic_vector.slices
+    assert bool((factor != 1.0).any())
+    assert torch.equal(seen[0][where["trunk.2.bias"]], factor)
+    assert torch.equal(seen[0][where["trunk.2.weight"]], factor.repeat_interleave(16))
+    assert bool((seen[0][: where["trunk.2.weight"].start] == 1.0).all())
+
+
+def test_the_normalisers_share_of_the_policys_way_is_told() -> None:
+    """On so few steps it is the whole rollout's KL from the policy before the merge to the one after it."""
+    collector, learner = make(TargetWorld(4, 0))
+    for _ in range(2):
+        rollout = collector.collect()["robot"]
+        arguments = (rollout.obs, rollout.carry, rollout.episode_start)
+        normaliser = {name: value.clone() for name, value in learner.policy.normalizer.state_dict().items()}
+        metrics = learner.update(rollout)
+        with torch.no_grad():
+            after, _ = learner.policy(*arguments)
+            merged = {name: value.clone() for name, value in learner.policy.normalizer.state_dict().items()}
+            learner.policy.normalizer.load_state_dict(normaliser)
+            before, _ = learner.policy(*arguments)
+            learner.policy.normalizer.load_state_dict(merged)
+        assert metrics["policy/kl_normalizer"] == pytest.approx(float(before.kl(after).mean()), rel=1e-5)
+        assert metrics["policy/kl_normalizer"] > 0.0
