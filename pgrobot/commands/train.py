@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pgrobot.commands.parser import Parser
@@ -21,6 +23,7 @@ OPTIONS = (
     "--hydra-help",
 )
 
+HELP_CHECK = "_check_help"  # argparse's, from Python 3.14 on
 DIRECTORIES = ("resume", "hydra.run.dir", "hydra.sweep.dir")  # each is one path
 MODELS = ("task.xml_file", "task.kwargs.xml_file")  # each is a path, or in a sweep several
 
@@ -144,6 +147,21 @@ def _show(arguments: list[str]) -> None:
     main = hydra.main(config_path=f"pkg://{CONFIG_MODULE}", config_name=CONFIG_NAME, **VERSION_BASE)
     before, sys.argv = sys.argv, ["pgrobot train", *arguments]
     try:
-        main(lambda _: None)()
+        with _help_unread():
+            main(lambda _: None)()
     finally:
         sys.argv = before
+
+
+@contextmanager
+def _help_unread() -> Iterator[None]:
+    """Let Hydra declare an option whose help is no text, which Python 3.14 and later would read at once."""
+    check = getattr(ArgumentParser, HELP_CHECK, None)
+    if check is None:
+        yield
+        return
+    setattr(ArgumentParser, HELP_CHECK, lambda *_: None)
+    try:
+        yield
+    finally:
+        setattr(ArgumentParser, HELP_CHECK, check)

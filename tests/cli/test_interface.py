@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.utils import get_args_parser
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -154,6 +156,30 @@ def test_the_config_can_be_shown_instead(capsys: pytest.CaptureFixture[str]) -> 
     assert "threshold: 0.7402" in capsys.readouterr().out
     assert main(["train", "--cfg", "hydra"]) == 0
     capsys.readouterr()
+
+
+def test_the_config_is_shown_where_python_reads_help_early(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python 3.14 does when an option is declared; Hydra declares one whose help is no text."""
+    add = argparse.ArgumentParser.add_argument
+
+    def check(parser: argparse.ArgumentParser, action: argparse.Action) -> None:
+        _ = action.help and "%" in action.help
+
+    def add_and_check(parser: argparse.ArgumentParser, *names: str, **options: Any) -> argparse.Action:
+        action = add(parser, *names, **options)
+        if isinstance(parser, argparse.ArgumentParser):  # a group has no such check
+            parser._check_help(action)
+        return action
+
+    monkeypatch.setattr(argparse.ArgumentParser, "_check_help", check, raising=False)
+    monkeypatch.setattr(argparse.ArgumentParser, "add_argument", add_and_check)
+    with pytest.raises(TypeError, match="LazyCompletionHelp"):
+        get_args_parser()
+    assert main(["train", "--cfg", "job", "seed=7"]) == 0
+    assert "\nseed: 7\n" in capsys.readouterr().out
+    assert argparse.ArgumentParser._check_help is check
 
 
 def test_scripts_are_the_commands(tmp_path: Path) -> None:
