@@ -21,13 +21,18 @@ _logger = logging.getLogger(__name__)
 def with_own_model(cfg: DictConfig, run: Path) -> DictConfig:
     """The config of a run with its task built from the copy in the run directory.
 
-    An original that has changed since is told.
+    An original that has changed since is told, and so is a model of the user's of which an older version kept no copy.
 
     Raises:
         PgrobotError: a file of the copy is missing, or is not the one that the manifest describes.
     """
     note = _note(run)
     if not note:
+        typed = cfg.task.get("xml_file", "default")
+        if typed != "default":
+            _logger.warning(
+                "%s keeps no copy of its model, so it goes on with %s as that is today.", run, typed
+            )
         return cfg
     folder = (run / MODEL).resolve()
     for name, digested in note["sha256"].items():

@@ -134,6 +134,41 @@ def test_a_run_goes_on_with_its_own_copy(
     assert not [message for message in caplog.messages if "model" in message]
 
 
+def test_a_robot_of_ones_own_module_is_copied_too(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its class says where its model lies: beside the module."""
+    package = tmp_path / "own_robots_of_test"
+    package.mkdir()
+    beside = hopper(package / "cart=1.xml", gravity=-3.0)
+    (package / "__init__.py").write_text(
+        "from pathlib import Path\nfrom pgrobot.envs.hopper import Hopper\n\n\n"
+        "class Mine(Hopper):\n    models = {'v5': str(Path(__file__).parent / 'cart=1.xml')}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own = [f"task._target_={package.name}.Mine", f"modules=[{package.name}]"]
+    first = train("run", *own, "total_steps=128").evaluation
+    assert (tmp_path / "run" / "model" / beside.name).read_bytes() == beside.read_bytes()
+    beside.unlink()
+    assert api.evaluate(tmp_path / "run", modules=[package.name])["return"] == first["return"]
+
+
+def test_an_older_run_without_a_copy_says_what_it_goes_on_with(
+    train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = hopper(tmp_path / "mine.xml", gravity=-3.0)
+    train("run", f"task.xml_file={own}", "total_steps=128")
+    manifest = tmp_path / "run" / "manifest.json"
+    story = json.loads(manifest.read_text())
+    del story["model"]
+    manifest.write_text(json.dumps(story))
+    with caplog.at_level(logging.WARNING):
+        api.evaluate(tmp_path / "run")
+    assert caplog.messages == [
+        f"{tmp_path / 'run'} keeps no copy of its model, so it goes on with {own} as that is today."
+    ]
+
+
 def test_a_copy_that_changed_is_refused(train: Train, resume: Train, tmp_path: Path) -> None:
     train("run")
     run = tmp_path / "run"
