@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -24,6 +25,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
 }
 
 BROKEN_PIPE = 1
+UNREAD = (errno.EPIPE, errno.EIO)  # a pipe without a reader, a terminal that was closed
 UNFORESEEN = 1
 USAGE = """\
 pgrobot trains robots under safety budgets.
@@ -33,6 +35,7 @@ pgrobot trains robots under safety budgets.
   pgrobot sweep DIR                 the table of a sweep's results (pgrobot train -m ... makes a sweep)
   pgrobot exact [CHECK ...]         prove what trains on closed forms; pgrobot exact --list
   pgrobot variance RUN              what each baseline does to a policy's gradient; pgrobot variance --help
+  pgrobot --version                 which pgrobot this is
 
 Start with: pgrobot train"""
 
@@ -47,20 +50,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Warnings are for the user; a display that is alive prints them above itself.
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        try:
-            return _run(words)
-        finally:
-            sys.stdout.flush()  # here, where a pipe that nobody reads is met with silence, and not when Python ends
+        status = _run(words)
+        sys.stdout.flush()  # here, where it is met with silence that nobody reads it, and not when Python ends
+        return status
     except PgrobotError as error:
         print(f"pgrobot: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    except Exception:  # noqa: BLE001 - it is told with its traceback, as Python would
+    except Exception as error:  # noqa: BLE001 - it is told with its traceback, as Python would
+        if isinstance(error, OSError) and error.errno in UNREAD:
+            # Whoever read our output has gone; Python would complain again when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
         traceback.print_exc()
         print(
             "\npgrobot: This was not foreseen. If it is not the fault of something else that the lines above name, "

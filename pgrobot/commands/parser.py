@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import NoReturn
 
 from pgrobot.errors import PgrobotError
@@ -13,3 +14,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise PgrobotError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End after a page of help, which is on its way then: whether anybody reads it shows here."""
+        sys.stdout.flush()
+        super().exit(status, message)

@@ -6,7 +6,7 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pgrobot.commands.parser import Parser
@@ -58,11 +58,12 @@ def train(words: list[str]) -> int:
     request = prepare(overrides)
     result = run(request, Surroundings(tuple(sys.argv), "", 0, console))
     if result.status != FINISHED:
-        console.print(
-            f"Stopped and saved. Go on with: {resume_command(result.path, request.cfg.modules)}",
-            soft_wrap=True,
-            highlight=False,
-        )
+        with suppress(OSError):  # the terminal may have been closed
+            console.print(
+                f"Stopped and saved. Go on with: {resume_command(result.path, request.cfg.modules)}",
+                soft_wrap=True,
+                highlight=False,
+            )
         return result.exit_code
     print_evaluation(console, result.evaluation)
     print_next(console, result.path, request.overrides, request.cfg.modules, request.cfg.seed)

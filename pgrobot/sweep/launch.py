@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from pgrobot.configure import CONFIG_NAME, compose, expand, parse, quote, session
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import OccupiedError, PgrobotError
 from pgrobot.files import make_anew, reason
 from pgrobot.run import FINISHED, SIGNALS, SharedStop, named_by_time, prepare
 from pgrobot.sweep.job import get_ready, job, shared_stop
@@ -54,7 +56,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
     _make(directory)
     console.print(f"{len(jobs)} jobs in {directory}", soft_wrap=True, highlight=False, markup=False)
     added = [f"hydra.sweep.dir={quote(str(directory))}", *_jobs_at_once(cfg, len(jobs))]
-    with shared_stop(directory, SIGNALS) as stop:
+    with _alone(directory), shared_stop(directory, SIGNALS) as stop:
         stop.forget()
         _start_workers(compose([*jobs[0], *added]).hydra.launcher)
         exit_code = _launch([*overrides, *added], console, stop)
@@ -144,6 +146,25 @@ def _jobs_at_once(cfg: DictConfig, jobs: int) -> list[str]:
     if cfg.hydra.launcher.get("n_jobs", 1) != -1:
         return []
     return [f"hydra.launcher.n_jobs={min(joblib.cpu_count(), jobs)}"]
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Keep other sweeps out of a directory, whose table and request to stop they would share.
+
+    The kernel lets go of the lock when the process ends, however it ends.
+
+    Raises:
+        OccupiedError: one is there.
+    """
+    with (directory / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OccupiedError(
+                f"Another sweep is running in {directory}: wait for it to end, or choose another hydra.sweep.dir"
+            ) from error
+        yield
 
 
 def _make(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from pathlib import Path
 
@@ -63,3 +64,7 @@ def test_sweeps_of_the_same_moment_do_not_share_a_directory(
     assert f"2 jobs in {second}" in capsys.readouterr().out
     main(["train", "-m", *TINY, "seed=1,2", f"hydra.sweep.dir={first}"])
     assert given[2].endswith(f"{first}'"), "a sweep that is named goes on"
+    with (Path(first) / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert main(["train", "-m", *TINY, "seed=1,2", f"hydra.sweep.dir={first}"]) == 2
+    assert f"Another sweep is running in {first}: wait for it to end" in capsys.readouterr().err
