@@ -193,6 +193,14 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def made_with(run: Path) -> dict[str, str]:
+    """The hashes of a run's model by file; empty where the manifest has none."""
+    try:
+        return dict(json.loads((run / "manifest.json").read_text())["model"]["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def made_by(run: Path) -> str:
     """The pgrobot that last wrote in a run directory, ``pgrobot 0.1.0 at 7662861``; empty where nothing tells."""
     try:

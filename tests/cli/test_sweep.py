@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from pgrobot.cli import main
+from pgrobot.sweep.models import unlike
 from pgrobot.sweep.names import job_name
 from pgrobot.sweep.summary import read_jobs, summarise, varying
 
@@ -287,3 +288,21 @@ def test_a_table_of_unfinished_and_failed_runs(tmp_path: Path, capsys: pytest.Ca
     assert "0 of 2" in told
     assert "failed: a: it broke" in told
     assert "unfinished: b" in told
+
+
+def test_runs_of_one_group_with_different_models_are_told(tmp_path: Path) -> None:
+    """Seeds 0 and 1 have one model and seed 2 another; a second group has the other alone."""
+    for name, settings, content in (
+        ("a0", ["lr=1", "seed=0"], "x"),
+        ("a1", ["lr=1", "seed=1"], "x"),
+        ("a2", ["lr=1", "seed=2"], "y"),
+        ("b0", ["lr=2", "seed=0"], "y"),
+        ("old", ["lr=2", "seed=1"], ""),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "overrides.yaml").write_text(yaml.safe_dump(settings))
+        note = {"model": {"sha256": {"hopper.xml": content}}} if content else {}
+        (tmp_path / name / "manifest.json").write_text(json.dumps(note))
+    assert list(unlike(read_jobs(tmp_path))) == [
+        "The model changed during the sweep, so these runs are not of one robot: a0, a1 | a2"
+    ]
