@@ -21,20 +21,33 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.configure import LEARNER, blaming, build_environment, build_policy, quote, search_path
+from pgrobot.configure import (
+    LEARNER,
+    blaming,
+    build_constraints,
+    build_environment,
+    build_policy,
+    quote,
+    search_path,
+)
+from pgrobot.constraints import check_bound
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.run import (
+    FINISHED,
     STOPPED,
     Interrupted,
+    Judged,
     Result,
     Setting,
     Surroundings,
     checked,
-    evaluation,
     fitting,
+    judgement,
     load_checkpoint,
     one_torch_thread,
     prepare,
+    read_result,
+    repeats,
     run,
     saved_config,
     silence,
@@ -76,7 +89,7 @@ def compose(**settings: Any) -> DictConfig:
 
 
 def evaluate(
-    run: str | Path,
+    run: str | Path | Result,
     *,
     checkpoint: str = "best",
     modules: Sequence[str] = (),
@@ -84,16 +97,17 @@ def evaluate(
 ) -> dict[str, Any]:
     """Judge a run's policy against its budgets: ``pgrobot evaluate`` from Python.
 
-    With no changes it repeats the evaluation that ended the run.
+    With no changes it repeats the evaluation that ended the run, and says so: another ``seed`` judges anew.
 
     Args:
-        run: a run directory.
+        run: a run directory, or what ``train`` returned.
         checkpoint: ``best``, ``last``, ``step_<n>``, or the path of one.
         modules: your own modules that the run's config may name.
         changes: ``episodes``, ``mode``, ``confidence``, ``bound`` or ``seed``, where they shall differ from the run's.
 
     Returns:
-        ``return``, ``costs`` and ``failures`` as in ``result.json``.
+        What ``result.json`` tells of the last evaluation, and ``judged.repeats``: how many of the episodes are those
+        of the evaluation that ended the run, ``all``, ``some`` or ``none``.
 
     Raises:
         PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range; one of
@@ -103,9 +117,10 @@ def evaluate(
     for key in changes:
         if key not in known:
             raise PgrobotError(f"evaluate takes no {key!r}: {nearest(key, known)}")
-    directory = Path(run)
+    directory = run.path if isinstance(run, Result) else Path(run)
     path = Path(checkpoint) if checkpoint.endswith(".pt") else find_checkpoint(directory, checkpoint)
     cfg = saved_config(directory)
+    final = _last_evaluation(directory, cfg)
     cfg.modules = list(modules)
     for key, value in changes.items():
         cfg.evaluation["final_episodes" if key == "episodes" else key] = value
@@ -115,8 +130,10 @@ def evaluate(
     with blaming(modules), one_torch_thread():
         cfg = with_own_model(cfg, directory)
         environment = build_environment(cfg, 1, 0, 1)
-        policy = build_policy(cfg, environment.spec)
+        spec = environment.spec
         environment.close()
+        check_bound(build_constraints(cfg), spec.highest_cost, chosen.bound)
+        policy = build_policy(cfg, spec)
         with fitting(path, directory):
             policy.load_state_dict(state["learners"][LEARNER]["policy"])
         setting = Setting(
@@ -128,7 +145,20 @@ def evaluate(
             chosen.seed,
             cfg.threads,
         )
-        return evaluation(cfg, policy, setting)
+        name = path.relative_to(directory) if path.is_relative_to(directory) else path
+        told = judgement(cfg, policy, setting, Judged(str(name), state["global_step"]))
+    told["judged"]["repeats"] = repeats(told["judged"], final)
+    return told
+
+
+def _last_evaluation(run: Path, cfg: DictConfig) -> dict[str, Any]:
+    """What the evaluation that ended a run judged; empty where it has not ended."""
+    result = read_result(run)
+    if result.get("status") != FINISHED:
+        return {}
+    chosen = cfg.evaluation
+    config = {"step": result["best_step"], "seed": chosen.seed, "episodes": chosen.final_episodes}
+    return config | result.get("judged", {})
 
 
 def as_overrides(settings: Mapping[str, Any]) -> list[str]:

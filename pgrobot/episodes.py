@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,12 +11,16 @@ import numpy as np
 
 from pgrobot.constraints.bounds import student_t
 from pgrobot.constraints.budgets import Constraint
+from pgrobot.constraints.caution import interval_caution
+from pgrobot.constraints.sample import Sample, Spending
 from pgrobot.constraints.verdict import Verdict, judge
 from pgrobot.errors import PgrobotError
 from pgrobot.types import Environment, Observation
 
 # observation groups [N, D] and which of them an episode begins with [N] -> actions [N, A] in action-space units
 Act = Callable[[Observation, np.ndarray], np.ndarray]
+
+SHORT = 0.5  # of the time limit: a policy that lives less may keep a budget by ending its episodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,9 @@ class Episodes:
     costs: np.ndarray  # sums [E, K]
     discounted: np.ndarray  # sums, discounted from the episode's first step [E, K]
     failures: tuple[str, ...]  # simulations that broke, which cut their episode short
+    max_episode_steps: int  # how long an episode can be
+    highest: np.ndarray  # the most that a step can cost [K]; infinite where that is not known
+    gamma: float  # the discount
 
 
 def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) -> Episodes:
@@ -55,6 +63,7 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
     costs = np.zeros((episodes, len(spec.costs)))
     discounted, returns = np.zeros_like(costs), np.zeros(episodes)
     lengths = np.zeros(episodes, dtype=np.int64)
+    highest = np.array([spec.highest_cost[name] for name in spec.costs])
     failures: list[str] = []
     obs, start = environment.reset(), np.ones(spec.num_envs, dtype=bool)
     for _ in range(int(quota.max()) * spec.max_episode_steps):
@@ -69,7 +78,16 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
         start = step.terminated | step.truncated
         row += counted & start
         if (row == last).all():
-            return Episodes(returns, lengths, costs, discounted, tuple(failures))
+            return Episodes(
+                returns,
+                lengths,
+                costs,
+                discounted,
+                tuple(failures),
+                spec.max_episode_steps,
+                highest,
+                gamma,
+            )
         obs = step.obs
     raise PgrobotError(f"{spec.name} has episodes longer than its limit of {spec.max_episode_steps} steps")
 
@@ -79,34 +97,69 @@ def verdicts(
 ) -> dict[str, Verdict]:
     """Judge every budget, by name; arguments and errors as of ``judge``."""
     return {
-        constraint.name: judge(
-            constraint,
-            episodes.costs[:, k],
-            episodes.discounted[:, k],
-            episodes.lengths,
-            len(episodes.failures),
-            confidence,
-            bound,
-        )
+        constraint.name: judge(constraint, _spending(episodes, k), confidence, bound)
         for k, constraint in enumerate(constraints)
     }
+
+
+def _spending(episodes: Episodes, k: int) -> Spending:
+    return Spending(
+        cost=episodes.costs[:, k],
+        discounted=episodes.discounted[:, k],
+        length=episodes.lengths,
+        broken=len(episodes.failures),
+        highest=float(episodes.highest[k]),
+        max_episode_steps=episodes.max_episode_steps,
+        gamma=episodes.gamma,
+    )
 
 
 def summary(
     episodes: Episodes, constraints: Sequence[Constraint], confidence: float, bound: str
 ) -> dict[str, Any]:
-    """State the evaluation as it is written to ``result.json``: ``return``, ``costs`` and ``failures``.
+    """State the evaluation as it is written to ``result.json``.
 
-    The return comes with its two-sided 95 % interval (Student-t), ``[low, high]``; ``failures`` is the number of
-    simulations that broke.
+    ``return`` comes with its two-sided 95 % interval (Student-t), ``ci95: [low, high]``; ``episode_length`` in steps,
+    beside the ``limit`` that no episode exceeds; ``costs`` are the verdicts by name; ``failures`` is the number of
+    simulations that broke; ``warnings`` are sentences that the figures have to be read with.
     """
-    one = np.ones(len(episodes.returns))
+    judged = verdicts(episodes, constraints, confidence, bound)
+    returns = Sample(episodes.returns, np.ones(len(episodes.returns)), math.inf, 1.0)
+    length = episodes.lengths
+    warnings = (
+        *(sentence for verdict in judged.values() for sentence in verdict.warnings),
+        interval_caution(returns, 0.95),
+        _short_lives(judged, float(length.mean()), episodes.max_episode_steps),
+    )
     return {
         "return": {
             "mean": float(episodes.returns.mean()),
-            "ci95": list(student_t(episodes.returns, one, 0.975)),
+            "ci95": list(student_t(returns, 0.975)),
             "episodes": len(episodes.returns),
         },
-        "costs": {name: asdict(v) for name, v in verdicts(episodes, constraints, confidence, bound).items()},
+        "episode_length": {
+            "mean": float(length.mean()),
+            "min": int(length.min()),
+            "limit": episodes.max_episode_steps,
+        },
+        "costs": {name: asdict(v) | {"warnings": list(v.warnings)} for name, v in judged.items()},
         "failures": len(episodes.failures),
+        "warnings": [sentence for sentence in warnings if sentence],
     }
+
+
+def _short_lives(judged: Mapping[str, Verdict], length: float, limit: int) -> str:
+    """A budget that adds up over an episode is kept by ending the episode early."""
+    names = [
+        name
+        for name, verdict in judged.items()
+        if verdict.unit in ("episode", "discounted")
+        or (verdict.unit == "probability" and verdict.verdict != "violated")
+    ]
+    if not names or length >= SHORT * limit:
+        return ""
+    return (
+        f"{', '.join(names)}: episodes end after {length:,.0f} of {limit:,} steps, and a budget per episode is kept by "
+        f"ending it early: limit that too (the constraint `fall`), or the cost per step "
+        f"(constraint.{names[0]}.unit=step)"
+    )

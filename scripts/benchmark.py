@@ -10,6 +10,7 @@
     python scripts/benchmark.py peers          the same of Stable-Baselines3 and sb3-contrib; resumable
     python scripts/benchmark.py seeds          coverage of the intervals in a sweep's table, by simulation
     python scripts/benchmark.py budgets        the cost that an iteration measures beside an evaluation of its policy
+    python scripts/benchmark.py coverage       coverage of the bounds on a cost, by simulation
     python scripts/benchmark.py safe           returns and verdicts under a speed budget after 3M steps; resumable
 
 Each prints a table and keeps its numbers in runs/benchmarks/<subcommand>.json. Ratios come from pairs measured one
@@ -23,6 +24,7 @@ import json
 from pathlib import Path
 
 from budgets import budgets
+from covering import coverage
 from goals import GOALS
 from learning import learning
 from measuring import HOME, machine
@@ -32,9 +34,10 @@ from seeds import seeds
 from timings import environment, fast, speed, startup, trust_region
 
 TIMINGS = {function.__name__: function for function in (speed, trust_region, fast, environment, startup)}
-SIMULATIONS = {seeds.__name__: seeds}
+SIMULATIONS = {seeds: 100_000, coverage: 2_000}  # and how many samples of each size
 STUDIES = {function.__name__: function for function in (learning, peers, safe)}
 COMPARISONS = {budgets.__name__: budgets}
+FUNCTIONS = {**TIMINGS, **{function.__name__: function for function in SIMULATIONS}, **STUDIES, **COMPARISONS}
 
 
 def main() -> None:
@@ -45,8 +48,8 @@ def main() -> None:
     commands = parser.add_subparsers(dest="name", required=True)
     for name in TIMINGS:
         commands.add_parser(name).add_argument("--repeats", type=int, default=5)
-    for name in SIMULATIONS:
-        commands.add_parser(name).add_argument("--samples", type=int, default=100_000, help="of each size")
+    for function, samples in SIMULATIONS.items():
+        commands.add_parser(function.__name__).add_argument("--samples", type=int, default=samples)
     learns, compares, saves = (commands.add_parser(name) for name in STUDIES)
     learns.add_argument("--algorithms", nargs="+", choices=GOALS, default=tuple(GOALS))
     learns.add_argument("--robots", nargs="+", choices=next(iter(GOALS.values())), default=())
@@ -65,10 +68,7 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     name = arguments.pop("name")
     HOME.mkdir(parents=True, exist_ok=True)
-    content = {
-        "machine": machine(),
-        **(TIMINGS | SIMULATIONS | STUDIES | COMPARISONS)[name](**arguments),
-    }
+    content = {"machine": machine(), **FUNCTIONS[name](**arguments)}
     (HOME / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pgrobot.commands.parser import Parser
 
 
@@ -15,22 +13,29 @@ def evaluate(words: list[str]) -> int:
         "The exit status is 0 only if every budget is satisfied. What is left out is as the run had it.",
         allow_abbrev=False,
     )
-    parser.add_argument("run", type=Path, help="a run directory")
+    parser.add_run()
     parser.add_argument("--checkpoint", default="best", help="best (the default), last, step_<n>, or a path")
     parser.add_argument("--episodes", type=int, help="how many episodes")
     parser.add_argument(
-        "--mode", choices=("stochastic", "deterministic"), help="draw actions, or act with the mean"
+        "--mode",
+        choices=("stochastic", "deterministic"),
+        help="which mode decides: actions that are drawn, or the mean; both are judged",
     )
     parser.add_argument("--confidence", type=float, help="of the bounds that are compared with the budgets")
-    parser.add_argument("--bound", choices=("student-t", "bootstrap"), help="how bounds on a mean are found")
+    parser.add_argument(
+        "--bound", choices=("student-t", "bootstrap", "betting"), help="how bounds on a mean are found"
+    )
     parser.add_argument("--seed", type=int, help="of the evaluation's own random streams")
     parser.add_argument(
-        "--modules", nargs="*", default=[], help="your own modules that the run's config names"
+        "--json", action="store_true", help="print one JSON object instead, as result.json has it"
     )
-    asked = parser.parse_args(words)
+    asked = parser.parse_run(words)
+    import json
+
     from rich.console import Console
 
     from pgrobot.api import evaluate as evaluate_run
+    from pgrobot.files import strict
     from pgrobot.run import print_evaluation
 
     changes = {
@@ -39,5 +44,8 @@ def evaluate(words: list[str]) -> int:
         if getattr(asked, key) is not None
     }
     told = evaluate_run(asked.run, checkpoint=asked.checkpoint, modules=asked.modules, **changes)
-    print_evaluation(Console(), told)
+    if asked.json:
+        print(json.dumps(strict(told), indent=2, allow_nan=False))
+    else:
+        print_evaluation(Console(), told)
     return 0 if all(cost["verdict"] == "satisfied" for cost in told["costs"].values()) else 1

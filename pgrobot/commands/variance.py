@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pgrobot.commands.parser import Parser
 
 
@@ -17,7 +15,7 @@ def variance(words: list[str]) -> int:
         "written to <run>/variance.json. The exit status is 0 if no baseline is found biased, 1 if one is.",
         allow_abbrev=False,
     )
-    parser.add_argument("run", type=Path, help="a run directory")
+    parser.add_run()
     parser.add_argument("--checkpoint", default="last", help="last (the default), best, step_<n>, or a path")
     parser.add_argument("--rollouts", type=int, default=32, help="independent rollouts (default: 32)")
     parser.add_argument(
@@ -37,10 +35,7 @@ def variance(words: list[str]) -> int:
         default=0.01,
         help="how often, at most, anything is called biased where nothing is (default: 0.01)",
     )
-    parser.add_argument(
-        "--modules", nargs="*", default=[], help="your own modules that the run's config names"
-    )
-    asked = parser.parse_args(words)
+    asked = parser.parse_run(words)
     if asked.horizon is not None and asked.horizon < 1:
         parser.error(f"--horizon must be at least 1, not {asked.horizon}")
     if asked.warmup is not None and asked.warmup < 0:

@@ -24,6 +24,7 @@ from pgrobot.configure.construction import (
     build_mirrors,
     build_policy,
     model_files,
+    planned_steps,
 )
 from pgrobot.configure.diagnosis import parse, quote
 from pgrobot.configure.foreign import hint
@@ -52,6 +53,7 @@ __all__ = [
     "model_files",
     "options",
     "parse",
+    "planned_steps",
     "quote",
     "register_resolver",
     "resolved",

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pgrobot.collectors import SimulationCollector, StaggeredEnvironment
 from pgrobot.configure.factories import CriticFactory, MultiplierFactory, PolicyFactory, SignalFactory
 from pgrobot.configure.targets import check_trusted, locate
-from pgrobot.constraints import Constraint, CostColumns
+from pgrobot.constraints import Constraint, CostColumns, check_bound
 from pgrobot.diagnostics import EpisodeStatistics
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
@@ -49,13 +49,15 @@ def build(cfg: DictConfig, threads: int) -> Program:
         threads: physics threads and cores of the update; 0: the physical cores.
 
     Raises:
-        PgrobotError: the task cannot provide a cost, or a part refuses its values.
+        PgrobotError: the task cannot provide a cost, or says too little of it for the bound that shall judge it, or
+            a part refuses its values.
     """
     constraints = build_constraints(cfg)
     environment = staggered(
         cfg, build_environment(cfg, cfg.num_envs, component_seed(cfg.seed, "environment"), threads)
     )
     spec = environment.spec
+    check_bound(constraints, spec.highest_cost, cfg.evaluation.bound)
     policy = build_policy(cfg, spec)
     collector = SimulationCollector(
         environment=environment,
@@ -126,6 +128,11 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
         streams={name: stream(cfg.seed, f"{name}_shuffle") for name in ("policy", "critic")},
         cores=threads or physical_cores(),
     )
+
+
+def planned_steps(cfg: DictConfig) -> int:
+    """Environment steps that a run takes, whole iterations of them."""
+    return _iterations(cfg, cfg.total_steps) * int(cfg.num_envs * cfg.horizon)
 
 
 def _iterations(cfg: DictConfig, steps: int) -> int:

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from pgrobot.baselines import NORMALISATIONS
-from pgrobot.constraints import UNITS
+from pgrobot.constraints import BOUNDS, UNITS
 from pgrobot.errors import PgrobotError, nearest
 
 Rule = Callable[[Any], Any]
@@ -153,7 +153,7 @@ RULES: Mapping[str, Rule] = {
     "evaluation.alone": of_type(bool, "true or false"),
     "evaluation.mode": one_of("stochastic", "deterministic"),
     "evaluation.confidence": inside(0.0, 1.0),
-    "evaluation.bound": one_of("student-t", "bootstrap"),
+    "evaluation.bound": one_of(*BOUNDS),
     "evaluation.seed": whole(0),
     "diagnostics.*.every": whole(0),
     "constraint.*.budget": real(0.0),

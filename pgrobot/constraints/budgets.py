@@ -57,6 +57,22 @@ class Constraint:
             raise PgrobotError(f"{node}.budget={self.budget} is a probability: at most 1")
 
 
+def unattainable(constraint: Constraint) -> str:
+    """Why no number of episodes can show that a budget of 0 is kept, and what to ask instead; else nothing."""
+    if constraint.budget > 0.0:
+        return ""
+    node = f"constraint.{constraint.name}"
+    if constraint.unit == "probability":
+        return (
+            f"{node}.budget=0 can never be certified, as no number of episodes shows that something has a probability "
+            f"of 0: choose one above it, such as 0.05, which 59 episodes without it certify at 95 %"
+        )
+    return (
+        f"{node}.budget=0 can never be certified, as no number of episodes shows that a mean is 0: limit how often an "
+        f"episode may cost anything, by {node}.unit=probability {node}.limit=0 {node}.budget=0.05"
+    )
+
+
 class CostColumns:
     """The cost as it is trained: per step, or for ``probability`` one payment per episode.
 

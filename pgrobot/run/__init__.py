@@ -1,6 +1,7 @@
 """Running: from overrides to a run directory that tells everything."""
 
 from pgrobot.run.evaluation import Setting, evaluation
+from pgrobot.run.judgement import Judged, judgement, repeats
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.past import checked, fitting, load_checkpoint
 from pgrobot.run.program import Surroundings, one_torch_thread, run, run_until, silent_console
@@ -17,6 +18,7 @@ __all__ = [
     "STOPPED",
     "STYLES",
     "Interrupted",
+    "Judged",
     "Request",
     "Result",
     "Setting",
@@ -25,6 +27,7 @@ __all__ = [
     "checked",
     "evaluation",
     "fitting",
+    "judgement",
     "load_checkpoint",
     "named_by_time",
     "number",
@@ -33,6 +36,7 @@ __all__ = [
     "print_evaluation",
     "print_next",
     "read_result",
+    "repeats",
     "resume_command",
     "run",
     "run_until",

@@ -19,6 +19,7 @@ from pgrobot.types import EnvironmentSpec, Observation
 
 # Episodes of an evaluation run side by side, one per environment as long as there are no more than this.
 MOST_ENVIRONMENTS = 128
+STOCHASTIC, DETERMINISTIC = "stochastic", "deterministic"  # drawn actions, or the mean of their distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def evaluation(cfg: DictConfig, policy: Policy, setting: Setting) -> dict[str, A
     """Evaluate a policy; the same setting gives the same numbers.
 
     Returns:
-        ``return``, ``costs`` and ``failures`` as in ``result.json``.
+        What ``pgrobot.episodes.summary`` states.
 
     Raises:
         PgrobotError: the setting is out of range.
@@ -87,7 +88,7 @@ def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Gen
         for name, value in obs.items():
             read(name, value, read_obs[name])
         distribution, carry = policy(rows, carry, torch.as_tensor(start))
-        action = distribution.mean if mode == "deterministic" else distribution.sample(generator)
+        action = distribution.mean if mode == DETERMINISTIC else distribution.sample(generator)
         return to_environment(action.numpy())
 
     return act

@@ -13,7 +13,16 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.configure import Program, blaming, build, build_mirrors, model_files, within_memory
+from pgrobot.configure import (
+    Program,
+    blaming,
+    build,
+    build_constraints,
+    build_mirrors,
+    model_files,
+    within_memory,
+)
+from pgrobot.constraints import unattainable
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
 from pgrobot.run.own_model import with_own_model
@@ -24,6 +33,8 @@ from pgrobot.run.training import Training
 from pgrobot.run_directory import RunDirectory
 from pgrobot.simulation import NO_MODEL, ModelFiles
 from pgrobot.tracking import Progress, RunInfo, open_console, open_mirrors
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,8 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         own = own if request.resume else with_own_model(cfg, directory.path)
         stack.enter_context(_log_file(directory.path / "run.log"))
         stack.enter_context(stop)
+        for sentence in filter(None, map(unattainable, build_constraints(cfg))):
+            _logger.warning("%s", sentence)
         ending = _Ending(FAILED)
         trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group, ending))
         for tracker in trackers:

@@ -13,16 +13,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from pgrobot.constraints import UNITS
+from pgrobot.constraints.caution import percent
 
 STYLES = {"satisfied": "green", "violated": "red", "undecided": "yellow"}
+WIDE = 72  # columns from which a table has room for the length of episodes
 
 
 def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
-    """Print the return and a verdict per budget.
+    """Print the return and a verdict per budget, what was judged, and what it has to be read with.
 
     Args:
         console: where; the table is meant for 60 columns and more.
-        told: ``return``, ``costs`` and ``failures`` as in ``result.json``, and of a run ``skipped_updates``.
+        told: as in ``result.json``.
     """
     episodes = told["return"]["episodes"]
     low, high = told["return"]["ci95"]
@@ -38,38 +40,81 @@ def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
         )
     if told.get("skipped_updates"):
         console.print(f"[bold red]{told['skipped_updates']} updates were skipped[/bold red], see run.log")
-    if not told["costs"]:
+    if told["costs"]:
+        _print_verdicts(console, told["costs"], episodes)
+    else:
         console.print("nothing was limited")
-        return
-    console.print(verdict_table(told["costs"]))
-    for name, cost in told["costs"].items():
+    if "judged" in told:
+        _print_judged(console, told)
+    for sentence in told["warnings"]:
+        console.print(f"[yellow]{escape(sentence)}[/yellow]")
+
+
+def _print_verdicts(console: Console, costs: Mapping[str, Mapping[str, Any]], episodes: int) -> None:
+    console.print(verdict_table(costs, lengths=console.width >= WIDE))
+    for name, cost in costs.items():
         if cost["verdict"] == "undecided" and math.isfinite(cost["episodes_needed"]):
             console.print(f"{escape(name)}: some {cost['episodes_needed']:,.0f} episodes would decide")
-    first = next(iter(told["costs"].values()))
+    first = next(iter(costs.values()))
+    assumed = ", or ".join(dict.fromkeys(cost["assumes"] for cost in costs.values()))
     console.print(
-        f"[dim]Each bound holds with {_percent(first['confidence'])} confidence, and so does this: at most "
-        f"{_percent(first['unseen'])} of all episodes cost more than the worst of these {episodes}.[/dim]"
+        f"[dim]Each bound holds with {percent(first['confidence'])} confidence and assumes {assumed}. At most "
+        f"{percent(first['unseen'])} of all episodes cost more, or return less, than the worst of these {episodes}."
+        "[/dim]"
     )
 
 
-def verdict_table(costs: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Lay out a line per budget; where there is little room names and units are folded, figures never."""
+def _print_judged(console: Console, told: Mapping[str, Any]) -> None:
+    judged, length = told["judged"], told["episode_length"]
+    console.print(
+        f"judged the policy of step {judged['step']:,} of {judged['of_steps']:,} ({escape(judged['checkpoint'])}), "
+        f"{judged['mode']}, on {judged['episodes']} episodes of seed {judged['seed']}, "
+        f"which last {_steps(length)} on average"
+    )
+    if judged.get("repeats", "none") != "none":
+        shared = "these are" if judged["repeats"] == "all" else "among these are"
+        console.print(
+            f"{shared} the episodes that judged the run at its end: another --seed judges on new ones"
+        )
+    other = told["other_mode"]
+    figures = [f"return {number(other['return']['mean'])}", _steps(other["episode_length"])]
+    figures += [
+        f"{escape(name)} {number(cost['mean'])} [{STYLES[cost['verdict']]}]{cost['verdict']}[/]"
+        for name, cost in other["costs"].items()
+    ]
+    console.print(f"{other['mode']}, which does not decide: {', '.join(figures)}")
+
+
+def _steps(length: Mapping[str, Any]) -> str:
+    return f"{length['mean']:,.0f} of {length['limit']:,} steps"
+
+
+def verdict_table(costs: Mapping[str, Mapping[str, Any]], lengths: bool) -> Table:
+    """Lay out a line per budget; where there is little room names and units are folded, figures never.
+
+    Args:
+        costs: as in ``result.json``.
+        lengths: whether to show how long the episodes lasted.
+    """
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
     table.add_column("constraint", overflow="fold")
     table.add_column("verdict", no_wrap=True)
     for title in ("mean", "bound", "budget"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
+    if lengths:
+        table.add_column("steps", justify="right", no_wrap=True)
     for name, cost in costs.items():
         style = STYLES[cost["verdict"]]
-        table.add_row(
+        cells = [
             escape(name),
             f"[bold {style}]{cost['verdict']}[/bold {style}]",
             number(cost["mean"]),
             number(cost["upper"]),
             number(cost["budget"]),
             UNITS[cost["unit"]],
-        )
+        ]
+        table.add_row(*cells, *([number(cost["episode_length"])] if lengths else []))
     return table
 
 
@@ -103,7 +148,3 @@ def number(value: float) -> str:
     if value == 0.0 or abs(value) >= 100.0:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) < 10.0 else f"{value:.1f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100.0 * share:.3g} %"

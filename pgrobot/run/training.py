@@ -18,6 +18,7 @@ from pgrobot.loop import train
 from pgrobot.run.broken import BrokenEpisodes
 from pgrobot.run.evaluation import Setting, as_metrics, evaluation
 from pgrobot.run.faults import FaultRecorder
+from pgrobot.run.judgement import Judged, judgement
 from pgrobot.run.past import fitting, load_checkpoint
 from pgrobot.run.selection import WORST, Score, score
 from pgrobot.run.stop import StopRequest
@@ -144,7 +145,7 @@ class Training:
         self._broken.conclude()
 
     def judge(self, stop: StopRequest) -> dict[str, Any]:
-        """Evaluate the best policy on episodes that did not choose it.
+        """Evaluate the best policy in both modes, on episodes that did not choose it.
 
         Raises:
             AskedToStop: before it was done, which costs nothing: a resumed run judges anew.
@@ -156,7 +157,9 @@ class Training:
         try:
             if self._cfg.evaluation.alone:
                 self._program.environment.close()
-            told = self._evaluation("final", self._cfg.evaluation.final_episodes)
+            judged = Judged("checkpoints/best.pt", state["global_step"])
+            setting = self._setting("final", self._cfg.evaluation.final_episodes)
+            told = judgement(self._cfg, self._program.policy, setting, judged)
         finally:
             watch.remove()
         if told["failures"] >= told["return"]["episodes"]:
@@ -205,8 +208,9 @@ class Training:
         return told | self._evaluate() if self._due(self._cfg.evaluation.every) else told
 
     def _evaluate(self) -> Metrics:
+        setting = self._setting("selection", self._cfg.evaluation.episodes)
         with self._alone():
-            told = self._evaluation("selection", self._cfg.evaluation.episodes)
+            told = evaluation(self._cfg, self._program.policy, setting)
         candidate = score(told["return"]["mean"], list(told["costs"].values()), told["failures"])
         if candidate >= self._best:
             kept, self._best = self._best, candidate
@@ -228,12 +232,11 @@ class Training:
         if self._cfg.resume_fresh:
             collector.restart()
 
-    def _evaluation(self, purpose: str, episodes: int) -> dict[str, Any]:
+    def _setting(self, purpose: str, episodes: int) -> Setting:
         chosen = self._cfg.evaluation
-        setting = Setting(
+        return Setting(
             episodes, purpose, chosen.mode, chosen.confidence, chosen.bound, chosen.seed, self._threads
         )
-        return evaluation(self._cfg, self._program.policy, setting)
 
     def _due(self, every: int) -> bool:
         """Whether this iteration crossed a multiple of ``every`` steps, or is the last."""

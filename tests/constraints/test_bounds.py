@@ -1,17 +1,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from pgrobot.constraints.bounds import RESAMPLES, Bound, bootstrap, clopper_pearson, ratio, student_t
+from pgrobot.constraints.bounds import RESAMPLES, Interval, bootstrap, clopper_pearson, student_t
+from pgrobot.constraints.sample import Sample
+
+Bound = Callable[[Sample, float], Interval]
+
+
+def pairs(amount: np.ndarray, weight: np.ndarray) -> Sample:
+    """Amounts of which no range is known."""
+    return Sample(np.asarray(amount, dtype=float), np.asarray(weight, dtype=float), math.inf, math.inf)
+
+
+def equal(amount: np.ndarray) -> Sample:
+    return pairs(amount, np.ones(len(amount)))
 
 
 def test_student_t_is_scipys() -> None:
     sample = np.random.default_rng(0).normal(3.0, 2.0, 17)
-    lower, upper = student_t(sample, np.ones(17), 0.9)
+    lower, upper = student_t(equal(sample), 0.9)
     assert upper == pytest.approx(
         stats.ttest_1samp(sample, 0, alternative="less").confidence_interval(0.9).high
     )
@@ -39,14 +52,13 @@ def test_no_hit_leaves_what_is_published(count: int, bound: float) -> None:
 
 def test_the_ratio_of_a_constant_rate_has_no_error() -> None:
     length = np.array([3.0, 50.0, 7.0])
-    value, error = ratio(0.25 * length, length)
-    assert value == pytest.approx(0.25, rel=1e-15)
-    assert error == pytest.approx(0.0, abs=1e-15)
+    rate = pairs(0.25 * length, length)
+    assert rate.mean == pytest.approx(0.25, rel=1e-15)
+    assert rate.error == 0.0
 
 
 def test_the_ratio_is_of_sums_and_not_of_episodes() -> None:
-    value, _ = ratio(np.array([1.0, 0.0]), np.array([1.0, 99.0]))
-    assert value == 0.01
+    assert pairs(np.array([1.0, 0.0]), np.array([1.0, 99.0])).mean == 0.01
 
 
 def test_the_bootstrap_is_of_ratios_of_sums() -> None:
@@ -54,47 +66,55 @@ def test_the_bootstrap_is_of_ratios_of_sums() -> None:
     rng = np.random.default_rng(3)
     length = rng.integers(5, 200, 10).astype(float)
     amount = length * rng.exponential(0.2, 10)
-    value, error = ratio(amount, length)
+    whole = pairs(amount, length)
+    value, error = whole.mean, whole.error
     rows = np.random.default_rng(0).integers(10, size=(RESAMPLES, 10))
-    scores = np.sort([(v - value) / e for v, e in (ratio(amount[row], length[row]) for row in rows)])
+    scores = np.sort(
+        [
+            (v - value) / e
+            for v, e in ((s.mean, s.error) for s in (pairs(amount[row], length[row]) for row in rows))
+        ]
+    )
     cut = math.floor(0.1 * (RESAMPLES + 1)) - 1
     expected = value - error * scores[-1 - cut], value - error * scores[cut]
-    assert bootstrap(amount, length, 0.9) == pytest.approx(expected, rel=1e-9)
-    assert bootstrap(7.0 * amount, 7.0 * length, 0.9) == pytest.approx(expected, rel=1e-9), "in any unit"
+    assert bootstrap(whole, 0.9) == pytest.approx(expected, rel=1e-9)
+    assert bootstrap(pairs(7.0 * amount, 7.0 * length), 0.9) == pytest.approx(expected, rel=1e-9), (
+        "in any unit"
+    )
 
 
 @pytest.mark.parametrize("bound", [student_t, bootstrap])
 def test_one_episode_bounds_nothing(bound: Bound) -> None:
-    assert bound(np.array([3.0]), np.ones(1), 0.95) == (-math.inf, math.inf)
+    assert bound(equal(np.array([3.0])), 0.95) == (-math.inf, math.inf)
 
 
 @pytest.mark.parametrize("bound", [student_t, bootstrap])
 def test_a_sample_without_spread_bounds_without_width(bound: Bound) -> None:
-    assert bound(np.full(8, 3.0), np.ones(8), 0.95) == (3.0, 3.0)
+    assert bound(equal(np.full(8, 3.0)), 0.95) == (3.0, 3.0)
 
 
 def test_the_bootstrap_repeats_itself_and_leans_to_the_long_tail() -> None:
-    sample, one = np.random.default_rng(1).exponential(1.0, 30), np.ones(30)
-    lower, upper = bootstrap(sample, one, 0.95)
-    assert (lower, upper) == bootstrap(sample, one, 0.95)
-    assert upper - sample.mean() > 1.1 * (sample.mean() - lower)
-    assert upper > student_t(sample, one, 0.95)[1]
+    sample = equal(np.random.default_rng(1).exponential(1.0, 30))
+    lower, upper = bootstrap(sample, 0.95)
+    assert (lower, upper) == bootstrap(sample, 0.95)
+    assert upper - sample.mean > 1.1 * (sample.mean - lower)
+    assert upper > student_t(sample, 0.95)[1]
 
 
 def test_the_bootstrap_agrees_with_student_t_on_normal_data() -> None:
-    sample, one = np.random.default_rng(2).normal(0.0, 1.0, 400), np.ones(400)
-    assert bootstrap(sample, one, 0.95) == pytest.approx(student_t(sample, one, 0.95), abs=0.01)
+    sample = equal(np.random.default_rng(2).normal(0.0, 1.0, 400))
+    assert bootstrap(sample, 0.95) == pytest.approx(student_t(sample, 0.95), abs=0.01)
 
 
 def test_the_bootstrap_sets_no_upper_bound_where_cost_is_too_rare() -> None:
-    lower, upper = bootstrap(np.array([9.0] + 19 * [0.0]), np.ones(20), 0.95)
+    lower, upper = bootstrap(equal(np.array([9.0] + 19 * [0.0])), 0.95)
     assert upper == math.inf
     assert math.isfinite(lower)
 
 
 def coverage(bound: Bound, draw: np.ndarray, weight: np.ndarray, truth: float) -> tuple[float, float]:
     """Shares of samples ``[R, n]`` whose lower and whose upper bound is right."""
-    bounds = np.array([bound(x, w, 0.95) for x, w in zip(draw, weight, strict=True)])
+    bounds = np.array([bound(pairs(x, w), 0.95) for x, w in zip(draw, weight, strict=True)])
     return float((bounds[:, 0] <= truth).mean()), float((bounds[:, 1] >= truth).mean())
 
 

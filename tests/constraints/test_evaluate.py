@@ -142,6 +142,8 @@ def test_the_summary_is_what_result_json_holds() -> None:
     assert told["return"]["episodes"] == 6
     low, high = told["return"]["ci95"]
     assert low < told["return"]["mean"] == episodes.returns.mean() < high
+    assert told["episode_length"] == {"mean": pytest.approx(49 / 6), "min": 2, "limit": 50}
+    assert told["costs"]["age"]["episode_length"] == told["episode_length"]["mean"]
     assert told["costs"].keys() == {"one", "age"}
     assert {"mean", "upper95", "budget", "unit", "verdict"} <= told["costs"]["one"].keys()
     one, age = verdicts(episodes, limited, 0.95, "student-t").values()
@@ -158,3 +160,25 @@ def test_a_simulation_that_broke_leaves_no_budget_satisfied() -> None:
         assert told["failures"] == len(episodes.failures) == 1
         assert told["costs"]["one"]["verdict"] == verdict
         assert told["costs"]["one"]["upper"] == math.inf
+
+
+def lived(steps: int, unit: str, **values: float) -> list[str]:
+    """Warnings about episodes that all last ``steps`` of 50, some a step more or less, under budgets for `one`."""
+    lengths = [[steps, steps + 1, steps - 1]] * 40
+    limited = tuple(Constraint(name, budget, unit, 1e3) for name, budget in values.items())
+    told = summary(evaluate(act, Scripted(lengths), 120, GAMMA), limited, 0.95, "student-t")
+    return [sentence for sentence in told["warnings"] if "ending it early" in sentence]
+
+
+@pytest.mark.parametrize("unit", ["episode", "discounted", "probability"])
+def test_a_policy_that_keeps_an_episode_budget_by_living_short_carries_a_warning(unit: str) -> None:
+    (sentence,) = lived(20, unit, one=100.0 if unit != "probability" else 0.5)
+    assert sentence.startswith("one: episodes end after 20 of 50 steps, and a budget per episode is kept by")
+    assert "the constraint `fall`" in sentence
+    assert "constraint.one.unit=step" in sentence
+    assert lived(26, unit, one=100.0 if unit != "probability" else 0.5) == [], "more than half"
+
+
+def test_a_budget_per_step_is_not_kept_by_living_short() -> None:
+    assert lived(20, "step", one=2.0) == []
+    assert lived(20, "episode", one=100.0, age=500.0)[0].startswith("one, age: ")

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from pgrobot.constraints import UNITS, Constraint, Verdict, judge
-from pgrobot.constraints.bounds import bootstrap, clopper_pearson, student_t
+from pgrobot.constraints import UNITS, Constraint, Spending, Verdict, judge
+from pgrobot.constraints.bounds import betting, bootstrap, clopper_pearson, student_t
+from pgrobot.constraints.sample import Sample
 from pgrobot.errors import PgrobotError
 
 RANDOM = np.random.default_rng(0)
@@ -14,27 +15,53 @@ COST = RANDOM.normal(20.0, 4.0, 30)
 LENGTH = RANDOM.integers(100, 1000, 30)
 
 
+STEPS, GAMMA = 1000, 0.99
+
+
+def spent(cost: np.ndarray, length: np.ndarray, broken: int = 0, highest: float = math.inf) -> Spending:
+    return Spending(cost, 0.5 * cost, length, broken, highest, STEPS, GAMMA)
+
+
 def judged(
-    unit: str, budget: float, cost: np.ndarray = COST, limit: float = 25.0, **changes: object
+    unit: str,
+    budget: float,
+    cost: np.ndarray = COST,
+    limit: float = 25.0,
+    broken: int = 0,
+    highest: float = math.inf,
+    **changes: object,
 ) -> Verdict:
     constraint = Constraint("speed", budget, unit, limit)
-    settings = {"broken": 0, "confidence": 0.95, "bound": "student-t"} | changes
-    return judge(constraint, cost, 0.5 * cost, LENGTH[: len(cost)], **settings)  # type: ignore[arg-type]
+    settings = {"confidence": 0.95, "bound": "student-t"} | changes
+    spending = spent(cost, np.resize(LENGTH, len(cost)), broken, highest)
+    return judge(constraint, spending, **settings)  # type: ignore[arg-type]
+
+
+def mean_of(amount: np.ndarray, weight: np.ndarray | None = None, highest: float = math.inf) -> Sample:
+    one = np.ones(len(amount))
+    return Sample(amount, one if weight is None else weight, highest, 1.0 if weight is None else STEPS)
 
 
 def test_every_unit_is_judged_by_its_own_quantity() -> None:
-    one = np.ones(30)
-    assert judged("episode", 1.0).upper == student_t(COST, one, 0.95)[1]
-    assert judged("discounted", 1.0).upper == student_t(0.5 * COST, one, 0.95)[1]
-    assert judged("step", 1.0).upper == student_t(COST, LENGTH.astype(float), 0.95)[1]
+    rate = mean_of(COST, LENGTH.astype(float))
+    assert judged("episode", 1.0).upper == student_t(mean_of(COST), 0.95)[1]
+    assert judged("discounted", 1.0).upper == student_t(mean_of(0.5 * COST), 0.95)[1]
+    assert judged("step", 1.0).upper == student_t(rate, 0.95)[1]
     assert judged("step", 1.0).mean == pytest.approx(COST.sum() / LENGTH.sum())
     hits = int((COST > 25.0).sum())
     assert 0 < hits < 30
-    for bound in ("student-t", "bootstrap"):
+    for bound in ("student-t", "bootstrap", "betting"):
         likely = judged("probability", 0.5, bound=bound)
         assert (likely.lower, likely.upper) == clopper_pearson(hits, 30, 0.95)
         assert likely.mean == pytest.approx(hits / 30)
-    assert judged("episode", 1.0, bound="bootstrap").upper == bootstrap(COST, one, 0.95)[1]
+    assert judged("episode", 1.0, bound="bootstrap").upper == bootstrap(mean_of(COST), 0.95)[1]
+    for unit, sample in (
+        ("episode", mean_of(COST, highest=2.0 * STEPS)),
+        ("discounted", mean_of(0.5 * COST, highest=2.0 * (1.0 - GAMMA**STEPS) / (1.0 - GAMMA))),
+        ("step", mean_of(COST, LENGTH.astype(float), highest=2.0)),
+    ):
+        seen = judged(unit, 1.0, bound="betting", highest=2.0)
+        assert (seen.lower, seen.upper) == pytest.approx(betting(sample, 0.95), rel=1e-9)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -87,7 +114,7 @@ def test_the_episodes_needed_are_those_at_which_a_mean_is_decided(budget: float)
         return COST.mean() + COST.std(ddof=1) * (sample - sample.mean()) / sample.std(ddof=1)
 
     for count, expected in ((needed - 1, True), (needed, False)):
-        lower, upper = student_t(same_mean_and_spread(count), np.ones(count), 0.99)
+        lower, upper = student_t(mean_of(same_mean_and_spread(count)), 0.99)
         assert (lower <= budget < upper) is expected
 
 
@@ -125,6 +152,37 @@ def test_episodes_that_all_cost_the_same_say_how_much_they_leave_open() -> None:
     assert (verdict.verdict, verdict.upper) == ("satisfied", 0.0)
     assert verdict.unseen == pytest.approx(clopper_pearson(0, 20, 0.95)[1])
     assert judged("episode", 2.0, cost=np.full(20, 3.0)).verdict == "violated"
+
+
+@pytest.mark.parametrize("bound", ["student-t", "bootstrap", "betting"])
+@pytest.mark.parametrize("unit", ["episode", "discounted", "step"])
+@pytest.mark.parametrize("value", [0.0, 3.0, 0.1])
+def test_a_sample_without_spread_decides_nothing_about_its_own_value(
+    unit: str, bound: str, value: float
+) -> None:
+    cost = np.full(20, value) if unit != "step" else value * np.resize(LENGTH, 20)
+    cost = 2.0 * cost if unit == "discounted" else cost  # of which ``spent`` takes half
+    verdict = judged(unit, value, cost=cost, bound=bound, highest=5.0)
+    assert (verdict.verdict, verdict.mean) == ("undecided", pytest.approx(value, rel=1e-12))
+    assert verdict.episodes_needed == math.inf
+
+
+def test_no_episodes_certify_a_budget_of_0_and_the_verdict_says_what_can_be() -> None:
+    for unit in ("episode", "discounted", "step"):
+        (sentence,) = judged(unit, 0.0, cost=np.zeros(1000)).warnings
+        assert sentence.startswith("constraint.speed.budget=0 can never be certified")
+        assert (
+            "constraint.speed.unit=probability constraint.speed.limit=0 constraint.speed.budget=0.05"
+            in sentence
+        )
+    offered = judged("probability", 0.05, cost=np.zeros(59), limit=0.0)
+    assert (offered.verdict, offered.warnings) == ("satisfied", ())
+    (sentence,) = judged("probability", 0.0, cost=np.zeros(1000), limit=0.0).warnings
+    assert "which 59 episodes without it certify at 95 %" in sentence
+    assert judged("episode", 0.0, cost=np.full(9, 3.0)).warnings[0].startswith("speed: all 9")
+    assert judged("episode", 0.0, cost=np.full(9, 3.0), highest=5.0).warnings == (), (
+        "that it costs something is sure"
+    )
 
 
 @pytest.mark.parametrize(

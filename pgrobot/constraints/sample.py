@@ -1,0 +1,106 @@
+"""What episodes show of one budget, in the budget's own unit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgrobot.constraints.budgets import Constraint
+
+ROUNDING = 1e-9  # of the figures themselves: what is smaller is no difference
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What ``E`` whole episodes spent of one budget, and the most that any episode could.
+
+    Attributes:
+        cost: sums over the episodes ``[E]``.
+        discounted: the same, discounted by ``gamma`` from the episode's first step ``[E]``.
+        length: steps of the episodes ``[E]``.
+        broken: how many simulations broke meanwhile, cutting their episode short.
+        highest: the most that a step can cost; infinite where that is not known.
+        max_episode_steps: the time limit.
+        gamma: the discount.
+    """
+
+    cost: np.ndarray
+    discounted: np.ndarray
+    length: np.ndarray
+    broken: int
+    highest: float
+    max_episode_steps: int
+    gamma: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """``n`` pairs whose ratio of means is bounded: ``0 ≤ amount ≤ highest · weight`` and ``weight ≤ heaviest``.
+
+    Attributes:
+        amount: ``[n]``.
+        weight: ``[n]``, positive; all 1 where the ratio is a mean.
+        highest: infinite where it is not known.
+        heaviest: the greatest weight that could occur.
+    """
+
+    amount: np.ndarray
+    weight: np.ndarray
+    highest: float
+    heaviest: float
+
+    @classmethod
+    def of(cls, constraint: Constraint, spending: Spending) -> Sample:
+        """The pairs whose ratio of means the constraint's budget limits."""
+        one, steps = np.ones(len(spending.cost)), spending.max_episode_steps
+        highest = spending.highest
+        match constraint.unit:
+            case "step":
+                return cls(spending.cost, spending.length.astype(np.float64), highest, float(steps))
+            case "discounted":
+                worth = math.fsum(spending.gamma**t for t in range(steps))
+                return cls(spending.discounted, one, highest * worth, 1.0)
+            case "probability":
+                return cls((spending.cost > constraint.limit).astype(np.float64), one, 1.0, 1.0)
+            case _:
+                return cls(spending.cost, one, highest * steps, 1.0)
+
+    @property
+    def mean(self) -> float:
+        """The ratio of the sums."""
+        return float(self.amount.sum() / self.weight.sum())
+
+    @property
+    def residual(self) -> np.ndarray:
+        """How far each pair lies from the ratio, in its unit, ``[n]``."""
+        residual: np.ndarray = (self.amount - self.mean * self.weight) / self.weight.mean()
+        size = np.abs(self.amount).max() / self.weight.mean()
+        return np.where(np.abs(residual) <= ROUNDING * size, 0.0, residual)
+
+    @property
+    def error(self) -> float:
+        """The standard error of the ratio, by the delta method; of one pair alone it is infinite.
+
+        With all weights 1 it is ``s / √n``.
+        """
+        count = len(self.amount)
+        if count < 2:
+            return math.inf
+        return float(np.sqrt((self.residual**2).sum() / (count - 1) / count))
+
+    @property
+    def skewness(self) -> float:
+        """The third moment of the residuals over the third power of their deviation; 0 where they have none."""
+        residual = self.residual
+        deviation = float(np.sqrt((residual**2).mean()))
+        return float((residual**3).mean()) / deviation**3 if deviation > 0.0 else 0.0
+
+    @property
+    def in_range(self) -> bool:
+        """Whether no amount is negative or more than the range that the cost declares."""
+        slack = ROUNDING * self.highest
+        return bool(
+            (self.amount >= -slack).all() and (self.amount <= (self.highest + slack) * self.weight).all()
+        )

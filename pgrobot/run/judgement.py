@@ -1,0 +1,68 @@
+"""Judging one policy of a run in both of its modes, and saying what was judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from omegaconf import DictConfig
+
+from pgrobot.configure import planned_steps
+from pgrobot.policies import Policy
+from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, Setting, evaluation
+
+OTHER = {STOCHASTIC: DETERMINISTIC, DETERMINISTIC: STOCHASTIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Which policy it was.
+
+    Attributes:
+        checkpoint: the file that holds it, as seen from the run directory.
+        step: environment steps after which it was saved.
+    """
+
+    checkpoint: str
+    step: int
+
+
+def judgement(cfg: DictConfig, policy: Policy, setting: Setting, judged: Judged) -> dict[str, Any]:
+    """Evaluate a policy as it acts when it explores and with its mean action, on the same random streams.
+
+    Returns:
+        What ``evaluation`` tells of the mode that decides, ``setting.mode``; the same of the other one under
+        ``other_mode``, with its name; and what was judged under ``judged``.
+
+    Raises:
+        PgrobotError: the setting is out of range.
+    """
+    told = evaluation(cfg, policy, setting)
+    other = replace(setting, mode=OTHER[setting.mode])
+    return {
+        **told,
+        "other_mode": {"mode": other.mode, **evaluation(cfg, policy, other)},
+        "judged": {
+            "checkpoint": judged.checkpoint,
+            "step": judged.step,
+            "of_steps": planned_steps(cfg),
+            "mode": setting.mode,
+            "episodes": setting.episodes,
+            "seed": setting.seed,
+            "bound": setting.bound,
+        },
+    }
+
+
+def repeats(told: Mapping[str, Any], final: Mapping[str, Any]) -> str:
+    """How many of the episodes judged were those of the run's last evaluation: ``all``, ``some`` or ``none``.
+
+    Args:
+        told: what ``judgement`` says was judged.
+        final: the same of the run's last evaluation, or at least ``step``, ``seed`` and ``episodes``; empty where the
+            run has none.
+    """
+    if not final or any(final[key] != told[key] for key in ("step", "seed")):
+        return "none"
+    return "all" if final["episodes"] == told["episodes"] else "some"
