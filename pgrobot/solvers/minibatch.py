@@ -35,6 +35,9 @@ class MinibatchSolver:
         gradient_metric: name under which the norm of the gradient, before it is bounded, is reported.
         compile_steps: compile the step into one native call; the eager path computes the same.
         generator: random stream of the shuffles.
+
+    Raises:
+        PgrobotError: the update rule lacks a method of ``Optimizer``.
     """
 
     def __init__(
@@ -51,6 +54,11 @@ class MinibatchSolver:
         compile_steps: bool,
         generator: torch.Generator,
     ) -> None:
+        for method in ("initial", "step", "rescale"):
+            if not callable(getattr(optimizer, method, None)):
+                raise PgrobotError(
+                    f"the optimiser {type(optimizer).__name__} has no method {method}: see pgrobot.solvers.Optimizer"
+                )
         self._vector = vector
         self._optimizer = optimizer
         self._moments = tuple(optimizer.initial(vector))

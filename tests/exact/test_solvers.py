@@ -230,3 +230,15 @@ def test_an_adaptive_rate_follows_every_pass_and_is_kept() -> None:
     other = make_solver(torch.zeros(3), LeastSquares(), rate=rate)
     other.load_state_dict(solver.state_dict())
     assert other.rate == pytest.approx(0.01)
+
+
+def test_an_update_rule_that_lacks_a_method_is_refused() -> None:
+    class Half:
+        def initial(self, vector: Tensor) -> tuple[Tensor, ...]:
+            return ()
+
+        def step(self, vector: Tensor, *rest: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+            return vector, ()
+
+    with pytest.raises(PgrobotError, match="the optimiser Half has no method rescale"):
+        make_solver(torch.zeros(3), LeastSquares(), optimizer=Half())
