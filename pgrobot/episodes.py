@@ -15,6 +15,7 @@ from pgrobot.constraints.caution import interval_caution
 from pgrobot.constraints.sample import Sample, Spending
 from pgrobot.constraints.verdict import Verdict, judge
 from pgrobot.errors import PgrobotError
+from pgrobot.simulation.contract import check_observation, check_step
 from pgrobot.types import Environment, Observation
 
 # observation groups [N, D] and which of them an episode begins with [N] -> actions [N, A] in action-space units
@@ -66,8 +67,11 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
     highest = np.array([spec.highest_cost[name] for name in spec.costs])
     failures: list[str] = []
     obs, start = environment.reset(), np.ones(spec.num_envs, dtype=bool)
-    for _ in range(int(quota.max()) * spec.max_episode_steps):
+    check_observation(spec, "the first observation", obs)
+    for t in range(int(quota.max()) * spec.max_episode_steps):
         step = environment.step(act(obs, start))
+        if t == 0:
+            check_step(spec, step)
         counted = row < last
         rows = row[counted]
         costs[rows] += step.cost[counted]

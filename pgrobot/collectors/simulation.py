@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 from pgrobot.collectors.actions import ActionMap
 from pgrobot.distributions import Distribution
 from pgrobot.policies import Policy
+from pgrobot.simulation.contract import check_ends, check_observation, check_step
 from pgrobot.types import Environment, Observation, Rollout, State
 
 
@@ -73,7 +74,7 @@ class SimulationCollector:
         self._generator = generator
         self._learner = learner
         self._to_environment = ActionMap.of(environment.spec)
-        self._obs = _copied(environment.reset())
+        self._obs = self._begun()
         policy.origin.fix(self._obs)
         self._carry = torch.zeros(envs, policy.carry_size)
         self._age = np.zeros(envs, np.int64)
@@ -116,9 +117,13 @@ class SimulationCollector:
             action[t] = distribution.sample(self._generator)
             distributions.append(distribution)
             step = self._environment.step(self._to_environment(action[t].numpy()))
+            if t == 0:
+                check_step(spec, step)
             for name, value in step.next_obs.items():
                 read(name, value, next_obs[name][t])
             done = step.terminated | step.truncated
+            if done.any():
+                check_ends(spec, step)
             reward[t, :, 0] = step.reward
             reward[t, :, 1:] = self._cost_columns(step.cost, done)
             terminated[t] = step.terminated
@@ -154,9 +159,15 @@ class SimulationCollector:
         )
         return {self._learner: rollout}
 
+    def _begun(self) -> Observation:
+        """The first observations of new episodes everywhere."""
+        obs = self._environment.reset()
+        check_observation(self._environment.spec, "the first observation", obs)
+        return _copied(obs)
+
     def restart(self) -> None:
         """Cut the running episodes, and begin new ones everywhere."""
-        self._obs = _copied(self._environment.reset())
+        self._obs = self._begun()
         self._carry = torch.zeros_like(self._carry)
         self._age[:] = 0
         self._cost_columns.restart()

@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
+from pgrobot.checkpoint import plain
 from pgrobot.collectors import SimulationCollector, StaggeredEnvironment
 from pgrobot.configure.factories import CriticFactory, MultiplierFactory, PolicyFactory, SignalFactory
 from pgrobot.configure.targets import check_trusted, locate
 from pgrobot.constraints import Constraint, CostColumns, check_bound
 from pgrobot.diagnostics import EpisodeStatistics
+from pgrobot.errors import PgrobotError
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
 from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled
+from pgrobot.simulation.contract import check_environment
 from pgrobot.simulation.threads import physical_cores
 from pgrobot.tracking import Mirror
 from pgrobot.types import Diagnostic, Environment, EnvironmentSpec
@@ -67,6 +70,7 @@ def build(cfg: DictConfig, threads: int) -> Program:
         generator=stream(cfg.seed, "action_noise"),
         learner=LEARNER,
     )
+    _check_savable(collector)
     learner = build_learner(cfg, spec, policy, threads)
     rows = cfg.num_envs * cfg.horizon
     return Program(
@@ -135,6 +139,16 @@ def planned_steps(cfg: DictConfig) -> int:
     return _iterations(cfg, cfg.total_steps) * int(cfg.num_envs * cfg.horizon)
 
 
+def _check_savable(collector: SimulationCollector) -> None:
+    """Refuse an environment or a cost whose state no checkpoint could hold, before anything depends on it."""
+    try:
+        plain(collector.state_dict(), "collector")
+    except TypeError as error:
+        raise PgrobotError(
+            f"{error}: a state_dict consists of tensors, numbers, texts, lists and dicts"
+        ) from error
+
+
 def _iterations(cfg: DictConfig, steps: int) -> int:
     return math.ceil(steps / (cfg.num_envs * cfg.horizon))
 
@@ -148,14 +162,18 @@ def build_environment(cfg: DictConfig, num_envs: int, seed: int, threads: int) -
     """``num_envs`` environments of the task with the costs of its constraints.
 
     Raises:
-        PgrobotError: the task cannot provide a cost.
+        PgrobotError: the task cannot provide a cost, or makes something else.
     """
     module, _, _ = str(cfg.task.get("id", "")).rpartition(":")
     if module:  # Gymnasium imports it
         check_trusted("task.id", module, list(cfg.modules))
     costs = {str(name): construct(cfg, f"constraint.{name}.cost") for name in cfg.constraint}
-    made: Environment = construct(cfg, "task").make(num_envs, costs, seed, threads)
-    return made
+    task = construct(cfg, "task")
+    if not callable(getattr(task, "make", None)):
+        raise PgrobotError(
+            f"task._target_={cfg.task._target_} is no task: it has no method make(num_envs, costs, seed, threads)"
+        )
+    return check_environment(f"{cfg.task._target_}.make", task.make(num_envs, costs, seed, threads))
 
 
 def model_files(cfg: DictConfig) -> ModelFiles:

@@ -115,8 +115,12 @@ def check_arguments(path: str, node: Mapping[str, Any], target: Callable[..., An
     """Check that a node says what its target needs, and nothing else.
 
     Raises:
-        PgrobotError: the target has no such parameter, needs another, or does not take what it is given when called.
+        PgrobotError: the target is abstract, has no such parameter, needs another, or does not take what it is given
+            when called.
     """
+    if inspect.isabstract(target):
+        undefined = ", ".join(sorted(getattr(target, "__abstractmethods__", ())))
+        raise PgrobotError(f"{path}._target_: {_name(target)} has to define {undefined}, which it does not")
     parameters = inspect.signature(target).parameters
     partial, later = bool(node.get("_partial_", False)), given(path)
     supplied = _supplied(parameters, later) if later else ()

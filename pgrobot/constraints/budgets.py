@@ -85,15 +85,26 @@ class CostColumns:
     """
 
     def __init__(self, constraints: Sequence[Constraint], num_envs: int) -> None:
+        self._names = tuple(constraint.name for constraint in constraints)
         self._once = np.array([c.unit == "probability" for c in constraints], dtype=bool)
         self._limit = np.array([c.limit if c.unit == "probability" else np.inf for c in constraints])
         self._sum = np.zeros((num_envs, len(constraints)))
         self.paid = np.zeros(self._sum.shape, dtype=bool)
 
     def __call__(self, cost: np.ndarray, done: np.ndarray) -> np.ndarray:
-        """Map a step's cost ``[N, K]`` to columns ``[N, K]``; ``done [N]`` ends an episode with this step."""
+        """Map a step's cost ``[N, K]`` to columns ``[N, K]``; ``done [N]`` ends an episode with this step.
+
+        Raises:
+            PgrobotError: the cost of a column that pays once is negative.
+        """
         if not self._once.any():
             return cost
+        if (cost[:, self._once] < 0.0).any():
+            raise PgrobotError(
+                f"the cost of constraint {self._names[int(np.argmax((cost < 0.0).any(axis=0) & self._once))]!r} is "
+                "negative in a step, but its unit=probability asks whether a sum that only grows exceeds its limit: "
+                "use another unit, or a cost that is never negative"
+            )
         self._sum += cost
         first = (self._sum > self._limit) & ~self.paid
         self.paid |= first

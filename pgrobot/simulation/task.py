@@ -69,6 +69,11 @@ class Robot(ABC):
 
     def __post_init__(self) -> None:
         check_options(self)
+        if not isinstance(getattr(self, "models", None), Mapping):
+            raise PgrobotError(
+                f"{type(self).__name__} has no models: say which MJCF file is which version's, as in "
+                'models: ClassVar = {"v1": "/path/to/robot.xml"}.'
+            )
         if self.version not in self.models:
             raise PgrobotError(
                 f"task.version={self.version} does not exist for {type(self).__name__}: "

@@ -16,6 +16,7 @@ from torch.func import functional_call, grad, vmap
 from pgrobot.batch import Batch, CriticBatch
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Distribution
+from pgrobot.errors import PgrobotError
 from pgrobot.objectives import FixedWeight, Objective
 from pgrobot.policies import Policy
 from pgrobot.solvers.parameters import FlatParameters
@@ -87,7 +88,7 @@ class PolicyProblem:
         loss = torch.zeros((), dtype=vector.dtype)
         report: Report = {}
         for weight, (name, term) in zip(self.weights.to(vector.dtype), self._terms.items(), strict=True):
-            value, metrics = term(distribution, batch)
+            value, metrics = _told(name, term, distribution, batch)
             loss = loss - weight * value
             report[f"objective/{name}"] = value
             report |= {f"{key}/{name}" if key in report else key: metric for key, metric in metrics.items()}
@@ -107,7 +108,7 @@ class PolicyProblem:
         distribution = self.distribution(vector, batch)
         weights = self.weights.to(vector.dtype)
         return {
-            name: weight * term(distribution, batch)[0]
+            name: weight * _told(name, term, distribution, batch)[0]
             for weight, (name, term) in zip(weights, self._terms.items(), strict=True)
         }
 
@@ -155,6 +156,31 @@ class PolicyProblem:
         """
         log_ratio = self.distribution(vector, batch).log_prob(batch.action) - batch.log_prob
         return (log_ratio.exp().unsqueeze(-1) * batch.cost_advantage).flatten(0, -2).mean(0)
+
+
+def _told(name: str, term: Objective, distribution: Distribution, batch: Batch) -> tuple[Tensor, Report]:
+    """What a term, which may be of the user's own, returned.
+
+    Raises:
+        PgrobotError: it is not a scalar and scalar metrics.
+    """
+    found: Any = term(distribution, batch)
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping):
+        value, metrics = found
+        wrong = [key for key, part in (("its value", value), *metrics.items()) if not _is_scalar(part)]
+        if not wrong:
+            return value, dict(metrics)
+        why = f"{wrong[0]} is no scalar tensor"
+    else:
+        why = f"it returned a {type(found).__name__}"
+    raise PgrobotError(
+        f"algorithm.objective.{name} has to return a scalar tensor and a dict of scalar tensors, but {why} "
+        f"({type(term).__module__}.{type(term).__qualname__})"
+    )
+
+
+def _is_scalar(part: Any) -> bool:
+    return isinstance(part, Tensor) and part.dim() == 0
 
 
 class CriticProblem:

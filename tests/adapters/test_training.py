@@ -73,6 +73,13 @@ def test_what_cannot_be_limited_is_refused_before_anything_is_created(tmp_path: 
     assert not (tmp_path / "run").exists()
 
 
+def test_an_enormous_time_limit_is_refused_at_once(tmp_path: Path) -> None:
+    settings = {**TASKS["gymnasium"], "debug": "tiny", "hydra.run.dir": tmp_path / "run", "quiet": True}
+    with pytest.raises(PgrobotError, match=r"Pendulum-v1 has episodes of up to 1,000,000,000 steps"):
+        pgrobot.train(**settings, **{"+task.kwargs.max_episode_steps": 10**9})
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_environment_id_imports_only_what_the_user_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

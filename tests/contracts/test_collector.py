@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
-from toys import TargetWorld, make
+from toys import ABOVE, TargetWorld, make
 
 from pgrobot.collectors import ActionMap
+from pgrobot.diagnostics import EpisodeStatistics
+from pgrobot.episodes import evaluate
+from pgrobot.errors import PgrobotError
+from pgrobot.simulation.contract import check_environment
 from pgrobot.types import EnvironmentSpec, Step
 
 
@@ -118,3 +126,87 @@ def test_half_a_bound_is_kept_and_a_bound_beyond_reach_is_none() -> None:
     mapped = to_environment(np.array([[-0.94] * 5, [0.6] * 5, [9.0] * 5]))
     expected = [[0.0, -0.94, -3.94, 5.0, -0.94], [0.6, 0.6, -3.0, 5.6, 0.6], [9.0, 2.0, -3.0, 14.0, 9.0]]
     np.testing.assert_allclose(mapped, expected, rtol=1e-12)
+
+
+class Mistaken(TargetWorld):
+    """A user's own environment with one mistake in what it returns."""
+
+    def __init__(self, change: Callable[[Step], Step]) -> None:
+        super().__init__(3, 0, length=5)
+        self._change = change
+
+    def step(self, action: np.ndarray) -> Step:
+        return self._change(super().step(action))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda step: replace(step, next_obs={"policy": step.next_obs["policy"][:, :1]}),
+            r"next_obs\['policy'\] of Target has to be numbers \(3, 2\), not float64 \(3, 1\)",
+        ),
+        (
+            lambda step: replace(step, obs={}),
+            "obs of Target has to be a dict of policy, not a dict of nothing",
+        ),
+        (
+            lambda step: replace(step, reward=step.reward[:, None]),
+            r"reward of Target has to be numbers \(3,\), not float64 \(3, 1\)",
+        ),
+        (lambda step: replace(step, reward=0.0), r"reward of Target has to be numbers \(3,\), not 0.0"),
+        (
+            lambda step: replace(step, cost=step.cost[:, 0]),
+            r"cost of Target has to be numbers \(3, 1\), not float64 \(3,\)",
+        ),
+        (
+            lambda step: replace(step, terminated=step.terminated.astype(float)),
+            r"terminated of Target has to be bool \(3,\), not float64 \(3,\)",
+        ),
+        (
+            lambda step: replace(step, obs=step.next_obs),
+            r"obs\['policy'\] and next_obs\['policy'\] in the same memory in a step that ended an episode",
+        ),
+    ],
+)
+def test_what_an_environment_of_the_users_own_returns_is_checked(
+    change: Callable[[Step], Step], sentence: str
+) -> None:
+    collector, _ = make(Mistaken(change))
+    with pytest.raises(PgrobotError, match=sentence):
+        collector.collect()
+
+
+def test_an_evaluation_checks_it_as_well() -> None:
+    mistaken = Mistaken(lambda step: replace(step, cost=step.cost[:, 0]))
+    act = lambda obs, start: np.zeros((3, 1))
+    with pytest.raises(PgrobotError, match=r"cost of Target has to be numbers \(3, 1\)"):
+        evaluate(act, mistaken, 3, 0.99)
+
+
+@pytest.mark.parametrize("limit", [0, 1_000_001, 10**9])
+def test_an_episode_is_no_longer_than_can_be_measured(limit: int) -> None:
+    world = TargetWorld(1, 0)
+    assert check_environment("it", world) is world
+    world.spec = replace(world.spec, max_episode_steps=limit)
+    sentence = rf"Target has episodes of up to {limit:,} steps: .* between 1 and 1,000,000"
+    with pytest.raises(PgrobotError, match=sentence):
+        check_environment("it", world)
+
+
+def test_new_episodes_begin_with_nothing_of_the_old_ones() -> None:
+    """In the collector, in columns that pay once, and in the statistics of episodes."""
+    once = replace(ABOVE, unit="probability", limit=1.0)
+    collector, _ = make(TargetWorld(3, 0, length=20), constraint=once)
+    statistics = EpisodeStatistics(TargetWorld(3, 0).spec)
+    told = []
+    for restarts in (False, True, False):
+        if restarts:
+            collector.restart()
+        rollout = collector.collect()["robot"]
+        assert rollout.episode_start[0].all() == (restarts or not told)
+        assert torch.equal(rollout.age[0], torch.full((3,), 0 if restarts or not told else 16))
+        if restarts:
+            assert not rollout.paid[0].any()
+        told.append(statistics(0, {}, {"robot": rollout}))
+    assert [metrics.get("episode_length/mean") for metrics in told] == [None, None, 20.0]

@@ -167,3 +167,163 @@ def test_blame_is_for_the_named_modules_only() -> None:
     with pytest.raises(PgrobotError, match=r"^a sentence$"), blaming([__name__]):
         raise PgrobotError("a sentence")
     assert place_in(ValueError("never raised"), [__name__]) == ""
+
+
+MISTAKES = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import ClassVar
+import numpy as np
+import torch
+from pgrobot.envs.hopper import Hopper
+from pgrobot.objectives import FixedWeight
+from pgrobot.simulation import Robot
+
+@dataclass(frozen=True, kw_only=True)
+class Flat(Hopper):
+    def observation(self, simulation):
+        return simulation.qpos
+
+class Unfinished(Robot):
+    def observation(self, simulation):
+        return {}
+
+@dataclass(frozen=True, kw_only=True)
+class Modelless(Hopper):
+    models = None
+
+class Taskless:
+    def __init__(self, **options):
+        pass
+
+class Empty(Taskless):
+    def make(self, num_envs, costs, seed, threads):
+        return None
+
+class Remembering:
+    parts = ("foot",)
+    def bind(self, simulation):
+        self.last = np.zeros((simulation.num_envs, 1))
+        return self
+    def __call__(self):
+        return self.last
+    def reset(self, ids):
+        self.last[ids] = 0.0
+    def state_dict(self):
+        return {"last": self.last}
+    def load_state_dict(self, state):
+        self.last = state["last"]
+
+class Refunding(Remembering):
+    def __call__(self):
+        return self.last - 0.5
+    def state_dict(self):
+        return {}
+
+@dataclass(frozen=True)
+class Rows(FixedWeight):
+    weight: float
+    reads_advantage: ClassVar[bool] = True
+    multiplies_ratio: ClassVar[bool] = True
+    def __call__(self, distribution, batch):
+        return torch.exp(distribution.log_prob(batch.action) - batch.log_prob) * batch.advantage, {}
+"""
+COST = "+constraint.foot={budget:1.0,limit:1.0,unit:%s,cost:{_target_:mistaken_robots.%s}}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "status", "sentence"),
+    [
+        (
+            ["task._target_=mistaken_robots.Flat"],
+            2,
+            (
+                "mistaken_robots.Flat.observation has to return a dict of observation groups, such as "
+                "{'policy': array}, but returned float64 (4, 6)."
+            ),
+        ),
+        (
+            ["task._target_=mistaken_robots.Unfinished"],
+            2,
+            "task._target_: Unfinished has to define initial_state, reward_terms, terms, which it does not",
+        ),
+        (
+            ["task._target_=mistaken_robots.Modelless"],
+            2,
+            (
+                "Modelless has no models: say which MJCF file is which version's, as in models: ClassVar = "
+                """{"v1": "/path/to/robot.xml"}."""
+            ),
+        ),
+        (
+            ["task._target_=mistaken_robots.Taskless"],
+            2,
+            "task._target_=mistaken_robots.Taskless is no task: it has no method make(num_envs, costs, seed, threads)",
+        ),
+        (
+            ["task._target_=mistaken_robots.Empty"],
+            2,
+            (
+                "mistaken_robots.Empty.make has to make an environment, as pgrobot.types.Environment describes it, but "
+                "made None, which has no 'spec'."
+            ),
+        ),
+        (
+            [COST % ("episode", "Remembering")],
+            2,
+            (
+                "collector/environment/costs/foot/last is a numpy.ndarray, which a checkpoint cannot hold: a "
+                "state_dict consists of tensors, numbers, texts, lists and dicts"
+            ),
+        ),
+        (
+            [COST % ("probability", "Refunding")],
+            1,
+            (
+                "the cost of constraint 'foot' is negative in a step, but its unit=probability asks whether a sum that "
+                "only grows exceeds its limit: use another unit, or a cost that is never negative"
+            ),
+        ),
+        (
+            ["+algorithm.objective.mine={_target_:mistaken_robots.Rows,weight:1.0}"],
+            1,
+            (
+                "algorithm.objective.mine has to return a scalar tensor and a dict of scalar tensors, but its value "
+                "is no scalar tensor (mistaken_robots.Rows)"
+            ),
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(
+    overrides: list[str],
+    status: int,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Before anything is created where it can be known; none was not foreseen."""
+    (tmp_path / "mistaken_robots.py").write_text(MISTAKES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mistaken_robots", raising=False)
+    run = tmp_path / "run"
+    words = ["train", *TINY, "modules=[mistaken_robots]", f"hydra.run.dir={run}", *overrides]
+    assert main(words) == status
+    assert capsys.readouterr().err == f"pgrobot: {sentence}\n"
+    assert run.exists() == (status == 1)
+
+
+def test_a_cost_that_pays_back_is_measured_where_the_budget_limits_a_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mistaken_robots.py").write_text(MISTAKES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mistaken_robots", raising=False)
+    words = [
+        *TINY,
+        "modules=[mistaken_robots]",
+        f"hydra.run.dir={tmp_path / 'run'}",
+        COST % ("step", "Refunding"),
+    ]
+    cost = start(prepare(words)).evaluation["costs"]["foot"]
+    assert (cost["mean"], cost["verdict"]) == (-0.5, "satisfied")

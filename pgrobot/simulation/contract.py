@@ -1,0 +1,97 @@
+"""What whoever steps an environment relies on, checked: an environment may be a class of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pgrobot.errors import PgrobotError
+from pgrobot.simulation.results import NUMBERS, shown_result
+from pgrobot.types import Environment, EnvironmentSpec, Observation, Step
+
+PARTS = ("spec", "reset", "step", "state_dict", "load_state_dict", "close")
+LONGEST = 1_000_000  # steps of an episode; costs are measured by age, in arrays of that length
+
+
+def check_environment(name: str, made: Any) -> Environment:
+    """Return what a task made.
+
+    Args:
+        name: what made it, for messages.
+        made: the environment.
+
+    Raises:
+        PgrobotError: it is none, or its episodes are longer than can be measured.
+    """
+    missing = [part for part in PARTS if not hasattr(made, part)]
+    if missing:
+        raise PgrobotError(
+            f"{name} has to make an environment, as pgrobot.types.Environment describes it, but made "
+            f"{shown_result(made)}, which has no {missing[0]!r}."
+        )
+    if not isinstance(made.spec, EnvironmentSpec):
+        raise PgrobotError(
+            f"the spec of what {name} made has to be an EnvironmentSpec, not {made.spec!r:.60}."
+        )
+    steps = made.spec.max_episode_steps
+    if not 1 <= steps <= LONGEST:
+        raise PgrobotError(
+            f"{made.spec.name} has episodes of up to {steps:,} steps: the limit has to lie between 1 and {LONGEST:,}, "
+            "such as task.max_episode_steps=1000 (of a Gymnasium environment +task.kwargs.max_episode_steps=1000)."
+        )
+    environment: Environment = made
+    return environment
+
+
+def check_observation(spec: EnvironmentSpec, what: str, found: Observation) -> None:
+    """Refuse observations other than the spec says.
+
+    Raises:
+        PgrobotError: names the group, its shape and the right one.
+    """
+    if not isinstance(found, Mapping) or found.keys() != spec.observation.keys():
+        raise PgrobotError(
+            f"{what} of {spec.name} has to be a dict of {', '.join(spec.observation)}, not {shown_result(found)}."
+        )
+    for group, width in spec.observation.items():
+        _check_array(spec, f"{what}[{group!r}]", found[group], (spec.num_envs, width), NUMBERS)
+
+
+def check_step(spec: EnvironmentSpec, step: Step) -> None:
+    """Refuse a step other than the spec says; where the shapes are right, nothing can be broadcast.
+
+    Raises:
+        PgrobotError: names the field, its shape and the right one.
+    """
+    if not isinstance(step, Step):
+        raise PgrobotError(f"{spec.name} has to step to a pgrobot.types.Step, not to {shown_result(step)}.")
+    rows = (spec.num_envs,)
+    check_observation(spec, "obs", step.obs)
+    check_observation(spec, "next_obs", step.next_obs)
+    _check_array(spec, "reward", step.reward, rows, NUMBERS)
+    _check_array(spec, "terms", step.terms, (*rows, len(spec.reward_terms)), NUMBERS)
+    _check_array(spec, "cost", step.cost, (*rows, len(spec.costs)), NUMBERS)
+    for name in ("terminated", "truncated", "censored"):
+        _check_array(spec, name, getattr(step, name), rows, "b")
+
+
+def check_ends(spec: EnvironmentSpec, step: Step) -> None:
+    """Refuse a step in which an episode ended and its last observation lies where the next one's first is.
+
+    Raises:
+        PgrobotError: names the observation group.
+    """
+    for group in spec.observation:
+        if np.may_share_memory(step.obs[group], step.next_obs[group]):
+            raise PgrobotError(
+                f"{spec.name} returns obs[{group!r}] and next_obs[{group!r}] in the same memory in a step that ended "
+                "an episode, so that its last observation is lost: return a copy."
+            )
+
+
+def _check_array(spec: EnvironmentSpec, what: str, found: Any, shape: tuple[int, ...], kinds: str) -> None:
+    if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype.kind not in kinds:
+        wanted = "bool" if kinds == "b" else "numbers"
+        raise PgrobotError(f"{what} of {spec.name} has to be {wanted} {shape}, not {shown_result(found)}.")
