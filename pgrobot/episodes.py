@@ -36,6 +36,7 @@ class Episodes:
     max_episode_steps: int  # how long an episode can be
     highest: np.ndarray  # the most that a step can cost [K]; infinite where that is not known
     gamma: float  # the discount
+    can_fall: bool  # an episode may end in a fall
 
 
 def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) -> Episodes:
@@ -91,6 +92,7 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
                 spec.max_episode_steps,
                 highest,
                 gamma,
+                spec.can_fall,
             )
         obs = step.obs
     raise PgrobotError(f"{spec.name} has episodes longer than its limit of {spec.max_episode_steps} steps")
@@ -130,9 +132,10 @@ def summary(
     judged = verdicts(episodes, constraints, confidence, bound)
     returns = Sample(episodes.returns, np.ones(len(episodes.returns)), math.inf, 1.0)
     length = episodes.lengths
+    unfallen = episodes.can_fall and int(length.min()) == episodes.max_episode_steps
     warnings = (
         *(sentence for verdict in judged.values() for sentence in verdict.warnings),
-        interval_caution(returns, 0.95),
+        interval_caution(returns, 0.95, unfallen),
         _short_lives(judged, float(length.mean()), episodes.max_episode_steps),
     )
     return {

@@ -56,9 +56,8 @@ class EnvironmentSpec:
     reward_terms: tuple[str, ...]  # R names, in the order of Step.terms
     costs: tuple[str, ...]  # K names, in the order of Step.cost
     violations: Mapping[str, tuple[str, ...]]  # cost -> names of the parts (joints, …) it adds up
-    highest_cost: Mapping[
-        str, float
-    ]  # cost -> the most it can charge in a step; infinite where it does not say
+    highest_cost: Mapping[str, float]  # cost -> the most that a step can cost; infinite where unknown
+    can_fall: bool  # an episode may end in a fall; False where that is not known
     max_episode_steps: int
     control_dt: float  # seconds per step
 

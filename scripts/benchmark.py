@@ -34,7 +34,7 @@ from seeds import seeds
 from timings import environment, fast, speed, startup, trust_region
 
 TIMINGS = {function.__name__: function for function in (speed, trust_region, fast, environment, startup)}
-SIMULATIONS = {seeds: 100_000, coverage: 2_000}  # and how many samples of each size
+SIMULATIONS = {seeds: 100_000, coverage: 1_000}  # and how many samples of each size
 STUDIES = {function.__name__: function for function in (learning, peers, safe)}
 COMPARISONS = {budgets.__name__: budgets}
 FUNCTIONS = {**TIMINGS, **{function.__name__: function for function in SIMULATIONS}, **STUDIES, **COMPARISONS}

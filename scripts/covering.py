@@ -13,8 +13,9 @@ from measuring import CONSOLE
 from scipy import stats
 
 from pgrobot.constraints import BOUNDS, Constraint
+from pgrobot.constraints.bounds import beats, mirrored
 from pgrobot.constraints.caution import cautions
-from pgrobot.constraints.inference import decision, inference
+from pgrobot.constraints.inference import Inference, decision, inference
 from pgrobot.constraints.sample import Sample
 
 CONFIDENCE, STEPS = 0.95, 1000  # a step costs at most 1, so that an episode costs at most 1,000
@@ -66,6 +67,12 @@ def coverage(samples: int) -> dict[str, Any]:
     }
 
 
+def _satisfied(sample: Sample, chosen: Inference, budget: float) -> bool:
+    if chosen.by_range:  # the same without a search for the bound
+        return beats(mirrored(sample), sample.highest - budget, CONFIDENCE)
+    return decision(chosen.interval(sample, CONFIDENCE), budget) == "satisfied"
+
+
 def _case(case: tuple[str, int, str], samples: int) -> tuple[float, float]:
     """The share of samples whose bound is right, and of those that are wrong without a warning."""
     shape, count, bound = case
@@ -76,7 +83,7 @@ def _case(case: tuple[str, int, str], samples: int) -> tuple[float, float]:
     wrong, silent = 0, 0
     for _ in range(samples):
         sample = Sample(draw(random, count), one, float(STEPS), 1.0)
-        if decision(chosen.interval(sample, CONFIDENCE), constraint.budget) == "satisfied":
+        if _satisfied(sample, chosen, constraint.budget):
             wrong += 1
             silent += not cautions(constraint, sample, "satisfied", chosen, CONFIDENCE)
     return 1.0 - wrong / samples, silent / samples

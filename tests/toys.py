@@ -57,6 +57,7 @@ class TargetWorld:
             costs=names,
             violations=dict.fromkeys(names, ("motor",)),
             highest_cost=dict.fromkeys(names, np.inf),
+            can_fall=False,
             max_episode_steps=length,
             control_dt=1.0,
         )

@@ -101,6 +101,7 @@ class WorldEnvironment:
             costs=tuple(costs),
             violations={},
             highest_cost={name: cost.highest for name, cost in costs.items() if isinstance(cost, InfoCost)},
+            can_fall=False,
             max_episode_steps=layout.max_episode_steps,
             control_dt=1.0,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pgrobot.constraints.bounds import betting, unseen
+from pgrobot.constraints.bounds import betting, student_t, unseen
 from pgrobot.constraints.budgets import Constraint, unattainable
 from pgrobot.constraints.inference import Inference, decision
 from pgrobot.constraints.sample import Sample
@@ -31,13 +31,27 @@ def cautions(
     return tuple(told)
 
 
-def interval_caution(sample: Sample, confidence: float) -> str:
-    """What the two-sided Student-t interval of a mean return has to be read with, or nothing."""
+def interval_caution(sample: Sample, confidence: float, unfallen: bool) -> str:
+    """What the two-sided Student-t interval of a mean return has to be read with, or nothing.
+
+    Args:
+        sample: the returns.
+        confidence: of the interval.
+        unfallen: no episode ended in a fall, though one may. Falls that are so rare are not in the sample, and the
+            interval does not reach as far as the mean would be lower, were they as frequent as they may be.
+    """
     count, wanted = len(sample.amount), _wanted(sample)
+    rare = unseen(count, confidence)
+    low, _ = student_t(sample, 0.5 + 0.5 * confidence)
+    if unfallen and (1.0 - rare) * sample.mean < low:
+        return (
+            f"return: none of the {count} episodes ended in a fall, and up to {percent(rare)} of all may: the mean "
+            f"would then be as low as {(1.0 - rare) * sample.mean:,.4g}, if a fall returned nothing"
+        )
     if sample.error == 0.0:
         return (
             f"return: all {count} episodes return the same, so that the interval has no width; up to "
-            f"{percent(unseen(count, confidence))} of all may return something else"
+            f"{percent(rare)} of all may return something else"
         )
     if count >= wanted:
         return ""

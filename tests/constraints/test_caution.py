@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from pgrobot.constraints import Constraint, Spending, Verdict, judge
-from pgrobot.constraints.bounds import beats, mirrored
+from pgrobot.constraints.bounds import beats, mirrored, student_t
 from pgrobot.constraints.caution import COCHRAN, interval_caution
 from pgrobot.constraints.sample import Sample
 
@@ -124,10 +124,28 @@ def returns(values: np.ndarray) -> Sample:
     return Sample(values, np.ones(len(values)), math.inf, 1.0)
 
 
+def test_an_interval_that_knows_of_no_fall_is_not_wrong_in_silence() -> None:
+    """One or two episodes in 100 fall: where none was seen the interval is narrow, misses the mean, and says why."""
+    random = np.random.default_rng(4)
+    draws = random.normal(2631.0, 25.0, (1000, 100))
+    fell = random.random((1000, 100)) < 0.015
+    draws[fell] = 400.0
+    truth = 0.985 * 2631.0 + 0.015 * 400.0
+    missed, silent = 0, 0
+    for draw, falls in zip(draws, fell, strict=True):
+        low, high = student_t(returns(draw), 0.975)
+        missed += not low <= truth <= high
+        silent += not low <= truth <= high and not interval_caution(returns(draw), 0.95, not falls.any())
+    assert missed / 1000 > 0.15
+    assert silent / 1000 < 0.05
+    never = interval_caution(returns(draws[~fell.any(axis=1)][0]), 0.95, True)
+    assert never.startswith("return: none of the 100 episodes ended in a fall, and up to 2.95 % of all may")
+
+
 def test_an_ordinary_return_carries_none() -> None:
     random = np.random.default_rng(5)
-    assert interval_caution(returns(random.normal(2631.0, 25.0, 100)), 0.95) == ""
-    assert interval_caution(returns(np.full(9, 7.0)), 0.95).startswith(
+    assert interval_caution(returns(random.normal(2631.0, 25.0, 100)), 0.95, False) == ""
+    assert interval_caution(returns(np.full(9, 7.0)), 0.95, False).startswith(
         "return: all 9 episodes return the same"
     )
-    assert "far higher than the rest" in interval_caution(returns(np.arange(9) ** 9.0), 0.95)
+    assert "far higher than the rest" in interval_caution(returns(np.arange(9) ** 9.0), 0.95, False)

@@ -18,7 +18,13 @@ GAMMA = 0.9
 class Scripted:
     """Environment ``i`` plays episodes of given lengths; step ``t`` of its episode ``e`` rewards 100 i + 10 e + t."""
 
-    def __init__(self, lengths: list[list[int]], longest: int = 50, breaks: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self,
+        lengths: list[list[int]],
+        longest: int = 50,
+        breaks: tuple[int, int] = (0, 0),
+        can_fall: bool = False,
+    ) -> None:
         self._lengths, self._breaks = (
             lengths,
             breaks,
@@ -37,6 +43,7 @@ class Scripted:
             costs=("one", "age"),
             violations={},
             highest_cost={"one": 1.0, "age": float(longest)},
+            can_fall=can_fall,
             max_episode_steps=longest,
             control_dt=0.1,
         )

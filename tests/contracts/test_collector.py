@@ -98,6 +98,7 @@ def space(low: list[float], high: list[float]) -> EnvironmentSpec:
         costs=(),
         violations={},
         highest_cost={},
+        can_fall=False,
         max_episode_steps=1,
         control_dt=1.0,
     )

@@ -30,6 +30,7 @@ def spec(num_envs: int) -> EnvironmentSpec:
         costs=("speed", "torque"),
         violations=PARTS,
         highest_cost={"speed": 1.0, "torque": 2.0},
+        can_fall=False,
         max_episode_steps=100,
         control_dt=0.01,
     )

@@ -52,6 +52,7 @@ class NumberedEpisodes:
             costs=(),
             violations={},
             highest_cost={},
+            can_fall=False,
             max_episode_steps=5,
             control_dt=1.0,
         )

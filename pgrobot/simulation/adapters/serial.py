@@ -75,6 +75,7 @@ class SerialEnvironment:
             costs=tuple(costs),
             violations={},
             highest_cost=self._costs.highest,
+            can_fall=False,
             max_episode_steps=max_episode_steps,
             control_dt=control_dt,
         )
