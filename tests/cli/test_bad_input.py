@@ -27,10 +27,8 @@ CASES = [
     (["tracker=null"], "tracker cannot be null: tracker=[] takes none"),
     # words of other libraries
     (["lr=3e-4"], "Unknown key or group 'lr': pgrobot calls it algorithm.policy_solver.rate.initial and "),
-    (["n_steps=2048"], "Unknown key or group 'n_steps': pgrobot calls it horizon, steps per environment"),
     (["algorithm.gamma=0.9"], "algorithm has no key 'gamma': pgrobot calls it algorithm.discounts.reward"),
     (["ppo.clip_range=0.1"], "Unknown key 'ppo.clip_range': pgrobot calls it algorithm.objective.surrogate.clip"),
-    (["+batch_size=64"], "Unknown key 'batch_size': pgrobot calls it algorithm.policy_solver.minibatch"),
     (["+algorithm.policy_solver.lr=1"], "has no key 'lr': pgrobot calls it algorithm.policy_solver.rate.initial"),
     (["--learning-rate=3e-4"], "no option --learning-rate=3e-4; settings are written key=value: pgrobot calls it "),
     (["--seed", "1"], "There is no option --seed; settings are written key=value, as in seed=<value>"),

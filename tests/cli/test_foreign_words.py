@@ -34,3 +34,5 @@ def test_our_own_words_come_first() -> None:
     assert suggestion("total_step", ["total_steps"]) == "did you mean 'total_steps'?"
     assert suggestion("horizn", ["horizon"]) == "did you mean 'horizon'?"
     assert hint("horizon") == hint("seed") == ""
+    assert hint("n_steps").startswith("pgrobot calls it horizon")  # which is nearer to total_steps
+    assert hint("batch_size").startswith("pgrobot calls it algorithm.policy_solver.minibatch")
