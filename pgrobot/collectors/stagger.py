@@ -1,4 +1,4 @@
-"""Ages that are spread: the first episode of every environment is cut at a length of its own."""
+"""Ages that are spread: in every environment one episode is cut at a length of its own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ class StaggeredEnvironment:
     """An environment whose episodes are not all of one age, however regularly they end.
 
     Environments that begin together and end at the same time limit go in lock-step: a rollout that is shorter than an
-    episode then shows a few ages only, and what an episode spends cannot be told from it. Here the first episode of
-    environment ``i`` after a reset is cut after ``1 + ⌊u_i L⌋`` of the ``L`` steps of the time limit, unless it ended
-    before. The turns ``u_i = u_0 + i φ mod 1``, with the golden section φ, are each uniform, lie as evenly in
-    [0, 1) as any sequence can of which every beginning should (the discrepancy of any N of them is of the order
-    log N / N), and do not depend on N. The cut is censored: it is none of the task's ends.
+    episode then shows a few ages only, and what an episode spends cannot be told from it. Here every episode of
+    environment ``i`` after a reset is cut after ``1 + ⌊u_i L⌋`` of the ``L`` steps of the time limit, until one has
+    lived so long: robots that fall at first often learn to stand all at once, and would go in lock-step from then on.
+    The turns ``u_i = u_0 + i φ mod 1``, with the golden section φ, are each uniform, lie as evenly in [0, 1) as any
+    sequence can of which every beginning should (the discrepancy of any N of them is of the order log N / N), and do
+    not depend on N. The cut is censored: it is none of the task's ends.
 
     Args:
         environment: has to have ``restart``.
@@ -44,10 +45,10 @@ class StaggeredEnvironment:
         length = 1 + (turn * limit).astype(np.int64)
         self._lengths = np.where(length < limit, length, 0)
         self._environment = environment
-        self._left = np.zeros_like(length)  # steps until the cut; 0 where the first episode is over
+        self._left = np.zeros_like(length)  # steps until the cut; 0 where there was one
 
     def reset(self) -> Observation:
-        """Start a new episode everywhere, each to be cut."""
+        """Start a new episode everywhere, each with a cut ahead of it."""
         self._left = self._lengths.copy()
         return self._environment.reset()
 
@@ -65,7 +66,7 @@ class StaggeredEnvironment:
         # counted at this age would be those that end.
         cut = self._left == 1
         ended = step.terminated | step.truncated
-        self._left = np.where(ended, 0, np.maximum(self._left - 1, 0))
+        self._left = np.where(ended & (self._left > 1), self._lengths, np.maximum(self._left - 1, 0))
         if not cut.any():
             return step
         early = cut & ~ended
@@ -73,7 +74,7 @@ class StaggeredEnvironment:
         return replace(step, obs=obs, truncated=step.truncated | early, censored=step.censored | cut)
 
     def state_dict(self) -> State:
-        """The environment's, and how far every first episode is from its cut."""
+        """The environment's, and how far every environment is from its cut."""
         return self._environment.state_dict() | {STATE: torch.from_numpy(self._left.copy())}
 
     def load_state_dict(self, state: State) -> None:

@@ -1,4 +1,4 @@
-"""Ages are spread: first episodes are cut, each at a length of its own, and nothing else changes."""
+"""Ages are spread: an episode of each environment is cut at a length of its own, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -130,17 +130,42 @@ class Falls(Ages):
         super().__init__(num_envs, seed, length=40, fatal=0.0)
 
 
-def test_episodes_that_end_by_themselves_before_are_not_cut() -> None:
+def test_of_episodes_that_end_by_themselves_the_first_that_lives_so_long_is_cut() -> None:
     plain = collector(Falls(64, 3), 40).collect()["robot"]
     rollout = collector(StaggeredEnvironment(Falls(64, 3), np.random.default_rng(3)), 40).collect()["robot"]
-    assert torch.equal(rollout.censored.any(dim=0), rollout.censored.sum(dim=0) == 1)
-    first = rollout.done.int().argmax(dim=0)
-    cut = rollout.censored.int().argmax(dim=0)
-    assert torch.equal(cut[rollout.censored.any(dim=0)], first[rollout.censored.any(dim=0)])
-    assert 0 < int(rollout.censored.any(dim=0).sum()) < 32
+    length = lengths(64, 40, seed=3)
+    ages = rollout.age.numpy() + 1
+    for env, column in enumerate(rollout.censored.numpy().T):
+        assert column.sum() <= 1
+        cuts = np.flatnonzero(column)
+        until = cuts[0] if len(cuts) else len(column)
+        assert (ages[:until, env] < length[env]).all()
+        assert (ages[cuts, env] == length[env]).all()
+    assert 0 < int(rollout.censored.any(dim=0).sum()) < 48
     both = rollout.censored & rollout.terminated
     assert both.any(), "an end in the very step of the cut is an end for learning, and tells nothing"
     assert not plain.censored.any()
+
+
+class Learns(Ages):
+    """Falls at age 3 in its first 100 steps, and never again."""
+
+    def __init__(self, num_envs: int, seed: int) -> None:
+        super().__init__(num_envs, seed, length=1000)
+        self._steps = 0
+
+    def step(self, action: np.ndarray) -> Step:
+        self._steps += 1
+        self._fatal = np.where((self._steps <= 100) & (self._elapsed == 3), -2.0, 2.0)
+        return super().step(action)
+
+
+def test_robots_that_learn_to_stand_all_at_once_do_not_go_in_lock_step() -> None:
+    played = Played(StaggeredEnvironment(Learns(64, 0), np.random.default_rng(0)))
+    played(1100)
+    *_, age = played(1)
+    assert len(age.unique()) >= 60
+    assert np.diff(np.sort(age[0].numpy())).max() < 2.7 * 1000 / 64
 
 
 def test_without_a_way_to_restart_it_is_refused_in_a_sentence() -> None:
