@@ -1,6 +1,6 @@
 """The Python interface: the same configs and the same runs as the command line.
 
->>> result = pgrobot.train(task="hopper", constraint=["speed"], seed=1, **{"constraint.speed.budget": 10})
+>>> result = pgrobot.train(task="hopper", constraint=["speed"], seed=1, **{"constraint.speed.budget": 0.01})
 >>> result.verdicts
 {'speed': 'satisfied'}
 >>> pgrobot.evaluate(result.path, episodes=500)["return"]["mean"]
@@ -65,7 +65,7 @@ def train(*, quiet: bool = False, **settings: Any) -> Result:
     Args:
         quiet: print nothing; what there is to tell stands in ``run.log``.
         settings: what the command line takes as ``key=value``. Dotted keys are given as ``**{"a.b": 1}`` or nested,
-            ``evaluation={"episodes": 50}``; ``constraint={"speed": {"budget": 10}}`` selects ``speed`` and sets it.
+            ``evaluation={"episodes": 50}``; ``constraint={"speed": {"budget": 0.01}}`` selects ``speed`` and sets it.
 
     Raises:
         PgrobotError: what is wrong, in one sentence, before anything was created.

@@ -15,7 +15,7 @@ Train a robot under safety budgets.
 
   pgrobot train                                                      the default robot under its budgets
   pgrobot train task=walker2d 'constraint=[speed]' seed=3            another robot, one constraint
-  pgrobot train constraint.speed.budget=10 total_steps=1e6           a tighter budget, longer
+  pgrobot train constraint.speed.budget=0.01 total_steps=1e6         a tighter budget, longer
   pgrobot train 'constraint=[]'                                      nothing limited
   pgrobot train '~constraint.torque'                                 one constraint less
   pgrobot train resume=runs/2026-01-31/12-00-00_hopper_ppo_seed1     go on where that run stopped, bit for bit

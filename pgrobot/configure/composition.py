@@ -84,7 +84,7 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     """Compose one job, the ``hydra`` node included.
 
     Args:
-        overrides: as typed, for example ``["task=hopper", "constraint.speed.budget=25"]``.
+        overrides: as typed, for example ``["task=hopper", "constraint.speed.budget=0.01"]``.
 
     Raises:
         PgrobotError: an override cannot be read, or names a group, option or key that does not exist.

@@ -12,7 +12,7 @@ _LONGEST = 160  # file systems allow 255 bytes
 
 
 def job_name(overrides: Sequence[str]) -> str:
-    """Name a job by its overrides, e.g. ``task=hopper__constraint.speed.budget=10__seed=0``.
+    """Name a job by its overrides, e.g. ``task=hopper__constraint.speed.budget=0.01__seed=0``.
 
     The name is the same whenever the same command is given, so that a sweep can be repeated in its directory and only
     does what is missing; and it needs no quotes in a shell.

@@ -85,8 +85,8 @@ def test_train_returns_what_came_out(tmp_path: Path) -> None:
         quiet=True, debug="tiny", task="hopper", total_steps=256, hydra={"run": {"dir": tmp_path / "run"}}
     )
     assert (result.path, result.status) == (tmp_path / "run", "finished")
-    assert result.verdicts.keys() == {"speed", "torque"}
-    assert result.metrics["cost/speed/budget"] == 25.0
+    assert result.verdicts.keys() == {"speed", "torque", "fall"}
+    assert result.metrics["cost/speed/budget"] == 0.025
 
 
 def test_importing_the_package_does_not_wait_for_torch() -> None:

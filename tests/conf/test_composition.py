@@ -81,11 +81,13 @@ def test_a_budget_for_a_cost_the_task_lacks_is_refused(task: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "names"),
     [
-        ([], ["speed", "torque"]),
+        ([], ["speed", "torque", "fall"]),
         (["constraint=torque"], ["torque"]),
         (["constraint=[power,speed]"], ["power", "speed"]),
-        (["~constraint.torque"], ["speed"]),
-        (["~constraint.torque", "~constraint.speed"], []),
+        (["~constraint.torque"], ["speed", "fall"]),
+        (["task=halfcheetah"], ["speed", "torque"]),
+        (["task=invertedpendulum"], ["torque", "fall"]),
+        (["~constraint.torque", "~constraint.speed", "~constraint.fall"], []),
         (["constraint=[]"], []),
         (["constraint=none"], []),
         (["task=gymnasium", "task.id=Pendulum-v1"], []),

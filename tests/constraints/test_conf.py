@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 
 import pgrobot.conf
 from pgrobot.constraints import Constraint
+from pgrobot.constraints.bounds import clopper_pearson
 
 CONF = Path(pgrobot.conf.__path__[0])
 CONSTRAINTS = ("action_rate", "fall", "joint_limit", "joint_velocity", "power", "speed", "torque")
@@ -26,11 +27,17 @@ def test_a_constraint_node_holds_a_cost_and_a_budget(name: str) -> None:
     node = read("constraint", name)
     assert node.keys() == {name}
     cost = node[name].pop("cost")
-    assert Constraint(name=name, **node[name]).unit == ("probability" if name == "fall" else "episode")
+    assert Constraint(name=name, **node[name]).unit == ("probability" if name == "fall" else "step")
     if name == "speed":
         assert cost.pop("threshold") == "${task.speed_threshold}"
         cost["threshold"] = 1.0
     assert callable(instantiate(cost).bind)
+
+
+def test_the_evaluations_that_choose_a_policy_can_find_that_it_keeps_the_budget_for_falls() -> None:
+    evaluation = yaml.safe_load((CONF / "train.yaml").read_text())["evaluation"]
+    _, most = clopper_pearson(0, evaluation["episodes"], evaluation["confidence"])
+    assert most <= read("constraint", "fall")["fall"]["budget"]
 
 
 @pytest.mark.parametrize("name", MULTIPLIERS)

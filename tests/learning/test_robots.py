@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,18 @@ def test_halfcheetah_learns_to_run(tmp_path: Path) -> None:
     assert result.evaluation["return"]["mean"] > 1500
 
 
-def test_the_default_run_meets_its_budgets(tmp_path: Path) -> None:
+def test_the_default_run_stays_up_within_its_budgets(tmp_path: Path) -> None:
     result = train(tmp_path)
-    assert result.verdicts == {"speed": "satisfied", "torque": "satisfied"}
-    assert result.evaluation["return"]["mean"] > 800
+    assert result.verdicts == {"speed": "satisfied", "torque": "satisfied", "fall": "satisfied"}
+    assert result.evaluation["return"]["mean"] >= 800
+    lines = (result.path / "metrics.jsonl").read_text().splitlines()[-20:]
+    ended = [line["episode_length/mean"] for line in map(json.loads, lines) if "episode_length/mean" in line]
+    assert sum(ended) / len(ended) >= 800
+
+
+def test_without_prices_the_default_run_violates_its_budgets(tmp_path: Path) -> None:
+    result = train(tmp_path, multiplier="none")
+    assert result.verdicts == {"speed": "violated", "torque": "violated", "fall": "violated"}
 
 
 def test_a_halfcheetah_keeps_to_a_speed_budget(tmp_path: Path) -> None:

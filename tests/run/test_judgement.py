@@ -23,7 +23,10 @@ from .conftest import Train, start, tiny_request
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A run whose best policy is not its last."""
-    return start(tiny_request(tmp_path_factory.mktemp("judged") / "run", "evaluation.every=256"))
+    per_episode = ("constraint.speed.unit=episode", "constraint.speed.budget=25")
+    return start(
+        tiny_request(tmp_path_factory.mktemp("judged") / "run", "evaluation.every=256", *per_episode)
+    )
 
 
 def printed(told: dict[str, Any], width: int = 200) -> list[str]:

@@ -38,7 +38,7 @@ def test_a_run_tells_everything(train: Train, tmp_path: Path) -> None:
     assert (told["status"], told["env_steps"]) == ("finished", 256)
     assert told == result.evaluation
     assert result.verdicts == {name: cost["verdict"] for name, cost in told["costs"].items()}
-    assert list(told["costs"]) == ["speed", "torque"]
+    assert list(told["costs"]) == ["speed", "torque", "fall"]
     assert (result.path, result.status, result.exit_code) == (run, "finished", 0)
 
 

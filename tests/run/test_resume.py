@@ -256,7 +256,7 @@ def test_an_annealed_radius_stays_at_its_end_too(resume: Train, tmp_path: Path) 
     [
         ("seed=2", "seed was 1 in .* and its past depends on it: only total_steps, annealing_steps, threads"),
         ("num_envs=8", "num_envs was 4"),
-        ("constraint.speed.budget=5", "constraint.speed.budget was 25.0"),
+        ("constraint.speed.budget=5", "constraint.speed.budget was 0.025"),
         ("~constraint.torque", "constraint.torque was another"),
         ("constraint=[speed]", "constraint was another"),
         ("task=walker2d", "task was another"),
@@ -278,7 +278,13 @@ def test_the_past_cannot_be_changed(
 
 def test_what_is_as_it_was_may_be_said_again(train: Train, resume: Train, tmp_path: Path) -> None:
     train("run")
-    same = ["seed=1", "task=hopper", "num_envs=4", "constraint=[speed,torque]", "constraint.speed.budget=25"]
+    same = [
+        "seed=1",
+        "task=hopper",
+        "num_envs=4",
+        "constraint=[speed,torque,fall]",
+        "constraint.speed.budget=0.025",
+    ]
     assert resume(tmp_path / "run", "total_steps=320", *same).status == "finished"
 
 
