@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pgrobot.errors import PgrobotError
+from pgrobot.simulation.contract import check_observation
 from pgrobot.types import Environment, Observation, State, Step
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
@@ -58,7 +59,11 @@ class StaggeredEnvironment:
         return self._environment.restart(ids)
 
     def step(self, action: np.ndarray) -> Step:
-        """Advance by one action ``[N, A]``, in the units of the action space."""
+        """Advance by one action ``[N, A]``, in the units of the action space.
+
+        Raises:
+            PgrobotError: what ``restart`` returned is not what all environments observe.
+        """
         step = self._environment.step(action)
         if not self._left.any():
             return step
@@ -70,8 +75,14 @@ class StaggeredEnvironment:
         if not cut.any():
             return step
         early = cut & ~ended
-        obs = self._environment.restart(np.flatnonzero(early)) if early.any() else step.obs
+        obs = self._restarted(np.flatnonzero(early)) if early.any() else step.obs
         return replace(step, obs=obs, truncated=step.truncated | early, censored=step.censored | cut)
+
+    def _restarted(self, ids: np.ndarray) -> Observation:
+        """What all environments observe once those of ``ids`` began anew; one row alone would be broadcast to all."""
+        obs = self._environment.restart(ids)
+        check_observation(self.spec, "what restart(ids) returned", obs)
+        return obs
 
     def state_dict(self) -> State:
         """The environment's, and how far every environment is from its cut."""

@@ -173,6 +173,23 @@ def test_without_a_way_to_restart_it_is_refused_in_a_sentence() -> None:
         StaggeredEnvironment(TargetWorld(4, 0), np.random.default_rng(0))  # type: ignore[arg-type]
 
 
+class Partial(Ages):
+    """Observes only what began anew, where all are asked for."""
+
+    def restart(self, ids: np.ndarray) -> Observation:
+        return {"policy": super().restart(ids)["policy"][ids]}
+
+
+def test_a_restart_that_does_not_observe_all_is_refused_in_a_sentence() -> None:
+    """Of one environment that is cut alone, the row would be taken for everybody's."""
+    each = collector(StaggeredEnvironment(Partial(3, 0, length=100), np.random.default_rng(0)), 99)
+    sentence = (
+        r"what restart\(ids\) returned\['policy'\] of Target has to be numbers \(3, 2\), not float64 \(1, 2\)"
+    )
+    with pytest.raises(PgrobotError, match=sentence):
+        each.collect()
+
+
 class Bounded(gymnasium.Env):
     """Shows its step; ends never."""
 
