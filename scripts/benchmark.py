@@ -64,7 +64,7 @@ def main() -> None:
     (measures,) = (commands.add_parser(name) for name in COMPARISONS)
     measures.add_argument("--robots", nargs="+", default=("halfcheetah", "hopper"))
     measures.add_argument("--seeds", type=int, default=1)
-    measures.add_argument("--steps", type=int, default=250_000, help="environment steps of a training")
+    measures.add_argument("--steps", type=int, default=140_000, help="environment steps of a training")
     arguments = vars(parser.parse_args())
     name = arguments.pop("name")
     HOME.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from pgrobot.randomness import component_seed, stream
 from pgrobot.run import one_torch_thread
 from pgrobot.run.evaluation import actor
 
-EPISODES, EVERY = 64, 10  # of an evaluation; iterations between two
+EPISODES, EVERY = 64, 6  # of an evaluation; iterations between two
 
 
 def budgets(robots: Sequence[str], seeds: int, steps: int) -> dict[str, Any]:
