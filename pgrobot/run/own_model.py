@@ -37,7 +37,7 @@ def with_own_model(cfg: DictConfig, run: Path) -> DictConfig:
     folder = (run / MODEL).resolve()
     for name, digested in note["sha256"].items():
         _check(folder / name, digested, run)
-    _compare(Path(note["origin"]), note["sha256"], run)
+    _compare(Path(note["origin"]), {**note["sha256"], **note.get("rewritten", {})}, run)
     own = OmegaConf.merge(cfg)
     OmegaConf.update(own, f"task.{note['option']}", str(folder / note["file"]), force_add=True)
     assert isinstance(own, DictConfig)

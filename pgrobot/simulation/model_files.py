@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,18 @@ from pgrobot.files import reason
 from pgrobot.simulation.model import compiled
 
 ABSOLUTE = re.compile(r"""(?P<quote>["'])(?P<path>/[^"']*)(?P=quote)""")
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+COMPILER = re.compile(r"<compiler\b[^>]*>")
+FOLDER = re.compile(r"""\b(?P<option>assetdir|meshdir|texturedir)\s*=\s*["'](?P<path>[^"']*)["']""")
+ELEMENT = re.compile(r"<(?P<kind>\w+)\b[^>]*>")
+# Which of the compiler's folders an element's files are looked for in; those of others in the model's own.
+FOLDER_OF = {
+    "mesh": "meshdir",
+    "skin": "meshdir",
+    "hfield": "meshdir",
+    "flexcomp": "meshdir",
+    "texture": "texturedir",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +42,14 @@ class ModelFiles:
         origin: the deepest folder that holds all of them.
         file: the MJCF file itself, below ``origin``.
         content: of every file by its name below ``origin``; references to absolute paths are relative ones there.
+        rewritten: SHA-256 of the originals of those files whose references are.
     """
 
     option: str
     origin: Path
     file: str
     content: Mapping[str, bytes]
+    rewritten: Mapping[str, str]
 
     @classmethod
     def of(cls, option: str, path: Path) -> Self:
@@ -51,11 +65,12 @@ class ModelFiles:
             content = {_below(file, origin): file.read_bytes() for file in paths}
         except OSError as error:
             raise PgrobotError(f"the model {path} cannot be read: {reason(error)}.") from error
-        content = {
-            name: _relative(text, origin, path.parent) if name.endswith(".xml") else text
-            for name, text in content.items()
-        }
-        files = cls(option, origin, _below(path, origin), content)
+        written = {name: text.decode() for name, text in content.items() if _is_text(name, text)}
+        main = _below(path, origin)  # its word counts more than that of what it includes
+        folders = _folders(path.parent, sorted(written, key=lambda name: name == main), written)
+        own = content | {name: _relative(text, origin, folders).encode() for name, text in written.items()}
+        rewritten = {name: digest(content[name]) for name in written if own[name] != content[name]}
+        files = cls(option, origin, main, own, rewritten)
         files._check(model)
         return files
 
@@ -75,6 +90,7 @@ class ModelFiles:
             "file": self.file,
             "origin": str(self.origin),
             "sha256": digests,
+            "rewritten": dict(self.rewritten),
         }
 
     def _check(self, model: mujoco.MjModel) -> None:
@@ -98,7 +114,7 @@ class ModelFiles:
                 raise PgrobotError(f"{refused} compiles to another model: keep its files in one folder.")
 
 
-NO_MODEL = ModelFiles("", Path(), "", {})
+NO_MODEL = ModelFiles("", Path(), "", {}, {})
 
 
 def digest(content: bytes) -> str:
@@ -122,19 +138,41 @@ def _below(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
-def _relative(text: bytes, origin: Path, folder: Path) -> bytes:
-    """MJCF in which absolute paths below ``origin`` are relative ones to ``folder``, where the model lies."""
-
-    def replaced(found: re.Match[str]) -> str:
-        path = Path(os.path.abspath(found["path"]))  # noqa: PTH100
-        if not path.exists() or not path.is_relative_to(origin):
-            return found[0]
-        return f"{found['quote']}{os.path.relpath(path, folder)}{found['quote']}"
-
+def _is_text(name: str, content: bytes) -> bool:
     try:
-        return ABSOLUTE.sub(replaced, text.decode()).encode()
+        content.decode()
     except UnicodeDecodeError:
-        return text
+        return False
+    return name.endswith(".xml")
+
+
+def _folders(folder: Path, names: Iterable[str], texts: Mapping[str, str]) -> dict[str, Path]:
+    """Where files are looked for, by the kind of the element that names them, and by ``""`` of all others."""
+    found: dict[str, str] = {}
+    for name in names:
+        for element in COMPILER.findall(COMMENT.sub("", texts[name])):
+            options = {match["option"]: match["path"] for match in FOLDER.finditer(element)}
+            both = options.pop("assetdir", None)
+            found |= {} if both is None else dict.fromkeys(("meshdir", "texturedir"), both)
+            found |= options
+    return {"": folder} | {kind: folder / found.get(option, "") for kind, option in FOLDER_OF.items()}
+
+
+def _relative(text: str, origin: Path, folders: Mapping[str, Path]) -> str:
+    """MJCF in which absolute paths below ``origin`` are relative ones to the folder where they are looked for."""
+
+    def of_element(element: re.Match[str]) -> str:
+        folder = folders.get(element["kind"], folders[""])
+
+        def replaced(found: re.Match[str]) -> str:
+            path = Path(os.path.abspath(found["path"]))  # noqa: PTH100
+            if not path.exists() or not path.is_relative_to(origin):
+                return found[0]
+            return f"{found['quote']}{os.path.relpath(path, folder)}{found['quote']}"
+
+        return ABSOLUTE.sub(replaced, element[0])
+
+    return ELEMENT.sub(of_element, text)
 
 
 def _same(one: mujoco.MjModel, other: mujoco.MjModel) -> bool:

@@ -67,6 +67,28 @@ def test_a_copy_has_everything_that_a_model_is_made_of(
     assert model.opt.gravity[2] == -1.0
 
 
+@pytest.mark.parametrize("folder", ['meshdir="mesh"', 'assetdir="{root}/mesh"'], ids=["relative", "absolute"])
+def test_files_of_one_name_in_several_folders_are_told_apart(folder: str, tmp_path: Path) -> None:
+    """By absolute paths, in a model whose own meshes lie in a folder of their own."""
+    was = tmp_path / "was"
+    for name in ("robot/mesh", "far"):
+        (was / name).mkdir(parents=True)
+    (was / "robot/mesh/t.obj").write_text(TETRAHEDRON)
+    (was / "far/t.obj").write_text(TETRAHEDRON.replace("1", "2", 1))
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(was / "far/x.png")
+    (was / "robot/m.xml").write_text(f"""<mujoco><!-- <compiler meshdir="none"/> -->
+<compiler {folder.format(root=was / "robot")}/>
+<asset><mesh name="near" file="t.obj"/><mesh name="far" file="{was}/far/t.obj"/>
+<texture name="x" type="2d" file="{was}/far/x.png"/></asset>
+<worldbody><body name="b"><joint/><geom type="mesh" mesh="near"/></body></worldbody></mujoco>""")
+    files = ModelFiles.of("xml_file", was / "robot/m.xml")
+    assert sorted(files.content) == ["far/t.obj", "far/x.png", "robot/m.xml", "robot/mesh/t.obj"]
+    files.save(tmp_path / "copy")
+    own = compiled(was / "robot/m.xml")
+    shutil.rmtree(was)
+    np.testing.assert_array_equal(compiled(tmp_path / "copy" / files.file).mesh_vert, own.mesh_vert)
+
+
 def test_a_copy_that_is_another_model_is_refused(tmp_path: Path) -> None:
     """What lies at an absolute path far away is copied, but a child's reference to it is not its copy."""
     path = model_of_many_files(tmp_path / "was", "mesh")
@@ -132,6 +154,24 @@ def test_a_run_goes_on_with_its_own_copy(
         "./a b,c=d.xml" in (moved / "config.yaml").read_text()
     )  # as typed: the copy is found by the manifest
     assert not [message for message in caplog.messages if "model" in message]
+
+
+def test_an_original_with_absolute_paths_has_not_changed_though_its_copy_differs(
+    train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mesh, own = tmp_path / "far" / "t.obj", hopper(tmp_path / "robots" / "own.xml", gravity=-3.0)
+    mesh.parent.mkdir()
+    mesh.write_text(TETRAHEDRON)
+    asset = f'<asset><mesh name="t" file="{mesh}"/></asset>'
+    own.write_text(own.read_text().replace("<worldbody>", f"{asset}<worldbody>", 1))
+    train("run", f"task.xml_file={own}")
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        api.evaluate(tmp_path / "run")
+        assert not [message for message in caplog.messages if "changed" in message]
+        own.write_text(own.read_text().replace("-3.0", "-9.0"))
+        api.evaluate(tmp_path / "run")
+    assert [message for message in caplog.messages if message.startswith(f"{own} changed since")]
 
 
 def test_a_robot_of_ones_own_module_is_copied_too(
