@@ -34,6 +34,8 @@ class Episodes:
     discounted: np.ndarray  # sums, discounted from the episode's first step [E, K]
     failures: tuple[str, ...]  # simulations that broke, which cut their episode short
     max_episode_steps: int  # how long an episode can be
+    least: np.ndarray  # the least that a step did cost [K]
+    most: np.ndarray  # the most that a step did cost [K]
     highest: np.ndarray  # the most that a step can cost [K]; infinite where that is not known
     gamma: float  # the discount
     can_fall: bool  # an episode may end in a fall
@@ -65,6 +67,7 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
     costs = np.zeros((episodes, len(spec.costs)))
     discounted, returns = np.zeros_like(costs), np.zeros(episodes)
     lengths = np.zeros(episodes, dtype=np.int64)
+    least, most = np.full(len(spec.costs), math.inf), np.full(len(spec.costs), -math.inf)
     highest = np.array([spec.highest_cost[name] for name in spec.costs])
     failures: list[str] = []
     obs, start = environment.reset(), np.ones(spec.num_envs, dtype=bool)
@@ -74,9 +77,10 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
         if t == 0:
             check_step(spec, step)
         counted = row < last
-        rows = row[counted]
-        costs[rows] += step.cost[counted]
-        discounted[rows] += step.cost[counted] * (gamma ** lengths[rows])[:, None]
+        rows, cost = row[counted], step.cost[counted]
+        costs[rows] += cost
+        least, most = np.minimum(least, cost.min(axis=0)), np.maximum(most, cost.max(axis=0))
+        discounted[rows] += cost * (gamma ** lengths[rows])[:, None]
         returns[rows] += step.reward[counted]
         lengths[rows] += 1
         failures += [sentence for env, sentence in step.failures.items() if counted[env]]
@@ -90,6 +94,8 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
                 discounted,
                 tuple(failures),
                 spec.max_episode_steps,
+                least,
+                most,
                 highest,
                 gamma,
                 spec.can_fall,
@@ -114,6 +120,8 @@ def _spending(episodes: Episodes, k: int) -> Spending:
         discounted=episodes.discounted[:, k],
         length=episodes.lengths,
         broken=len(episodes.failures),
+        least=float(episodes.least[k]),
+        most=float(episodes.most[k]),
         highest=float(episodes.highest[k]),
         max_episode_steps=episodes.max_episode_steps,
         gamma=episodes.gamma,

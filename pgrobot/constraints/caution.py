@@ -93,5 +93,5 @@ def _wanted(sample: Sample) -> int:
 
 
 def _sure(constraint: Constraint, sample: Sample, verdict: str, confidence: float) -> bool:
-    known = math.isfinite(sample.highest) and sample.in_range
+    known = math.isfinite(sample.highest)
     return known and decision(betting(sample, confidence), constraint.budget) == verdict

@@ -21,6 +21,8 @@ class Spending:
         discounted: the same, discounted by ``gamma`` from the episode's first step ``[E]``.
         length: steps of the episodes ``[E]``.
         broken: how many simulations broke meanwhile, cutting their episode short.
+        least: the least that a step of theirs cost.
+        most: the most that a step of theirs cost.
         highest: the most that a step can cost; infinite where that is not known.
         max_episode_steps: the time limit.
         gamma: the discount.
@@ -30,9 +32,17 @@ class Spending:
     discounted: np.ndarray
     length: np.ndarray
     broken: int
+    least: float
+    most: float
     highest: float
     max_episode_steps: int
     gamma: float
+
+    @property
+    def in_range(self) -> bool:
+        """Whether no step cost less than 0, or more than a step is said to cost at most."""
+        slack = ROUNDING * self.highest if math.isfinite(self.highest) else 0.0
+        return self.least >= -slack and self.most <= self.highest + slack
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class Sample:
     Attributes:
         amount: ``[n]``.
         weight: ``[n]``, positive; all 1 where the ratio is a mean.
-        highest: infinite where it is not known.
+        highest: infinite where it is not known, or steps were seen that do not keep to it.
         heaviest: the greatest weight that could occur.
     """
 
@@ -55,7 +65,7 @@ class Sample:
     def of(cls, constraint: Constraint, spending: Spending) -> Sample:
         """The pairs whose ratio of means the constraint's budget limits."""
         one, steps = np.ones(len(spending.cost)), spending.max_episode_steps
-        highest = spending.highest
+        highest = spending.highest if spending.in_range else math.inf
         match constraint.unit:
             case "step":
                 return cls(spending.cost, spending.length.astype(np.float64), highest, float(steps))
@@ -96,11 +106,3 @@ class Sample:
         residual = self.residual
         deviation = float(np.sqrt((residual**2).mean()))
         return float((residual**3).mean()) / deviation**3 if deviation > 0.0 else 0.0
-
-    @property
-    def in_range(self) -> bool:
-        """Whether no amount is negative or more than the range that the cost declares."""
-        slack = ROUNDING * self.highest
-        return bool(
-            (self.amount >= -slack).all() and (self.amount <= (self.highest + slack) * self.weight).all()
-        )

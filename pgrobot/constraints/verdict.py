@@ -59,7 +59,7 @@ def judge(constraint: Constraint, spending: Spending, confidence: float, bound: 
 
     Raises:
         PgrobotError: no episodes, a confidence out of range, an unknown bound; one that relies on a cost's range
-            where none is known or an episode left it.
+            where none is known or a step left it.
     """
     chosen = inference(constraint, bound)
     if not 0.0 < confidence < 1.0:
@@ -68,7 +68,7 @@ def judge(constraint: Constraint, spending: Spending, confidence: float, bound: 
         raise PgrobotError(f"constraint {constraint.name!r} cannot be judged without episodes")
     sample = Sample.of(constraint, spending)
     if chosen.by_range:
-        _check_range(constraint.name, sample)
+        _check_range(constraint, spending)
 
     def interval(level: float) -> Interval:
         low, high = chosen.interval(sample, level)
@@ -101,11 +101,11 @@ def judge(constraint: Constraint, spending: Spending, confidence: float, bound: 
     )
 
 
-def _check_range(name: str, sample: Sample) -> None:
-    if not sample.in_range:
+def _check_range(constraint: Constraint, spending: Spending) -> None:
+    if not spending.in_range:
         raise PgrobotError(
-            f"constraint {name!r} cost {sample.amount.min():g} to {sample.amount.max():g} in an episode, which its "
-            f"range does not allow: evaluation.bound=betting needs costs of at least 0, and the right `highest`"
+            f"constraint {constraint.name!r} cost {spending.least:g} to {spending.most:g} in a step, which its range "
+            "does not allow: evaluation.bound=betting needs costs of at least 0, and the right `highest`"
         )
 
 

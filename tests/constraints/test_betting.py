@@ -119,8 +119,9 @@ def test_more_episodes_bound_more_tightly() -> None:
         assert widths[0] > 2.0 * widths[1] > 4.0 * widths[2]
 
 
-def spending(cost: np.ndarray, highest: float, length: int = 1000) -> Spending:
-    return Spending(cost, cost, np.full(len(cost), length), 0, highest, 1000, 0.99)
+def spending(cost: np.ndarray, highest: float, steps: tuple[float, float] = (0.0, 1.0)) -> Spending:
+    """Of episodes of 1,000 steps, of which each cost something between two amounts."""
+    return Spending(cost, cost, np.full(len(cost), 1000), 0, *steps, highest, 1000, 0.99)
 
 
 def test_a_bet_needs_no_fewer_episodes_than_it_says() -> None:
@@ -155,11 +156,13 @@ def test_a_bound_by_the_range_needs_one() -> None:
         check_bound(limited, {"speed": 1.0, "cost": math.inf}, "betting")
 
 
-@pytest.mark.parametrize("cost", [-1.0, 1001.0])
-def test_a_cost_outside_of_its_range_is_refused(cost: float) -> None:
+@pytest.mark.parametrize("steps", [(-0.1, 1.0), (0.0, 5.0)])
+def test_a_step_outside_of_its_range_is_refused(steps: tuple[float, float]) -> None:
+    """However little the episodes cost as a whole."""
     constraint = Constraint("speed", 25.0, "episode", 1.0)
-    spent = spending(np.array([3.0, cost]), 1.0)
-    with pytest.raises(PgrobotError, match=r"'speed' cost .* in an episode, which its range does not allow"):
+    spent = spending(np.array([3.0, 5.0]), 1.0, steps)
+    sentence = rf"'speed' cost {steps[0]:g} to {steps[1]:g} in a step, which its range does not allow"
+    with pytest.raises(PgrobotError, match=sentence):
         judge(constraint, spent, 0.95, "betting")
     judge(constraint, spent, 0.95, "student-t")  # which asks for no range
 

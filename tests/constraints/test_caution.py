@@ -17,7 +17,7 @@ HIGHEST, STEPS = 1.0, 1000
 
 
 def judged(cost: np.ndarray, budget: float, bound: str = "student-t", highest: float = math.inf) -> Verdict:
-    spending = Spending(cost, cost, np.full(len(cost), STEPS), 0, highest, STEPS, 1.0)
+    spending = Spending(cost, cost, np.full(len(cost), STEPS), 0, 0.0, 1.0, highest, STEPS, 1.0)
     return judge(Constraint("speed", budget, "episode", 1.0), spending, 0.95, bound)
 
 
@@ -89,6 +89,12 @@ def test_a_cost_that_was_never_seen_does_not_certify_a_small_budget_in_silence()
 def test_what_the_range_alone_decides_needs_no_warning(budget: float, highest: float, warns: bool) -> None:
     verdict = judged(np.zeros(20), budget, highest=highest)
     assert (verdict.verdict, bool(verdict.warnings)) == ("satisfied", warns)
+
+
+def test_a_range_that_a_step_left_decides_nothing() -> None:
+    cost = np.zeros(20)
+    left = Spending(cost, cost, np.full(20, STEPS), 0, 0.0, 5.0, HIGHEST, STEPS, 1.0)
+    assert judge(Constraint("speed", 200.0, "episode", 1.0), left, 0.95, "student-t").warnings
 
 
 @pytest.mark.parametrize("count", [20, 100, 1000])

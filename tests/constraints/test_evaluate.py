@@ -108,6 +108,12 @@ def test_every_environment_gives_its_share_in_order() -> None:
     assert episodes.failures == ("a simulation broke",)
 
 
+def test_what_a_step_costs_is_looked_at_in_the_episodes_that_count() -> None:
+    """The second environment plays longer episodes, and dearer steps, after the one that counts."""
+    episodes = evaluate(act, Scripted([[9], [4, 30]], longest=30), 2, GAMMA)
+    assert (episodes.least.tolist(), episodes.most.tolist()) == ([1.0, 0.0], [1.0, 8.0])
+
+
 def test_an_environment_that_has_given_its_share_spoils_nothing_by_breaking() -> None:
     """The second environment breaks in its second episode, while the first is still in the only one that counts."""
     lengths = [[30], [2], [30]]

@@ -19,7 +19,7 @@ STEPS, GAMMA = 1000, 0.99
 
 
 def spent(cost: np.ndarray, length: np.ndarray, broken: int = 0, highest: float = math.inf) -> Spending:
-    return Spending(cost, 0.5 * cost, length, broken, highest, STEPS, GAMMA)
+    return Spending(cost, 0.5 * cost, length, broken, 0.0, 0.0, highest, STEPS, GAMMA)
 
 
 def judged(

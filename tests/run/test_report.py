@@ -19,7 +19,10 @@ def told(cost: np.ndarray, constraints: tuple[Constraint, ...], failures: int = 
     costs = np.repeat(cost[:, None], len(constraints), axis=1)
     broken = tuple("a simulation broke" for _ in range(failures))
     steps, highest = np.full(count, 1000), np.full(len(constraints), np.inf)
-    episodes = Episodes(np.arange(count) * 1e3, steps, costs, costs, broken, 1000, highest, 0.99, False)
+    none = np.zeros(len(constraints))
+    episodes = Episodes(
+        np.arange(count) * 1e3, steps, costs, costs, broken, 1000, none, none, highest, 0.99, False
+    )
     return summary(episodes, constraints, 0.95, "student-t")
 
 
