@@ -12,7 +12,7 @@ from pgrobot.simulation.contract import check_observation
 from pgrobot.types import Environment, Observation, State, Step
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
-STATE = "stagger"  # its own key in the environment's state
+LEFT, LIMIT = "stagger", "stagger_limit"  # its own keys in the environment's state
 
 
 class StaggeredEnvironment:
@@ -25,6 +25,9 @@ class StaggeredEnvironment:
     The turns ``u_i = u_0 + i φ mod 1``, with the golden section φ, are each uniform, lie as evenly in [0, 1) as any
     sequence can of which every beginning should (the discrepancy of any N of them is of the order log N / N), and do
     not depend on N. The cut is censored: it is none of the task's ends.
+
+    An episode that the environment truncates by itself before that shows a limit of its own, such as one far below that
+    which it was registered with, and from then on ``L`` is that one.
 
     Args:
         environment: has to have ``restart``.
@@ -41,16 +44,14 @@ class StaggeredEnvironment:
                 f"{self.spec.name} has no method restart(ids), by which training with num_envs above 1 and a horizon "
                 "shorter than an episode begins new episodes in some environments: see pgrobot.types.Environment."
             )
-        limit = self.spec.max_episode_steps
-        turn = (random.random() + GOLDEN * np.arange(self.spec.num_envs)) % 1.0
-        length = 1 + (turn * limit).astype(np.int64)
-        self._lengths = np.where(length < limit, length, 0)
+        self._turn = (random.random() + GOLDEN * np.arange(self.spec.num_envs)) % 1.0
         self._environment = environment
-        self._left = np.zeros_like(length)  # steps until the cut; 0 where there was one
+        self._limit = np.full(self.spec.num_envs, self.spec.max_episode_steps, dtype=np.int64)
+        self._left = np.zeros_like(self._limit)  # steps until the cut; 0 where there was one
 
     def reset(self) -> Observation:
         """Start a new episode everywhere, each with a cut ahead of it."""
-        self._left = self._lengths.copy()
+        self._left = self._lengths()
         return self._environment.reset()
 
     def restart(self, ids: np.ndarray) -> Observation:
@@ -71,12 +72,20 @@ class StaggeredEnvironment:
         # counted at this age would be those that end.
         cut = self._left == 1
         ended = step.terminated | step.truncated
-        self._left = np.where(ended & (self._left > 1), self._lengths, np.maximum(self._left - 1, 0))
+        again = ended & (self._left > 1)
+        shown = again & step.truncated & ~step.terminated & ~step.censored
+        self._limit = np.where(shown, self._lengths() - self._left + 1, self._limit)
+        self._left = np.where(again, self._lengths(), np.maximum(self._left - 1, 0))
         if not cut.any():
             return step
         early = cut & ~ended
         obs = self._restarted(np.flatnonzero(early)) if early.any() else step.obs
         return replace(step, obs=obs, truncated=step.truncated | early, censored=step.censored | cut)
+
+    def _lengths(self) -> np.ndarray:
+        """Steps of an episode until its cut ``[N]``; 0 where that is the limit, which needs none."""
+        length = 1 + (self._turn * self._limit).astype(np.int64)
+        return np.where(length < self._limit, length, 0)
 
     def _restarted(self, ids: np.ndarray) -> Observation:
         """What all environments observe once those of ``ids`` began anew; one row alone would be broadcast to all."""
@@ -85,13 +94,15 @@ class StaggeredEnvironment:
         return obs
 
     def state_dict(self) -> State:
-        """The environment's, and how far every environment is from its cut."""
-        return self._environment.state_dict() | {STATE: torch.from_numpy(self._left.copy())}
+        """The environment's, how far every environment is from its cut, and the limits that were shown."""
+        own = {LEFT: torch.from_numpy(self._left.copy()), LIMIT: torch.from_numpy(self._limit.copy())}
+        return self._environment.state_dict() | own
 
     def load_state_dict(self, state: State) -> None:
         """Continue from ``state``."""
-        self._environment.load_state_dict({key: value for key, value in state.items() if key != STATE})
-        self._left[:] = state[STATE].numpy()
+        others = {key: value for key, value in state.items() if key not in (LEFT, LIMIT)}
+        self._environment.load_state_dict(others)
+        self._left[:], self._limit[:] = state[LEFT].numpy(), state[LIMIT].numpy()
 
     def close(self) -> None:
         """Close the environment."""

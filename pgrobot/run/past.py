@@ -66,6 +66,7 @@ CONFIG: tuple[Added, ...] = (
 # Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.
 STATE: tuple[Added, ...] = (
     Added("collector.environment", "", "stagger", lambda _: torch.zeros((), dtype=torch.int64)),
+    Added("collector.environment", "", "stagger_limit", lambda _: torch.ones((), dtype=torch.int64)),
     Added("learners.*.multiplier", "", "level", lambda node: node.get("multiplier", torch.zeros(0))),
     Added("learners.*.multiplier", "", "pricing", lambda _: {"length": math.nan, "square": 0.0, "count": 0}),
     Added("learners.*.multiplier", "", "ceiling", _never_reached),

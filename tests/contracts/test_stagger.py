@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -78,6 +79,42 @@ def test_the_measured_cost_has_no_saw_tooth() -> None:
     assert after[3] > 700.0
     assert np.abs(np.diff(after[4:])).max() < 20.0
     assert after[31:] == [900.0] * 35
+
+
+class OwnLimit(Ages):
+    """Truncates its episodes after 100 of the 1,000 steps that it was registered with; costs 1 from age 50 on."""
+
+    def __init__(self, num_envs: int) -> None:
+        super().__init__(num_envs, 0, length=100)
+        self._inner, self.spec = self.spec, replace(self.spec, max_episode_steps=1000)
+
+    def step(self, action: np.ndarray) -> Step:
+        old, outer = self._elapsed >= 50, self.spec
+        self.spec = self._inner
+        step = super().step(action)
+        self.spec = outer
+        step.cost[:, 0] = old
+        return step
+
+
+def test_a_limit_that_only_the_episodes_show_makes_no_saw_tooth_either() -> None:
+    """In lock-step anything from 0 to 500 is measured where 50 is true."""
+    spread = Played(StaggeredEnvironment(OwnLimit(64), np.random.default_rng(0)))
+    measured = [spent(spread) for _ in range(30)]
+    assert max(measured[:4]) > 400.0, "before the first limit is seen, nobody knows of it"
+    np.testing.assert_allclose(measured[8:], 50.0, atol=2.0)
+
+
+def test_limits_that_were_shown_are_part_of_the_state() -> None:
+    whole, other = (StaggeredEnvironment(OwnLimit(8), np.random.default_rng(0)) for _ in range(2))
+    Played(whole)(120)
+    other.reset()
+    other.load_state_dict(whole.state_dict())
+    limits = whole.state_dict()["stagger_limit"]
+    assert set(limits.tolist()) <= {100, 1000}, "who was cut before shows none"
+    assert (limits == 100).sum() >= 6
+    for key in ("stagger", "stagger_limit"):
+        assert torch.equal(other.state_dict()[key], whole.state_dict()[key])
 
 
 def lengths(count: int, limit: int, seed: int = 0) -> np.ndarray:
