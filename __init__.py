@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 
-def _installed(parent: Path) -> importlib.machinery.ModuleSpec | None:
-    """The specification of ``pgrobot`` as from a directory that has no folder of that name."""
-    elsewhere = [entry for entry in sys.path if Path(entry).resolve() != parent]
+def _installed(this: Path) -> importlib.machinery.ModuleSpec | None:
+    """The specification of ``pgrobot`` as from a directory in which it does not mean ``this`` file, linked or not."""
+    elsewhere = [entry for entry in sys.path if (Path(entry) / "pgrobot" / "__init__.py").resolve() != this]
     for finder in sys.meta_path:
         path = elsewhere if finder is importlib.machinery.PathFinder else None
         spec = finder.find_spec("pgrobot", path)
@@ -22,11 +22,11 @@ def _installed(parent: Path) -> importlib.machinery.ModuleSpec | None:
 
 
 if __name__ == "pgrobot":
-    _here = Path(__file__).resolve().parent
-    _spec = _installed(_here.parent)
+    _file = Path(__file__).resolve()
+    _spec = _installed(_file)
     if _spec is None or _spec.loader is None:
         raise ImportError(
-            f"{_here} is a checkout of pgrobot, which is not installed for {sys.executable}: "
+            f"{_file.parent} is a checkout of pgrobot, which is not installed for {sys.executable}: "
             "run `make setup` in it and use its .venv/bin/python"
         )
     _module = importlib.util.module_from_spec(_spec)

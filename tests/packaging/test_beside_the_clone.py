@@ -39,6 +39,14 @@ def test_the_package_is_imported_whole(beside: Path) -> None:
     assert answer.stdout.strip() == expected, answer.stderr
 
 
+def test_a_link_to_a_clone_is_one(beside: Path) -> None:
+    (beside / "pgrobot").rename(beside / "elsewhere")
+    (beside / "links").mkdir()
+    (beside / "links" / "pgrobot").symlink_to(beside / "elsewhere")
+    answer = python(beside / "links", "-c", "import pgrobot; print(pgrobot.__file__)")
+    assert answer.stdout.strip() == pgrobot.__file__, answer.stderr[-300:]
+
+
 def test_the_command_runs_as_a_module(beside: Path) -> None:
     answer = python(beside, "-m", "pgrobot", "--version")
     assert answer.stdout.startswith("pgrobot "), answer.stderr
