@@ -110,12 +110,12 @@ def _about_option(word: str, options: Sequence[str]) -> str:
     """Why pgrobot does not know an option, which settings are not."""
     from pgrobot.configure import hint
 
-    near = nearest(word.partition("=")[0], options)
-    if near.startswith("did you mean"):
-        return f"There is no option {word}: {near}"
     name, _, value = word.lstrip("-").partition("=")
     name = name.replace("-", "_")
     ours = hint(name)
+    near = nearest(word.partition("=")[0], options)
+    if near.startswith("did you mean") and not ours:
+        return f"There is no option {word}: {near}"
     remedy = f": {ours}" if ours else f", as in {name}={value or '<value>'}"
     return f"There is no option {word}; settings are written key=value{remedy} (see pgrobot train --help)"
 

@@ -31,6 +31,7 @@ CASES = [
     (["ppo.clip_range=0.1"], "Unknown key 'ppo.clip_range': pgrobot calls it algorithm.objective.surrogate.clip"),
     (["+algorithm.policy_solver.lr=1"], "has no key 'lr': pgrobot calls it algorithm.policy_solver.rate.initial"),
     (["--learning-rate=3e-4"], "no option --learning-rate=3e-4; settings are written key=value: pgrobot calls it "),
+    (["--lr", "1e-3"], "There is no option --lr; settings are written key=value: pgrobot calls it"),
     (["--seed", "1"], "There is no option --seed; settings are written key=value, as in seed=<value>"),
     (["device=cuda"], "device cannot be 'cuda': valid: cpu, where networks of this size are fastest"),
     # what no machine holds
