@@ -72,7 +72,7 @@ def _print_judged(console: Console, told: Mapping[str, Any]) -> None:
         f"which last {_steps(length)} on average"
     )
     if judged.get("repeats", "none") != "none":
-        shared = "these are" if judged["repeats"] == "all" else "among these are"
+        shared = "these are" if judged["repeats"] == "all" else "these share some with"
         console.print(
             f"{shared} the episodes that judged the run at its end: another --seed judges on new ones"
         )

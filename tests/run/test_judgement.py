@@ -89,7 +89,7 @@ def test_a_checkpoint_of_before_is_named_with_its_step(finished: Result) -> None
     [
         ({}, "all", "these are the episodes that judged the run at its end"),
         ({"mode": "deterministic", "confidence": 0.9}, "all", "these are the episodes that judged the run"),
-        ({"episodes": 4}, "some", "among these are the episodes that judged the run"),
+        ({"episodes": 4}, "some", "these share some with the episodes that judged the run"),
         ({"seed": 10_001}, "none", ""),
     ],
 )
