@@ -10,7 +10,7 @@ from pgrobot.constraints.inference import Inference, decision
 from pgrobot.constraints.sample import Sample
 
 # Cochran 1977, page 42: an interval by the normal distribution holds where n exceeds 25 times the squared
-# skewness. With fewer, the table in docs/derivations.md#verdicts shows by how much it falls short.
+# skewness. With fewer, the table in docs/benchmarks.md#bounds-on-costs shows by how much it falls short.
 COCHRAN = 25.0
 
 
