@@ -61,7 +61,7 @@ class Behaviour:
         simulation.before = simulation.after = self.landmark()
         self._costs = {name: _bound(name, cost, simulation) for name, cost in costs.items()}
         self._owners = {
-            name: f"{words_of(type(cost))} of constraint {name!r}" for name, cost in self._costs.items()
+            name: f"{words_of(type(cost))} of constraint {name!r}" for name, cost in costs.items()
         }
         self.parts = {
             name: distinct(names_of(f"What {self._owners[name]} calls 'parts'", cost.parts), SUMMARIES)

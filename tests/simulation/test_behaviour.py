@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from pgrobot.envs.costs import Violations
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation import BatchEnvironment, Robot, Simulation
 from pgrobot.types import Observation
@@ -333,6 +334,15 @@ def test_a_function_that_takes_other_arguments_is_told(model: Path) -> None:
 def test_a_mistake_in_a_cost_is_told_at_once(changes: dict[str, Any], sentence: str, model: Path) -> None:
     with pytest.raises(PgrobotError, match=sentence):
         make(model, type("Place", (Place,), changes)())
+
+
+def test_a_cost_that_binds_a_class_of_pgrobots_is_called_by_its_own_name(model: Path) -> None:
+    class Height:
+        def bind(self, simulation: Simulation) -> Violations:
+            return Violations(("cart",), lambda: np.zeros(3))
+
+    with pytest.raises(PgrobotError, match=r"Height of constraint 'place' has to return numbers \(3, 1\)"):
+        make(model, Height())
 
 
 def test_a_robot_without_actuators_is_refused(model: Path) -> None:
