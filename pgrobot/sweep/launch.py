@@ -22,7 +22,7 @@ from pgrobot.run import FINISHED, SIGNALS, SharedStop, named_by_time, prepare
 from pgrobot.sweep.job import get_ready, job, shared_stop
 from pgrobot.sweep.models import unlike
 from pgrobot.sweep.names import register_resolvers
-from pgrobot.sweep.summary import Job, read_jobs, summarise, write
+from pgrobot.sweep.summary import Job, read_jobs, summarise, warned, write
 from pgrobot.sweep.table import table
 
 FAILURE, INTERRUPTED = 1, 130
@@ -91,7 +91,7 @@ def report(directory: Path, console: Console) -> list[Job]:
         if one.status != FINISHED:
             words = f"{one.status}: {one.path.name}: {one.result.get('error', 'it has no result')}"
             console.print(words, soft_wrap=True, highlight=False, markup=False)
-    for words in unlike(jobs):
+    for words in filter(None, (*unlike(jobs), warned(jobs))):
         console.print(words, style="yellow", soft_wrap=True, highlight=False, markup=False)
     console.print(f"\n{directory / 'summary.csv'}", soft_wrap=True, highlight=False, markup=False)
     return jobs

@@ -50,6 +50,7 @@ class Row:
     runs: int
     finished: int
     episode_return: OverRuns
+    episode_length: OverRuns  # steps
     costs: Mapping[str, CostRow]
 
 
@@ -82,6 +83,17 @@ def varying(rows: Sequence[Row]) -> list[str]:
     """Name the settings in which the rows differ."""
     keys = dict.fromkeys(key for row in rows for key in row.settings)
     return [key for key in keys if len({row.settings.get(key, "") for row in rows}) > 1]
+
+
+def warned(jobs: Sequence[Job]) -> str:
+    """How many runs have verdicts that are to be read with warnings, and where those stand; empty where none has."""
+    with_warnings = [job for job in jobs if job.result.get("warnings")]
+    if not with_warnings:
+        return ""
+    return (
+        f"{len(with_warnings)} of {len(jobs)} runs have warnings beside their verdicts: they stand in seeds.csv and in "
+        "<run>/result.json"
+    )
 
 
 def write(directory: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
@@ -139,6 +151,9 @@ def _row(jobs: Sequence[Job]) -> Row:
         runs=len(jobs),
         finished=len(results),
         episode_return=over_runs(result["return"]["mean"] for result in results),
+        episode_length=over_runs(
+            result["episode_length"]["mean"] for result in results if "episode_length" in result
+        ),
         costs={name: _cost([result["costs"][name] for result in results], len(jobs)) for name in names},
     )
 
@@ -153,6 +168,7 @@ def _record(row: Row) -> Iterator[tuple[str, Any]]:
     yield from row.settings.items()
     yield from (("runs", row.runs), ("finished", row.finished))
     yield from _numbers("return", row.episode_return)
+    yield from _numbers("episode_length", row.episode_length)
     for name, cost in row.costs.items():
         yield from _numbers(f"cost/{name}", cost.figure)
         yield from ((f"cost/{name}/budget", cost.budget), (f"cost/{name}/unit", cost.unit))

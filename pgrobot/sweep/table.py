@@ -20,7 +20,7 @@ CAPTION = (
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Lay out one row per setting: what was chosen, then return and costs over the seeds.
+    """Lay out one row per setting: what was chosen, then return, steps of an episode and costs over the seeds.
 
     Each figure is a mean with its interval below it and, where that leaves runs out, the interquartile mean; a cost
     stands before its budget, the verdict over all runs and how many of them keep the budget.
@@ -31,12 +31,13 @@ def table(rows: Sequence[Row]) -> Table:
     for key in keys:
         widest = max(len(row.settings.get(key, "")) for row in rows)
         drawn.add_column(key.removeprefix("constraint."), overflow="fold", min_width=widest)
-    for title in ("n", "return", *names):
+    for title in ("n", "return", "steps", *names):
         drawn.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         cells = [escape(row.settings.get(key, "")) for key in keys]
         cells.append(str(row.runs) if row.finished == row.runs else f"{row.finished} of {row.runs}")
         cells.append(_with_intervals(number(row.episode_return.mean.centre), row.episode_return))
+        cells.append(number(row.episode_length.mean.centre))
         costs = [_cost(row.costs[name], row.runs) if name in row.costs else "" for name in names]
         drawn.add_row(*cells, *costs)
     return drawn

@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 import math
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,21 @@ def test_a_sweep_is_satisfied_only_if_every_seed_is(
     told = capsys.readouterr().out
     for words in ("satisfied 3/3", "undecided 2/3", "violated 1/3"):
         assert words in told
+
+
+def test_what_verdicts_have_to_be_read_with_stands_beside_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = {"episode_length": {"mean": 23.5}, "warnings": ["speed: episodes end after 24 of 1,000 steps"]}
+    write_run(tmp_path / "a", 0, [], finished(1.0, 3.0) | short)
+    write_run(tmp_path / "old", 1, [], finished(2.0, 3.0))
+    assert main(["sweep", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"n +return +steps +speed", told)
+    assert re.search(r"2 +1.5 +23.5 +3 / 25.0 satisfied 2/2", told)
+    assert "1 of 2 runs have warnings beside their verdicts" in told
+    (row,) = csv.DictReader((tmp_path / "summary.csv").read_text().splitlines())
+    assert row["episode_length/mean"] == "23.5"
 
 
 def test_a_table_of_unfinished_and_failed_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
