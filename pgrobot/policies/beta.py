@@ -19,8 +19,8 @@ from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
 class BetaPolicy(NormalizedPolicy):
     """Independent Beta variables on [−1, 1] (Chou, Maturana and Scherer 2017): no probability is clipped away.
 
-    α and β are ``low + softplus(·)`` of two outputs of one multilayer perceptron, which ``SoftBounds``
-    bend below ``high``.
+    α and β are ``low + softplus(·)`` of two outputs of one multilayer perceptron from ``concentration`` on, and go on
+    straight below it, where the slope of softplus would vanish; ``SoftBounds`` bend them between ``low`` and ``high``.
 
     Args:
         observation: width of each observation group.
@@ -63,15 +63,22 @@ class BetaPolicy(NormalizedPolicy):
                 f"which does not lie inside policy.concentration_bounds [{low}, {high}]"
             )
         self.low = low
-        self.bounds = SoftBounds(concentration, -math.inf, high)
+        self.bounds = SoftBounds(concentration, low, high)
+        self.start = math.log(math.expm1(concentration - low))  # the output that says the concentration
+        self.slope = -math.expm1(low - concentration)  # of softplus there
+        self.concentration = concentration
         sizes = (observation["policy"], *hidden, 2 * actions)
         self.network = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)
         output = self.network[-1]
         assert isinstance(output, nn.Linear)
-        nn.init.constant_(output.bias, math.log(math.expm1(concentration - low)))
+        nn.init.constant_(output.bias, self.start)
 
     def forward(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> tuple[Beta, Tensor]:
         del episode_start
         outputs = self.network(self.normalizer(obs["policy"]))
-        alpha, beta = self.bounds(self.low + softplus(outputs)).chunk(2, -1)
+        beyond = outputs - self.start
+        straight = self.concentration + self.slope * beyond
+        alpha, beta = self.bounds(torch.where(beyond > 0.0, self.low + softplus(outputs), straight)).chunk(
+            2, -1
+        )
         return Beta(alpha, beta), carry

@@ -188,7 +188,7 @@ def test_soft_bounds_begin_as_the_identity_and_never_lose_their_slope() -> None:
 
 
 def network(kind: str, push: float) -> Any:
-    """A policy whose deviation or concentration is driven ``push`` beyond its upper bound, in the network's numbers."""
+    """A policy whose deviation or concentration is driven ``push`` beyond a bound, in the network's numbers."""
     arguments: dict[str, Any] = {
         "observation": {"policy": 2}, "actions": 2, "hidden": (8,), "activation": "tanh", "observation_clip": 10.0,
         "generator": stream(0, "policy"),
@@ -205,12 +205,14 @@ def network(kind: str, push: float) -> Any:
     return policy
 
 
-@pytest.mark.parametrize(("kind", "push"), [("state_std", 30.0), ("state_std", -30.0), ("beta", 30.0)])
+@pytest.mark.parametrize(
+    ("kind", "push"), [("state_std", 30.0), ("state_std", -30.0), ("beta", 30.0), ("beta", -30.0)]
+)
 def test_what_a_network_says_comes_back_from_beyond_its_bound(kind: str, push: float) -> None:
     policy = network(kind, push)
     parameters = FlatParameters(policy)
     problem = PolicyProblem(
-        policy, parameters, {"entropy": Entropy(-1.0 if kind != "beta" and push > 0 else 1.0)}
+        policy, parameters, {"entropy": Entropy(1.0 if (kind == "beta") == (push > 0.0) else -1.0)}
     )
     _, _, batch = make_problem(actions=2)
     rows = {name: value.float() for name, value in batch.obs.items()}
