@@ -51,7 +51,7 @@ class SimulationCollector:
     Attributes:
         columns: names of the reward tensor's columns.
         failures: sentences about simulations that broke during the last rollout.
-        ended: episodes that ended in it, broken ones included.
+        ended: episodes that ended in it, broken ones included and those that were only cut left out.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class SimulationCollector:
             self._age = np.where(done, 0, self._age + 1)
         self._obs = _copied(self._obs)
         self.failures = tuple(failures)
-        self.ended = int(np.count_nonzero(terminated | truncated))
+        self.ended = int(np.count_nonzero((terminated | truncated) & ~censored)) + len(failures)
         elapsed = age[..., None].astype(np.float32)
         obs["time"], next_obs["time"] = (steps / spec.max_episode_steps for steps in (elapsed, elapsed + 1.0))
         rollout = Rollout(

@@ -151,6 +151,9 @@ def test_a_cut_is_a_truncation_with_the_true_successor_and_counts_in_no_statisti
     cut = rollout.censored
     assert cut.any()
     assert torch.equal(cut & rollout.truncated & ~rollout.terminated, cut)
+    assert each.ended == int((rollout.done & ~cut).sum()), (
+        "a cut is no end beside which a broken one is one of two"
+    )
     progress = rollout.next_obs["policy"][..., 1] * 40
     torch.testing.assert_close(progress[cut], (rollout.age[cut] + 1).float())
     time, env = cut.nonzero()[0].tolist()

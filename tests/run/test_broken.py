@@ -30,7 +30,13 @@ def test_a_run_whose_every_episode_breaks_fails(
     monkeypatch.setattr(Physics, "step", every_fifth)
     monkeypatch.setattr(broken, "MOST_IN_A_ROW", most)
     run = tmp_path / "run"
-    settings = [*TINY, "task.terminate_when_unhealthy=false", "evaluation.every=256", "evaluation.episodes=2"]
+    settings = [
+        *TINY,
+        "task.terminate_when_unhealthy=false",
+        "~constraint.fall",
+        "evaluation.every=256",
+        "evaluation.episodes=2",
+    ]
     assert main(["train", *settings, f"hydra.run.dir={run}"]) == 1
     which = "Every episode that ended in 2 iterations in a row" if most == 2 else "Every episode that ended"
     assert f"pgrobot: {which} was cut short by a simulation that broke, the last: " in capsys.readouterr().err
