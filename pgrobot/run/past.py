@@ -45,6 +45,9 @@ class Added:
     value: Callable[[Mapping[str, Any]], Any]
 
 
+IN_REWARD_PER_COST = "multiplier"  # what a multiplier's state called its prices while they were
+
+
 def _never_reached(multiplier: Mapping[str, Any]) -> State:
     count = len(multiplier["level"])
     return {
@@ -67,7 +70,7 @@ CONFIG: tuple[Added, ...] = (
 STATE: tuple[Added, ...] = (
     Added("collector.environment", "", "stagger", lambda _: torch.zeros((), dtype=torch.int64)),
     Added("collector.environment", "", "stagger_limit", lambda _: torch.ones((), dtype=torch.int64)),
-    Added("learners.*.multiplier", "", "level", lambda node: node.get("multiplier", torch.zeros(0))),
+    Added("learners.*.multiplier", "", "level", lambda node: node.get(IN_REWARD_PER_COST, torch.zeros(0))),
     Added("learners.*.multiplier", "", "pricing", lambda _: {"length": math.nan, "square": 0.0, "count": 0}),
     Added("learners.*.multiplier", "", "ceiling", _never_reached),
 )
@@ -114,6 +117,18 @@ def load_checkpoint(path: Path) -> State:
     """Read a checkpoint, completed by what it lacks; raises what `checkpoint.load` raises."""
     state = checkpoint.load(path)
     completed(state, STATE)
+    return state
+
+
+def resumed_checkpoint(path: Path, run: Path) -> State:
+    """``load_checkpoint`` for a run that goes on, which says what is no longer as it was."""
+    state = load_checkpoint(path)
+    if any(IN_REWARD_PER_COST in learner["multiplier"] for learner in state["learners"].values()):
+        _logger.warning(
+            "%s was made by a version whose prices were in reward per cost; from here on they, and its multiplier's "
+            "gains and maximum, count in units of the reward's root mean square, so that its prices change with it",
+            run,
+        )
     return state
 
 

@@ -19,7 +19,7 @@ from pgrobot.run.broken import BrokenEpisodes
 from pgrobot.run.evaluation import Setting, as_metrics, evaluation
 from pgrobot.run.faults import FaultRecorder
 from pgrobot.run.judgement import Judged, judgement
-from pgrobot.run.past import fitting, load_checkpoint
+from pgrobot.run.past import fitting, load_checkpoint, resumed_checkpoint
 from pgrobot.run.selection import WORST, Score, score
 from pgrobot.run.stop import StopRequest
 from pgrobot.run_directory import RunDirectory
@@ -86,7 +86,7 @@ class Training:
             PgrobotError: the checkpoint cannot be read, or is already past the last iteration.
         """
         path = self._directory.checkpoint("last")
-        state = load_checkpoint(path)
+        state = resumed_checkpoint(path, self._directory.path)
         with fitting(path, self._directory.path):
             self._load(state)
         if self._cfg.resume_fresh:

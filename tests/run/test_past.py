@@ -42,7 +42,7 @@ def test_it_is_evaluated_as_the_version_that_made_it_did(old: Path) -> None:
         assert told["costs"][name]["mean"] == pytest.approx(cost["mean"])
 
 
-def test_it_is_resumed(old: Path) -> None:
+def test_it_is_resumed(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     request = prepare([f"resume={old}", "total_steps=256"])
     result = run(request, Surroundings(("pgrobot",), "", 1, silent_console()))
     assert (result.status, result.evaluation["env_steps"]) == ("finished", 256)
@@ -50,6 +50,10 @@ def test_it_is_resumed(old: Path) -> None:
     steps = [json.loads(line)["global_step"] for line in (old / "metrics.jsonl").read_text().splitlines()]
     assert steps == [64, 128, 192, 256]
     assert made_by(old) == this_version()
+    assert [message for message in caplog.messages if "whose prices were in reward per cost" in message]
+    caplog.clear()
+    run(prepare([f"resume={old}", "total_steps=320"]), Surroundings(("pgrobot",), "", 1, silent_console()))
+    assert not [message for message in caplog.messages if "prices" in message], "it is told once"
 
 
 def test_its_learner_is_opened_to_compare_gradients(old: Path) -> None:
