@@ -48,7 +48,7 @@ class ReadOnlyArray(np.ndarray):
         return np.array(self, order=order)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **arguments: Any) -> Any:
-        for target in arguments.get("out", ()):
+        for target in (*arguments.get("out", ()), *(inputs[:1] if method == "at" else ())):
             if isinstance(target, ReadOnlyArray) and not target.flags.writeable:
                 refuse("an array of it")
         if "out" in arguments:

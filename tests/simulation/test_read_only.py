@@ -30,6 +30,7 @@ WRITES: dict[str, Callable[[Any], Any]] = {
     "element of an option": lambda model: model.opt.gravity.__setitem__(2, -1.0),
     "in place": lambda model: model.body_mass.__imul__(2.0),
     "out": lambda model: np.add(1.0, 2.0, out=model.body_mass[1:2]),
+    "at": lambda model: np.add.at(model.body_mass, [1], 30.0),
     "named": lambda model: setattr(model.body("torso"), "mass", 30.0),
     "named, in place": lambda model: model.body("torso").mass.__setitem__(0, 30.0),
     "named by a number": lambda model: model.geom(1).friction.__setitem__(0, 0.01),
