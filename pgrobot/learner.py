@@ -214,7 +214,9 @@ class Learner:
 
         No trust region has seen that part of its way.
         """
-        every = max(1, rollout.log_prob.numel() // _LOOKED_AT)
+        every = (
+            rollout.log_prob.numel() // _LOOKED_AT | 1
+        )  # odd, or it would be the same few environments in every step
         seen = {name: obs.flatten(0, 1)[::every] for name, obs in rollout.obs.items()}
         rows = (seen, rollout.carry.flatten(0, 1)[::every], rollout.episode_start.flatten()[::every])
         before, _ = self.policy(*rows)

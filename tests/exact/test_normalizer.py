@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from toys import TargetWorld, make, make_critic
@@ -14,6 +15,7 @@ from pgrobot.critics import MlpCritic
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer, RunningMoments
 from pgrobot.randomness import stream
 from pgrobot.solvers import SGD, Adam, Constant, CriticProblem, FlatParameters, MinibatchSolver, RMSprop
+from pgrobot.types import Observation
 
 
 def test_merging_parts_equals_the_whole() -> None:
@@ -198,3 +200,21 @@ def test_the_normalisers_share_of_the_policys_way_is_told() -> None:
             learner.policy.normalizer.load_state_dict(merged)
         assert metrics["policy/kl_normalizer"] == pytest.approx(float(before.kl(after).mean()), rel=1e-5)
         assert metrics["policy/kl_normalizer"] > 0.0
+
+
+class Numbered(TargetWorld):
+    """Every environment sees its number."""
+
+    def _observe(self) -> Observation:
+        return {"policy": super()._observe()["policy"] * [0.0, 1.0] + np.arange(8)[:, None] * [1.0, 0.0]}
+
+
+def test_that_share_is_looked_at_in_all_environments() -> None:
+    collector, learner = make(Numbered(8, 0), horizon=256, minibatch=256)
+    seen: list[set[float]] = []
+    rollout = collector.collect()["robot"]
+    learner.policy.register_forward_pre_hook(
+        lambda _, arguments: seen.append(set(arguments[0]["policy"][..., 0].flatten().tolist()))
+    )
+    learner.update(rollout)
+    assert seen[-2:] == [set(map(float, range(8)))] * 2
