@@ -103,7 +103,7 @@ def _of_trials(sample: Sample, confidence: float) -> Interval:
 TRIALS = Inference(
     interval=_of_trials,
     needed=_trials_needed,
-    assumes="of an episode's exceeding its limit nothing",
+    assumes="nothing, where a budget limits a share of episodes",
     by_spread=False,
     by_range=False,
 )
