@@ -214,9 +214,8 @@ class Learner:
 
         No trust region has seen that part of its way.
         """
-        every = (
-            rollout.log_prob.numel() // _LOOKED_AT | 1
-        )  # odd, or it would be the same few environments in every step
+        # An odd stride, or it would be the same few environments in every step.
+        every = rollout.log_prob.numel() // _LOOKED_AT | 1
         seen = {name: obs.flatten(0, 1)[::every] for name, obs in rollout.obs.items()}
         rows = (seen, rollout.carry.flatten(0, 1)[::every], rollout.episode_start.flatten()[::every])
         before, _ = self.policy(*rows)
