@@ -22,7 +22,7 @@ TEXTS = [
     for path in [*ROOT.glob("*"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
     if path.is_file()
     and path.suffix in {".py", ".yaml", ".toml", ".txt", ".md", ".xml", ".cfg", ""}
-    and path.name != "LICENSE"
+    and path.name not in ("LICENSE", ".git")  # which in a worktree is a file
 ]
 # Spelt in pieces, or this file would find itself.
 PRIVATE = re.compile(
