@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -122,9 +123,10 @@ def evaluate(
     cfg = saved_config(directory)
     final = _last_evaluation(directory, cfg)
     cfg.modules = list(modules)
+    saved = deepcopy(cfg)
     for key, value in changes.items():
         cfg.evaluation["final_episodes" if key == "episodes" else key] = value
-    cfg = checked(cfg, directory)
+    cfg = checked(cfg, directory, saved)
     chosen = cfg.evaluation
     state = load_checkpoint(path)
     with blaming(modules), one_torch_thread():

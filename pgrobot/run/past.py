@@ -103,14 +103,22 @@ def complete_config(content: dict[str, Any], run: Path) -> None:
         _logger.warning("%s %s %s keys; it goes on as it was, with %s", run, maker, verb, told)
 
 
-def checked(cfg: DictConfig, run: Path) -> DictConfig:
+def checked(cfg: DictConfig, run: Path, saved: DictConfig) -> DictConfig:
     """``validated`` for the config of a run that exists.
 
+    Args:
+        cfg: the config.
+        run: its run.
+        saved: the same without what was typed besides.
+
     Raises:
-        PgrobotError: what is wrong, and which version made the run if it was not this one.
+        PgrobotError: what is wrong, and which version made the run if it was not this one, and not what was typed.
     """
-    with _told_of(run):
+    try:
         return validated(cfg)
+    except PgrobotError as error:
+        told = _of_another(run) if _refused(saved) else ""
+        raise PgrobotError(f"{error}{told}") from error
 
 
 def load_checkpoint(path: Path) -> State:
@@ -146,12 +154,12 @@ def fitting(path: Path, run: Path) -> Iterator[None]:
         raise PgrobotError(f"{path} does not fit the config of {run}: {words}{_of_another(run)}") from error
 
 
-@contextmanager
-def _told_of(run: Path) -> Iterator[None]:
+def _refused(cfg: DictConfig) -> bool:
     try:
-        yield
-    except PgrobotError as error:
-        raise PgrobotError(f"{error}{_of_another(run)}") from error
+        validated(cfg)
+    except PgrobotError:
+        return True
+    return False
 
 
 def _of_another(run: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     run = Path(str(cfg.resume))
     find_checkpoint(run, "last")
     saved = saved_config(run)
+    before_typed = deepcopy(saved)
     typed = {override.key_or_group: line for override, line in zip(parse(overrides), overrides, strict=True)}
     if "hydra.run.dir" in typed:
         raise PgrobotError(f"resume={run} goes on in that directory: leave out hydra.run.dir")
@@ -126,9 +128,10 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
             if any(_below(change, key) for change in changes):
                 saved[key] = wanted[key]
     # Modules to trust are named by whoever resumes: the directory may be somebody else's.
-    saved.modules = cfg.modules
-    saved.resume = ""
-    cfg = checked(saved, run)
+    for config in (saved, before_typed):
+        config.modules = cfg.modules
+        config.resume = ""
+    cfg = checked(saved, run, before_typed)
     check_memory(cfg)
     return Request(cfg, tuple(before), run, resume=True, anew=False)
 

@@ -131,7 +131,7 @@ def opened(run: Path, modules: Sequence[str], setting: Setting) -> Iterator[Subj
     path = Path(named) if named.endswith(".pt") else find_checkpoint(run, named)
     cfg = saved_config(run)
     cfg.modules = list(modules)
-    cfg = with_own_model(checked(cfg, run), run)
+    cfg = with_own_model(checked(cfg, run, cfg), run)
     state = load_checkpoint(path)
     seed = component_seed(setting.seed, "variance/environment")
     environment = build_environment(cfg, cfg.num_envs, seed, cfg.threads)

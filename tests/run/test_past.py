@@ -121,6 +121,15 @@ def test_a_key_that_nothing_knows_is_refused_with_the_version_that_wrote_it(old:
             attempt()
 
 
+def test_what_is_typed_is_not_blamed_on_a_version(old: Path) -> None:
+    for attempt in (
+        lambda: api.evaluate(old, episodes=1),
+        lambda: prepare([f"resume={old}", "total_steps=256", "evaluation.final_episodes=1"]),
+    ):
+        with pytest.raises(PgrobotError, match=r"final_episodes must be .* of at least 2, not 1$"):
+            attempt()
+
+
 def test_a_checkpoint_that_does_not_fit_says_which_version_made_it(old: Path) -> None:
     content = yaml.safe_load((old / "config.yaml").read_text())
     content["policy"]["hidden"] = [5]
