@@ -108,13 +108,13 @@ def _train_arguments(words: Sequence[str]) -> TrainArguments:
 
 def _about_option(word: str, options: Sequence[str]) -> str:
     """Why pgrobot does not know an option, which settings are not."""
-    from pgrobot.configure import hint
+    from pgrobot.configure import compose, hint
 
     name, _, value = word.lstrip("-").partition("=")
     name = name.replace("-", "_")
     ours = hint(name)
     near = nearest(word.partition("=")[0], options)
-    if near.startswith("did you mean") and not ours:
+    if near.startswith("did you mean") and not ours and name.partition(".")[0] not in compose([]):
         return f"There is no option {word}: {near}"
     remedy = f": {ours}" if ours else f", as in {name}={value or '<value>'}"
     return f"There is no option {word}; settings are written key=value{remedy} (see pgrobot train --help)"

@@ -32,6 +32,7 @@ CASES = [
     (["+algorithm.policy_solver.lr=1"], "has no key 'lr': pgrobot calls it algorithm.policy_solver.rate.initial"),
     (["--learning-rate=3e-4"], "no option --learning-rate=3e-4; settings are written key=value: pgrobot calls it "),
     (["--lr", "1e-3"], "There is no option --lr; settings are written key=value: pgrobot calls it"),
+    (["--resume=runs/a"], "There is no option --resume=runs/a; settings are written key=value, as in resume=runs/a"),
     (["--seed", "1"], "There is no option --seed; settings are written key=value, as in seed=<value>"),
     (["device=cuda"], "device cannot be 'cuda': valid: cpu, where networks of this size are fastest"),
     # what no machine holds
