@@ -12,7 +12,7 @@ from pgrobot.simulation.contract import check_observation
 from pgrobot.types import Environment, Observation, State, Step
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
-LEFT, LIMIT = "stagger", "stagger_limit"  # its own keys in the environment's state
+LEFT, LIMIT, TURN = "stagger", "stagger_limit", "stagger_turn"  # its own keys in the environment's state
 
 
 class StaggeredEnvironment:
@@ -94,15 +94,15 @@ class StaggeredEnvironment:
         return obs
 
     def state_dict(self) -> State:
-        """The environment's, how far every environment is from its cut, and the limits that were shown."""
-        own = {LEFT: torch.from_numpy(self._left.copy()), LIMIT: torch.from_numpy(self._limit.copy())}
-        return self._environment.state_dict() | own
+        """The environment's, how far every environment is from its cut, the limits that were shown, and the turns."""
+        own = {LEFT: self._left, LIMIT: self._limit, TURN: self._turn}
+        return self._environment.state_dict() | {key: torch.from_numpy(v.copy()) for key, v in own.items()}
 
     def load_state_dict(self, state: State) -> None:
         """Continue from ``state``."""
-        others = {key: value for key, value in state.items() if key not in (LEFT, LIMIT)}
+        others = {key: value for key, value in state.items() if key not in (LEFT, LIMIT, TURN)}
         self._environment.load_state_dict(others)
-        self._left[:], self._limit[:] = state[LEFT].numpy(), state[LIMIT].numpy()
+        self._left[:], self._limit[:], self._turn[:] = (state[key].numpy() for key in (LEFT, LIMIT, TURN))
 
     def close(self) -> None:
         """Close the environment."""

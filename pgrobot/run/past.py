@@ -70,6 +70,7 @@ CONFIG: tuple[Added, ...] = (
 STATE: tuple[Added, ...] = (
     Added("collector.environment", "", "stagger", lambda _: torch.zeros((), dtype=torch.int64)),
     Added("collector.environment", "", "stagger_limit", lambda _: torch.ones((), dtype=torch.int64)),
+    Added("collector.environment", "", "stagger_turn", lambda _: torch.zeros((), dtype=torch.float64)),
     Added("learners.*.multiplier", "", "level", lambda node: node.get(IN_REWARD_PER_COST, torch.zeros(0))),
     Added("learners.*.multiplier", "", "pricing", lambda _: {"length": math.nan, "square": 0.0, "count": 0}),
     Added("learners.*.multiplier", "", "ceiling", _never_reached),
