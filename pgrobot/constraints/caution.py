@@ -6,7 +6,7 @@ import math
 
 from pgrobot.constraints.bounds import betting, student_t, unseen
 from pgrobot.constraints.budgets import Constraint, unattainable
-from pgrobot.constraints.inference import Inference, decision
+from pgrobot.constraints.inference import Inference, called, decision
 from pgrobot.constraints.sample import Sample
 
 # Cochran 1977, page 42: an interval by the normal distribution holds where n exceeds 25 times the squared
@@ -84,7 +84,7 @@ def _doubt(constraint: Constraint, sample: Sample, verdict: str, confidence: flo
         return ""
     return (
         f"few of the {count} episodes make up most of what decides, and too few for a bound that holds in "
-        f"{percent(confidence)} of cases: judge some {wanted:,}, or use evaluation.bound=betting"
+        f"{percent(confidence)} of cases: judge some {wanted:,}, or use {called('betting')}"
     )
 
 

@@ -145,6 +145,11 @@ def inference(constraint: Constraint, bound: str) -> Inference:
     return TRIALS if constraint.unit == "probability" else BOUNDS[bound]
 
 
+def called(bound: str) -> str:
+    """How to ask for a bound, in a run's settings and of ``pgrobot evaluate``."""
+    return f"the bound {bound} (evaluation.bound={bound}, or --bound {bound} of pgrobot evaluate)"
+
+
 def check_bound(constraints: Sequence[Constraint], highest: Mapping[str, float], bound: str) -> None:
     """Refuse a bound that needs to know more of a cost than it says.
 
@@ -161,7 +166,7 @@ def check_bound(constraints: Sequence[Constraint], highest: Mapping[str, float],
             raise PgrobotError(
                 f"evaluation.bound={bound} needs the most that a step can cost, which constraint "
                 f"{constraint.name!r} does not say: give its cost a `highest`, such as "
-                f"constraint.{constraint.name}.cost.highest=1, or use evaluation.bound=student-t"
+                f"constraint.{constraint.name}.cost.highest=1, or use {called('student-t')}"
             )
 
 

@@ -120,9 +120,10 @@ class Ceiling:
         for constraint, tell in zip(self._constraints, new.tolist(), strict=True):
             if tell:
                 _logger.warning(
-                    "The price of '%s' has been at multiplier.maximum=%g for %d iterations, and its cost stays above "
-                    "the budget of %g: if it still falls, train longer (total_steps); if not, raise the maximum, or "
-                    "the budget (constraint.%s.budget), which may be out of reach.",
+                    "The price of '%s' has been at multiplier.maximum=%g for %d iterations, so that it cannot rise: if "
+                    "its cost stays above the budget of %g and still falls, train longer (total_steps); if it stays "
+                    "above and does not fall, raise the maximum, or the budget (constraint.%s.budget), which may be "
+                    "out of reach.",
                     constraint.name, self._maximum, LONG, constraint.budget, constraint.name,
                 )  # fmt: skip
 

@@ -109,8 +109,8 @@ def test_the_rule_is_cochrans_towards_the_decision(count: int, share: float) -> 
     assert (verdict.verdict, bool(verdict.warnings)) == ("satisfied", short)
     if short:
         assert (
-            f"judge some {math.ceil(COCHRAN * skewness**2):,}, or use evaluation.bound=betting"
-            in verdict.warnings[0]
+            f"judge some {math.ceil(COCHRAN * skewness**2):,}, or use the bound betting "
+            "(evaluation.bound=betting, or --bound betting of pgrobot evaluate)" in verdict.warnings[0]
         )
     assert judged(cost, 90.0, bound="betting", highest=HIGHEST).warnings == ()
     mirrored_cost = 100.0 - cost

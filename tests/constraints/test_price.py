@@ -91,9 +91,9 @@ def test_a_price_long_at_its_maximum_is_told_once(kind: str, caplog: pytest.LogC
             price(multiplier, above, 1000.0, columns)
     (record,) = caplog.records
     assert record.getMessage() == (
-        "The price of 'speed' has been at multiplier.maximum=0.5 for 20 iterations, and its cost stays above the "
-        "budget of 25: if it still falls, train longer (total_steps); if not, raise the maximum, or the budget "
-        "(constraint.speed.budget), which may be out of reach."
+        "The price of 'speed' has been at multiplier.maximum=0.5 for 20 iterations, so that it cannot rise: if its "
+        "cost stays above the budget of 25 and still falls, train longer (total_steps); if it stays above and does "
+        "not fall, raise the maximum, or the budget (constraint.speed.budget), which may be out of reach."
     )
 
 
