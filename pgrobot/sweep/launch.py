@@ -23,7 +23,7 @@ from pgrobot.sweep.job import get_ready, job, shared_stop
 from pgrobot.sweep.models import unlike
 from pgrobot.sweep.names import register_resolvers
 from pgrobot.sweep.summary import Job, read_jobs, summarise, warned, write
-from pgrobot.sweep.table import table
+from pgrobot.sweep.table import print_table
 
 FAILURE, INTERRUPTED = 1, 130
 
@@ -86,7 +86,7 @@ def report(directory: Path, console: Console) -> list[Job]:
     jobs = read_jobs(directory)
     rows = summarise(jobs)
     write(directory, rows, jobs)
-    console.print(table(rows))
+    print_table(rows, console)
     for one in jobs:
         if one.status != FINISHED:
             words = f"{one.status}: {one.path.name}: {one.result.get('error', 'it has no result')}"
