@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -41,9 +42,15 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     Returns:
         ``"did you mean 'speed'?"`` when a near name exists, else ``"valid: a, b, c"``; a phrase to end a sentence with.
     """
-    choices = sorted(choices)
+    choices = sorted(choices, key=_by_number)
     close = difflib.get_close_matches(word, choices, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
     more = f" and {len(choices) - _MOST_LISTED} more" if len(choices) > _MOST_LISTED else ""
     return "valid: " + ", ".join(choices[:_MOST_LISTED]) + more if choices else "there is none"
+
+
+def _by_number(word: str) -> tuple[list[str | int], str]:
+    """A key that sorts ``step_512`` before ``step_1024``."""
+    parts = re.split("([0-9]+)", word)  # numbers at the odd places
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], word

@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import secrets
+import shlex
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -160,6 +161,11 @@ def find_checkpoint(run: Path, name: str) -> Path:
     path = run / "checkpoints" / f"{name}.pt"
     if not path.exists():
         there = [p.stem for p in (run / "checkpoints").glob("*.pt")]
+        if name == "best" and "last" in there and not (run / "result.json").exists():
+            raise PgrobotError(
+                f"The run {run} has no checkpoint 'best', for it has had no evaluation yet: --checkpoint last judges "
+                f"its last policy; if it was stopped, go on by pgrobot train resume={shlex.quote(str(run))}"
+            )
         raise PgrobotError(f"The run {run} has no checkpoint {name!r}: {nearest(name, there)}")
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections import OrderedDict
 from types import SimpleNamespace
@@ -169,3 +170,17 @@ def test_a_limited_cost_is_refused_because_the_suite_reports_none() -> None:
     environment.reset()
     with pytest.raises(PgrobotError, match="it has nothing"):
         environment.step(np.zeros((1, 6)))
+
+
+def test_what_mujoco_says_of_the_suite_s_own_models_is_not_on_stderr() -> None:
+    script = """
+import mujoco
+from pgrobot.simulation.adapters import DmControlTask
+
+before = mujoco.get_mju_user_warning()
+DmControlTask(domain="cheetah", name="run", max_episode_steps=9, model_seed=0).make(2, {}, 0, 1)
+assert before is not None and mujoco.get_mju_user_warning() == before
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "compiler attribute" not in done.stderr

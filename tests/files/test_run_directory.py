@@ -178,6 +178,15 @@ def test_finding_a_checkpoint(tmp_path: Path) -> None:
         assert find_checkpoint(tmp_path, "last") == run.checkpoint("last")
         with pytest.raises(PgrobotError, match="has no checkpoint 'lost': did you mean 'last'"):
             find_checkpoint(tmp_path, "lost")
+        with pytest.raises(PgrobotError, match=r"no evaluation yet: --checkpoint last .* train resume=.*"):
+            find_checkpoint(tmp_path, "best")
+        for step in (1024, 512, 10240):
+            run.checkpoint(f"step_{step}").write_bytes(b"")
+        with pytest.raises(PgrobotError, match=r"valid: last, step_512, step_1024, step_10240$"):
+            find_checkpoint(tmp_path, "x")
+        run.finish({})
+        with pytest.raises(PgrobotError, match="has no checkpoint 'best': valid: last"):
+            find_checkpoint(tmp_path, "best")
     with pytest.raises(PgrobotError, match="is not a run directory"):
         find_checkpoint(tmp_path / "checkpoints", "last")
 

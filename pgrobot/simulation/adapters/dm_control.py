@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
@@ -121,11 +122,18 @@ def _flat(observation: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _suite() -> ModuleType:
-    """dm_control's suite, imported only where it is used."""
+    """dm_control's suite, imported only where it is used.
+
+    Its import takes MuJoCo's warnings to itself and writes every one to stderr, among them one for each instance of a
+    model of the suite's that is written in an older way. They go on to go where they went.
+    """
+    warn = mujoco.get_mju_user_warning()
     try:
         from dm_control import suite
     except ImportError as error:
         raise PgrobotError(
             "task=dm_control needs the package dm_control, which installs on Python 3.11 and 3.12 only."
         ) from error
+    finally:
+        mujoco.set_mju_user_warning(warn)
     return suite
