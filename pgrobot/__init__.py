@@ -1,6 +1,7 @@
 """Robotics continuous control: policies trained by gradient ascent under safety budgets.
 
 ``train``, ``evaluate`` and ``compose`` are the Python side of the command ``pgrobot``; see ``pgrobot.api``.
+``__version__`` is the installed version.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pgrobot.api import compose, evaluate, train
+
+    __version__: str
 
 __all__ = ["compose", "evaluate", "train"]
 
@@ -19,4 +22,8 @@ def __getattr__(name: str) -> Any:
         from pgrobot import api
 
         return getattr(api, name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pgrobot")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,6 +13,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import pgrobot
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 FOLDERS = ("pgrobot", "envs", "conf", "scripts", "tests", "docs", ".ci")
@@ -116,3 +118,7 @@ def test_every_target_in_a_config_exists(path: Path) -> None:
 def test_no_file_tells_of_the_machine_it_was_written_on(path: Path) -> None:
     found = PRIVATE.search(path.read_text(encoding="utf-8"))
     assert found is None, found
+
+
+def test_the_package_tells_its_version() -> None:
+    assert pgrobot.__version__ == metadata.version("pgrobot") == PROJECT["version"]
