@@ -23,9 +23,12 @@ RATIO = Ratio(1.0)
 def make_problem(
     rows: int = 64, width: int = 2, actions: int = 1, hidden: tuple[int, ...] = (12,), seed: int = 0
 ) -> tuple[PolicyProblem, Tensor, Batch]:
-    """The ratio surrogate of a network on random rows whose advantages are centred; the vector and the batch."""
+    """The ratio surrogate of a network on random rows whose advantages are centred; the vector and the batch.
+
+    The bounds of its deviation are so wide that no step meets them.
+    """
     policy = GaussianPolicy(
-        {"policy": width}, actions, hidden, "tanh", -0.5, (-4.0, 1.0), 10.0, stream(seed, "policy")
+        {"policy": width}, actions, hidden, "tanh", -0.5, (-1e6, 1e6), 10.0, stream(seed, "policy")
     ).double()
     parameters = FlatParameters(policy)
     generator = torch.Generator().manual_seed(seed)
