@@ -14,11 +14,16 @@ from pgrobot.run import one_torch_thread
 from pgrobot.run.evaluation import actor
 
 EPISODES, EVERY = 64, 6  # of an evaluation; iterations between two
+PER_EPISODE = tuple(
+    f"constraint.{name}.{setting}"
+    for name, budget in (("speed", 25.0), ("torque", 100.0))
+    for setting in ("unit=episode", f"budget={budget}")
+)
 
 
 def budgets(robots: Sequence[str], seeds: int, steps: int) -> dict[str, Any]:
     """Measured and evaluated cost per episode of the constraints speed and torque, and the median relative error."""
-    overrides = ("constraint=[speed,torque]", f"total_steps={steps}", "tracker=none")
+    overrides = ("constraint=[speed,torque]", *PER_EPISODE, f"total_steps={steps}", "tracker=none")
     trainings, rows = [], []
     for robot in robots:
         for seed in range(1, seeds + 1):
