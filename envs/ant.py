@@ -39,7 +39,7 @@ class Ant(ContactRunner):
     def needs_contact_forces(self) -> bool:
         return self.pays_for_contact
 
-    def landmark(self, simulation: Simulation) -> np.ndarray:
+    def reward_state(self, simulation: Simulation) -> np.ndarray:
         return simulation.field("xpos")[:, simulation.body(self.main_body), :2].copy()
 
     def healthy(self, simulation: Simulation) -> np.ndarray:

@@ -57,7 +57,7 @@ class ContactRunner(Robot):
         """Cost of the forces of contact ``[N]``."""
 
     def velocity(self, simulation: Simulation) -> np.ndarray:
-        """Velocity of the landmark in the plane over the whole step, m/s ``[N, 2]``."""
+        """Velocity of the reward_state in the plane over the whole step, m/s ``[N, 2]``."""
         return (simulation.after - simulation.before) / simulation.dt
 
     def forward_speed(self, simulation: Simulation) -> np.ndarray:

@@ -30,7 +30,7 @@ class Humanoid(HumanoidBody, ContactRunner):
     def pays_for_contact(self) -> bool:
         return self.version == "v5"
 
-    def landmark(self, simulation: Simulation) -> np.ndarray:
+    def reward_state(self, simulation: Simulation) -> np.ndarray:
         """Centre of mass in the plane."""
         mass = simulation.model.body_mass
         return (np.einsum("b,nbj->nj", mass, simulation.field("xipos")) / mass.sum())[:, :2]

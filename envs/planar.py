@@ -34,7 +34,7 @@ class PlanarRunner(Robot):
     def reward_terms(self) -> tuple[str, ...]:
         return "forward", "ctrl"
 
-    def landmark(self, simulation: Simulation) -> np.ndarray:
+    def reward_state(self, simulation: Simulation) -> np.ndarray:
         return simulation.qpos[:, :1].copy()
 
     def forward_speed(self, simulation: Simulation) -> np.ndarray:

@@ -31,7 +31,7 @@ class Reacher(Robot):
     def reward_terms(self) -> tuple[str, ...]:
         return "dist", "ctrl"
 
-    def landmark(self, simulation: Simulation) -> np.ndarray:
+    def reward_state(self, simulation: Simulation) -> np.ndarray:
         """Fingertip from target, m ``[N, 3]``."""
         xpos = simulation.field("xpos")
         return xpos[:, simulation.body("fingertip")] - xpos[:, simulation.body("target")]
@@ -39,7 +39,7 @@ class Reacher(Robot):
     def observation(self, simulation: Simulation) -> Observation:
         qpos, qvel = simulation.qpos, simulation.qvel
         angles, seen = qpos[:, :2], 2 if self.version == "v5" else 3
-        offset = self.landmark(simulation)[:, :seen]
+        offset = self.reward_state(simulation)[:, :seen]
         parts = (np.cos(angles), np.sin(angles), qpos[:, 2:], qvel[:, :2], offset)
         return {"policy": np.concatenate(parts, axis=1)}
 

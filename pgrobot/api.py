@@ -36,10 +36,10 @@ from pgrobot.errors import PgrobotError, nearest
 from pgrobot.run import (
     FINISHED,
     STOPPED,
+    EvaluationPlan,
     Interrupted,
     Judged,
     Result,
-    Setting,
     Surroundings,
     checked,
     fitting,
@@ -138,7 +138,7 @@ def evaluate(
         policy = build_policy(cfg, spec)
         with fitting(path, directory):
             policy.load_state_dict(state["learners"][LEARNER]["policy"])
-        setting = Setting(
+        plan = EvaluationPlan(
             chosen.final_episodes,
             "final",
             chosen.mode,
@@ -148,7 +148,7 @@ def evaluate(
             cfg.threads,
         )
         name = path.relative_to(directory) if path.is_relative_to(directory) else path
-        told = judgement(cfg, policy, setting, Judged(str(name), state["global_step"]))
+        told = judgement(cfg, policy, plan, Judged(str(name), state["global_step"]))
     told["judged"]["repeats"] = repeats(told["judged"], final)
     return told
 

@@ -35,7 +35,7 @@ class CriticBatch:
 
 
 @dataclass(frozen=True)
-class Sample:
+class BaselineInput:
     """A rollout as a baseline sees it: what was done and what came of it, reward and priced costs mixed."""
 
     obs: Mapping[str, Tensor]  # observation groups                          [T, N, D]

@@ -19,7 +19,7 @@ class Inline(Executor):
         return future
 
 
-def beside(cores: int) -> Executor:
+def second_core(cores: int) -> Executor:
     """One worker beside the calling thread if it may keep ``cores`` of at least two busy, else the thread itself."""
     if cores == 1:
         return Inline()

@@ -32,7 +32,7 @@ class Updatable(Protocol):
 
     def update(self, rollout: Rollout) -> Metrics: ...
 
-    def posed(self, rollout: Rollout) -> Mapping[str, Any]: ...
+    def snapshot(self, rollout: Rollout) -> Mapping[str, Any]: ...
 
     def state_dict(self) -> State: ...
 
@@ -106,9 +106,9 @@ class GuardedLearner:
             return {"guard/skipped_updates": 1.0}
         return metrics | {"guard/skipped_updates": 0.0}
 
-    def posed(self, rollout: Rollout) -> Mapping[str, Any]:
+    def snapshot(self, rollout: Rollout) -> Mapping[str, Any]:
         """The wrapped learner's."""
-        return self.learner.posed(rollout)
+        return self.learner.snapshot(rollout)
 
     def state_dict(self) -> State:
         """The wrapped learner's."""

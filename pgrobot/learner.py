@@ -12,8 +12,8 @@ from torch.func import functional_call, grad
 from torch.utils import _pytree as pytree
 
 from pgrobot.baselines import NORMALISATIONS, Baseline, Normalisation
-from pgrobot.batch import Batch, CriticBatch, Sample
-from pgrobot.concurrency import beside
+from pgrobot.batch import BaselineInput, Batch, CriticBatch
+from pgrobot.concurrency import second_core
 from pgrobot.constraints import Constraint, measure
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Distribution
@@ -21,17 +21,17 @@ from pgrobot.estimators import Estimator, discount_from_start, effective_sample_
 from pgrobot.objectives import Objective
 from pgrobot.policies import Policy
 from pgrobot.solvers import (
-    Beginning,
     CriticProblem,
     ExponentialAverage,
     FlatParameters,
     PolicyProblem,
-    Posed,
     Report,
+    SnapshotProblem,
     SolverFactory,
+    UpdateSnapshot,
     own_state,
 )
-from pgrobot.types import Metrics, Multiplier, Rollout, Signal, State
+from pgrobot.types import IntrinsicReward, Metrics, Multiplier, Rollout, State
 
 T = TypeVar("T")
 _LOOKED_AT = 256  # rows on which the normaliser's share of the policy's way is measured
@@ -44,7 +44,7 @@ class Learner:
     Args:
         policy: the policy; its parameters become views of one flat vector.
         critic: predicts every column; likewise.
-        signals: what adds reward columns of its own to a rollout, in the order of the ``bonus/`` columns.
+        intrinsic: what adds reward columns of its own to a rollout, in the order of the ``bonus/`` columns.
         estimator: advantages and targets of every column.
         baseline: what the mixed returns are compared with.
         normalisation: of the advantage: a name in ``NORMALISATIONS``.
@@ -68,7 +68,7 @@ class Learner:
         self,
         policy: Policy,
         critic: MlpCritic,
-        signals: Sequence[Signal],
+        intrinsic: Sequence[IntrinsicReward],
         estimator: Estimator,
         baseline: Baseline,
         normalisation: str,
@@ -91,7 +91,7 @@ class Learner:
         self.critic = critic
         self.multiplier = multiplier
         self.constraints = tuple(constraints)
-        self._signals = tuple(signals)
+        self._intrinsic = tuple(intrinsic)
         self._estimator = estimator
         self._baseline = baseline
         self._normalised = NORMALISATIONS[normalisation]
@@ -117,15 +117,15 @@ class Learner:
         self._iterations = iterations
         self._max_episode_steps = max_episode_steps
         self._updates = 0
-        self._beginning: Beginning | None = None
-        self._beside = beside(cores)
+        self._snapshot: UpdateSnapshot | None = None
+        self._second_core = second_core(cores)
 
     @torch.no_grad()
     def update(self, rollout: Rollout) -> Metrics:
         """Learn from one rollout; returns the iteration's metrics."""
         for solver in (self._policy_solver, self._critic_solver):
             solver.anneal(min(self._updates, self._iterations - 1) / self._iterations)
-        collected, rollout = rollout, self._signalled(rollout)
+        collected, rollout = rollout, self._with_intrinsic(rollout)
         metrics = self._price(rollout)
         reference = self._reference(rollout)
         values = self._values(rollout)  # in the columns' own units: rescaling changes none of them
@@ -142,12 +142,12 @@ class Learner:
             critic_batch = _rows(CriticBatch(rollout.obs, target))
             if index == 0:
                 metrics |= _explained_variance(target, values[0], rollout.columns)
-                self._beginning = Beginning.of(
+                self._snapshot = UpdateSnapshot.of(
                     collected, batch, critic_batch, self.policy, self.critic, self._problem
                 )
             # The two problems share nothing, so the critic is fitted beside the policy.
             again = index + 1 < self._passes
-            fit = self._beside.submit(self._fit, critic_batch, rollout, values, again)
+            fit = self._second_core.submit(self._fit, critic_batch, rollout, values, again)
             try:
                 policy_report, stop = self._policy_solver.solve(batch)
             finally:
@@ -159,8 +159,8 @@ class Learner:
                 break
         metrics |= self._problem.adapt(metrics["policy/kl"])
         metrics["policy/kl_normalizer"] = self._merge(rollout)
-        for signal in self._signals:
-            metrics |= signal.fit(rollout)
+        for one in self._intrinsic:
+            metrics |= one.fit(rollout)
         self._updates += 1
         return metrics | {
             "policy/std": float(reference.std.mean()),
@@ -168,16 +168,16 @@ class Learner:
             "critic/learning_rate": self._critic_solver.rate,
         }
 
-    def posed(self, rollout: Rollout) -> dict[str, Posed]:
+    def snapshot(self, rollout: Rollout) -> dict[str, SnapshotProblem]:
         """The problems ``policy`` and ``critic`` as the last update met them: for looking at, in storage of their own.
 
         Args:
             rollout: what that update learnt from. There are no problems if it learnt from another one, or none.
         """
-        begun = self._beginning
+        begun = self._snapshot
         if begun is None or begun.rollout is not rollout:
             return {}
-        return begun.posed(self.policy, self.critic, self._problem)
+        return begun.snapshot(self.policy, self.critic, self._problem)
 
     @torch.no_grad()
     def advantages(self, rollout: Rollout) -> Tensor:
@@ -185,7 +185,7 @@ class Learner:
 
         Nothing moves.
         """
-        rollout = self._signalled(rollout)
+        rollout = self._with_intrinsic(rollout)
         advantage, _, _ = self._estimate(rollout, self._values(rollout), self._log_ratio(rollout))
         return self.multiplier.mix(advantage)
 
@@ -199,7 +199,7 @@ class Learner:
         Returns:
             ``[P]``, the direction of ascent, in the unit of the reward.
         """
-        rollout = self._signalled(rollout)
+        rollout = self._with_intrinsic(rollout)
         reference, _ = self.policy(rollout.obs, rollout.carry, rollout.episode_start)
         values = self._values(rollout)
         advantage, _, weight = self._estimate(rollout, values, self._log_ratio(rollout))
@@ -224,10 +224,10 @@ class Learner:
         after, _ = self.policy(*rows)
         return float(before.kl(after).mean())
 
-    def _signalled(self, rollout: Rollout) -> Rollout:
-        """The rollout with the signals' columns."""
-        for signal in self._signals:
-            rollout = signal(rollout)
+    def _with_intrinsic(self, rollout: Rollout) -> Rollout:
+        """The rollout with the columns of the intrinsic rewards."""
+        for one in self._intrinsic:
+            rollout = one(rollout)
         return rollout
 
     def _reference(self, rollout: Rollout) -> Distribution:
@@ -264,7 +264,7 @@ class Learner:
         age = rollout.age
         discounted = discount_from_start(age, self._state_discount)
         controlled = baseline(
-            Sample(
+            BaselineInput(
                 obs=rollout.obs,
                 action=rollout.action,
                 reference=reference,
@@ -340,7 +340,7 @@ class Learner:
         )
 
     def state_dict(self) -> State:
-        """Parameters, normalisers, averages, moments, multipliers, weights, signals, shuffles, number of updates."""
+        """Parameters, normalisers, averages, moments, multipliers, weights, intrinsic, shuffles, number of updates."""
         return {
             "policy": own_state(self.policy),
             "critic": own_state(self.critic),
@@ -349,7 +349,7 @@ class Learner:
             "average": [tensor.clone() for tensor in self._averaged],
             "weights": self._problem.weights.clone(),
             "multiplier": self.multiplier.state_dict(),
-            "signals": [signal.state_dict() for signal in self._signals],
+            "intrinsic": [one.state_dict() for one in self._intrinsic],
             "updates": self._updates,
         }
 
@@ -363,8 +363,8 @@ class Learner:
         self._averaged = average, weight
         self._problem.weights.copy_(state["weights"])
         self.multiplier.load_state_dict(state["multiplier"])
-        for signal, saved in zip(self._signals, state["signals"], strict=True):
-            signal.load_state_dict(saved)
+        for one, saved in zip(self._intrinsic, state["intrinsic"], strict=True):
+            one.load_state_dict(saved)
         self._updates = state["updates"]
 
 

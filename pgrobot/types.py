@@ -123,7 +123,7 @@ class Collector(Protocol):
     def load_state_dict(self, state: State) -> None: ...
 
 
-class Signal(Protocol):
+class IntrinsicReward(Protocol):
     """A reward of its own making, such as a curiosity bonus: one more column in every rollout.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from measuring import CONSOLE, show, spread
 
-from pgrobot.configure import LEARNER, Program, build, build_environment, compose, validated
+from pgrobot.configure import LEARNER, Assembly, build, build_environment, compose, validated
 from pgrobot.episodes import evaluate
 from pgrobot.randomness import component_seed, stream
 from pgrobot.run import one_torch_thread
@@ -42,13 +42,13 @@ def budgets(robots: Sequence[str], seeds: int, steps: int) -> dict[str, Any]:
 def compared(*overrides: str) -> Iterator[dict[str, Any]]:
     """Every ``EVERY`` iterations of a training: measured and evaluated costs per episode, and prices."""
     cfg = validated(compose(overrides))
-    program = build(cfg, 0)
+    assembly = build(cfg, 0)
     try:
-        for iteration in range(program.iterations):
-            rollout = program.collector.collect()[LEARNER]
+        for iteration in range(assembly.iterations):
+            rollout = assembly.collector.collect()[LEARNER]
             due = iteration % EVERY == 0
-            evaluated = spent(cfg, program) if due else {}
-            metrics = program.learners[LEARNER].update(rollout)
+            evaluated = spent(cfg, assembly) if due else {}
+            metrics = assembly.learners[LEARNER].update(rollout)
             if due:
                 told = {
                     "iteration": iteration,
@@ -59,15 +59,15 @@ def compared(*overrides: str) -> Iterator[dict[str, Any]]:
                 CONSOLE.print(told)
                 yield told
     finally:
-        program.environment.close()
+        assembly.environment.close()
 
 
-def spent(cfg: Any, program: Program) -> dict[str, float]:
+def spent(cfg: Any, assembly: Assembly) -> dict[str, float]:
     """The mean cost of whole episodes of the present policy, by budget."""
     environment = build_environment(cfg, EPISODES, component_seed(cfg.seed, "budgets/environment"), 0)
     try:
         noise = stream(cfg.seed, "budgets/action_noise")
-        act = actor(program.policy, environment.spec, "stochastic", noise)
+        act = actor(assembly.policy, environment.spec, "stochastic", noise)
         costs = evaluate(act, environment, EPISODES, cfg.algorithm.discounts.cost).costs.mean(axis=0)
         return dict(zip(environment.spec.costs, costs.tolist(), strict=True))
     finally:

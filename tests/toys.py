@@ -20,9 +20,9 @@ from pgrobot.learner import Learner
 from pgrobot.objectives import ClippedRatio, Entropy, Objective
 from pgrobot.policies import GaussianPolicy
 from pgrobot.randomness import stream
-from pgrobot.solvers import Adam, Constant, ExponentialAverage, MinibatchSolver
+from pgrobot.solvers import Adam, Constant, ExponentialAverage, FirstOrderSolver
 from pgrobot.solvers.rates import Rate
-from pgrobot.types import EnvironmentSpec, Multiplier, Observation, Signal, State, Step
+from pgrobot.types import EnvironmentSpec, IntrinsicReward, Multiplier, Observation, State, Step
 
 # One of every kind of baseline, cross-fitted on few folds.
 BASELINES: Mapping[str, Baseline] = {
@@ -148,7 +148,7 @@ def make(
     target_kl: float = math.inf,
     constraint: Constraint = ABOVE,
     discounts: Mapping[str, float] = MappingProxyType({"reward": 0.9, "cost": 0.9, "bonus": 0.9}),
-    signals: Sequence[Signal] = (),
+    intrinsic: Sequence[IntrinsicReward] = (),
     baseline: Baseline = Value(),  # noqa: B008, frozen and empty
     normalisation: str = "standardised",
     state_discount: bool = False,
@@ -161,16 +161,16 @@ def make(
     columns = (
         "reward",
         *(f"cost/{name}" for name in spec.costs),
-        *(signal.column for signal in signals),
+        *(one.column for one in intrinsic),
     )
     policy, critic = make_policy(seed=seed), make_critic(columns, seed=seed)
     collector = SimulationCollector(
         environment, policy, CostColumns(constraints, spec.num_envs), horizon, stream(seed, "noise"), "robot"
     )
 
-    def solver(metric: str) -> functools.partial[MinibatchSolver]:
+    def solver(metric: str) -> functools.partial[FirstOrderSolver]:
         return functools.partial(
-            MinibatchSolver,
+            FirstOrderSolver,
             optimizer=Adam(0.9, 0.999, 1e-8),
             rate=Constant(rate) if isinstance(rate, float) else rate,
             minibatch=minibatch,
@@ -184,7 +184,7 @@ def make(
     learner = Learner(
         policy=policy,
         critic=critic,
-        signals=signals,
+        intrinsic=intrinsic,
         estimator=functools.partial(gae, lam=0.95),
         baseline=baseline,
         normalisation=normalisation,

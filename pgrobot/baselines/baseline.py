@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from pgrobot.batch import Sample
+from pgrobot.batch import BaselineInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Controlled:
 class Baseline(Protocol):
     """Takes from every return what can be known without it."""
 
-    def __call__(self, sample: Sample) -> Controlled: ...
+    def __call__(self, given: BaselineInput) -> Controlled: ...
 
 
 def uncontrolled(advantage: Tensor) -> Controlled:

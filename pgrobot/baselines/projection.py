@@ -11,8 +11,8 @@ from torch import Tensor
 
 from pgrobot.baselines.baseline import Controlled
 from pgrobot.baselines.folds import folds
-from pgrobot.batch import Sample
-from pgrobot.control import features
+from pgrobot.batch import BaselineInput
+from pgrobot.control_variates import features
 
 # A component that varies less than this, against the first, is taken for rounding.
 _LEAST_VARIANCE = 1e-8
@@ -23,9 +23,9 @@ class Projection:
     """``A = Ĝ − V(s) − b(s) − φ(s, a)``, with ``φ`` regressed on features of the noise ``z = (a − m) / s``.
 
     ``φ(s, a) = Σ_j c_j(s) f_j(z)``, where the ``f_j`` are ``z`` and perhaps ``z² − 1`` of every action dimension
-    (``pgrobot.control``) and the ``c_j`` are affine in the observation's principal components; ``b`` is one more such
-    function, of the state alone. What is left is orthogonal, on the rows fitted to and but for the ridge, to every
-    feature: to what the scores of a Gaussian policy consist of. The term ``ControlVariate`` adds ``E_π[φ]`` back.
+    (``pgrobot.control_variates``) and the ``c_j`` are affine in the observation's principal components. ``b`` is one
+    more such function, of the state alone. What is left is orthogonal, on the rows fitted to and but for the ridge, to
+    every feature: to what the scores of a Gaussian policy consist of. The term ``ControlVariate`` adds ``E_π[φ]`` back.
 
     Fitted on other trajectories than it is applied to, so the gradient stays unbiased however bad the fit. Released
     implementations of such baselines are biased: fitted on the very batch, or with only one of the two halves divided
@@ -46,19 +46,19 @@ class Projection:
     ridge: float
     folds: int
 
-    def __call__(self, sample: Sample) -> Controlled:
-        noise = features(sample.action, sample.reference).double()
+    def __call__(self, given: BaselineInput) -> Controlled:
+        noise = features(given.action, given.reference).double()
         if self.polynomial == "linear":
-            noise = noise[..., : sample.action.shape[-1]]
+            noise = noise[..., : given.action.shape[-1]]
         basis = torch.cat((torch.ones_like(noise[..., :1]), noise), -1)
-        obs, advantage = sample.obs["policy"].double(), sample.advantage.double()
+        obs, advantage = given.obs["policy"].double(), given.advantage.double()
         coefficients = torch.zeros_like(basis)
-        for own, fitted_on in folds(sample.done, self.folds):
+        for own, fitted_on in folds(given.done, self.folds):
             state = principal_components(obs[fitted_on], self.components)
             fit = ridge_regression(basis[fitted_on], state(obs[fitted_on]), advantage[fitted_on], self.ridge)
             coefficients[own] = state(obs[own]) @ fit.T
         left = advantage - (coefficients * basis).sum(-1)
-        like = sample.advantage.dtype
+        like = given.advantage.dtype
         return Controlled(left.to(like), coefficients[..., 1:].to(like))
 
 

@@ -8,7 +8,7 @@ import torch
 
 from pgrobot.baselines.baseline import Controlled, uncontrolled
 from pgrobot.baselines.folds import fitted_mean
-from pgrobot.batch import Sample
+from pgrobot.batch import BaselineInput
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class NoBaseline:
     See docs/derivations.md#baselines.
     """
 
-    def __call__(self, sample: Sample) -> Controlled:
-        return uncontrolled(sample.returns)
+    def __call__(self, given: BaselineInput) -> Controlled:
+        return uncontrolled(given.returns)
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Constant:
 
     folds: int
 
-    def __call__(self, sample: Sample) -> Controlled:
-        mean = fitted_mean(sample.returns, torch.ones_like(sample.returns), sample.done, self.folds)
-        return uncontrolled(sample.returns - mean)
+    def __call__(self, given: BaselineInput) -> Controlled:
+        mean = fitted_mean(given.returns, torch.ones_like(given.returns), given.done, self.folds)
+        return uncontrolled(given.returns - mean)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Optimal:
 
     folds: int
 
-    def __call__(self, sample: Sample) -> Controlled:
-        weight = sample.weight.square() * sample.score_norm()
-        best = fitted_mean(sample.returns, weight, sample.done, self.folds)
-        return uncontrolled(sample.returns - best)
+    def __call__(self, given: BaselineInput) -> Controlled:
+        weight = given.weight.square() * given.score_norm()
+        best = fitted_mean(given.returns, weight, given.done, self.folds)
+        return uncontrolled(given.returns - best)

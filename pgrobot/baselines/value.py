@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgrobot.baselines.baseline import Controlled, uncontrolled
-from pgrobot.batch import Sample
+from pgrobot.batch import BaselineInput
 
 
 @dataclass(frozen=True)
@@ -15,5 +15,5 @@ class Value:
     See docs/derivations.md#baselines.
     """
 
-    def __call__(self, sample: Sample) -> Controlled:
-        return uncontrolled(sample.advantage)
+    def __call__(self, given: BaselineInput) -> Controlled:
+        return uncontrolled(given.advantage)

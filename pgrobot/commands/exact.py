@@ -18,7 +18,7 @@ def exact(words: list[str]) -> int:
     asked = parser.parse_args(words)
     from rich.console import Console
 
-    from pgrobot.laboratory.program import print_catalogue, run_checks
+    from pgrobot.laboratory.running import print_catalogue, run_checks
 
     if asked.list:
         print_catalogue(Console())

@@ -42,9 +42,9 @@ def variance(words: list[str]) -> int:
         parser.error(f"--warmup must be at least 0, not {asked.warmup}")
     from rich.console import Console
 
-    from pgrobot.variance import Setting, measure, print_variance
+    from pgrobot.variance import MeasurementPlan, measure, print_variance
 
-    setting = Setting(
+    plan = MeasurementPlan(
         checkpoint=asked.checkpoint,
         rollouts=asked.rollouts,
         horizon=asked.horizon or 0,
@@ -55,6 +55,6 @@ def variance(words: list[str]) -> int:
     )
     console = Console()
     with console.status("Collecting") as status:
-        told = measure(asked.run, asked.modules, setting, status.update)
+        told = measure(asked.run, asked.modules, plan, status.update)
     print_variance(console, told)
     return 1 if any(row["bias"]["biased"] for row in told["baselines"].values() if "bias" in row) else 0

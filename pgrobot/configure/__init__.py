@@ -16,7 +16,7 @@ from pgrobot.configure.composition import (
 )
 from pgrobot.configure.construction import (
     LEARNER,
-    Program,
+    Assembly,
     build,
     build_constraints,
     build_environment,
@@ -37,7 +37,7 @@ __all__ = [
     "LEARNER",
     "RECIPES",
     "VERSION_BASE",
-    "Program",
+    "Assembly",
     "blaming",
     "build",
     "build_constraints",

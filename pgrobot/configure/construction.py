@@ -13,7 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import SimulationCollector, StaggeredEnvironment
-from pgrobot.configure.factories import CriticFactory, MultiplierFactory, PolicyFactory, SignalFactory
+from pgrobot.configure.factories import (
+    CriticFactory,
+    IntrinsicRewardFactory,
+    MultiplierFactory,
+    PolicyFactory,
+)
 from pgrobot.configure.targets import check_trusted, locate
 from pgrobot.constraints import Constraint, CostColumns, check_bound
 from pgrobot.diagnostics import EpisodeStatistics
@@ -32,7 +37,7 @@ LEARNER = "robot"
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class Assembly:
     """Everything the loop needs, not yet started."""
 
     environment: Environment
@@ -44,7 +49,7 @@ class Program:
     steps_per_iteration: int  # environment steps
 
 
-def build(cfg: DictConfig, threads: int) -> Program:
+def build(cfg: DictConfig, threads: int) -> Assembly:
     """Build a run.
 
     Args:
@@ -73,7 +78,7 @@ def build(cfg: DictConfig, threads: int) -> Program:
     _check_savable(collector)
     learner = build_learner(cfg, spec, policy, threads)
     rows = cfg.num_envs * cfg.horizon
-    return Program(
+    return Assembly(
         environment=environment,
         collector=collector,
         learners={LEARNER: GuardedLearner(learner)},
@@ -91,21 +96,21 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
         PgrobotError: a part refuses its values.
     """
     constraints = build_constraints(cfg)
-    make_signals: dict[str, SignalFactory] = construct(cfg, "signal")
+    make_intrinsic: dict[str, IntrinsicRewardFactory] = construct(cfg, "intrinsic")
     make_critic: CriticFactory = construct(cfg, "critic")
     make_multiplier: MultiplierFactory = construct(cfg, "multiplier")
-    signals = [
+    intrinsic = [
         make(
             observation=spec.observation,
             actions=len(spec.actuators),
-            generator=stream(cfg.seed, f"signal/{name}"),
+            generator=stream(cfg.seed, f"intrinsic/{name}"),
         )
-        for name, make in make_signals.items()
+        for name, make in make_intrinsic.items()
     ]
     columns = (
         "reward",
         *(f"cost/{constraint.name}" for constraint in constraints),
-        *(signal.column for signal in signals),
+        *(one.column for one in intrinsic),
     )
     algorithm = construct(cfg, "algorithm")
     return Learner(
@@ -113,7 +118,7 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
         critic=make_critic(
             observation=spec.observation, columns=columns, generator=stream(cfg.seed, "critic")
         ),
-        signals=signals,
+        intrinsic=intrinsic,
         estimator=algorithm["estimator"],
         baseline=algorithm["baseline"],
         normalisation=algorithm["normalisation"],

@@ -18,7 +18,7 @@ from pgrobot.critics import MlpCritic
 from pgrobot.estimators import Estimator
 from pgrobot.policies import Policy
 from pgrobot.solvers import SolverFactory
-from pgrobot.types import Multiplier, Signal
+from pgrobot.types import IntrinsicReward, Multiplier
 
 
 class PolicyFactory(Protocol):
@@ -37,12 +37,12 @@ class CriticFactory(Protocol):
     ) -> MlpCritic: ...
 
 
-class SignalFactory(Protocol):
-    """A signal but for what the environment and the run say."""
+class IntrinsicRewardFactory(Protocol):
+    """An intrinsic reward but for what the environment and the run say."""
 
     def __call__(
         self, *, observation: Mapping[str, int], actions: int, generator: torch.Generator
-    ) -> Signal: ...
+    ) -> IntrinsicReward: ...
 
 
 class MultiplierFactory(Protocol):
@@ -59,7 +59,7 @@ class MultiplierFactory(Protocol):
 FACTORIES: Mapping[str, Any] = {
     "policy": PolicyFactory,
     "critic": CriticFactory,
-    "signal.*": SignalFactory,
+    "intrinsic.*": IntrinsicRewardFactory,
     "multiplier": MultiplierFactory,
     "algorithm.estimator": Estimator,
     "algorithm.*_solver": SolverFactory,

@@ -11,7 +11,7 @@ from pgrobot.configure.targets import locate, targets
 from pgrobot.configure.terms import Terms, paths_of, surrogates
 from pgrobot.errors import PgrobotError
 from pgrobot.objectives import AdaptiveKLPenalty
-from pgrobot.solvers import FullStep, KLAdaptive, MinibatchSolver, NaturalGradientSolver
+from pgrobot.solvers import FirstOrderSolver, FullStep, KLAdaptive, NaturalGradientSolver
 
 POLICY = "algorithm.policy_solver"
 CRITIC = "algorithm.critic_solver"
@@ -66,7 +66,7 @@ def _check_bounds(algorithm: Mapping[str, Any], modules: Sequence[str]) -> None:
 def _check_critic(solver: Mapping[str, Any], modules: Sequence[str]) -> None:
     if is_kind(CRITIC, solver, NaturalGradientSolver, modules):
         raise PgrobotError(
-            f"{CRITIC} is a NaturalGradientSolver, whose metric is a policy's: use pgrobot.solvers.MinibatchSolver"
+            f"{CRITIC} is a NaturalGradientSolver, whose metric is a policy's: use pgrobot.solvers.FirstOrderSolver"
         )
     if is_kind(f"{CRITIC}.rate", solver.get("rate"), KLAdaptive, modules):
         raise PgrobotError(
@@ -92,7 +92,7 @@ def _check_average(
     )
     read = (
         decay == 0.0
-        or (kind is not MinibatchSolver and searches)
+        or (kind is not FirstOrderSolver and searches)
         or any(
             getattr(kind, "reads_reference", True) for kind, _ in terms.values()
         )  # what does not say so may
@@ -112,7 +112,7 @@ def _moves_once(algorithm: Mapping[str, Any], rows: int, modules: Sequence[str])
     An averaged reference lies some way off from the start.
     """
     solver = algorithm["policy_solver"]
-    if locate(POLICY, solver["_target_"], modules) is not MinibatchSolver:
+    if locate(POLICY, solver["_target_"], modules) is not FirstOrderSolver:
         return False
     steps = algorithm["passes"] * solver["epochs"] * rows // solver["minibatch"]
     return steps == 1 and algorithm["average"].get("decay") == 0.0

@@ -24,7 +24,7 @@ ROOMS = tuple(
     f"pgrobot.{room}"
     for room in (
         "baselines", "collectors", "constraints", "critics", "diagnostics", "envs", "estimators", "laboratory",
-        "learner", "objectives", "policies", "signals", "simulation", "solvers", "tracking",
+        "learner", "objectives", "policies", "intrinsic", "simulation", "solvers", "tracking",
     )
 )  # fmt: skip
 WORDS = ("_target_", "_partial_")

@@ -19,7 +19,7 @@ from pgrobot.errors import PgrobotError
 SECTIONS = (
     "task",
     "constraint",
-    "signal",
+    "intrinsic",
     "multiplier",
     "policy",
     "critic",
@@ -50,8 +50,8 @@ NODES = {
     "evaluation": "episodes",
     "diagnostics": "gradients",
     "diagnostics.*": "_target_",
-    "signal": "curiosity",
-    "signal.*": "_target_",
+    "intrinsic": "curiosity",
+    "intrinsic.*": "_target_",
     "tracker.*": "_target_",
     "constraint.*.cost": "_target_",
     "algorithm.estimator": "lam",
@@ -70,7 +70,7 @@ NODES = {
     "algorithm.*_solver.acceptance": "_target_",
 }
 
-PLAIN = {"checkpoint", "evaluation", "diagnostics", "signal", "algorithm.discounts", "algorithm.objective"}
+PLAIN = {"checkpoint", "evaluation", "diagnostics", "intrinsic", "algorithm.discounts", "algorithm.objective"}
 # What is built from a class or function that it names: all other nodes, and whole sections.
 BUILT = ("task", "multiplier", "policy", "critic", *(NODES.keys() - PLAIN))
 

@@ -42,7 +42,7 @@ class GradientNorms:
         metrics: Metrics = {}
         for name, rollout in experience.items():
             prefix = f"{name}/" if len(learners) > 1 else ""
-            found = _measured(learners[name].posed(rollout))
+            found = _measured(learners[name].snapshot(rollout))
             metrics |= {prefix + key: value for key, value in found.items() if math.isfinite(value)}
         return metrics
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import jacrev
 
 from pgrobot.batch import Batch
-from pgrobot.configure import LEARNER, Program
+from pgrobot.configure import LEARNER, Assembly
 from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator
 from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, assemble, estimate
@@ -215,21 +215,21 @@ class LearnedGain:
     tolerance: float
 
     def run(self) -> Sequence[Outcome]:
-        with opened(self.overrides) as program:
+        with opened(self.overrides) as assembly:
             for _ in range(self.updates):
-                program.learners[LEARNER].update(program.collector.collect()[LEARNER])
-            learned = _gain(program)
+                assembly.learners[LEARNER].update(assembly.collector.collect()[LEARNER])
+            learned = _gain(assembly)
         optimal, _ = self.world.model(self.discount).riccati()
         distance = float(np.linalg.norm(learned - optimal) / np.linalg.norm(optimal))
         return [compare("distance of the gain over its norm", distance, 0.0, self.tolerance)]
 
 
 @torch.no_grad()
-def _gain(program: Program) -> np.ndarray:
+def _gain(assembly: Assembly) -> np.ndarray:
     """The gain of a run's linear policy, ``[m, n]``, by what it does at the origin and a unit from it."""
-    size = program.environment.spec.observation["policy"]
+    size = assembly.environment.spec.observation["policy"]
     probe = torch.cat((torch.zeros(1, size), torch.eye(size)))
     start = torch.zeros(size + 1, dtype=torch.bool)
-    distribution, _ = program.policy({"policy": probe}, torch.zeros(size + 1, 0), start)
+    distribution, _ = assembly.policy({"policy": probe}, torch.zeros(size + 1, 0), start)
     gain: np.ndarray = (distribution.mean[:1] - distribution.mean[1:]).double().numpy().T
     return gain

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.configure import LEARNER, Program, build, compose, validated
+from pgrobot.configure import LEARNER, Assembly, build, compose, validated
 from pgrobot.distributions import Distribution
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.objectives import FixedWeight
@@ -46,9 +46,9 @@ class FirstRatio:
     tolerance: float
 
     def run(self) -> Sequence[Outcome]:
-        with opened(self.overrides) as program:
+        with opened(self.overrides) as assembly:
             metrics = [
-                program.learners[LEARNER].update(program.collector.collect()[LEARNER])
+                assembly.learners[LEARNER].update(assembly.collector.collect()[LEARNER])
                 for _ in range(self.updates)
             ]
         return [
@@ -92,16 +92,16 @@ class RewardUnit:
 
     def _learnt(self, unit: float) -> tuple[Tensor, float]:
         """All parameters, and the price."""
-        with opened(self.overrides) as program:
+        with opened(self.overrides) as assembly:
             for _ in range(self.updates):
-                rollout = program.collector.collect()[LEARNER]
+                rollout = assembly.collector.collect()[LEARNER]
                 scale = torch.ones(len(rollout.columns))
                 scale[rollout.columns.index("reward")] = unit
-                metrics = program.learners[LEARNER].update(
+                metrics = assembly.learners[LEARNER].update(
                     dataclasses.replace(rollout, reward=scale * rollout.reward)
                 )
             (price,) = (value for name, value in metrics.items() if name.startswith("multiplier/"))
-            return parameters(program), price
+            return parameters(assembly), price
 
 
 @dataclass(frozen=True)
@@ -139,20 +139,20 @@ class Identities:
         ]
 
     def _learnt(self, overrides: Sequence[str]) -> Tensor:
-        with double_precision(), opened([*self.overrides, *overrides]) as program:
+        with double_precision(), opened([*self.overrides, *overrides]) as assembly:
             for _ in range(self.updates):
-                program.learners[LEARNER].update(program.collector.collect()[LEARNER])
-            return parameters(program)
+                assembly.learners[LEARNER].update(assembly.collector.collect()[LEARNER])
+            return parameters(assembly)
 
 
 @contextmanager
-def opened(overrides: Sequence[str]) -> Iterator[Program]:
+def opened(overrides: Sequence[str]) -> Iterator[Assembly]:
     """A run as ``pgrobot train`` would build it, on one core and not started."""
-    program = build(validated(compose(overrides)), 1)
+    assembly = build(validated(compose(overrides)), 1)
     try:
-        yield program
+        yield assembly
     finally:
-        program.environment.close()
+        assembly.environment.close()
 
 
 @contextmanager
@@ -166,6 +166,6 @@ def double_precision() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def parameters(program: Program) -> Tensor:
+def parameters(assembly: Assembly) -> Tensor:
     """All parameters of the policy, ``[P]``."""
-    return torch.cat([parameter.detach().flatten() for parameter in program.policy.parameters()])
+    return torch.cat([parameter.detach().flatten() for parameter in assembly.policy.parameters()])

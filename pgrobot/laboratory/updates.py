@@ -19,7 +19,7 @@ from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
-from pgrobot.solvers import Constant, MinibatchSolver, Optimizer, Solver, SolverFactory
+from pgrobot.solvers import Constant, FirstOrderSolver, Optimizer, Solver, SolverFactory
 from pgrobot.solvers.optimizer import Moments
 
 
@@ -203,7 +203,7 @@ class Total:
 
 def first_order(optimizer: Optimizer, minibatch: int) -> SolverFactory:
     """One pass of steps at a rate of one, each on ``minibatch`` rows, without any bound."""
-    make: Callable[..., Any] = MinibatchSolver  # mypy takes what a solver lets be read for what could be set
+    make: Callable[..., Any] = FirstOrderSolver  # mypy takes what a solver lets be read for what could be set
     return partial(
         make,
         optimizer=optimizer,

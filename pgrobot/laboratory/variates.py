@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from pgrobot.baselines import Baseline
-from pgrobot.batch import Batch, Sample
+from pgrobot.batch import BaselineInput, Batch
 from pgrobot.configure.factories import PolicyFactory
-from pgrobot.control import features
+from pgrobot.control_variates import features
 from pgrobot.laboratory.apparatus import Apparatus, hermite
 from pgrobot.laboratory.bandits import Draw, draw
 from pgrobot.laboratory.check import Outcome, compare
@@ -309,7 +309,7 @@ def _controlled(
     batch = apparatus.batch(torch.zeros_like(action), action, reward - value)
     row: Batch = pytree.tree_map(lambda x: x.unsqueeze(0), batch)
     left = baseline(
-        Sample(
+        BaselineInput(
             obs=row.obs,
             action=row.action,
             reference=row.reference,

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.control import expected_features
+from pgrobot.control_variates import expected_features
 from pgrobot.distributions import Distribution
 from pgrobot.objectives.term import FixedWeight
 

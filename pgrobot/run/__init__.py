@@ -1,10 +1,10 @@
 """Running: from overrides to a run directory that tells everything."""
 
-from pgrobot.run.evaluation import Setting, evaluation
+from pgrobot.run.evaluation import EvaluationPlan, evaluation
+from pgrobot.run.execution import Surroundings, one_torch_thread, run, run_until, silent_console
 from pgrobot.run.judgement import Judged, judgement, repeats
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.past import checked, fitting, load_checkpoint
-from pgrobot.run.program import Surroundings, one_torch_thread, run, run_until, silent_console
 from pgrobot.run.quiet import silence
 from pgrobot.run.report import STYLES, number, print_evaluation, print_next, resume_command
 from pgrobot.run.request import Request, named_by_time, prepare, saved_config
@@ -17,11 +17,11 @@ __all__ = [
     "SIGNALS",
     "STOPPED",
     "STYLES",
+    "EvaluationPlan",
     "Interrupted",
     "Judged",
     "Request",
     "Result",
-    "Setting",
     "SharedStop",
     "Surroundings",
     "checked",

@@ -23,7 +23,7 @@ STOCHASTIC, DETERMINISTIC = "stochastic", "deterministic"  # drawn actions, or t
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class EvaluationPlan:
     """How to evaluate.
 
     Attributes:
@@ -46,28 +46,28 @@ class Setting:
     threads: int
 
 
-def evaluation(cfg: DictConfig, policy: Policy, setting: Setting) -> dict[str, Any]:
-    """Evaluate a policy; the same setting gives the same numbers.
+def evaluation(cfg: DictConfig, policy: Policy, plan: EvaluationPlan) -> dict[str, Any]:
+    """Evaluate a policy; the same plan gives the same numbers.
 
     Returns:
         What ``pgrobot.episodes.summary`` states.
 
     Raises:
-        PgrobotError: the setting is out of range.
+        PgrobotError: the plan is out of range.
     """
-    episodes = run_episodes(cfg, policy, setting)
-    return summary(episodes, build_constraints(cfg), setting.confidence, setting.bound)
+    episodes = run_episodes(cfg, policy, plan)
+    return summary(episodes, build_constraints(cfg), plan.confidence, plan.bound)
 
 
-def run_episodes(cfg: DictConfig, policy: Policy, setting: Setting) -> Episodes:
+def run_episodes(cfg: DictConfig, policy: Policy, plan: EvaluationPlan) -> Episodes:
     """Run whole episodes of a policy in environments of their own."""
-    seed = component_seed(setting.seed, f"{setting.purpose}/environment")
+    seed = component_seed(plan.seed, f"{plan.purpose}/environment")
     most = cfg.evaluation.num_envs or MOST_ENVIRONMENTS
-    environment = build_environment(cfg, min(setting.episodes, most), seed, setting.threads)
+    environment = build_environment(cfg, min(plan.episodes, most), seed, plan.threads)
     try:
-        generator = stream(setting.seed, f"{setting.purpose}/action_noise")
-        act = actor(policy, environment.spec, setting.mode, generator)
-        return evaluate(act, environment, setting.episodes, cfg.algorithm.discounts.cost)
+        generator = stream(plan.seed, f"{plan.purpose}/action_noise")
+        act = actor(policy, environment.spec, plan.mode, generator)
+        return evaluate(act, environment, plan.episodes, cfg.algorithm.discounts.cost)
     finally:
         environment.close()
 

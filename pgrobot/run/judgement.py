@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from pgrobot.configure import planned_steps
 from pgrobot.policies import Policy
-from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, Setting, evaluation
+from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, EvaluationPlan, evaluation
 
 OTHER = {STOCHASTIC: DETERMINISTIC, DETERMINISTIC: STOCHASTIC}
 
@@ -28,18 +28,18 @@ class Judged:
     step: int
 
 
-def judgement(cfg: DictConfig, policy: Policy, setting: Setting, judged: Judged) -> dict[str, Any]:
+def judgement(cfg: DictConfig, policy: Policy, plan: EvaluationPlan, judged: Judged) -> dict[str, Any]:
     """Evaluate a policy as it acts when it explores and with its mean action, on the same random streams.
 
     Returns:
-        What ``evaluation`` tells of the mode that decides, ``setting.mode``; the same of the other one under
+        What ``evaluation`` tells of the mode that decides, ``plan.mode``; the same of the other one under
         ``other_mode``, with its name; and what was judged under ``judged``.
 
     Raises:
-        PgrobotError: the setting is out of range.
+        PgrobotError: the plan is out of range.
     """
-    told = evaluation(cfg, policy, setting)
-    other = replace(setting, mode=OTHER[setting.mode])
+    told = evaluation(cfg, policy, plan)
+    other = replace(plan, mode=OTHER[plan.mode])
     return {
         **told,
         "other_mode": {"mode": other.mode, **evaluation(cfg, policy, other)},
@@ -47,10 +47,10 @@ def judgement(cfg: DictConfig, policy: Policy, setting: Setting, judged: Judged)
             "checkpoint": judged.checkpoint,
             "step": judged.step,
             "of_steps": planned_steps(cfg),
-            "mode": setting.mode,
-            "episodes": setting.episodes,
-            "seed": setting.seed,
-            "bound": setting.bound,
+            "mode": plan.mode,
+            "episodes": plan.episodes,
+            "seed": plan.seed,
+            "bound": plan.bound,
         },
     }
 

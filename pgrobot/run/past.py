@@ -1,7 +1,8 @@
 """Runs that an older version of pgrobot made: what their files lack in the words of this one, and who made them.
 
 A key that configs did not always have gets a row in `CONFIG`, one that checkpoints did not always have a row in
-`STATE`; each says with which value a run goes on as it was. What has no row is refused, with the version that wrote it.
+`STATE`; each says with which value a run goes on as it was. One that had another name or place gets a row in
+`CONFIG_MOVED` or `STATE_MOVED`, a class one in `CLASSES`. What has no row is refused, with the version that wrote it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,33 @@ class Added:
     target: str
     key: str
     value: Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A key that had another name or place.
+
+    Attributes:
+        node: its parent, as of ``Added``.
+        old: its name there.
+        new: where it went, as a dotted key below the same parent.
+    """
+
+    node: str
+    old: str
+    new: str
+
+
+# Classes by the paths that configs named them by, or the beginnings of such paths, which end with a dot.
+CLASSES: Mapping[str, str] = {
+    "pgrobot.envs.worlds.": "pgrobot.envs.toys.",
+    "pgrobot.solvers.MinibatchSolver": "pgrobot.solvers.FirstOrderSolver",
+}
+CONFIG_MOVED: tuple[Moved, ...] = (Moved("", "signal", "intrinsic"),)
+STATE_MOVED: tuple[Moved, ...] = (
+    Moved("learners.*", "signals", "intrinsic"),
+    Moved("collector.environment", "landmark", "reward_state"),
+)
 
 
 IN_REWARD_PER_COST = "multiplier"  # what a multiplier's state called its prices while they were
@@ -93,8 +121,30 @@ def completed(content: dict[str, Any], rows: tuple[Added, ...]) -> dict[str, Any
     return filled
 
 
+def moved(content: dict[str, Any], rows: tuple[Moved, ...]) -> None:
+    """Put in place what a plain nested dict has elsewhere or by another name."""
+    for row in rows:
+        for _, node in [found for found in _nodes(content, "") if matches(row.node, found[0])]:
+            if row.old in node:
+                value = node.pop(row.old)
+                *parents, name = row.new.split(".")
+                for parent in parents:
+                    node = node.setdefault(parent, {})  # noqa: PLW2901
+                node[name] = value
+
+
+def _renamed_classes(content: dict[str, Any]) -> None:
+    for _, node in _nodes(content, ""):
+        target = node.get("_target_")
+        for old, new in CLASSES.items():
+            if isinstance(target, str) and (target == old or (old.endswith(".") and target.startswith(old))):
+                node["_target_"] = new + target[len(old) :]
+
+
 def complete_config(content: dict[str, Any], run: Path) -> None:
-    """Fill in place what the config of ``run`` lacks, and say so."""
+    """Bring the config of ``run`` to the words of this version in place, and say what it lacked."""
+    _renamed_classes(content)
+    moved(content, CONFIG_MOVED)
     filled = completed(content, CONFIG)
     if filled:
         told = ", ".join(f"{key}={shown(value)}" for key, value in filled.items())
@@ -125,6 +175,7 @@ def checked(cfg: DictConfig, run: Path, saved: DictConfig) -> DictConfig:
 def load_checkpoint(path: Path) -> State:
     """Read a checkpoint, completed by what it lacks; raises what `checkpoint.load` raises."""
     state = checkpoint.load(path)
+    moved(state, STATE_MOVED)
     completed(state, STATE)
     return state
 

@@ -12,11 +12,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pgrobot import checkpoint
-from pgrobot.configure import LEARNER, Program
+from pgrobot.configure import LEARNER, Assembly
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
 from pgrobot.run.broken import BrokenEpisodes
-from pgrobot.run.evaluation import Setting, as_metrics, evaluation
+from pgrobot.run.evaluation import EvaluationPlan, as_metrics, evaluation
 from pgrobot.run.faults import FaultRecorder
 from pgrobot.run.judgement import Judged, judgement
 from pgrobot.run.past import fitting, load_checkpoint, resumed_checkpoint
@@ -33,7 +33,7 @@ class Training:
 
     Args:
         cfg: the job's config.
-        program: as built for it.
+        assembly: as built for it.
         directory: where it is kept.
         trackers: told every iteration's metrics.
         threads: physics threads of evaluations.
@@ -48,7 +48,7 @@ class Training:
     def __init__(
         self,
         cfg: DictConfig,
-        program: Program,
+        assembly: Assembly,
         directory: RunDirectory,
         trackers: Sequence[Tracker],
         threads: int,
@@ -56,7 +56,7 @@ class Training:
         self.metrics: Metrics = {}
         self.training_s = 0.0
         self._cfg = cfg
-        self._program = program
+        self._assembly = assembly
         self._directory = directory
         self._trackers = trackers
         self._threads = threads
@@ -69,7 +69,7 @@ class Training:
 
     @property
     def step(self) -> int:
-        return self._done * self._program.steps_per_iteration
+        return self._done * self._assembly.steps_per_iteration
 
     @property
     def wall_s(self) -> float:
@@ -90,12 +90,12 @@ class Training:
         with fitting(path, self._directory.path):
             self._load(state)
         if self._cfg.resume_fresh:
-            self._program.collector.restart()
+            self._assembly.collector.restart()
             _logger.warning(
                 "resume_fresh=true: the episodes that were running at step %d are cut, and new ones begin",
                 self.step,
             )
-        last = self._program.iterations
+        last = self._assembly.iterations
         if self._done > last or (self._done == last and self._directory.finished):
             raise PgrobotError(
                 f"{self._directory.path} is done with its {self.step} steps: go on by adding total_steps=<more>"
@@ -116,11 +116,11 @@ class Training:
         Raises:
             FailureError: too many updates in a row were skipped, or all were; or every episode broke.
         """
-        program = self._program
-        remaining = range(self._done, program.iterations)
+        assembly = self._assembly
+        remaining = range(self._done, assembly.iterations)
         before = time.perf_counter()
         for _, learnt in train(
-            program.collector, program.learners, remaining, tuple(program.diagnostics.values())
+            assembly.collector, assembly.learners, remaining, tuple(assembly.diagnostics.values())
         ):
             seconds = time.perf_counter() - before
             self._done += 1
@@ -128,7 +128,7 @@ class Training:
             metrics = self._look(learnt)
             metrics |= {
                 "time/wall_s": self.wall_s,
-                "time/env_steps_per_s": program.steps_per_iteration / seconds,
+                "time/env_steps_per_s": assembly.steps_per_iteration / seconds,
             }
             self.metrics = metrics
             self._directory.metrics.write(self.step, metrics)
@@ -152,14 +152,14 @@ class Training:
             FailureError: a simulation broke in every episode, which tells nothing of the policy.
         """
         state = load_checkpoint(self._directory.checkpoint("best"))
-        self._program.policy.load_state_dict(state["learners"][LEARNER]["policy"])
-        watch = self._program.policy.register_forward_pre_hook(stop.check)  # it acts in every step
+        self._assembly.policy.load_state_dict(state["learners"][LEARNER]["policy"])
+        watch = self._assembly.policy.register_forward_pre_hook(stop.check)  # it acts in every step
         try:
             if self._cfg.evaluation.alone:
-                self._program.environment.close()
+                self._assembly.environment.close()
             judged = Judged("checkpoints/best.pt", state["global_step"])
-            setting = self._setting("final", self._cfg.evaluation.final_episodes)
-            told = judgement(self._cfg, self._program.policy, setting, judged)
+            plan = self._plan("final", self._cfg.evaluation.final_episodes)
+            told = judgement(self._cfg, self._assembly.policy, plan, judged)
         finally:
             watch.remove()
         if told["failures"] >= told["return"]["episodes"]:
@@ -170,13 +170,13 @@ class Training:
 
     def state_dict(self) -> State:
         """Everything that a bit-exact continuation needs, the clock, and what wrote it."""
-        program = self._program
+        assembly = self._assembly
         return {
             "iteration": self._done,
             "global_step": self.step,
-            "learners": {name: learner.state_dict() for name, learner in program.learners.items()},
-            "collector": program.collector.state_dict(),
-            "diagnostics": {name: part.state_dict() for name, part in program.diagnostics.items()},
+            "learners": {name: learner.state_dict() for name, learner in assembly.learners.items()},
+            "collector": assembly.collector.state_dict(),
+            "diagnostics": {name: part.state_dict() for name, part in assembly.diagnostics.items()},
             "skipped": self._faults.skipped,
             "best": {"feasible": self._best.feasible, "merit": self._best.merit},
             "clock": {"wall_s": self.wall_s, "training_s": self.training_s},
@@ -185,11 +185,11 @@ class Training:
         }
 
     def _load(self, state: State) -> None:
-        program = self._program
-        for name, learner in program.learners.items():
+        assembly = self._assembly
+        for name, learner in assembly.learners.items():
             learner.load_state_dict(state["learners"][name])
-        program.collector.load_state_dict(state["collector"])
-        for name, part in program.diagnostics.items():
+        assembly.collector.load_state_dict(state["collector"])
+        for name, part in assembly.diagnostics.items():
             if name in state["diagnostics"]:  # else it is new, and begins here
                 part.load_state_dict(state["diagnostics"][name])
         self._faults.skipped = state["skipped"]
@@ -200,17 +200,17 @@ class Training:
 
     def _look(self, metrics: Metrics) -> Metrics:
         """Add to what was learnt: broken simulations, skipped updates, an evaluation if one is due."""
-        collector = self._program.collector
+        collector = self._assembly.collector
         failures = collector.failures
         self._broken.look(collector.ended, failures)
-        self._faults.look(self.step, self._program.learners)
+        self._faults.look(self.step, self._assembly.learners)
         told = metrics | {"simulation/failures": float(len(failures))}
         return told | self._evaluate() if self._due(self._cfg.evaluation.every) else told
 
     def _evaluate(self) -> Metrics:
-        setting = self._setting("selection", self._cfg.evaluation.episodes)
+        plan = self._plan("selection", self._cfg.evaluation.episodes)
         with self._alone():
-            told = evaluation(self._cfg, self._program.policy, setting)
+            told = evaluation(self._cfg, self._assembly.policy, plan)
         candidate = score(told["return"]["mean"], list(told["costs"].values()), told["failures"])
         if candidate >= self._best:
             kept, self._best = self._best, candidate
@@ -224,24 +224,24 @@ class Training:
         if not self._cfg.evaluation.alone:
             yield
             return
-        collector = self._program.collector
+        collector = self._assembly.collector
         state = collector.state_dict()
-        self._program.environment.close()
+        self._assembly.environment.close()
         yield
         collector.load_state_dict(state)
         if self._cfg.resume_fresh:
             collector.restart()
 
-    def _setting(self, purpose: str, episodes: int) -> Setting:
+    def _plan(self, purpose: str, episodes: int) -> EvaluationPlan:
         chosen = self._cfg.evaluation
-        return Setting(
+        return EvaluationPlan(
             episodes, purpose, chosen.mode, chosen.confidence, chosen.bound, chosen.seed, self._threads
         )
 
     def _due(self, every: int) -> bool:
         """Whether this iteration crossed a multiple of ``every`` steps, or is the last."""
-        before = self.step - self._program.steps_per_iteration
-        return self.step // every > before // every or self._done == self._program.iterations
+        before = self.step - self._assembly.steps_per_iteration
+        return self.step // every > before // every or self._done == self._assembly.iterations
 
     def _save(self, *names: str) -> bool:
         """Write checkpoints and tell whether all were; one that finds no room costs that checkpoint, not the run."""

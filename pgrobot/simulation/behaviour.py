@@ -51,14 +51,14 @@ class Behaviour:
             (robot.observation, 1),
             (robot.terms, 2),
             (robot.terminated, 1),
-            (robot.landmark, 1),
+            (robot.reward_state, 1),
             (robot.initial_state, 2),
             (robot.total, 1),
         ):
             _check_signature(method, arguments)
         self.reward_terms = _distinct(f"{words_of(type(robot))}.reward_terms", robot.reward_terms)
-        self._marks = array_of(robot.landmark, robot.landmark(simulation), (self._num_envs, -1)).shape
-        simulation.before = simulation.after = self.landmark()
+        self._marks = array_of(robot.reward_state, robot.reward_state(simulation), (self._num_envs, -1)).shape
+        simulation.before = simulation.after = self.reward_state()
         self._costs = {name: _bound(name, cost, simulation) for name, cost in costs.items()}
         self._owners = {
             name: f"{words_of(type(cost))} of constraint {name!r}" for name, cost in costs.items()
@@ -111,9 +111,9 @@ class Behaviour:
         found = self._robot.terminated(self._simulation)
         return truths_of(self._robot.terminated, found, self._num_envs)
 
-    def landmark(self) -> np.ndarray:
+    def reward_state(self) -> np.ndarray:
         """What the reward compares before and after a step, ``[N, M]``."""
-        return array_of(self._robot.landmark, self._robot.landmark(self._simulation), self._marks)
+        return array_of(self._robot.reward_state, self._robot.reward_state(self._simulation), self._marks)
 
     def violations(self) -> dict[str, np.ndarray]:
         """Amounts of the last step by constraint, ``[N, J]`` each."""

@@ -135,7 +135,7 @@ class BatchEnvironment:
             simulation.batch.reset(np.fromiter(broken, dtype=np.int32))
 
         next_obs = behaviour.observation()
-        simulation.before, simulation.after = simulation.after, behaviour.landmark()
+        simulation.before, simulation.after = simulation.after, behaviour.reward_state()
         terms = behaviour.terms(action)
         self._elapsed += 1
         violations = behaviour.violations()
@@ -162,7 +162,7 @@ class BatchEnvironment:
         """Everything a bit-exact continuation needs."""
         return {
             "physics": torch.from_numpy(self.simulation.batch.state.copy()),
-            "landmark": torch.from_numpy(self.simulation.after.copy()),
+            "reward_state": torch.from_numpy(self.simulation.after.copy()),
             "observation": {k: torch.from_numpy(v.copy()) for k, v in self._observation.items()},
             "elapsed": torch.from_numpy(self._elapsed.copy()),
             "random": [random.bit_generator.state for random in self.randoms],
@@ -183,7 +183,7 @@ class BatchEnvironment:
                 f"they hold {found} numbers instead of {wanted}."
             )
         simulation.batch.state[:] = state["physics"].numpy()
-        simulation.after = state["landmark"].numpy().copy()
+        simulation.after = state["reward_state"].numpy().copy()
         self._observation = {k: v.numpy().copy() for k, v in state["observation"].items()}
         self._elapsed[:] = state["elapsed"].numpy()
         for random, saved in zip(self.randoms, state["random"], strict=True):
@@ -203,7 +203,7 @@ class BatchEnvironment:
         simulation.qpos[ids], simulation.qvel[ids] = states
         simulation.batch.forward(ids)
         self._elapsed[ids] = 0
-        simulation.after[ids] = behaviour.landmark()[ids]
+        simulation.after[ids] = behaviour.reward_state()[ids]
         behaviour.forget(ids)
         self._observation = behaviour.observation()
 

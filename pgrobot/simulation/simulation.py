@@ -20,7 +20,7 @@ class Simulation:
         qpos, qvel: generalised positions ``[N, nq]`` and velocities ``[N, nv]``.
         ctrl: controls as commanded ``[N, nu]``; see ``applied_ctrl``.
         actuator_force: scalar actuator forces of the last substep ``[N, nu]``.
-        before, after: the robot's ``landmark`` before and after the last step ``[N, M]``.
+        before, after: the robot's ``reward_state`` before and after the last step ``[N, M]``.
         dt: seconds of simulated time per step.
         joints, actuators: names, by MuJoCo's indices.
         gear: ``[nu]``, joint torque per actuator force.

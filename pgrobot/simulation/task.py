@@ -153,7 +153,7 @@ class Robot(ABC):
             )
         return self.terminated(simulation)
 
-    def landmark(self, simulation: Simulation) -> np.ndarray:
+    def reward_state(self, simulation: Simulation) -> np.ndarray:
         """What the reward compares before and after a step ``[N, M]``, a copy."""
         return np.zeros((simulation.num_envs, 0))
 

@@ -3,17 +3,17 @@
 from pgrobot.solvers.adam import Adam
 from pgrobot.solvers.average import ExponentialAverage
 from pgrobot.solvers.compatible import CompatibleFisher
+from pgrobot.solvers.first_order import FirstOrderSolver
 from pgrobot.solvers.fisher import Fisher, GaussNewtonFisher, gauss_newton
 from pgrobot.solvers.linear import Linearisation, Solution, conjugate_gradient, linearise
-from pgrobot.solvers.minibatch import MinibatchSolver
 from pgrobot.solvers.natural_gradient import NaturalGradientSolver
 from pgrobot.solvers.optimizer import Optimizer
 from pgrobot.solvers.parameters import FlatParameters
-from pgrobot.solvers.posed import Beginning, Posed, own_state
 from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Problem, Report, Unbounded
 from pgrobot.solvers.rates import Constant, KLAdaptive, Linear
 from pgrobot.solvers.rmsprop import RMSprop
 from pgrobot.solvers.sgd import SGD
+from pgrobot.solvers.snapshot import SnapshotProblem, UpdateSnapshot, own_state
 from pgrobot.solvers.solver import Solver, SolverFactory
 from pgrobot.solvers.steps import KLRadius, LearningRate, StepSize
 from pgrobot.solvers.trust_region import Acceptance, FullStep, LineSearch, Trial
@@ -22,11 +22,11 @@ __all__ = [
     "SGD",
     "Acceptance",
     "Adam",
-    "Beginning",
     "CompatibleFisher",
     "Constant",
     "CriticProblem",
     "ExponentialAverage",
+    "FirstOrderSolver",
     "Fisher",
     "FlatParameters",
     "FullStep",
@@ -37,20 +37,20 @@ __all__ = [
     "LineSearch",
     "Linear",
     "Linearisation",
-    "MinibatchSolver",
     "NaturalGradientSolver",
     "Optimizer",
     "PolicyProblem",
-    "Posed",
     "Problem",
     "RMSprop",
     "Report",
+    "SnapshotProblem",
     "Solution",
     "Solver",
     "SolverFactory",
     "StepSize",
     "Trial",
     "Unbounded",
+    "UpdateSnapshot",
     "conjugate_gradient",
     "gauss_newton",
     "linearise",

@@ -3,7 +3,7 @@
 from pgrobot.variance.baselines import REFERENCES, catalogue
 from pgrobot.variance.experience import Experience, collect
 from pgrobot.variance.gradients import OBJECTIVE, gradients
-from pgrobot.variance.program import Setting, Subject, measure, opened
+from pgrobot.variance.measurement import MeasurementPlan, Subject, measure, opened
 from pgrobot.variance.report import print_variance
 from pgrobot.variance.statistics import Bias, Interval, biases, variance, variance_ratio
 
@@ -13,7 +13,7 @@ __all__ = [
     "Bias",
     "Experience",
     "Interval",
-    "Setting",
+    "MeasurementPlan",
     "Subject",
     "biases",
     "catalogue",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pgrobot.baselines import Baseline, Controlled
 from pgrobot.baselines.baseline import uncontrolled
-from pgrobot.batch import CriticBatch, Sample
+from pgrobot.batch import BaselineInput, CriticBatch
 from pgrobot.configure import CONFIG_MODULE
 from pgrobot.configure.construction import construct
 from pgrobot.configure.targets import locate
@@ -41,8 +41,8 @@ class Corrected:
     correction: MlpCritic
     mean: float
 
-    def __call__(self, sample: Sample) -> Controlled:
-        return uncontrolled(sample.advantage - self.mean - self.correction.value(sample.obs)[..., 0])
+    def __call__(self, given: BaselineInput) -> Controlled:
+        return uncontrolled(given.advantage - self.mean - self.correction.value(given.obs)[..., 0])
 
 
 def catalogue(cfg: DictConfig) -> dict[str, Baseline]:

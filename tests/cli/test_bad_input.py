@@ -80,7 +80,7 @@ CASES = [
     (["~policy.hidden"], "policy.hidden must be given, as GaussianPolicy needs it: add +policy.hidden=<value>"),
     (["~critic.group"], "critic.group must be given, as MlpCritic needs it"),
     (["~multiplier.kp"], "multiplier.kp must be given, as PID needs it"),
-    (["~algorithm.policy_solver.epochs"], "algorithm.policy_solver.epochs must be given, as MinibatchSolver needs it"),
+    (["~algorithm.policy_solver.epochs"], "algorithm.policy_solver.epochs must be given, as FirstOrderSolver needs it"),
     (["~constraint.speed.cost.threshold"], "constraint.speed.cost.threshold must be given, as Speed needs it"),
     (["~task.frame_skip"], "task.frame_skip must be given, as Hopper needs it"),
     (["~policy._target_"], "policy._target_ must be given: add +policy._target_=<class or function>"),
@@ -145,8 +145,8 @@ CASES = [
     (["algorithm.discounts=0.9"], "such as algorithm.discounts.reward, so it cannot be 0.9"),
     (["constraint.speed.cost=3"], "constraint.speed.cost consists of keys"),
     (["diagnostics=none"], "such as diagnostics.gradients, so it cannot be 'none'"),
-    (["signal=none"], "such as signal.curiosity, so it cannot be 'none'"),
-    (["+signal.curiosity=3"], "such as signal.curiosity._target_, so it cannot be 3"),
+    (["intrinsic=none"], "such as intrinsic.curiosity, so it cannot be 'none'"),
+    (["+intrinsic.curiosity=3"], "such as intrinsic.curiosity._target_, so it cannot be 3"),
     (["+tracker.mine=3"], "such as tracker.mine._target_, so it cannot be 3"),
     (["checkpoint=3"], "checkpoint consists of keys, such as checkpoint.every, so it cannot be 3"),
     (["policy.hidden=[64,-1]"], "policy.hidden.1 must be a whole number of at least 1, not -1"),
@@ -276,7 +276,7 @@ CASES = [
                 "acceptance:{_target_:pgrobot.solvers.FullStep}}"
             ),
         ],
-        "algorithm.critic_solver is a NaturalGradientSolver, whose metric is a policy's: use pgrobot.solvers.Minibatch",
+        "algorithm.critic_solver is a NaturalGradientSolver, whose metric is a policy's: use pgrobot.solvers.FirstOrder",
     ),
     (
         ["algorithm.average.decay=0.9"],

@@ -67,9 +67,9 @@ def test_tasks_constraints_and_multipliers_combine(task: str, multiplier: str) -
     cfg = validated(
         compose([f"task={task}", f"constraint=[{constraint}]", f"multiplier={multiplier}", *CHEAP])
     )
-    program = build(cfg, 1)
-    assert program.environment.spec.costs == tuple(constraint.split(","))
-    program.environment.close()
+    assembly = build(cfg, 1)
+    assert assembly.environment.spec.costs == tuple(constraint.split(","))
+    assembly.environment.close()
 
 
 @pytest.mark.parametrize("task", sorted(set(OWN_TASKS) - set(WITH_SPEED) - {"humanoidstandup"}))

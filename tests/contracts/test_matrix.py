@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 import pgrobot
-from pgrobot.configure import LEARNER, Program, build, options
+from pgrobot.configure import LEARNER, Assembly, build, options
 from pgrobot.diagnostics import term_gradients
 from pgrobot.learner import Learner
 from pgrobot.types import Metrics, Rollout, State
@@ -64,31 +64,31 @@ def config(algorithm: str, multiplier: str, policy: str) -> DictConfig:
 
 
 @contextmanager
-def opened(cfg: DictConfig) -> Iterator[Program]:
-    program = build(cfg, 1)
+def opened(cfg: DictConfig) -> Iterator[Assembly]:
+    assembly = build(cfg, 1)
     try:
-        yield program
+        yield assembly
     finally:
-        program.environment.close()
+        assembly.environment.close()
 
 
-def inner(program: Program) -> Learner:
-    learner = program.learners[LEARNER].learner
+def inner(assembly: Assembly) -> Learner:
+    learner = assembly.learners[LEARNER].learner
     assert isinstance(learner, Learner)
     return learner
 
 
-def iterate(program: Program) -> tuple[Rollout, Metrics]:
-    rollout = program.collector.collect()[LEARNER]
-    metrics = program.learners[LEARNER].update(rollout)
+def iterate(assembly: Assembly) -> tuple[Rollout, Metrics]:
+    rollout = assembly.collector.collect()[LEARNER]
+    metrics = assembly.learners[LEARNER].update(rollout)
     assert metrics["guard/skipped_updates"] == 0.0
     assert all(math.isfinite(value) for value in metrics.values())
     return rollout, metrics
 
 
-def state(program: Program) -> State:
+def state(assembly: Assembly) -> State:
     return copy.deepcopy(
-        {"learner": inner(program).state_dict(), "collector": program.collector.state_dict()}
+        {"learner": inner(assembly).state_dict(), "collector": assembly.collector.state_dict()}
     )
 
 
@@ -119,13 +119,13 @@ def moved(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
-def everything_else(program: Program, rollout: Rollout) -> Any:
+def everything_else(assembly: Assembly, rollout: Rollout) -> Any:
     """What an update has no business with."""
     return copy.deepcopy(
         (
             rollout,
-            program.collector.state_dict(),
-            {name: part.state_dict() for name, part in program.diagnostics.items()},
+            assembly.collector.state_dict(),
+            {name: part.state_dict() for name, part in assembly.diagnostics.items()},
             torch.get_rng_state(),
             np.random.get_state(),  # noqa: NPY002, the global stream is to stay untouched
             random.getstate(),
@@ -164,22 +164,22 @@ def parameters(module: nn.Module) -> set[str]:
 @pytest.mark.parametrize(("algorithm", "multiplier", "policy"), TRIPLES, ids=map("-".join, TRIPLES))
 def test_an_update_keeps_its_contract(algorithm: str, multiplier: str, policy: str) -> None:
     cfg = config(algorithm, multiplier, policy)
-    with opened(cfg) as program:
-        learner = inner(program)
-        start = state(program)["learner"]
-        rollout = program.collector.collect()[LEARNER]
-        others = everything_else(program, rollout)
+    with opened(cfg) as assembly:
+        learner = inner(assembly)
+        start = state(assembly)["learner"]
+        rollout = assembly.collector.collect()[LEARNER]
+        others = everything_else(assembly, rollout)
         with frozen_until_merged(learner.policy, rollout), frozen_until_merged(learner.critic, rollout):
-            metrics = program.learners[LEARNER].update(rollout)
+            metrics = assembly.learners[LEARNER].update(rollout)
         assert metrics["guard/skipped_updates"] == 0.0
-        assert_same(everything_else(program, rollout), others, "untouched")
-        first = state(program)
+        assert_same(everything_else(assembly, rollout), others, "untouched")
+        first = state(assembly)
 
-        rollout, metrics = iterate(program)
-        second = state(program)
+        rollout, metrics = iterate(assembly)
+        second = state(assembly)
         modules = {"policy": learner.policy, "critic": learner.critic}
         # in the first update the critic's zero output hides its other layers
-        for part, posed in learner.posed(rollout).items():
+        for part, posed in learner.snapshot(rollout).items():
             gradient = torch.stack(list(term_gradients(posed).values())).sum(0)
             for name, where in posed.parameters.slices.items():
                 assert bool((gradient[where] != 0.0).any()), f"{part}.{name} receives no gradient"
@@ -232,16 +232,16 @@ def test_smallest_sizes(num_envs: int, horizon: int, choice: tuple[str, str, str
     for solver in (cfg.algorithm.policy_solver, cfg.algorithm.critic_solver):
         if "minibatch" in solver:
             solver.minibatch = rows
-    with opened(cfg) as program:
-        before = state(program)["learner"]
+    with opened(cfg) as assembly:
+        before = state(assembly)["learner"]
         for _ in range(3):
-            iterate(program)
-        after = state(program)["learner"]
+            iterate(assembly)
+        after = state(assembly)["learner"]
         assert after["updates"] == 3
         assert moved(before["critic"], after["critic"])
         shift = max(
             float((after["policy"][name] - before["policy"][name]).abs().max())
-            for name in parameters(program.policy)
+            for name in parameters(assembly.policy)
         )
         # a single row has no advantage over the others; what is left is how Adam enlarges rounding
         assert (shift > 1e-5) == (rows > 1)
@@ -252,11 +252,11 @@ def without_costs(algorithm: str, multiplier: str) -> State:
     """What is learnt in two updates where nothing is limited."""
     cfg = config(algorithm, multiplier, "gaussian")
     cfg.constraint = composed(algorithm="a2c", constraint="none").constraint
-    with opened(cfg) as program:
+    with opened(cfg) as assembly:
         for _ in range(2):
-            rollout, _ = iterate(program)
+            rollout, _ = iterate(assembly)
         assert rollout.columns == ("reward",)
-        return {part: inner(program).state_dict()[part] for part in ("policy", "critic")}
+        return {part: inner(assembly).state_dict()[part] for part in ("policy", "critic")}
 
 
 @pytest.mark.parametrize("multiplier", OPTIONS["multiplier"])
@@ -327,18 +327,18 @@ def test_two_ways_to_say_the_same(name: str) -> None:
     first, second, tolerance = NULLS[name]
     learnt = []
     for settings in (first, second):
-        with opened(composed(**settings)) as program:
-            start = inner(program).state_dict()["policy"]
+        with opened(composed(**settings)) as assembly:
+            start = inner(assembly).state_dict()["policy"]
             for _ in range(3):
-                iterate(program)
-            end = inner(program).state_dict()
-            assert all(end["policy"][key].dtype == torch.float64 for key in parameters(program.policy))
-            assert moved(start, end["policy"]) >= parameters(program.policy)
+                iterate(assembly)
+            end = inner(assembly).state_dict()
+            assert all(end["policy"][key].dtype == torch.float64 for key in parameters(assembly.policy))
+            assert moved(start, end["policy"]) >= parameters(assembly.policy)
             learnt.append(
                 {
                     f"{part}.{key}": end[part][key]
                     for part in ("policy", "critic")
-                    for key in parameters(getattr(inner(program), part))
+                    for key in parameters(getattr(inner(assembly), part))
                 }
             )
     for key, value in learnt[0].items():

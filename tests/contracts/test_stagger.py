@@ -312,15 +312,15 @@ def test_training_is_staggered_and_continues_to_the_last_bit(task: str) -> None:
         found = resumed.collector.collect()[LEARNER]
         for name in ("action", "reward", "censored", "truncated", "age"):
             assert torch.equal(getattr(found, name), getattr(rollout, name)), name
-    for program in (whole, parts, resumed):
-        program.environment.close()
+    for assembly in (whole, parts, resumed):
+        assembly.environment.close()
 
 
 def test_until_the_first_cut_it_is_what_it_would_be_without() -> None:
     """No random stream hears of it: not the resets', not the action noise's."""
     cfg = config("batch")
-    program = build(cfg, 1)
-    rollout = program.collector.collect()[LEARNER]
+    assembly = build(cfg, 1)
+    rollout = assembly.collector.collect()[LEARNER]
     plain_program = build(cfg, 1)
     environment = plain_program.environment
     assert isinstance(environment, StaggeredEnvironment)
@@ -338,8 +338,8 @@ def test_until_the_first_cut_it_is_what_it_would_be_without() -> None:
     "overrides", [("num_envs=1", "horizon=64", "task.max_episode_steps=100"), ("horizon=32",)]
 )
 def test_one_environment_or_rollouts_of_every_age_are_not_staggered(overrides: tuple[str, ...]) -> None:
-    program = build(config("world", *overrides), 1)
-    assert not isinstance(program.environment, StaggeredEnvironment)
+    assembly = build(config("world", *overrides), 1)
+    assert not isinstance(assembly.environment, StaggeredEnvironment)
 
 
 def test_evaluation_is_not_staggered() -> None:

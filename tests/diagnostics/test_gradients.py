@@ -129,7 +129,7 @@ def test_layers_are_those_of_the_modules_where_the_update_began() -> None:
 
 def test_weighted_terms_add_up_to_what_is_descended() -> None:
     learner, rollout, seen = second_update(terms=TERMS)
-    posed = learner.posed(rollout)["policy"]
+    posed = learner.snapshot(rollout)["policy"]
     terms = term_gradients(posed)
     assert list(terms) == list(TERMS)
     total = torch.stack(list(terms.values())).sum(0)
@@ -219,7 +219,7 @@ def test_it_looks_every_so_often(every: int, measured_at: list[int]) -> None:
 
 
 def test_every_layer_of_a_deep_policy_is_reported() -> None:
-    program = build(
+    assembly = build(
         validated(
             compose(
                 [
@@ -234,11 +234,11 @@ def test_every_layer_of_a_deep_policy_is_reported() -> None:
         ),
         1,
     )
-    experience = program.collector.collect()
-    program.learners["robot"].update(experience["robot"])
-    metrics = program.diagnostics["gradients"](0, program.learners, experience)
-    program.environment.close()
-    names = [name for name, _ in program.policy.named_parameters()]
+    experience = assembly.collector.collect()
+    assembly.learners["robot"].update(experience["robot"])
+    metrics = assembly.diagnostics["gradients"](0, assembly.learners, experience)
+    assembly.environment.close()
+    names = [name for name, _ in assembly.policy.named_parameters()]
     assert sum("branch" in name and name.endswith("weight") for name in names) == 2 * 15, "linear and norm"
     found = {key: value for key, value in metrics.items() if key.startswith("gradient/policy/layer/")}
     assert list(found) == [f"gradient/policy/layer/{name}" for name in names]

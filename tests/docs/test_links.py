@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pgrobot.laboratory.program import catalogue
+from pgrobot.laboratory.running import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]

@@ -23,8 +23,8 @@ from torch.utils import _pytree as pytree
 from pgrobot.baselines import Baseline, Constant, Controlled, NoBaseline, Optimal, Projection, Value
 from pgrobot.baselines.normalisation import NORMALISATIONS
 from pgrobot.baselines.projection import principal_components, ridge_regression
-from pgrobot.batch import Batch, Sample
-from pgrobot.control import expected_features, features
+from pgrobot.batch import BaselineInput, Batch
+from pgrobot.control_variates import expected_features, features
 from pgrobot.distributions import Gaussian
 from pgrobot.objectives import ControlVariate, Likelihood, Ratio
 from pgrobot.policies import GaussianPolicy
@@ -62,7 +62,7 @@ def pair(gradient: Tensor) -> Tensor:
     return torch.stack((named["bias"], named["log_std"]), -1)
 
 
-def drawn(noise: Tensor) -> tuple[Sample, Batch]:
+def drawn(noise: Tensor) -> tuple[BaselineInput, Batch]:
     """Noise ``[T, N]`` as the actions of a bandit, with the critic's value exact."""
     action = (MEAN + STD * noise).unsqueeze(-1)
     reference = Gaussian(torch.full_like(action, MEAN), torch.full_like(action, math.log(STD)))
@@ -80,7 +80,7 @@ def drawn(noise: Tensor) -> tuple[Sample, Batch]:
         cost_advantage=torch.zeros(*shape, 0),
         control=torch.zeros(*shape, 0),
     )
-    sample = Sample(
+    sample = BaselineInput(
         obs=batch.obs,
         action=action,
         reference=reference,
@@ -145,7 +145,7 @@ def mean_variance(b: float) -> float:
     return (15 * STD**4 + 12 * STD**2 * D**2 + q**2 + 6 * STD**2 * q) / STD**2 - 4 * D**2
 
 
-def weighted(sample: Sample) -> Sample:
+def weighted(sample: BaselineInput) -> BaselineInput:
     """Quadrature weights inside what the scalar baselines average."""
     return dataclasses.replace(sample, score_norm=lambda: WEIGHTS * sample.score_norm())
 
@@ -388,7 +388,7 @@ def test_a_projection_leaves_what_is_orthogonal_to_every_feature() -> None:
     reference = Gaussian(mean, torch.full_like(mean, -0.3))
     action = reference.sample(generator)
     advantage = torch.randn(shape, generator=generator, dtype=torch.float64)
-    sample = Sample(
+    sample = BaselineInput(
         obs={"policy": obs},
         action=action,
         reference=reference,

@@ -12,8 +12,8 @@ from torch.utils import _pytree as pytree
 from toys import BASELINES, TargetWorld, make
 
 from pgrobot.baselines import Baseline, Controlled, Projection, Value
-from pgrobot.batch import Batch, Sample
-from pgrobot.control import expected_features, features
+from pgrobot.batch import BaselineInput, Batch
+from pgrobot.control_variates import expected_features, features
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import (
     Beta,
@@ -92,7 +92,7 @@ def test_residual_and_correction_share_one_scale(
     seen: dict[str, Any] = {}
     baseline, solve = learner._baseline, learner._policy_solver.solve
 
-    def noted(sample: Sample) -> Controlled:
+    def noted(sample: BaselineInput) -> Controlled:
         seen["age"] = sample.age
         seen["left"] = baseline(sample)
         return seen["left"]

@@ -16,7 +16,7 @@ from toys import ABOVE, TargetWorld, make
 
 from pgrobot.baselines import Constant, Controlled
 from pgrobot.baselines.baseline import uncontrolled
-from pgrobot.batch import Batch, CriticBatch, Sample
+from pgrobot.batch import BaselineInput, Batch, CriticBatch
 from pgrobot.constraints import PID, Lagrangian
 from pgrobot.estimators import vtrace
 from pgrobot.learner import Learner
@@ -347,9 +347,9 @@ def test_the_critic_is_scaled_by_its_targets(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_baseline_sees_what_a_row_weighs() -> None:
-    seen: list[Sample] = []
+    seen: list[BaselineInput] = []
 
-    def baseline(sample: Sample) -> Controlled:
+    def baseline(sample: BaselineInput) -> Controlled:
         seen.append(sample)
         return uncontrolled(sample.advantage)
 
@@ -361,9 +361,9 @@ def test_a_baseline_sees_what_a_row_weighs() -> None:
 
 
 def test_a_baseline_sees_the_returns_of_all_columns_at_their_price() -> None:
-    seen: list[Sample] = []
+    seen: list[BaselineInput] = []
 
-    def baseline(sample: Sample) -> Controlled:
+    def baseline(sample: BaselineInput) -> Controlled:
         seen.append(sample)
         return uncontrolled(sample.advantage)
 

@@ -14,7 +14,7 @@ from pgrobot.batch import CriticBatch
 from pgrobot.critics import MlpCritic
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer, RunningMoments
 from pgrobot.randomness import stream
-from pgrobot.solvers import SGD, Adam, Constant, CriticProblem, FlatParameters, MinibatchSolver, RMSprop
+from pgrobot.solvers import SGD, Adam, Constant, CriticProblem, FirstOrderSolver, FlatParameters, RMSprop
 from pgrobot.types import Observation
 
 
@@ -116,9 +116,9 @@ def test_rewards_that_change_their_unit_midway_are_forgotten(
     assert down[0] < float(scaler.scale) < down[1]
 
 
-def critic_solver(critic: MlpCritic, optimizer: Any) -> tuple[FlatParameters, MinibatchSolver]:
+def critic_solver(critic: MlpCritic, optimizer: Any) -> tuple[FlatParameters, FirstOrderSolver]:
     parameters = FlatParameters(critic)
-    return parameters, MinibatchSolver(
+    return parameters, FirstOrderSolver(
         parameters.vector, CriticProblem(critic, parameters), optimizer, Constant(2.0**-6), 8, 1, math.inf, math.inf,
         "norm", compile_steps=False, generator=torch.Generator().manual_seed(0),
     )  # fmt: skip

@@ -24,13 +24,13 @@ from pgrobot.solvers import (
     Adam,
     CompatibleFisher,
     Constant,
+    FirstOrderSolver,
     FlatParameters,
     FullStep,
     GaussNewtonFisher,
     KLRadius,
     LearningRate,
     LineSearch,
-    MinibatchSolver,
     NaturalGradientSolver,
     PolicyProblem,
     RMSprop,
@@ -67,7 +67,7 @@ def at(policy: GaussianPolicy, batch: Batch) -> Batch:
 
 
 def first_order(vector: Tensor, problem: PolicyProblem, optimizer: Any, rate: float = 0.05) -> Any:
-    return MinibatchSolver(
+    return FirstOrderSolver(
         vector, problem, optimizer, Constant(rate), 8, 1, math.inf, math.inf, "norm", compile_steps=False,
         generator=torch.Generator().manual_seed(0),
     )  # fmt: skip

@@ -15,10 +15,10 @@ from pgrobot.solvers import (
     SGD,
     Adam,
     Constant,
+    FirstOrderSolver,
     FlatParameters,
     KLAdaptive,
     Linear,
-    MinibatchSolver,
     Report,
     Unbounded,
 )
@@ -46,7 +46,7 @@ class LeastSquares(Unbounded):
         return loss, {"loss": loss, "policy/kl": error.detach().abs().mean()}
 
 
-def make_solver(vector: Tensor, problem: LeastSquares, **changes: Any) -> MinibatchSolver:
+def make_solver(vector: Tensor, problem: LeastSquares, **changes: Any) -> FirstOrderSolver:
     arguments = {
         "optimizer": Adam(0.9, 0.999, 1e-8),
         "rate": Constant(0.05),
@@ -58,7 +58,7 @@ def make_solver(vector: Tensor, problem: LeastSquares, **changes: Any) -> Miniba
         "compile_steps": False,
         "generator": torch.Generator().manual_seed(1),
     }
-    return MinibatchSolver(vector, problem, **(arguments | changes))
+    return FirstOrderSolver(vector, problem, **(arguments | changes))
 
 
 def test_flat_parameters_are_the_module() -> None:

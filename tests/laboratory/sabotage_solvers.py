@@ -20,9 +20,9 @@ from pgrobot.solvers import (
     SGD,
     Adam,
     CompatibleFisher,
+    FirstOrderSolver,
     GaussNewtonFisher,
     LineSearch,
-    MinibatchSolver,
     Solution,
 )
 from pgrobot.solvers.trust_region import Trial
@@ -43,12 +43,12 @@ def an_entropy_that_is_a_sum(patch: pytest.MonkeyPatch) -> None:
 
 @sabotage("minibatches", "2 minibatches", "64 minibatches")
 def a_pass_without_its_last_minibatch(patch: pytest.MonkeyPatch) -> None:
-    original = MinibatchSolver.solve
+    original = FirstOrderSolver.solve
 
-    def shortened(self: MinibatchSolver, batch: Any) -> Any:
+    def shortened(self: FirstOrderSolver, batch: Any) -> Any:
         return original(self, pytree.tree_map(lambda x: x[: -self._minibatch], batch))
 
-    patch.setattr(MinibatchSolver, "solve", shortened)
+    patch.setattr(FirstOrderSolver, "solve", shortened)
 
 
 def doubled(patch: pytest.MonkeyPatch) -> None:

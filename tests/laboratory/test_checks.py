@@ -14,7 +14,7 @@ from laboratory.sabotage import SABOTAGE
 from omegaconf import DictConfig
 
 from pgrobot.laboratory import Outcome, OutOfSample, compare
-from pgrobot.laboratory.program import build_check, catalogue
+from pgrobot.laboratory.running import build_check, catalogue
 
 assert all((sabotage_estimators, sabotage_runs, sabotage_solvers))  # they register
 

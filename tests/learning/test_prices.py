@@ -45,11 +45,11 @@ def test_a_budget_is_met_in_any_unit_and_under_any_limit(unit: float, limit: int
         "task=gymnasium", f"task.id={name}", f"+task.kwargs.unit={unit}", "constraint=cost", "tracker=none",
         "constraint.cost.budget=25", "total_steps=120000", "compile=false",
     )  # fmt: skip
-    program = build(validated(compose(typed)), 1)
+    assembly = build(validated(compose(typed)), 1)
     spent = []
-    for _ in range(program.iterations):
-        rollout = program.collector.collect()[LEARNER]
-        program.learners[LEARNER].update(rollout)
+    for _ in range(assembly.iterations):
+        rollout = assembly.collector.collect()[LEARNER]
+        assembly.learners[LEARNER].update(rollout)
         spent.append(STEPS * float(rollout.reward[..., rollout.columns.index("cost/cost")].mean()))
-    program.environment.close()
+    assembly.environment.close()
     assert 10.0 < np.mean(spent[-10:]) < 27.0, "a budget is there to be spent, and kept"

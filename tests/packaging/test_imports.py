@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = (
     ("errors", "provenance", "randomness", "compilation", "concurrency", "distributions"),
     ("types", "normalizer"),
-    ("batch", "control", "files", "mlp", "origin"),
+    ("batch", "control_variates", "files", "mlp", "origin"),
     (
         "baselines",
         "estimators",
@@ -28,7 +28,7 @@ FLOORS = (
         "diagnostics",
         "tracking",
     ),
-    ("signals", "collectors", "guard", "checkpoint", "run_directory", "episodes"),
+    ("intrinsic", "collectors", "guard", "checkpoint", "run_directory", "episodes"),
     ("solvers",),
     ("learner",),
     ("loop",),

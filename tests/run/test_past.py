@@ -18,9 +18,9 @@ from pgrobot import api
 from pgrobot.errors import PgrobotError
 from pgrobot.provenance import source_commit, this_version
 from pgrobot.run import past, prepare, run, silent_console
-from pgrobot.run.program import Surroundings
+from pgrobot.run.execution import Surroundings
 from pgrobot.run_directory import made_by
-from pgrobot.variance.program import Setting, opened
+from pgrobot.variance.measurement import MeasurementPlan, opened
 
 OLD = Path(__file__).parent / "made_by_7662861"
 
@@ -57,7 +57,7 @@ def test_it_is_resumed(old: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_its_learner_is_opened_to_compare_gradients(old: Path) -> None:
-    with opened(old, [], Setting("last", 4, 16, 0, 1, 0.95, 0.01)) as subject:
+    with opened(old, [], MeasurementPlan("last", 4, 16, 0, 1, 0.95, 0.01)) as subject:
         assert subject.step == 128
 
 

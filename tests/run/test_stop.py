@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import pgrobot
-from pgrobot.run import program
+from pgrobot.run import execution
 from pgrobot.run.stop import SIGNALS, SharedStop, StopRequest
 from pgrobot.run.training import Training
 from pgrobot.tracking import MetricsFile, RunInfo
@@ -61,7 +61,7 @@ def when_written(step: int, action: Callable[[], None], patch: pytest.MonkeyPatc
 def test_a_closing_terminal_saves(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     when_written(64, lambda: os.kill(os.getpid(), signal.SIGHUP), monkeypatch)
     told: list[RunInfo] = []
-    monkeypatch.setattr(program, "open_mirrors", lambda _, run: told.append(run) or ())
+    monkeypatch.setattr(execution, "open_mirrors", lambda _, run: told.append(run) or ())
     result = train("run")
     assert told[0].ending() == "stopped", "to its mirrors"
     assert (result.status, result.exit_code) == ("stopped", 129)
@@ -75,7 +75,7 @@ def test_the_last_evaluation_stops_at_once_and_is_done_when_resumed(
     judge, steps = Training.judge, 0
 
     def interrupted(self: Training, stop: StopRequest) -> Any:
-        policy = self._program.policy
+        policy = self._assembly.policy
 
         def count(*_: Any) -> None:
             nonlocal steps

@@ -55,8 +55,8 @@ class Cart(Robot):
     def terminated(self, simulation: Simulation) -> np.ndarray:
         return self._answer("terminated", simulation, lambda: simulation.qpos[:, 0] > 0.5)
 
-    def landmark(self, simulation: Simulation) -> np.ndarray:
-        return self._answer("landmark", simulation, lambda: simulation.qpos)
+    def reward_state(self, simulation: Simulation) -> np.ndarray:
+        return self._answer("reward_state", simulation, lambda: simulation.qpos)
 
     def forward_speed(self, simulation: Simulation) -> np.ndarray:
         usual = lambda: (simulation.after[:, 0] - simulation.before[:, 0]) / simulation.dt
@@ -223,8 +223,8 @@ NAN = np.full((3, 1), np.nan)
             f"{HERE}.terminated has to return bool (3,), a truth value per simulation, but returned False.",
         ),
         (
-            {"landmark": lambda s: s.qpos[:, 0]},
-            f"{HERE}.landmark has to return numbers (3, any), but returned float64 (3,).",
+            {"reward_state": lambda s: s.qpos[:, 0]},
+            f"{HERE}.reward_state has to return numbers (3, any), but returned float64 (3,).",
         ),
         (
             {"initial_state": lambda s: np.zeros(1)},

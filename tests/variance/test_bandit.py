@@ -13,14 +13,16 @@ from torch import Tensor
 
 from pgrobot.baselines import Baseline, Constant, NoBaseline, Optimal, Projection, Value
 from pgrobot.configure import build_constraints
-from pgrobot.envs.worlds import GaussianBandit
+from pgrobot.envs.toys import GaussianBandit
 from pgrobot.randomness import stream
-from pgrobot.variance import Experience, Setting, Subject, biases, collect, gradients, opened
+from pgrobot.variance import Experience, MeasurementPlan, Subject, biases, collect, gradients, opened
 from pgrobot.variance import variance as trace
 from pgrobot.variance.baselines import each
 from pgrobot.variance.statistics import variance_ratio
 
-SETTING = Setting(checkpoint="last", rollouts=0, horizon=0, warmup=0, seed=3, confidence=0.99, level=0.01)
+SETTING = MeasurementPlan(
+    checkpoint="last", rollouts=0, horizon=0, warmup=0, seed=3, confidence=0.99, level=0.01
+)
 ROLLOUTS, ENVS, STEPS = 500, 32, 4
 Measure = Callable[[Mapping[str, Baseline], int], dict[str, Tensor]]
 

@@ -16,10 +16,10 @@ import pgrobot.variance.baselines
 from pgrobot.baselines import Baseline, Projection, Value
 from pgrobot.configure import build_constraints, compose, validated
 from pgrobot.types import Rollout
-from pgrobot.variance import Experience, Setting, Subject, catalogue, collect, opened
+from pgrobot.variance import Experience, MeasurementPlan, Subject, catalogue, collect, opened
 from pgrobot.variance.baselines import OWN, lab, refitted
 
-SETTING = Setting("last", rollouts=0, horizon=0, warmup=0, seed=3, confidence=0.95, level=0.01)
+SETTING = MeasurementPlan("last", rollouts=0, horizon=0, warmup=0, seed=3, confidence=0.95, level=0.01)
 Refit = tuple[Subject, list[Rollout], list[Tensor]]
 
 

@@ -18,7 +18,7 @@ from pgrobot.solvers.rates import Rate
 from pgrobot.types import State
 
 
-class MinibatchSolver:
+class FirstOrderSolver:
     """Shuffle the batch, cut it into minibatches and step down the gradient of each; whole passes at a time.
 
     See docs/derivations.md#first-order-steps.

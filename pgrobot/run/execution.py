@@ -1,4 +1,4 @@
-"""The run program: a directory, training in it until the end or a signal, and the verdict."""
+"""A run: a directory, training in it until the end or a signal, and the verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from pgrobot.configure import (
-    Program,
+    Assembly,
     blaming,
     build,
     build_constraints,
@@ -79,8 +79,8 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         model = NO_MODEL if request.resume else model_files(cfg)
         own = with_own_model(cfg, request.directory) if request.resume else cfg
         with within_memory():
-            program = build(own, threads)
-        stack.callback(program.environment.close)
+            assembly = build(own, threads)
+        stack.callback(assembly.environment.close)
         directory = stack.enter_context(_directory(request, surroundings.command, model))
         own = own if request.resume else with_own_model(cfg, directory.path)
         stack.enter_context(_log_file(directory.path / "run.log"))
@@ -91,9 +91,9 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group, ending))
         for tracker in trackers:
             stack.callback(tracker.close)
-        progress = Progress(program.iterations * program.steps_per_iteration)
-        display = open_console(_title(cfg, program), str(directory.path), progress, surroundings.console)
-        training = Training(own, program, directory, (display, *trackers), threads)
+        progress = Progress(assembly.iterations * assembly.steps_per_iteration)
+        display = open_console(_title(cfg, assembly), str(directory.path), progress, surroundings.console)
+        training = Training(own, assembly, directory, (display, *trackers), threads)
         try:
             if request.resume:
                 training.restore()
@@ -217,6 +217,6 @@ def _info(cfg: DictConfig, directory: RunDirectory, group: str, ending: _Ending)
     )
 
 
-def _title(cfg: DictConfig, program: Program) -> str:
+def _title(cfg: DictConfig, assembly: Assembly) -> str:
     limited = ", ".join(map(str, cfg.constraint)) or "nothing limited"
-    return f"{program.environment.spec.name} · {cfg.algorithm.name} · {limited} · seed {cfg.seed}"
+    return f"{assembly.environment.spec.name} · {cfg.algorithm.name} · {limited} · seed {cfg.seed}"

@@ -15,9 +15,9 @@ if sys.version_info >= (3, 13):
 from dm_control import suite
 from dm_control.suite import lqr_solver
 
-from pgrobot.envs.worlds import LQR, LinearQuadratic
+from pgrobot.envs.toys import LQR, LinearQuadratic
 from pgrobot.laboratory import RiccatiGain
-from pgrobot.laboratory.program import build_check, catalogue
+from pgrobot.laboratory.running import build_check, catalogue
 from pgrobot.simulation.adapters import DmControlTask
 
 

@@ -12,8 +12,8 @@ import pytest
 from pgrobot.collectors import ActionMap
 from pgrobot.configure import build_environment, compose, validated
 from pgrobot.constraints import Constraint, CostColumns
-from pgrobot.envs.worlds import LQR, GaussianBandit, SoftmaxBandit, TabularMDP
-from pgrobot.envs.worlds.cells import bounds, chosen
+from pgrobot.envs.toys import LQR, GaussianBandit, SoftmaxBandit, TabularMDP
+from pgrobot.envs.toys.cells import bounds, chosen
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.adapters import InfoCost
 from pgrobot.types import Environment, EnvironmentSpec, Step

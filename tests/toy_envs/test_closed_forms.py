@@ -12,7 +12,7 @@ from scipy.special import softmax
 from torch import Tensor
 
 from pgrobot.configure import compose, validated
-from pgrobot.envs.worlds import (
+from pgrobot.envs.toys import (
     LQR,
     GaussianBandit,
     LinearQuadratic,

@@ -18,7 +18,7 @@ from pgrobot.types import Rollout, State
 
 
 @dataclass(frozen=True, slots=True)
-class Posed:
+class SnapshotProblem:
     """Where the parameters were, and what was to be maximised around there.
 
     Attributes:
@@ -31,7 +31,7 @@ class Posed:
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class UpdateSnapshot:
     """What an update learns from in its first pass, and the state it begins from: what it moves is copied."""
 
     rollout: Rollout  # as it was collected
@@ -54,7 +54,9 @@ class Beginning:
         states = own_state(policy), own_state(critic)
         return cls(rollout, batch, critic_batch, *states, problem.weights.clone())
 
-    def posed(self, policy: Policy, critic: MlpCritic, problem: PolicyProblem) -> dict[str, Posed]:
+    def snapshot(
+        self, policy: Policy, critic: MlpCritic, problem: PolicyProblem
+    ) -> dict[str, SnapshotProblem]:
         """Pose the problems ``policy`` and ``critic`` again, about copies of the modules."""
         policy, critic = copy.deepcopy(policy), copy.deepcopy(critic)
         policy.load_state_dict(self.policy)
@@ -63,8 +65,10 @@ class Beginning:
         again = problem.about(policy, policy_parameters, self.weights)
         fit = CriticProblem(critic, critic_parameters)
         return {
-            "policy": Posed(policy_parameters, lambda v: again.contributions(v, self.batch)),
-            "critic": Posed(critic_parameters, lambda v: {"value": -fit.loss(v, self.critic_batch)[0]}),
+            "policy": SnapshotProblem(policy_parameters, lambda v: again.contributions(v, self.batch)),
+            "critic": SnapshotProblem(
+                critic_parameters, lambda v: {"value": -fit.loss(v, self.critic_batch)[0]}
+            ),
         }
 
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from pgrobot.cli import main
 from pgrobot.distributions import Gaussian
 from pgrobot.laboratory import Outcome
-from pgrobot.laboratory.program import catalogue
 from pgrobot.laboratory.report import print_check, print_header, print_verdict
+from pgrobot.laboratory.running import catalogue
 
 
 def test_named_checks_are_run_and_summed_up(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 import pgrobot
 from pgrobot import checkpoint, files
 from pgrobot.errors import FailureError, PgrobotError
-from pgrobot.run import print_evaluation, print_next, program
+from pgrobot.run import execution, print_evaluation, print_next
 from pgrobot.run.selection import Score
 from pgrobot.run_directory import RunDirectory
 from pgrobot.simulation import NO_MODEL
@@ -148,7 +148,7 @@ def test_a_best_policy_that_could_not_be_saved_is_not_the_one_to_beat(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_log_that_finds_no_room_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    with program._log_file(Path("/dev/full")):
+    with execution._log_file(Path("/dev/full")):
         logging.getLogger("pgrobot.run").warning("lost")
     assert capsys.readouterr().err == ""
 

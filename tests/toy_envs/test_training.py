@@ -16,14 +16,14 @@ BINNED = {"softmax_bandit": 4, "mdp": 2}
 def test_an_update_moves_the_policy(task: str) -> None:
     policy = [f"policy.bins={BINNED[task]}", "policy=binned"] if task in BINNED else ["policy=gaussian"]
     overrides = [f"task={task}", *policy, "tracker=none", "compile=false", "num_envs=8", "horizon=16"]
-    program = build(validated(compose(overrides)), 1)
-    before = torch.cat([p.flatten().clone() for p in program.policy.parameters()])
-    metrics = program.learners[LEARNER].update(program.collector.collect()[LEARNER])
-    after = torch.cat([p.flatten() for p in program.policy.parameters()])
+    assembly = build(validated(compose(overrides)), 1)
+    before = torch.cat([p.flatten().clone() for p in assembly.policy.parameters()])
+    metrics = assembly.learners[LEARNER].update(assembly.collector.collect()[LEARNER])
+    after = torch.cat([p.flatten() for p in assembly.policy.parameters()])
     assert not torch.equal(before, after)
     assert all(map(math.isfinite, metrics.values()))
-    assert program.diagnostics["episodes"](
-        0, {LEARNER: None}, {LEARNER: program.collector.collect()[LEARNER]}
+    assert assembly.diagnostics["episodes"](
+        0, {LEARNER: None}, {LEARNER: assembly.collector.collect()[LEARNER]}
     )
 
 
@@ -36,17 +36,17 @@ def test_a_process_is_trained_under_its_own_cost() -> None:
         "compile=false",
         "horizon=64",
     ]
-    program = build(validated(compose([*overrides, "num_envs=8"])), 1)
-    metrics = program.learners[LEARNER].update(program.collector.collect()[LEARNER])
+    assembly = build(validated(compose([*overrides, "num_envs=8"])), 1)
+    metrics = assembly.learners[LEARNER].update(assembly.collector.collect()[LEARNER])
     assert metrics["cost/cost/mean"] > 0
 
 
 def test_the_bandits_policy_goes_to_the_best_action() -> None:
     overrides = ["task=gaussian_bandit", "compile=false", "num_envs=64", "horizon=4", "policy.hidden=[]"]
-    program = build(validated(compose([*overrides, "total_steps=20_000"])), 1)
+    assembly = build(validated(compose([*overrides, "total_steps=20_000"])), 1)
     for _ in range(60):
-        program.learners[LEARNER].update(program.collector.collect()[LEARNER])
+        assembly.learners[LEARNER].update(assembly.collector.collect()[LEARNER])
     with torch.no_grad():
         start = torch.zeros(1, dtype=torch.bool)
-        distribution, _ = program.policy({"policy": torch.zeros(1, 1)}, torch.zeros(1, 0), start)
+        distribution, _ = assembly.policy({"policy": torch.zeros(1, 1)}, torch.zeros(1, 0), start)
     assert float(distribution.mean) == pytest.approx(0.7, abs=0.05)

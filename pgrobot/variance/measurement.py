@@ -38,7 +38,7 @@ FEWEST = 4  # rollouts: a test of a mean needs two, and half of them choose its 
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class MeasurementPlan:
     """How to measure.
 
     Attributes:
@@ -72,14 +72,14 @@ class Subject:
 
 
 def measure(
-    run: Path, modules: Sequence[str], setting: Setting, progress: Callable[[str], None]
+    run: Path, modules: Sequence[str], plan: MeasurementPlan, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Measure what baselines do to the policy gradient of a run, and write ``variance.json`` beside its other files.
 
     Args:
         run: a run directory.
         modules: the user's own that the run's config may name.
-        setting: how.
+        plan: how.
         progress: told what goes on.
 
     Returns:
@@ -90,50 +90,50 @@ def measure(
             cannot be written. Nothing was collected then.
         FailureError: a simulation broke.
     """
-    check(setting)
-    find_checkpoint(run, "last") if not setting.checkpoint.endswith(".pt") else None
+    check(plan)
+    find_checkpoint(run, "last") if not plan.checkpoint.endswith(".pt") else None
     if not os.access(run, os.W_OK):
         raise PgrobotError(f"{run} cannot be written, and {FILE} belongs there")
-    with blaming(modules), one_torch_thread(), opened(run, modules, setting) as subject:
-        found = measured(subject, setting, progress)
+    with blaming(modules), one_torch_thread(), opened(run, modules, plan) as subject:
+        found = measured(subject, plan, progress)
     write_json(run / FILE, found)
     return found
 
 
-def check(setting: Setting) -> None:
+def check(plan: MeasurementPlan) -> None:
     """Refuse what cannot be measured.
 
     Raises:
         PgrobotError: names the first value that is out of range.
     """
-    if setting.rollouts < FEWEST:
-        raise PgrobotError(f"--rollouts {setting.rollouts} are too few to tell a variance: at least {FEWEST}")
-    if setting.horizon < 0:
-        raise PgrobotError(f"--horizon must be a whole number of at least 1, not {setting.horizon}")
-    if setting.warmup < -1:
-        raise PgrobotError(f"--warmup must be a whole number of at least 0, not {setting.warmup}")
-    if setting.seed < 0:
-        raise PgrobotError(f"--seed must be a whole number of at least 0, not {setting.seed}")
+    if plan.rollouts < FEWEST:
+        raise PgrobotError(f"--rollouts {plan.rollouts} are too few to tell a variance: at least {FEWEST}")
+    if plan.horizon < 0:
+        raise PgrobotError(f"--horizon must be a whole number of at least 1, not {plan.horizon}")
+    if plan.warmup < -1:
+        raise PgrobotError(f"--warmup must be a whole number of at least 0, not {plan.warmup}")
+    if plan.seed < 0:
+        raise PgrobotError(f"--seed must be a whole number of at least 0, not {plan.seed}")
     for name in ("confidence", "level"):
-        value = getattr(setting, name)
+        value = getattr(plan, name)
         if not 0.0 < value < 1.0:
             raise PgrobotError(f"--{name} must be a number between 0 and 1, not {value:g}")
 
 
 @contextmanager
-def opened(run: Path, modules: Sequence[str], setting: Setting) -> Iterator[Subject]:
+def opened(run: Path, modules: Sequence[str], plan: MeasurementPlan) -> Iterator[Subject]:
     """Build a run's policy and learner, load the checkpoint, and open environments with a seed of their own.
 
     Raises:
         PgrobotError: there is no such run or checkpoint, or it does not fit the run's config.
     """
-    named = setting.checkpoint
+    named = plan.checkpoint
     path = Path(named) if named.endswith(".pt") else find_checkpoint(run, named)
     cfg = saved_config(run)
     cfg.modules = list(modules)
     cfg = with_own_model(checked(cfg, run, cfg), run)
     state = load_checkpoint(path)
-    seed = component_seed(setting.seed, "variance/environment")
+    seed = component_seed(plan.seed, "variance/environment")
     environment = build_environment(cfg, cfg.num_envs, seed, cfg.threads)
     try:
         policy = build_policy(cfg, environment.spec)
@@ -146,54 +146,53 @@ def opened(run: Path, modules: Sequence[str], setting: Setting) -> Iterator[Subj
         environment.close()
 
 
-def measured(subject: Subject, setting: Setting, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Collect, differentiate and compare; the same setting gives the same numbers."""
+def measured(subject: Subject, plan: MeasurementPlan, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Collect, differentiate and compare; the same plan gives the same numbers."""
     cfg, spec = subject.cfg, subject.environment.spec
     asked = Experience(
-        rollouts=setting.rollouts,
-        horizon=setting.horizon or cfg.horizon,
-        warmup=spec.max_episode_steps if setting.warmup < 0 else setting.warmup,
-        seed=setting.seed,
+        rollouts=plan.rollouts,
+        horizon=plan.horizon or cfg.horizon,
+        warmup=spec.max_episode_steps if plan.warmup < 0 else plan.warmup,
+        seed=plan.seed,
     )
     baselines = each(catalogue(cfg), asked.rollouts)
     told = lambda what: lambda done: progress(f"{what} {done} of {asked.rollouts} rollouts")
     rollouts = collect(subject.environment, subject.policy, build_constraints(cfg), asked, told("Collected"))
     progress("Refitting the critic")
     advantages = [subject.learner.advantages(rollout) for rollout in rollouts]
-    baselines |= refitted(cfg, spec, rollouts, advantages, setting.seed)
+    baselines |= refitted(cfg, spec, rollouts, advantages, plan.seed)
     found = gradients(subject.learner, rollouts, baselines, told("Gradients of"))
     return {
-        "checkpoint": setting.checkpoint,
+        "checkpoint": plan.checkpoint,
         "global_step": subject.step,
         "rollouts": asked.rollouts,
         "num_envs": spec.num_envs,
         "horizon": asked.horizon,
         "warmup": asked.warmup,
         "seed": asked.seed,
-        "confidence": setting.confidence,
-        "level": setting.level,
-        "baselines": compared(found, setting),
+        "confidence": plan.confidence,
+        "level": plan.level,
+        "baselines": compared(found, plan),
     }
 
 
-def compared(found: Mapping[str, Tensor], setting: Setting) -> dict[str, Any]:
+def compared(found: Mapping[str, Tensor], plan: MeasurementPlan) -> dict[str, Any]:
     """Variance, ratios to the references and the test for bias of every baseline, by name.
 
     Args:
         found: gradients ``[K, P]`` by name.
-        setting: the levels, and the seed of the random directions.
+        plan: the levels, and the seed of the random directions.
     """
-    tested = biases(found, REFERENCES, setting.confidence, stream(setting.seed, "variance/directions"))
+    tested = biases(found, REFERENCES, plan.confidence, stream(plan.seed, "variance/directions"))
     told: dict[str, Any] = {}
     for name, gradient in found.items():
         told[name] = {
             "variance": variance(gradient),
             "ratio": {
-                other: asdict(variance_ratio(gradient, found[other], setting.confidence))
-                for other in REFERENCES
+                other: asdict(variance_ratio(gradient, found[other], plan.confidence)) for other in REFERENCES
             },
         }
         if name in tested:
             bias = tested[name]
-            told[name]["bias"] = {**asdict(bias), "biased": bias.p_value < setting.level}
+            told[name]["bias"] = {**asdict(bias), "biased": bias.p_value < plan.level}
     return told
