@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
+import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -23,7 +25,13 @@ class Batch:
     reference: Distribution  # the policy that distances are measured from   […]
     advantage: Tensor  # one number: reward, bonuses and priced costs        […]
     cost_advantage: Tensor  # centred, in the cost's own unit                […, K]
+    slack: Tensor  # what is left of each budget per step of an episode      […, K]
     control: Tensor  # coefficients of a control variate in the action       […, W]
+    weight: Tensor  # what each row counts; of width 0: all count the same   […, 0 or 1]
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean of ``x`` ``[…]`` over the rows, each as it counts: a scalar."""
+        return weighted_mean(x, self.weight)
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,16 @@ class CriticBatch:
 
     obs: Mapping[str, Tensor]  # observation groups                          […, D]
     target: Tensor  # in the columns' own units                              […, C]
+    weight: Tensor  # as of ``Batch``                                        […, 0 or 1]
+
+    @classmethod
+    def of_rows(cls, obs: Mapping[str, Tensor], target: Tensor) -> Self:
+        """Rows ``[…]`` that all count the same."""
+        return cls(obs, target, target.new_zeros(*target.shape[:-1], 0))
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean of ``x`` ``[…]`` over the rows, each as it counts: a scalar."""
+        return weighted_mean(x, self.weight)
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,14 @@ class BaselineInput:
     advantage: Tensor  # the same minus the critic's value                   [T, N]
     weight: Tensor  # γ^t and the estimator's, not a surrogate's own ratio   [T, N]
     score_norm: Callable[[], Tensor]  # ‖∇ log π(a|s)‖² in the parameters, computed when asked for [T, N]
+
+
+def weighted_mean(x: Tensor, weight: Tensor) -> Tensor:
+    """``Σ w x / Σ w``, a scalar; the plain mean where ``weight`` has the width 0, and zero where nothing counts."""
+    if weight.shape[-1] == 0:
+        return x.mean()
+    share = weight.squeeze(-1)
+    return torch.where(share > 0.0, share * x, 0.0).sum() / share.sum().clamp(min=torch.finfo(x.dtype).tiny)
 
 
 pytree.register_dataclass(Batch)

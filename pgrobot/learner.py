@@ -17,7 +17,14 @@ from pgrobot.concurrency import second_core
 from pgrobot.constraints import Constraint, measure
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Distribution
-from pgrobot.estimators import Estimator, discount_from_start, effective_sample_share, reads_log_ratio
+from pgrobot.estimators import (
+    Estimate,
+    Estimator,
+    EstimatorInput,
+    discount_from_start,
+    effective_sample_share,
+    reads_log_ratio,
+)
 from pgrobot.objectives import Objective
 from pgrobot.policies import Policy
 from pgrobot.solvers import (
@@ -109,6 +116,7 @@ class Learner:
             generator=streams["critic"],
         )
         self._budgets = torch.tensor([c.budget for c in self.constraints], dtype=torch.float64)
+        self._slack = torch.zeros(len(self.constraints))
         self._costs = slice(1, 1 + len(self.constraints))
         self._discount = torch.tensor([discounts[name.split("/")[0]] for name in columns])
         self._cost_discount = discounts["cost"]
@@ -139,7 +147,7 @@ class Learner:
                     rollout, reference, advantage, values[0], weight, self._baseline, self._normalised
                 )
             )
-            critic_batch = _rows(CriticBatch(rollout.obs, target))
+            critic_batch = _rows(CriticBatch.of_rows(rollout.obs, target))
             if index == 0:
                 metrics |= _explained_variance(target, values[0], rollout.columns)
                 self._snapshot = UpdateSnapshot.of(
@@ -259,6 +267,8 @@ class Learner:
             reference=reference,
             advantage=self.multiplier.mix(advantage),
             cost_advantage=cost_advantage - cost_advantage.mean((0, 1)),
+            slack=self._slack.expand_as(cost_advantage),
+            weight=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
             control=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
         )
         age = rollout.age
@@ -298,7 +308,7 @@ class Learner:
             self._max_episode_steps,
         )
         excess = (measured.cost - self._budgets) / measured.steps
-        self._problem.slack = -excess
+        self._slack.copy_(-excess)
         metrics = self.multiplier.update(excess, measured.length, rollout.reward)
         for constraint, value in zip(self.constraints, measured.cost.tolist(), strict=True):
             metrics[f"cost/{constraint.name}/mean"] = value
@@ -333,10 +343,18 @@ class Learner:
         policy, _ = self.policy(rollout.obs, rollout.carry, rollout.episode_start)
         return policy.log_prob(rollout.action) - rollout.log_prob
 
-    def _estimate(self, rollout: Rollout, values: Values, log_ratio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _estimate(self, rollout: Rollout, values: Values, log_ratio: Tensor) -> Estimate:
         """Advantages and targets under the present policy, ``[T, N, C]`` each, and the steps' weights ``[T, N]``."""
         return self._estimator(
-            rollout.reward, *values, rollout.terminated, rollout.done, log_ratio, discount=self._discount
+            EstimatorInput(
+                reward=rollout.reward,
+                value=values[0],
+                next_value=values[1],
+                terminated=rollout.terminated.unsqueeze(-1),
+                done=rollout.done.unsqueeze(-1),
+                log_ratio=log_ratio,
+                discount=self._discount,
+            )
         )
 
     def state_dict(self) -> State:

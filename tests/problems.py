@@ -6,13 +6,15 @@ import math
 from dataclasses import fields
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution, Gaussian
-from pgrobot.objectives import Ratio
+from pgrobot.estimators import EstimatorInput
+from pgrobot.objectives import PolicyAt, Ratio
 from pgrobot.policies import GaussianPolicy
 from pgrobot.randomness import stream
 from pgrobot.solvers import FlatParameters, PolicyProblem, Report, Unbounded
@@ -71,6 +73,19 @@ def _rows(count: int, **given: Any) -> Batch:
     return Batch(**(empty | given))
 
 
+def given(**columns: Tensor) -> EstimatorInput:
+    """What an estimator is given; ``terminated`` and ``done`` may be ``[T, N]``, of all columns."""
+    ends = ("terminated", "done")
+    return EstimatorInput(
+        **{name: x.unsqueeze(-1) if name in ends and x.dim() == 2 else x for name, x in columns.items()}
+    )
+
+
+def at(distribution: Distribution) -> PolicyAt:
+    """A policy of which terms see this distribution and nothing else."""
+    return PolicyAt(distribution, lambda *_: pytest.fail("the term asked at other states"))
+
+
 class Toy(Unbounded):
     """A problem whose distribution and loss are given as functions of the vector."""
 
@@ -81,7 +96,7 @@ class Toy(Unbounded):
         return batch.reference.kl(self.distribution(vector, batch)).mean()
 
     def surrogate(self, vector: Tensor, batch: Batch) -> Tensor:
-        value, _ = RATIO(self.distribution(vector, batch), batch)
+        value, _ = RATIO(at(self.distribution(vector, batch)), batch)
         return value
 
     def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:

@@ -1,16 +1,11 @@
 """Advantage estimators: pure functions of all reward and cost columns at once.
 
-Every estimator takes the same tensors of one rollout, keyword ``discount`` and parameters of its own, and returns the
-advantage and the critic's regression target, ``[T, N, C]`` each, and what every step weighs in the policy gradient,
-``[T, N]``: one, but where another policy acted. The weight stands by itself because a baseline is taken from the
-advantage and not from what is left of it after weighing.
+Every estimator takes an ``EstimatorInput``, which is one rollout, and keyword parameters of its own. It returns an
+``Estimate``: the advantage, the critic's regression target, and what every step weighs in the policy gradient, which is
+one, but where another policy acted. The weight stands by itself because a baseline is taken from the advantage and not
+from what is left of it after weighing.
 
-- ``reward`` ``[T, N, C]``; ``value`` ``V(s_t)`` ``[T, N, C]``; ``next_value`` ``V(s'_t)`` of the true successor, before
-  any auto-reset ``[T, N, C]``. Within an episode ``next_value[t]`` is ``value[t + 1]``; at a terminated step it
-  counts as zero.
-- ``terminated``: no future value; ``done``: terminated or truncated, ``[T, N]`` bool each.
-- ``log_ratio``: log π/μ of the joint actions that were taken, ``[T, N]``; on-policy estimators do not read it.
-- ``discount``: γ of each column, ``[C]``.
+Within an episode ``next_value[t]`` is ``value[t + 1]``; at a terminated step it counts as zero.
 
 An episode, or what of it lies in the rollout, is a *piece*. No piece reads another. A piece that is cut by truncation
 or by the rollout's end goes on as ``next_value`` of its last step; one that terminated is worth nothing more.
@@ -22,14 +17,16 @@ from collections.abc import Callable
 from typing import Any
 
 from pgrobot.estimators.discounting import discount_from_start
-from pgrobot.estimators.estimator import Estimator
+from pgrobot.estimators.estimator import Estimate, Estimator, EstimatorInput
 from pgrobot.estimators.gae import gae, td_lambda
 from pgrobot.estimators.returns import monte_carlo, n_step
 from pgrobot.estimators.scan import reverse_scan, window_scan
 from pgrobot.estimators.vtrace import effective_sample_share, vtrace
 
 __all__ = [
+    "Estimate",
     "Estimator",
+    "EstimatorInput",
     "discount_from_start",
     "effective_sample_share",
     "gae",

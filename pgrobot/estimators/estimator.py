@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorInput:
+    """One rollout as an estimator sees it, all columns at once."""
+
+    reward: Tensor  # [T, N, C]
+    value: Tensor  # V(s_t)                                                  [T, N, C]
+    next_value: Tensor  # V(s'_t) of the true successor, before any reset    [T, N, C]
+    terminated: Tensor  # no future value: of all columns, or of each        [T, N, 1 or C] bool
+    done: Tensor  # terminated or truncated: the trace is cut, likewise      [T, N, 1 or C] bool
+    log_ratio: Tensor  # log π/μ of the joint actions that were taken        [T, N]
+    discount: Tensor  # γ of each column, or of each step's duration         [C] or [T, N, C]
+
+
+class Estimate(NamedTuple):
+    """What an estimator returns."""
+
+    advantage: Tensor  # [T, N, C]
+    target: Tensor  # what the critic is fitted to                           [T, N, C]
+    weight: Tensor  # of every step in the policy gradient                   [T, N]
 
 
 class Estimator(Protocol):
     """A pure function of all columns at once, its own parameters bound; see ``pgrobot.estimators``."""
 
-    def __call__(
-        self,
-        reward: Tensor,
-        value: Tensor,
-        next_value: Tensor,
-        terminated: Tensor,
-        done: Tensor,
-        log_ratio: Tensor,
-        *,
-        discount: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return advantage and regression target, ``[T, N, C]`` each, and every step's weight, ``[T, N]``."""
-        ...
+    def __call__(self, given: EstimatorInput) -> Estimate: ...

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
+from pgrobot.estimators.estimator import Estimate, EstimatorInput
 from pgrobot.estimators.scan import reverse_scan
 
 
 def gae(
-    reward: Tensor,
-    value: Tensor,
-    next_value: Tensor,
-    terminated: Tensor,
-    done: Tensor,
-    log_ratio: Tensor,
+    given: EstimatorInput,
     *,
-    discount: Tensor,
     lam: float,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Estimate:
     r"""Estimate the advantage of every column at once.
 
     .. math:: \hat A_t = \delta_t + \gamma\lambda (1 - done_t) \hat A_{t+1},
@@ -29,37 +23,23 @@ def gae(
     See docs/derivations.md#gae.
 
     Args:
-        reward: ``[T, N, C]``.
-        value: ``V(s_t)``, ``[T, N, C]``.
-        next_value: ``V(s'_t)`` of the true successor, before any auto-reset, ``[T, N, C]``.
-        terminated: ``[T, N]`` bool.
-        done: terminated or truncated, ``[T, N]`` bool.
-        log_ratio: log π/μ of the actions taken, ``[T, N]``; an on-policy estimator does not read its values.
-        discount: γ of each column, ``[C]``.
+        given: the rollout.
         lam: λ in [0, 1]: 0 is the one-step TD error, 1 the Monte-Carlo return minus the value.
 
     Returns:
         The advantage and the regression target ``advantage + value`` (TD(λ)), ``[T, N, C]`` each, and ones ``[T, N]``.
     """
-    alive = (~terminated).unsqueeze(-1)
-    running = (~done).unsqueeze(-1)
-    delta = reward + discount * alive * next_value - value
-    advantage = reverse_scan(delta, (discount * lam) * running)
-    return advantage, advantage + value, torch.ones_like(log_ratio)
+    delta = given.reward + given.discount * ~given.terminated * given.next_value - given.value
+    advantage = reverse_scan(delta, (given.discount * lam) * ~given.done)
+    return Estimate(advantage, advantage + given.value, torch.ones_like(given.log_ratio))
 
 
 def td_lambda(
-    reward: Tensor,
-    value: Tensor,
-    next_value: Tensor,
-    terminated: Tensor,
-    done: Tensor,
-    log_ratio: Tensor,
+    given: EstimatorInput,
     *,
-    discount: Tensor,
     lam: float,
     target_lam: float,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Estimate:
     """One λ for the actor and another for the critic: GAE's advantage at ``lam``, the TD(λ) target at ``target_lam``.
 
     The actor's λ weighs the bias of the critic against the variance of the rewards in a single gradient; the critic's
@@ -70,20 +50,12 @@ def td_lambda(
     See docs/derivations.md#lambda-returns.
 
     Args:
-        reward: as the other arguments, see ``pgrobot.estimators``.
-        value: ``[T, N, C]``.
-        next_value: ``[T, N, C]``.
-        terminated: ``[T, N]`` bool.
-        done: ``[T, N]`` bool.
-        log_ratio: ``[T, N]``, not read.
-        discount: ``[C]``.
+        given: the rollout.
         lam: λ of the advantage in [0, 1]: 0 is the one-step TD error.
         target_lam: λ of the target in [0, 1]: 1 is the Monte-Carlo return.
 
     Returns:
         The advantage and the λ-return, ``[T, N, C]`` each, and ones ``[T, N]``.
     """
-    columns = (reward, value, next_value, terminated, done, log_ratio)
-    advantage, _, weight = gae(*columns, discount=discount, lam=lam)
-    _, target, _ = gae(*columns, discount=discount, lam=target_lam)
-    return advantage, target, weight
+    actor, critic = gae(given, lam=lam), gae(given, lam=target_lam)
+    return actor._replace(target=critic.target)

@@ -5,20 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pgrobot.estimators.estimator import Estimate, EstimatorInput
 from pgrobot.estimators.scan import last_of_piece, reverse_scan, window_scan
 
 
 def monte_carlo(
-    reward: Tensor,
-    value: Tensor,
-    next_value: Tensor,
-    terminated: Tensor,
-    done: Tensor,
-    log_ratio: Tensor,
+    given: EstimatorInput,
     *,
-    discount: Tensor,
     reward_to_go: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Estimate:
     r"""Return minus value (Williams 1992; with rewards to go and truncation, GAE at λ = 1).
 
     .. math:: G_t = r_t + \gamma \begin{cases} G_{t+1} & \text{within a piece} \\
@@ -41,36 +36,24 @@ def monte_carlo(
     See docs/derivations.md#returns.
 
     Args:
-        reward: as the other arguments, see ``pgrobot.estimators``.
-        value: ``[T, N, C]``.
-        next_value: ``[T, N, C]``; read at the end of each piece only.
-        terminated: ``[T, N]`` bool.
-        done: ``[T, N]`` bool.
-        log_ratio: ``[T, N]``, whose values are not read.
-        discount: ``[C]``.
+        given: the rollout.
         reward_to_go: credit an action with what follows it only.
 
     Returns:
         The advantage and the return to go, ``[T, N, C]`` each, and ones ``[T, N]``.
     """
-    last = last_of_piece(done)
-    future = discount * (last & ~terminated).unsqueeze(-1) * next_value
-    to_go = reverse_scan(reward + future, discount * (~last).unsqueeze(-1))
-    credit = to_go if reward_to_go else to_go.gather(0, _first_of_piece(done).unsqueeze(-1).expand_as(to_go))
-    return credit - value, to_go, torch.ones_like(log_ratio)
+    last = last_of_piece(given.done)
+    future = given.discount * (last & ~given.terminated) * given.next_value
+    to_go = reverse_scan(given.reward + future, given.discount * ~last)
+    credit = to_go if reward_to_go else to_go.gather(0, _first_of_piece(given.done).expand_as(to_go))
+    return Estimate(credit - given.value, to_go, torch.ones_like(given.log_ratio))
 
 
 def n_step(
-    reward: Tensor,
-    value: Tensor,
-    next_value: Tensor,
-    terminated: Tensor,
-    done: Tensor,
-    log_ratio: Tensor,
+    given: EstimatorInput,
     *,
-    discount: Tensor,
     n: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Estimate:
     r"""``n`` rewards and the value of where they lead (Sutton and Barto 2018, section 7.1).
 
     .. math:: \hat A_t = \sum_{k<m} \gamma^k r_{t+k} + \gamma^m (1 - terminated) V(s'_{t+m-1}) - V(s_t)
@@ -80,31 +63,25 @@ def n_step(
     See docs/derivations.md#n-step-returns.
 
     Args:
-        reward: as the other arguments, see ``pgrobot.estimators``.
-        value: ``[T, N, C]``.
-        next_value: ``[T, N, C]``.
-        terminated: ``[T, N]`` bool.
-        done: ``[T, N]`` bool.
-        log_ratio: ``[T, N]``, whose values are not read.
-        discount: ``[C]``.
+        given: the rollout.
         n: at least 1, which is the one-step TD error; from ``T`` on it is ``monte_carlo``.
 
     Returns:
         The advantage and the n-step return, ``[T, N, C]`` each, and ones ``[T, N]``.
     """
-    steps = reward.shape[0]
-    n = min(n, steps)
-    last = last_of_piece(done)
-    future = discount * (last & ~terminated).unsqueeze(-1) * next_value
-    total, product = window_scan(reward + future, discount * (~last).unsqueeze(-1), n)
+    n = min(n, given.reward.shape[0])
+    last = last_of_piece(given.done)
+    next_value = given.next_value
+    future = given.discount * (last & ~given.terminated) * next_value
+    total, product = window_scan(given.reward + future, given.discount * ~last, n)
     # A window that meets the end of its piece has the product zero: of the rows repeated below nothing is read.
     landing = torch.cat((next_value[n - 1 :], next_value[-1:].expand(n - 1, *next_value.shape[1:])))
     target = torch.addcmul(total, product, landing)
-    return target - value, target, torch.ones_like(log_ratio)
+    return Estimate(target - given.value, target, torch.ones_like(given.log_ratio))
 
 
 def _first_of_piece(done: Tensor) -> Tensor:
-    """The row at which each row's piece begins, ``[T, N]``."""
-    rows = torch.arange(done.shape[0], device=done.device).unsqueeze(-1)
+    """The row at which each row's piece begins, ``[T, N, 1 or C]``."""
+    rows = torch.arange(done.shape[0], device=done.device).view(-1, 1, 1)
     begins = torch.cat((torch.ones_like(done[:1]), done[:-1]))
     return torch.where(begins, rows, 0).cummax(0).values

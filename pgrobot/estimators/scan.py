@@ -67,7 +67,7 @@ def ahead(x: Tensor, steps: int) -> Tensor:
 
 
 def last_of_piece(done: Tensor) -> Tensor:
-    """Where no later row continues the episode: its end, and the last row. ``[T, N]`` bool."""
+    """Where no later row continues the episode: its end, and the last row. ``[T, …]`` bool."""
     last = done.clone()
     last[-1] = True
     return last

@@ -6,24 +6,19 @@ import math
 
 from torch import Tensor
 
+from pgrobot.estimators.estimator import Estimate, EstimatorInput
 from pgrobot.estimators.scan import ahead, reverse_scan
 
 
 def vtrace(
-    reward: Tensor,
-    value: Tensor,
-    next_value: Tensor,
-    terminated: Tensor,
-    done: Tensor,
-    log_ratio: Tensor,
+    given: EstimatorInput,
     *,
-    discount: Tensor,
     lam: float,
     rho_bar: float,
     c_bar: float,
     pg_rho_bar: float,
     objective_has_ratio: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Estimate:
     r"""Estimate the advantage of every column from the actions of a behaviour policy μ.
 
     .. math::
@@ -53,13 +48,7 @@ def vtrace(
     See docs/derivations.md#v-trace.
 
     Args:
-        reward: as the other arguments, see ``pgrobot.estimators``.
-        value: ``[T, N, C]``.
-        next_value: ``[T, N, C]``.
-        terminated: ``[T, N]`` bool.
-        done: ``[T, N]`` bool.
-        log_ratio: log π/μ of the joint actions when the update begins, ``[T, N]``.
-        discount: ``[C]``.
+        given: the rollout.
         lam: λ in [0, 1], of the trace and of q.
         rho_bar: ρ̄ > 0, which policy is evaluated; infinity is π itself.
         c_bar: c̄ > 0, how far corrections reach; it moves no fixed point.
@@ -69,11 +58,10 @@ def vtrace(
     Returns:
         The advantage and the target v, ``[T, N, C]`` each, and the weight that the objective lacks, ``[T, N]``.
     """
-    alive = (~terminated).unsqueeze(-1)
-    running = (~done).unsqueeze(-1)
+    log_ratio = given.log_ratio
     ratio = log_ratio.exp().unsqueeze(-1)
-    delta = reward + discount * alive * next_value - value
-    trace = discount * lam * running
+    delta = given.reward + given.discount * ~given.terminated * given.next_value - given.value
+    trace = given.discount * lam * ~given.done
     error = reverse_scan(ratio.clamp(max=rho_bar) * delta, trace * ratio.clamp(max=c_bar))
     advantage = delta + trace * ahead(error, 1)
     if objective_has_ratio:
@@ -81,7 +69,7 @@ def vtrace(
         weight = (math.log(pg_rho_bar) - log_ratio).clamp(max=0.0).exp()
     else:
         weight = log_ratio.exp().clamp(max=pg_rho_bar)
-    return advantage, value + error, weight
+    return Estimate(advantage, given.value + error, weight)
 
 
 def effective_sample_share(log_ratio: Tensor) -> float:

@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from pgrobot.batch import Batch
 from pgrobot.configure.factories import PolicyFactory
 from pgrobot.distributions import Distribution, Gaussian
-from pgrobot.estimators import Estimator
+from pgrobot.estimators import Estimator, EstimatorInput
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
@@ -101,13 +101,15 @@ def estimate(
     ``log_ratio`` is log π/μ where another policy μ acted.
     """
     advantage, target, weight = estimator(
-        reward.unsqueeze(-1),
-        value.unsqueeze(-1),
-        next_value.unsqueeze(-1),
-        terminated,
-        done,
-        torch.zeros_like(reward) + log_ratio,
-        discount=torch.tensor([discount], dtype=reward.dtype),
+        EstimatorInput(
+            reward=reward.unsqueeze(-1),
+            value=value.unsqueeze(-1),
+            next_value=next_value.unsqueeze(-1),
+            terminated=terminated.unsqueeze(-1),
+            done=done.unsqueeze(-1),
+            log_ratio=torch.zeros_like(reward) + log_ratio,
+            discount=torch.tensor([discount], dtype=reward.dtype),
+        )
     )
     return advantage.squeeze(-1), target.squeeze(-1), weight
 
@@ -139,5 +141,7 @@ def _rows(obs: Tensor, action: Tensor, advantage: Tensor, reference: Distributio
         reference=reference,
         advantage=advantage,
         cost_advantage=torch.zeros(count, 0, dtype=obs.dtype),
+        slack=torch.zeros(count, 0, dtype=obs.dtype),
         control=torch.zeros(count, 0, dtype=obs.dtype),
+        weight=torch.zeros(count, 0, dtype=obs.dtype),
     )

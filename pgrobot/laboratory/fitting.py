@@ -97,7 +97,7 @@ def fitted(
         )
         rows = target[0].unsqueeze(-1)
         descent.rescale(parameters.spread(critic.rescale(rows)))
-        descent.solve(CriticBatch(first, rows))
+        descent.solve(CriticBatch.of_rows(first, rows))
     return critic
 
 

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from pgrobot.batch import Batch
 from pgrobot.configure import LEARNER, Assembly, build, compose, validated
-from pgrobot.distributions import Distribution
 from pgrobot.laboratory.check import Outcome, compare
-from pgrobot.objectives import FixedWeight
+from pgrobot.objectives import FixedWeight, PolicyAt
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class RatioProbe(FixedWeight):
     multiplies_ratio: ClassVar[bool] = False
     weight: float
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        distance = (torch.exp(distribution.log_prob(batch.action) - batch.log_prob) - 1.0).abs().max()
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        distance = (torch.exp(policy.here.log_prob(batch.action) - batch.log_prob) - 1.0).abs().max()
         return torch.zeros_like(distance), {"ratio/distance": distance}
 
 

@@ -1,4 +1,4 @@
-"""Terms of the policy objective, each a pure function of a distribution and a batch, to be maximised."""
+"""Terms of the policy objective, each a pure function of a policy and a batch, to be maximised."""
 
 from pgrobot.objectives.control import ControlVariate
 from pgrobot.objectives.entropy import Entropy, EstimatedEntropy
@@ -10,7 +10,7 @@ from pgrobot.objectives.policy_gradient import (
     Ratio,
     SimplePolicyOptimization,
 )
-from pgrobot.objectives.term import FixedWeight, Objective
+from pgrobot.objectives.term import FixedWeight, Objective, PolicyAt
 
 __all__ = [
     "AdaptiveKLPenalty",
@@ -23,6 +23,7 @@ __all__ = [
     "KLPenalty",
     "Likelihood",
     "Objective",
+    "PolicyAt",
     "Ratio",
     "SimplePolicyOptimization",
 ]

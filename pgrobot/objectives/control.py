@@ -9,8 +9,7 @@ from torch import Tensor
 
 from pgrobot.batch import Batch
 from pgrobot.control_variates import expected_features
-from pgrobot.distributions import Distribution
-from pgrobot.objectives.term import FixedWeight
+from pgrobot.objectives.term import FixedWeight, PolicyAt
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,9 @@ class ControlVariate(FixedWeight):
     reads_reference: ClassVar[bool] = True
     weight: float
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         width = batch.control.shape[-1]
         if width == 0:
             return batch.advantage.new_zeros(()), {}
-        expected = expected_features(distribution, batch.reference, width)
-        return (batch.control * expected).sum(-1).mean(), {}
+        expected = expected_features(policy.here, batch.reference, width)
+        return batch.mean((batch.control * expected).sum(-1)), {}

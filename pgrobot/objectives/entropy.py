@@ -8,8 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.distributions import Distribution
-from pgrobot.objectives.term import FixedWeight, probability_ratio
+from pgrobot.objectives.term import FixedWeight, PolicyAt, probability_ratio
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,8 @@ class Entropy(FixedWeight):
     multiplies_ratio: ClassVar[bool] = False
     weight: float
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        del batch
-        entropy = distribution.entropy().mean()
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        entropy = batch.mean(policy.here.entropy())
         return entropy, {"policy/entropy": entropy}
 
 
@@ -44,6 +42,6 @@ class EstimatedEntropy(FixedWeight):
     multiplies_ratio: ClassVar[bool] = False
     weight: float
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        entropy = -(probability_ratio(distribution, batch) * distribution.log_prob(batch.action)).mean()
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        entropy = -batch.mean(probability_ratio(policy.here, batch) * policy.here.log_prob(batch.action))
         return entropy, {"policy/entropy": entropy}

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
-from pgrobot.objectives.term import FixedWeight
+from pgrobot.objectives.term import FixedWeight, PolicyAt
 
 
 def nearness(distribution: Distribution, batch: Batch) -> Tensor:
     """Minus the mean KL(reference ‖ π), a scalar."""
-    return -batch.reference.kl(distribution).mean()
+    return -batch.mean(batch.reference.kl(distribution))
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class KLPenalty(FixedWeight):
     reads_reference: ClassVar[bool] = True
     weight: float
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return nearness(distribution, batch), {}
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return nearness(policy.here, batch), {}
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class AdaptiveKLPenalty:
     least: float
     greatest: float
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return nearness(distribution, batch), {}
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return nearness(policy.here, batch), {}
 
     def adapt(self, weight: float, kl: float) -> float:
         if kl > self.target_kl * self.tolerance:

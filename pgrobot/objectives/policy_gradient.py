@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.distributions import Distribution
-from pgrobot.objectives.term import FixedWeight, probability_ratio
+from pgrobot.objectives.term import FixedWeight, PolicyAt, probability_ratio
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class Likelihood(FixedWeight):
     multiplies_ratio: ClassVar[bool] = False
     weight: float
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return (distribution.log_prob(batch.action) * batch.advantage).mean(), {}
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return batch.mean(policy.here.log_prob(batch.action) * batch.advantage), {}
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class Ratio(FixedWeight):
     multiplies_ratio: ClassVar[bool] = True
     weight: float
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return (probability_ratio(distribution, batch) * batch.advantage).mean(), {}
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return batch.mean(probability_ratio(policy.here, batch) * batch.advantage), {}
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,9 @@ class ClippedRatio(FixedWeight):
     weight: float
     clip: float  # ε
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        ratio = probability_ratio(distribution, batch)
-        return _clipped(ratio, batch.advantage, self.clip), _outside(ratio, self.clip)
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        ratio = probability_ratio(policy.here, batch)
+        return _clipped(ratio, batch.advantage, self.clip, batch), _outside(ratio, self.clip, batch)
 
 
 @dataclass(frozen=True)
@@ -86,22 +85,22 @@ class DecoupledClippedRatio(FixedWeight):
     weight: float
     clip: float  # ε
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         kept_near = batch.reference.log_prob(batch.action)
-        ratio = torch.exp(distribution.log_prob(batch.action) - kept_near)
+        ratio = torch.exp(policy.here.log_prob(batch.action) - kept_near)
         weighed = torch.exp(kept_near - batch.log_prob) * batch.advantage
-        return _clipped(ratio, weighed, self.clip), _outside(ratio, self.clip)
+        return _clipped(ratio, weighed, self.clip, batch), _outside(ratio, self.clip, batch)
 
 
-def _clipped(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
+def _clipped(ratio: Tensor, advantage: Tensor, clip: float, batch: Batch) -> Tensor:
     """``E[min(ρ A, clip(ρ) A)]``, a scalar."""
     clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
-    return torch.minimum(ratio * advantage, clipped * advantage).mean()
+    return batch.mean(torch.minimum(ratio * advantage, clipped * advantage))
 
 
-def _outside(ratio: Tensor, clip: float) -> dict[str, Tensor]:
+def _outside(ratio: Tensor, clip: float, batch: Batch) -> dict[str, Tensor]:
     """The share of samples whose ratio has left the interval."""
-    return {"policy/clip_fraction": ((ratio - 1.0).abs() > clip).to(ratio.dtype).mean()}
+    return {"policy/clip_fraction": batch.mean(((ratio - 1.0).abs() > clip).to(ratio.dtype))}
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,8 @@ class SimplePolicyOptimization(FixedWeight):
     weight: float
     epsilon: float  # ε
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        deviation = probability_ratio(distribution, batch) - 1.0
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        deviation = probability_ratio(policy.here, batch) - 1.0
         penalty = batch.advantage.abs() * deviation.square() / (2.0 * self.epsilon)
-        surrogate = ((deviation + 1.0) * batch.advantage - penalty).mean()
-        return surrogate, {"policy/ratio_deviation": deviation.abs().mean()}
+        surrogate = batch.mean((deviation + 1.0) * batch.advantage - penalty)
+        return surrogate, {"policy/ratio_deviation": batch.mean(deviation.abs())}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import torch
@@ -9,6 +11,29 @@ from torch import Tensor
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAt:
+    """The policy at some parameters, for terms that look at other states than those of the batch as well.
+
+    Attributes:
+        here: its distribution on every row of the batch.
+        ask: its distribution anywhere else: see ``__call__``.
+    """
+
+    here: Distribution
+    ask: Callable[[Mapping[str, Tensor], Tensor, Tensor], Distribution]
+
+    def __call__(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Distribution:
+        """The policy at the same parameters on any rows, which do not depend on each other.
+
+        Args:
+            obs: observation groups, ``[…, D]``.
+            carry: what it remembers before each row, ``[…, H]``: of the batch's own rows ``batch.carry``.
+            episode_start: ``[…]`` bool; the carry is forgotten there.
+        """
+        return self.ask(obs, carry, episode_start)
 
 
 class Objective(Protocol):
@@ -33,8 +58,11 @@ class Objective(Protocol):
         """The weight in the sum of the terms; the initial one where it adapts."""
         ...
 
-    def __call__(self, distribution: Distribution, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the unweighted value, a scalar, and scalar metrics by name."""
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the unweighted value, a scalar, and scalar metrics by name.
+
+        Means over the rows are ``batch.mean``, which leaves out what is not to be learnt from.
+        """
         ...
 
     def adapt(self, weight: float, kl: float) -> float:

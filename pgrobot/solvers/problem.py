@@ -17,7 +17,7 @@ from pgrobot.batch import Batch, CriticBatch
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Distribution
 from pgrobot.errors import PgrobotError
-from pgrobot.objectives import FixedWeight, Objective
+from pgrobot.objectives import FixedWeight, Objective, PolicyAt
 from pgrobot.policies import Policy
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.types import Metrics
@@ -62,37 +62,44 @@ class PolicyProblem:
 
     Attributes:
         weights: of the terms, in their order; a term may let its own follow the KL.
-        slack: what is left of each budget per step of an episode, as ``costs`` counts, ``[K]``; negative where it is
-            exceeded. For solvers that keep to the budgets themselves.
     """
 
     def __init__(self, policy: Policy, parameters: FlatParameters, terms: Mapping[str, Objective]) -> None:
         self.weights = torch.tensor([term.weight for term in terms.values()], dtype=torch.float64)
-        self.slack = torch.zeros(0, dtype=torch.float64)
         self._policy = policy
         self._parameters = parameters
         self._terms = dict(terms)
 
     def distribution(self, vector: Tensor, batch: Batch) -> Distribution:
         """The policy at ``vector`` ``[P]`` on every row of the batch."""
-        arguments = (batch.obs, batch.carry, batch.episode_start)
-        distribution, _ = functional_call(self._policy, self._parameters.views(vector), arguments)
-        return distribution
+        return self._at(vector, batch).here
+
+    def _at(self, vector: Tensor, batch: Batch) -> PolicyAt:
+        """The policy at ``vector`` ``[P]``, on the batch and anywhere else."""
+        parameters = self._parameters.views(vector)
+
+        def ask(obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Distribution:
+            distribution: Distribution = functional_call(
+                self._policy, parameters, (obs, carry, episode_start)
+            )[0]
+            return distribution
+
+        return PolicyAt(ask(batch.obs, batch.carry, batch.episode_start), ask)
 
     def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
         """Minus the objective; reports every term and the mean KL from the reference policy.
 
         What two terms report by one name stands under the first one's as it is, under another's with its name behind.
         """
-        distribution = self.distribution(vector, batch)
+        policy = self._at(vector, batch)
         loss = torch.zeros((), dtype=vector.dtype)
         report: Report = {}
         for weight, (name, term) in zip(self.weights.to(vector.dtype), self._terms.items(), strict=True):
-            value, metrics = _told(name, term, distribution, batch)
+            value, metrics = _told(name, term, policy, batch)
             loss = loss - weight * value
             report[f"objective/{name}"] = value
             report |= {f"{key}/{name}" if key in report else key: metric for key, metric in metrics.items()}
-        report |= {"loss/policy": loss, "policy/kl": batch.reference.kl(distribution).mean()}
+        report |= {"loss/policy": loss, "policy/kl": batch.mean(batch.reference.kl(policy.here))}
         return loss, report
 
     def project(self, vector: Tensor) -> Tensor:
@@ -105,10 +112,10 @@ class PolicyProblem:
 
     def contributions(self, vector: Tensor, batch: Batch) -> Report:
         """What every term adds to the objective, by its name: its value times its weight, a scalar each."""
-        distribution = self.distribution(vector, batch)
+        policy = self._at(vector, batch)
         weights = self.weights.to(vector.dtype)
         return {
-            name: weight * _told(name, term, distribution, batch)[0]
+            name: weight * _told(name, term, policy, batch)[0]
             for weight, (name, term) in zip(weights, self._terms.items(), strict=True)
         }
 
@@ -147,24 +154,25 @@ class PolicyProblem:
 
     def kl(self, vector: Tensor, batch: Batch) -> Tensor:
         """Mean KL(reference ‖ policy at ``vector``) in nats, a scalar."""
-        return batch.reference.kl(self.distribution(vector, batch)).mean()
+        return batch.mean(batch.reference.kl(self.distribution(vector, batch)))
 
     def costs(self, vector: Tensor, batch: Batch) -> Tensor:
         """First-order change of each cost per step, ``[K]``: the mean of the ratio times its advantage.
 
-        Like ``slack`` for solvers that keep to the budgets themselves; none that is shipped does.
+        Like the batch's ``slack`` for solvers that keep to the budgets themselves; none that is shipped does.
         """
         log_ratio = self.distribution(vector, batch).log_prob(batch.action) - batch.log_prob
-        return (log_ratio.exp().unsqueeze(-1) * batch.cost_advantage).flatten(0, -2).mean(0)
+        change = log_ratio.exp().unsqueeze(-1) * batch.cost_advantage
+        return torch.cat([change.new_zeros(0), *(batch.mean(c).view(1) for c in change.unbind(-1))])
 
 
-def _told(name: str, term: Objective, distribution: Distribution, batch: Batch) -> tuple[Tensor, Report]:
+def _told(name: str, term: Objective, policy: PolicyAt, batch: Batch) -> tuple[Tensor, Report]:
     """What a term, which may be of the user's own, returned.
 
     Raises:
         PgrobotError: it is not a scalar and scalar metrics.
     """
-    found: Any = term(distribution, batch)
+    found: Any = term(policy, batch)
     if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping):
         value, metrics = found
         wrong = [key for key, part in (("its value", value), *metrics.items()) if not _is_scalar(part)]
@@ -197,7 +205,7 @@ class CriticProblem:
         """Return the mean over rows."""
         prediction = functional_call(self._critic, self._parameters.views(vector), (batch.obs,))
         error = prediction - batch.target / self._critic.scaler.scale
-        loss = 0.5 * error.square().sum(-1).mean()
+        loss = 0.5 * batch.mean(error.square().sum(-1))
         return loss, {"loss/value": loss}
 
     def project(self, vector: Tensor) -> Tensor:

@@ -127,7 +127,7 @@ def fit(critic: MlpCritic, rollouts: Sequence[Rollout], targets: Sequence[Tensor
     epochs = math.ceil(asked.steps / len(rollouts))
     for epoch in range(epochs):
         solver.anneal(epoch / epochs)
-        solver.solve(CriticBatch(obs, target))
+        solver.solve(CriticBatch.of_rows(obs, target))
     return float(mean)
 
 

@@ -276,7 +276,7 @@ CASES = [
                 "acceptance:{_target_:pgrobot.solvers.FullStep}}"
             ),
         ],
-        "algorithm.critic_solver is a NaturalGradientSolver, whose metric is a policy's: use pgrobot.solvers.FirstOrder",
+        "algorithm.critic_solver is a NaturalGradientSolver, whose metric is a policy's: use pgrobot.solvers.First",
     ),
     (
         ["algorithm.average.decay=0.9"],

@@ -16,6 +16,7 @@ from hydra.utils import instantiate
 from pgrobot import baselines, objectives
 from pgrobot.configure import compose, options, validated
 from pgrobot.errors import PgrobotError
+from pgrobot.estimators import EstimatorInput
 
 ESTIMATORS = ("gae", "monte_carlo", "n_step", "td_lambda", "vtrace")
 SURROGATE = "algorithm.objective.surrogate"
@@ -39,9 +40,9 @@ def test_every_estimator_is_offered() -> None:
 def test_an_estimator_is_complete_but_for_the_rollout(name: str) -> None:
     """One terminated step: whatever the estimator, its advantage is the reward minus the value."""
     estimator = instantiate(validated(compose([f"algorithm/estimator={name}"])).algorithm.estimator)
-    column, end = torch.ones(1, 1, 1), torch.ones(1, 1, dtype=torch.bool)
+    column, end = torch.ones(1, 1, 1), torch.ones(1, 1, 1, dtype=torch.bool)
     advantage, target, weight = estimator(
-        3.0 * column, column, column, end, end, torch.zeros(1, 1), discount=torch.tensor([0.9])
+        EstimatorInput(3.0 * column, column, column, end, end, torch.zeros(1, 1), torch.tensor([0.9]))
     )
     assert (advantage.item(), target.item(), weight.item()) == (2.0, 3.0, 1.0)
 
@@ -53,7 +54,7 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
         named = [getattr(room, name) for name in room.__all__ if name not in frames]
         return {part for part in named if inspect.isclass(part)}
 
-    terms = parts(objectives, "FixedWeight", "Objective")
+    terms = parts(objectives, "FixedWeight", "Objective", "PolicyAt")
     told = {
         term.__name__: (term.reads_advantage, term.multiplies_ratio, term.reads_reference) for term in terms
     }

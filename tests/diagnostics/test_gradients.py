@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from problems import at
 from torch import Tensor, nn
 from toys import TargetWorld, make
 
@@ -85,7 +86,7 @@ def of_policy(seen: Met, terms: Mapping[str, Objective]) -> dict[str, Tensor]:
         parameter.requires_grad = True
     batch = seen.batch
     distribution, _ = seen.policy(batch.obs, batch.carry, batch.episode_start)
-    weighted = [seen.weights[name] * term(distribution, batch)[0] for name, term in terms.items()]
+    weighted = [seen.weights[name] * term(at(distribution), batch)[0] for name, term in terms.items()]
     return backward(seen.policy, torch.stack(weighted).sum())
 
 

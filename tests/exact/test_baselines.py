@@ -78,7 +78,9 @@ def drawn(noise: Tensor) -> tuple[BaselineInput, Batch]:
         reference=reference,
         advantage=returns - value,
         cost_advantage=torch.zeros(*shape, 0),
+        slack=torch.zeros(*shape, 0),
         control=torch.zeros(*shape, 0),
+        weight=torch.zeros(*shape, 0),
     )
     sample = BaselineInput(
         obs=batch.obs,

@@ -57,7 +57,9 @@ def test_a_control_of_no_width_has_no_value_and_no_gradient() -> None:
         reference=pytree.tree_map(torch.detach, reference),
         advantage=rollout.reward[..., 0],
         cost_advantage=rollout.reward[..., 1:],
+        slack=torch.zeros_like(rollout.reward[..., 1:]),
         control=rollout.action[..., :0],
+        weight=rollout.action[..., :0],
     )
     parameters = FlatParameters(learner.policy)
     problem = PolicyProblem(learner.policy, parameters, {"control": ControlVariate(1.0)})

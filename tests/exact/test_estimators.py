@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from problems import given
 from torch import Tensor
 
 from pgrobot.estimators import gae, reverse_scan
@@ -50,7 +51,7 @@ def brute_force(x: dict[str, Tensor], discount: Tensor, lam: float) -> Tensor:
 @pytest.mark.parametrize("lam", [0.0, 0.5, 0.95, 1.0])
 def test_gae_is_the_sum_of_discounted_td_errors(seed: int, steps: int, envs: int, lam: float) -> None:
     x = random_pattern(seed, steps, envs)
-    advantage, target, _ = gae(**x, discount=DISCOUNT, lam=lam)
+    advantage, target, _ = gae(given(**x, discount=DISCOUNT), lam=lam)
     torch.testing.assert_close(advantage, brute_force(x, DISCOUNT, lam), rtol=0, atol=1e-12)
     torch.testing.assert_close(target, advantage + x["value"], rtol=0, atol=0)
 
@@ -60,7 +61,7 @@ def test_monte_carlo_at_lambda_one() -> None:
     x = random_pattern(4, 30, 3)
     inside = ~x["done"][:-1].unsqueeze(-1)  # there the successor is the next row, so its value is that row's
     x["next_value"][:-1] = torch.where(inside, x["value"][1:], x["next_value"][:-1])
-    _, target, _ = gae(**x, discount=DISCOUNT, lam=1.0)
+    _, target, _ = gae(given(**x, discount=DISCOUNT), lam=1.0)
     running = x["next_value"][-1]
     for t in reversed(range(30)):
         future = torch.where(x["done"][t][:, None], x["next_value"][t], running)
@@ -74,8 +75,8 @@ def test_episodes_in_one_trace_equal_episodes_apart() -> None:
     first, second = random_pattern(5, 9, 2), random_pattern(6, 13, 2)
     first["terminated"][-1], first["done"][-1] = torch.tensor([True, False]), torch.tensor([True, True])
     joined = {name: torch.cat((first[name], second[name])) for name in first}
-    apart = torch.cat([gae(**x, discount=DISCOUNT, lam=0.9)[0] for x in (first, second)])
-    torch.testing.assert_close(gae(**joined, discount=DISCOUNT, lam=0.9)[0], apart, rtol=0, atol=1e-12)
+    apart = torch.cat([gae(given(**x, discount=DISCOUNT), lam=0.9)[0] for x in (first, second)])
+    torch.testing.assert_close(gae(given(**joined, discount=DISCOUNT), lam=0.9)[0], apart, rtol=0, atol=1e-12)
 
 
 def test_value_of_an_endless_loop_is_one_over_one_minus_gamma() -> None:
@@ -87,9 +88,9 @@ def test_value_of_an_endless_loop_is_one_over_one_minus_gamma() -> None:
     last[-1] = True
     arguments = {"reward": torch.ones_like(value), "value": value, "next_value": value, "discount": gamma}
     log_ratio = torch.zeros(steps, 1, dtype=torch.float64)
-    truncated, _, _ = gae(**arguments, terminated=zeros, done=last, log_ratio=log_ratio, lam=0.95)
+    truncated, _, _ = gae(given(**arguments, terminated=zeros, done=last, log_ratio=log_ratio), lam=0.95)
     torch.testing.assert_close(truncated, torch.zeros_like(truncated), rtol=0, atol=1e-12)
-    _, target, _ = gae(**arguments, terminated=last, done=last, log_ratio=log_ratio, lam=1.0)
+    _, target, _ = gae(given(**arguments, terminated=last, done=last, log_ratio=log_ratio), lam=1.0)
     left = torch.arange(steps, 0, -1, dtype=torch.float64).view(-1, 1, 1)
     torch.testing.assert_close(target, (1 - 0.9**left) / (1 - 0.9), rtol=0, atol=1e-12)
 

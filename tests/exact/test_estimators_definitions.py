@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 import torch
+from problems import given
 from torch import Tensor
 
 from pgrobot.estimators import gae, monte_carlo, n_step, td_lambda, vtrace, window_scan
@@ -121,7 +122,7 @@ def assert_near(actual: Tensor, expected: Tensor, tolerance: float = 1e-12) -> N
 @on_patterns
 def test_monte_carlo_sums_what_is_left_of_its_piece(seed: int, shape: tuple, share: float) -> None:
     x = random_columns(seed, shape, share)
-    advantage, target, _ = monte_carlo(**x, discount=DISCOUNT[: shape[2]], reward_to_go=True)
+    advantage, target, _ = monte_carlo(given(**x, discount=DISCOUNT[: shape[2]]), reward_to_go=True)
     assert_near(target, filled(shape, lambda t, n, c: summed(x, t, n, c, shape[0])))
     assert_near(advantage, target - x["value"], 0)
 
@@ -131,7 +132,7 @@ def test_without_reward_to_go_a_step_is_credited_with_its_whole_piece(
     seed: int, shape: tuple, share: float
 ) -> None:
     x = random_columns(seed, shape, share)
-    advantage, target, _ = monte_carlo(**x, discount=DISCOUNT[: shape[2]], reward_to_go=False)
+    advantage, target, _ = monte_carlo(given(**x, discount=DISCOUNT[: shape[2]]), reward_to_go=False)
     whole = filled(shape, lambda t, n, c: summed(x, first(x, t, n), n, c, shape[0]))
     assert_near(advantage, whole - x["value"])
     assert_near(target, filled(shape, lambda t, n, c: summed(x, t, n, c, shape[0])))
@@ -141,7 +142,7 @@ def test_without_reward_to_go_a_step_is_credited_with_its_whole_piece(
 @pytest.mark.parametrize("n", [1, 2, 3, 6, 1_000_000])
 def test_n_step_sums_n_rewards_and_bootstraps(seed: int, shape: tuple, share: float, n: int) -> None:
     x = random_columns(seed, shape, share)
-    advantage, target, _ = n_step(**x, discount=DISCOUNT[: shape[2]], n=n)
+    advantage, target, _ = n_step(given(**x, discount=DISCOUNT[: shape[2]]), n=n)
     assert_near(target, filled(shape, lambda t, e, c: summed(x, t, e, c, n)))
     assert_near(advantage, target - x["value"], 0)
 
@@ -151,10 +152,10 @@ def test_td_lambda_mixes_the_n_step_returns(seed: int, shape: tuple, share: floa
     """The forward view: weights (1 − λ) λ^(n − 1), what is left of them on the piece's whole return."""
     x, lam, steps = random_columns(seed, shape, share), 0.8, shape[0]
     discount = DISCOUNT[: shape[2]]
-    mixed = lam ** (steps - 1) * n_step(**x, discount=discount, n=steps)[1]
+    mixed = lam ** (steps - 1) * n_step(given(**x, discount=discount), n=steps)[1]
     for n in range(1, steps):
-        mixed = mixed + (1 - lam) * lam ** (n - 1) * n_step(**x, discount=discount, n=n)[1]
-    advantage, target, _ = td_lambda(**x, discount=discount, lam=0.0, target_lam=lam)
+        mixed = mixed + (1 - lam) * lam ** (n - 1) * n_step(given(**x, discount=discount), n=n)[1]
+    advantage, target, _ = td_lambda(given(**x, discount=discount), lam=0.0, target_lam=lam)
     assert_near(target, mixed)
     assert_near(advantage, filled(shape, lambda t, n, c: td_error(x, t, n, c)))
 
@@ -181,7 +182,7 @@ def test_vtrace_is_the_sum_of_corrected_td_errors(
 
     def estimate(*, objective_has_ratio: bool) -> tuple[Tensor, Tensor, Tensor]:
         arguments = {**bars, "pg_rho_bar": pg_rho_bar, "objective_has_ratio": objective_has_ratio}
-        return vtrace(**x, discount=DISCOUNT[: shape[2]], **arguments)
+        return vtrace(given(**x, discount=DISCOUNT[: shape[2]]), **arguments)
 
     unweighted = filled(shape, advantage)
     full = x["log_ratio"].exp()
@@ -203,8 +204,8 @@ def test_vtrace_at_ratio_one_is_gae(
     x["log_ratio"] = torch.zeros_like(x["log_ratio"])
     discount = DISCOUNT[: shape[2]]
     bars = {"rho_bar": 1.0, "c_bar": 1.0, "pg_rho_bar": 1.0, "objective_has_ratio": objective_has_ratio}
-    advantage, target, weight = vtrace(**x, discount=discount, lam=lam, **bars)
-    expected, _, _ = gae(**x, discount=discount, lam=lam)
+    advantage, target, weight = vtrace(given(**x, discount=discount), lam=lam, **bars)
+    expected, _, _ = gae(given(**x, discount=discount), lam=lam)
     assert_near(advantage, expected)
     assert_near(target - x["value"], expected)
     assert_near(weight, torch.ones_like(weight))
@@ -215,14 +216,14 @@ def test_the_ends_of_every_scale_meet(seed: int, shape: tuple, share: float) -> 
     """λ = 0 and n = 1 are the TD error, λ = 1 and n ≥ T Monte-Carlo minus V; equal λs make TD(λ) GAE."""
     x, discount = random_columns(seed, shape, share), DISCOUNT[: shape[2]]
     error = filled(shape, lambda t, n, c: td_error(x, t, n, c))
-    assert_near(gae(**x, discount=discount, lam=0.0)[0], error)
-    assert_near(n_step(**x, discount=discount, n=1)[0], error)
-    returns = monte_carlo(**x, discount=discount, reward_to_go=True)[0]
-    assert_near(gae(**x, discount=discount, lam=1.0)[0], returns)
-    assert_near(n_step(**x, discount=discount, n=shape[0])[0], returns)
+    assert_near(gae(given(**x, discount=discount), lam=0.0)[0], error)
+    assert_near(n_step(given(**x, discount=discount), n=1)[0], error)
+    returns = monte_carlo(given(**x, discount=discount), reward_to_go=True)[0]
+    assert_near(gae(given(**x, discount=discount), lam=1.0)[0], returns)
+    assert_near(n_step(given(**x, discount=discount), n=shape[0])[0], returns)
     for one, other in zip(
-        td_lambda(**x, discount=discount, lam=0.6, target_lam=0.6),
-        gae(**x, discount=discount, lam=0.6),
+        td_lambda(given(**x, discount=discount), lam=0.6, target_lam=0.6),
+        gae(given(**x, discount=discount), lam=0.6),
         strict=True,
     ):
         assert torch.equal(one, other)
@@ -236,17 +237,17 @@ def test_episodes_in_one_trace_equal_episodes_apart(estimator: Estimator, ends: 
     one["done"][-1] = True
     one["terminated"][-1] = ends == "terminated"
     joined = {name: torch.cat((one[name], other[name])) for name in one}
-    apart = [estimator(**x, discount=DISCOUNT) for x in (one, other)]
-    for index, result in enumerate(estimator(**joined, discount=DISCOUNT)):
+    apart = [estimator(given(**x, discount=DISCOUNT)) for x in (one, other)]
+    for index, result in enumerate(estimator(given(**joined, discount=DISCOUNT))):
         assert_near(result, torch.cat((apart[0][index], apart[1][index])))
 
 
 @for_every_estimator
 def test_environments_and_columns_do_not_see_each_other(estimator: Estimator) -> None:
     x = random_columns(7, (12, 3, 3), 0.2)
-    together = estimator(**x, discount=DISCOUNT)
+    together = estimator(given(**x, discount=DISCOUNT))
     one = {name: v[:, 1:2, 2:] if v.dim() == 3 else v[:, 1:2] for name, v in x.items()}
-    for result, alone in zip(together, estimator(**one, discount=DISCOUNT[2:]), strict=True):
+    for result, alone in zip(together, estimator(given(**one, discount=DISCOUNT[2:])), strict=True):
         assert torch.equal(result[:, 1:2, 2:] if result.dim() == 3 else result[:, 1:2], alone)
 
 
@@ -262,7 +263,7 @@ def test_truncation_is_termination_with_the_value_of_its_successor_paid_out(esti
         "terminated": x["done"],
     }
     for result, other in zip(
-        estimator(**x, discount=DISCOUNT), estimator(**paid, discount=DISCOUNT), strict=True
+        estimator(given(**x, discount=DISCOUNT)), estimator(given(**paid, discount=DISCOUNT)), strict=True
     ):
         assert_near(result, other)
 
@@ -272,7 +273,7 @@ def test_the_value_after_a_terminated_step_counts_for_nothing(estimator: Estimat
     x = random_columns(9, (30, 3, 3), 0.3)
     other = {**x, "next_value": x["next_value"] + 100.0 * x["terminated"].unsqueeze(-1)}
     for result, same in zip(
-        estimator(**x, discount=DISCOUNT), estimator(**other, discount=DISCOUNT), strict=True
+        estimator(given(**x, discount=DISCOUNT)), estimator(given(**other, discount=DISCOUNT)), strict=True
     ):
         assert torch.equal(result, same)
 
@@ -282,7 +283,9 @@ def test_on_policy_estimators_do_not_read_the_ratio(name: str) -> None:
     x = random_columns(10, (9, 3, 3), 0.2)
     other = {**x, "log_ratio": torch.full_like(x["log_ratio"], math.nan)}
     for result, same in zip(
-        ESTIMATORS[name](**x, discount=DISCOUNT), ESTIMATORS[name](**other, discount=DISCOUNT), strict=True
+        ESTIMATORS[name](given(**x, discount=DISCOUNT)),
+        ESTIMATORS[name](given(**other, discount=DISCOUNT)),
+        strict=True,
     ):
         assert torch.equal(result, same)
 
@@ -292,7 +295,9 @@ def test_single_precision_stays_single(estimator: Estimator) -> None:
     x = random_columns(11, (64, 3, 3), 0.05)
     single = {name: v.float() if v.is_floating_point() else v for name, v in x.items()}
     for result, exact in zip(
-        estimator(**single, discount=DISCOUNT.float()), estimator(**x, discount=DISCOUNT), strict=True
+        estimator(given(**single, discount=DISCOUNT.float())),
+        estimator(given(**x, discount=DISCOUNT)),
+        strict=True,
     ):
         assert result.dtype == torch.float32
         torch.testing.assert_close(result.double(), exact, rtol=1e-4, atol=1e-4)
@@ -306,7 +311,7 @@ def test_a_vanishing_or_overflowing_ratio_is_clipped_not_nan(
     x = random_columns(12, (6, 2, 3), 0.2)
     x["log_ratio"] = torch.full_like(x["log_ratio"], log_ratio).float()
     bars = {"rho_bar": 1.0, "c_bar": 1.0, "pg_rho_bar": 2.0, "objective_has_ratio": objective_has_ratio}
-    advantage, target, weight = vtrace(**x, discount=DISCOUNT, lam=0.9, **bars)
+    advantage, target, weight = vtrace(given(**x, discount=DISCOUNT), lam=0.9, **bars)
     assert advantage.isfinite().all()
     assert target.isfinite().all()
     assert weight.isfinite().all()

@@ -10,11 +10,20 @@ from functools import partial
 
 import pytest
 import torch
+from problems import at, given
 from torch import Tensor
 from torch.func import grad
 
 from pgrobot.batch import Batch
-from pgrobot.estimators import discount_from_start, gae, monte_carlo, n_step, td_lambda, vtrace
+from pgrobot.estimators import (
+    EstimatorInput,
+    discount_from_start,
+    gae,
+    monte_carlo,
+    n_step,
+    td_lambda,
+    vtrace,
+)
 from pgrobot.objectives import ClippedRatio, Likelihood, Objective, Ratio
 
 GAMMA, HORIZON = 0.8, 4
@@ -80,21 +89,21 @@ def undiscounted_visits(theta: Tensor, visitor: Tensor) -> Tensor:
     return total
 
 
-def columns(paths: Trajectories, baseline: Tensor, log_ratio: Tensor) -> dict[str, Tensor]:
+def columns(paths: Trajectories, baseline: Tensor, log_ratio: Tensor) -> EstimatorInput:
     """One episode per trajectory, terminated at the horizon, under a critic ``[T + 1, 2]``."""
     steps = torch.arange(HORIZON + 1).unsqueeze(-1)
     value = baseline[steps, paths.state].unsqueeze(-1)
     end = torch.zeros(paths.action.shape, dtype=torch.bool)
     end[-1] = True
-    return {
-        "reward": REWARD[paths.state[:-1], paths.action].unsqueeze(-1),
-        "value": value[:-1],
-        "next_value": value[1:],
-        "terminated": end,
-        "done": end,
-        "log_ratio": log_ratio,
-        "discount": DISCOUNT,
-    }
+    return given(
+        reward=REWARD[paths.state[:-1], paths.action].unsqueeze(-1),
+        value=value[:-1],
+        next_value=value[1:],
+        terminated=end,
+        done=end,
+        log_ratio=log_ratio,
+        discount=DISCOUNT,
+    )
 
 
 def gradient(term: Objective, paths: Trajectories, behaviour: Tensor, advantage: Tensor) -> Tensor:
@@ -104,9 +113,10 @@ def gradient(term: Objective, paths: Trajectories, behaviour: Tensor, advantage:
         "action": paths.action.unsqueeze(-1),
         "log_prob": behaviour[paths.state[:-1], paths.action].log(),
         "advantage": paths.expectation(advantage),
+        "weight": torch.zeros(0),
     }
     batch = Batch(**{**dict.fromkeys(field.name for field in fields(Batch)), **read})
-    return grad(lambda theta: term(distribution(theta), batch)[0])(THETA)
+    return grad(lambda theta: term(at(distribution(theta)), batch)[0])(THETA)
 
 
 def assert_near(actual: Tensor, expected: Tensor) -> None:
@@ -129,7 +139,7 @@ def test_reinforce_with_the_state_discount_is_the_gradient_of_the_discounted_ret
     term: Objective, baseline: Tensor
 ) -> None:
     paths = enumerated(PI)
-    advantage, _, _ = monte_carlo(**columns(paths, baseline, ON_POLICY), reward_to_go=True)
+    advantage, _, _ = monte_carlo(columns(paths, baseline, ON_POLICY), reward_to_go=True)
     exact = grad(exact_return)(THETA)
     weighted = discount_from_start(AGE.double(), GAMMA) * advantage[..., 0]
     assert_near(gradient(term, paths, PI, weighted), exact)
@@ -145,7 +155,7 @@ def test_the_whole_return_carries_the_state_discount(term: Objective, baseline: 
     """Without causality the expected gradient is that of the discounted return as it stands."""
     paths = enumerated(PI)
     x = columns(paths, baseline, ON_POLICY)
-    advantage, _, _ = monte_carlo(**x, reward_to_go=False)
+    advantage, _, _ = monte_carlo(x, reward_to_go=False)
     assert_near(gradient(term, paths, PI, advantage[..., 0]), grad(exact_return)(THETA))
 
 
@@ -161,8 +171,8 @@ def test_rewards_of_the_past_only_add_variance() -> None:
         mean = paths.probability @ sample
         return paths.probability @ (sample - mean).square().sum(-1)
 
-    causal = spread(discounts * monte_carlo(**x, reward_to_go=True)[0])
-    assert float(spread(monte_carlo(**x, reward_to_go=False)[0]) / causal) > 1.2
+    causal = spread(discounts * monte_carlo(x, reward_to_go=True)[0])
+    assert float(spread(monte_carlo(x, reward_to_go=False)[0]) / causal) > 1.2
 
 
 @pytest.mark.parametrize(
@@ -181,7 +191,7 @@ def test_with_the_exact_critic_every_estimator_gives_the_exact_gradient(
 ) -> None:
     """E[Â | s, a] = A^π(s, a) and E[target | s] = V^π(s), whatever λ or n."""
     paths = enumerated(PI)
-    advantage, target, _ = estimator(**columns(paths, EXACT, ON_POLICY))
+    advantage, target, _ = estimator(columns(paths, EXACT, ON_POLICY))
     for t in range(HORIZON):
         for s in range(2):
             here = (paths.state[t] == s) * paths.probability
@@ -208,7 +218,7 @@ def test_vtrace_weighs_a_stale_sample_once(term: Objective, objective_has_ratio:
     exact = grad(lambda theta: undiscounted_visits(theta, MU))(THETA)
 
     def estimate(*, has_ratio: bool, baseline: float) -> Tensor:
-        advantage, _, weight = vtrace(**x, lam=0.6, **bars, objective_has_ratio=has_ratio)
+        advantage, _, weight = vtrace(x, lam=0.6, **bars, objective_has_ratio=has_ratio)
         return gradient(term, paths, MU, weight * (advantage[..., 0] - baseline))
 
     assert_near(estimate(has_ratio=objective_has_ratio, baseline=0.0), exact)
@@ -225,7 +235,7 @@ def test_vtrace_clips_the_weight_of_a_sample_in_either_use() -> None:
     assert 0.1 < float((ratio > 0.9).double().mean()) < 0.9
 
     def estimate(term: Objective, *, has_ratio: bool, pg_rho_bar: float) -> Tensor:
-        advantage, _, weight = vtrace(**x, **bars, pg_rho_bar=pg_rho_bar, objective_has_ratio=has_ratio)
+        advantage, _, weight = vtrace(x, **bars, pg_rho_bar=pg_rho_bar, objective_has_ratio=has_ratio)
         return gradient(term, paths, MU, weight * advantage[..., 0])
 
     one = estimate(Likelihood(1.0), has_ratio=False, pg_rho_bar=0.9)
@@ -245,13 +255,15 @@ def test_the_fixed_point_of_vtrace_is_the_value_of_the_clipped_policy(lam: float
     def operate(v: Tensor) -> Tensor:
         value = v[paths.state].unsqueeze(-1)
         _, target, _ = vtrace(
-            REWARD[paths.state[:-1], paths.action].unsqueeze(-1),
-            value[:-1],
-            value[1:],
-            never,
-            never,
-            log_ratio,
-            discount=DISCOUNT,
+            given(
+                reward=REWARD[paths.state[:-1], paths.action].unsqueeze(-1),
+                value=value[:-1],
+                next_value=value[1:],
+                terminated=never,
+                done=never,
+                log_ratio=log_ratio,
+                discount=DISCOUNT,
+            ),
             lam=lam,
             rho_bar=rho_bar,
             c_bar=c_bar,

@@ -141,7 +141,7 @@ def test_a_change_of_unit_changes_no_step_of_gradient_descent() -> None:
                 critic.scaler.scale.div_(factor)
                 critic.scaler.merge = lambda _, factor=factor: factor  # type: ignore[method-assign]
                 solver.rescale(parameters.spread(critic.rescale(target)))
-            solver.solve(CriticBatch(obs, target))
+            solver.solve(CriticBatch.of_rows(obs, target))
         with torch.no_grad():
             values.append(critic.value(obs))
     assert torch.equal(*values)

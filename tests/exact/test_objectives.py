@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from problems import at
 from torch import Tensor
 from torch.func import grad, jacrev
 from toys import make_critic, make_policy
@@ -42,7 +43,9 @@ def policy_problem(terms: dict = TERMS) -> tuple[PolicyProblem, Tensor, Batch]:
         reference=Gaussian(acted.mean.clone(), acted.log_std.clone()),
         advantage=draw(40),
         cost_advantage=draw(40, 3),
+        slack=torch.zeros(40, 3),
         control=torch.zeros(40, 0),
+        weight=torch.zeros(40, 0),
     )
     problem = PolicyProblem(policy, parameters, terms)
     return problem, parameters.vector.clone(), batch
@@ -180,9 +183,11 @@ def test_gaussian_bandit_meets_its_closed_form(mu: float, log_sigma: float) -> N
         reference=acted,
         advantage=-((action[:, 0] - target) ** 2) * weights * 12,  # the term averages over rows
         cost_advantage=zeros,
+        slack=zeros,
         control=zeros,
+        weight=zeros,
     )
-    gradient = grad(lambda v: ClippedRatio(1.0, 0.2)(gaussian(v), batch)[0])(theta)
+    gradient = grad(lambda v: ClippedRatio(1.0, 0.2)(at(gaussian(v)), batch)[0])(theta)
     expected = torch.tensor([-2 * (mu - target), -2 * np.exp(2 * log_sigma)], dtype=torch.float64)
     torch.testing.assert_close(gradient, expected, rtol=1e-10, atol=1e-10)
 
@@ -202,7 +207,7 @@ def test_the_critic_problem_is_half_the_squared_error_of_all_columns_and_its_gra
     generator = torch.Generator().manual_seed(0)
     critic.scaler.scale.copy_(torch.tensor([2.0, 0.5]))
     obs = {"policy": torch.randn(40, 2, generator=generator, dtype=torch.float64)}
-    batch = CriticBatch(obs, target=torch.randn(40, 2, generator=generator, dtype=torch.float64))
+    batch = CriticBatch.of_rows(obs, target=torch.randn(40, 2, generator=generator, dtype=torch.float64))
     problem = CriticProblem(critic, parameters)
     vector = torch.randn(len(parameters), generator=generator, dtype=torch.float64)
     exact = grad(lambda v: problem.loss(v, batch)[0])(vector)

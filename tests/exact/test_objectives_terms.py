@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from problems import at
 from torch import Tensor
 from torch.func import grad, hessian
 
@@ -83,7 +84,7 @@ def sampled_batch(theta: Tensor) -> Batch:
 
 
 def value(term: Objective, theta: Tensor, batch: Batch) -> Tensor:
-    return term(gaussian(theta), batch)[0]
+    return term(at(gaussian(theta)), batch)[0]
 
 
 OLD = torch.tensor([0.3, -0.7, -0.5, 0.2], dtype=torch.float64)
@@ -109,7 +110,7 @@ def test_at_the_old_policy_every_surrogate_has_the_policy_gradient(term: Objecti
 def test_decoupled_clipping_without_an_average_is_clipping() -> None:
     batch = sampled_batch(OLD)
     for term in (ClippedRatio(1.0, 0.05), DecoupledClippedRatio(1.0, 0.05)):
-        assert float(term(gaussian(AWAY), batch)[1]["policy/clip_fraction"]) > 0.0
+        assert float(term(at(gaussian(AWAY)), batch)[1]["policy/clip_fraction"]) > 0.0
     told = [
         grad(lambda theta, kind=kind: value(kind(1.0, 0.05), theta, batch))(AWAY)
         for kind in (ClippedRatio, DecoupledClippedRatio)
@@ -126,10 +127,10 @@ def test_decoupled_clipping_is_around_the_reference() -> None:
     ratio = (log_prob - nearby.log_prob(batch.action)).exp()
     silent = ((ratio > 1.1) & (batch.advantage > 0)) | ((ratio < 0.9) & (batch.advantage < 0))
     share = float(((ratio - 1.0).abs() > 0.1).double().mean())
-    assert float(term(gaussian(AWAY), batch)[1]["policy/clip_fraction"]) == share
+    assert float(term(at(gaussian(AWAY)), batch)[1]["policy/clip_fraction"]) == share
     assert float((((log_prob - batch.log_prob).exp() - 1.0).abs() > 0.1).double().mean()) != share
     assert 0 < int(silent.sum()) < len(ratio)
-    of = lambda log_prob: term(Free(log_prob), batch)[0]
+    of = lambda log_prob: term(at(Free(log_prob)), batch)[0]
     expected = torch.where(silent, 0.0, (log_prob - batch.log_prob).exp() * batch.advantage) / len(ratio)
     torch.testing.assert_close(grad(of)(log_prob), expected, rtol=1e-12, atol=1e-14)
 
@@ -141,7 +142,7 @@ def test_spo_is_highest_where_the_ratio_is_one_plus_epsilon(advantage: float, ep
     term = SimplePolicyOptimization(1.0, epsilon)
     zero = torch.zeros(1, dtype=torch.float64)
     batch = rows(zero, zero, zero + advantage)
-    of = lambda ratio: term(Free(ratio.log()), batch)[0]
+    of = lambda ratio: term(at(Free(ratio.log())), batch)[0]
     sign = math.copysign(1.0, advantage)
     best = torch.tensor([1.0 + epsilon * sign], dtype=torch.float64)
     assert abs(float(grad(of)(best))) < 1e-12
@@ -149,13 +150,15 @@ def test_spo_is_highest_where_the_ratio_is_one_plus_epsilon(advantage: float, ep
     assert float(of(best)) == pytest.approx(abs(advantage) * (epsilon + 2.0 * sign) / 2.0)
     beyond = best + 0.05 * sign
     assert float(grad(of)(beyond)) * sign == pytest.approx(-0.05 * abs(advantage) / epsilon)
-    assert float(grad(lambda ratio: ClippedRatio(1.0, epsilon)(Free(ratio.log()), batch)[0])(beyond)) == 0.0
+    assert (
+        float(grad(lambda ratio: ClippedRatio(1.0, epsilon)(at(Free(ratio.log())), batch)[0])(beyond)) == 0.0
+    )
 
 
 def test_spo_reports_how_far_the_ratios_are_from_one() -> None:
     zero = torch.zeros(2, dtype=torch.float64)
     _, metrics = SimplePolicyOptimization(1.0, 0.2)(
-        Free(torch.tensor([1.3, 0.9]).double().log()), rows(zero, zero, zero)
+        at(Free(torch.tensor([1.3, 0.9]).double().log())), rows(zero, zero, zero)
     )
     assert float(metrics["policy/ratio_deviation"]) == pytest.approx(0.2)
 
@@ -189,7 +192,7 @@ def test_estimated_entropy_of_a_softmax_is_exact_over_all_its_actions(logits: li
     theta = torch.tensor(logits, dtype=torch.float64)
 
     def estimated(theta: Tensor) -> Tensor:
-        return EstimatedEntropy(1.0)(Softmax(theta.expand(8, 3)), batch)[0]
+        return EstimatedEntropy(1.0)(at(Softmax(theta.expand(8, 3))), batch)[0]
 
     def exact(theta: Tensor) -> Tensor:
         return -(theta.softmax(-1) * theta.log_softmax(-1)).sum()
@@ -215,7 +218,7 @@ def test_estimated_entropy_of_a_gaussian_is_its_closed_form(mu: float, log_sigma
     theta = torch.tensor([mu, log_sigma], dtype=torch.float64)
 
     def entropy(theta: Tensor) -> Tensor:
-        return EstimatedEntropy(1.0)(Gaussian(theta[0].expand(600, 1), theta[1].expand(600, 1)), batch)[0]
+        return EstimatedEntropy(1.0)(at(Gaussian(theta[0].expand(600, 1), theta[1].expand(600, 1))), batch)[0]
 
     assert float(entropy(theta)) == pytest.approx(log_sigma + 0.5 * math.log(2 * math.pi * math.e), abs=1e-12)
     expected = torch.tensor([0.0, 1.0], dtype=torch.float64)
@@ -231,7 +234,7 @@ def test_estimated_entropy_needs_its_ratio() -> None:
     action = acted.mean + acted.std * torch.randn(400_000, 1, generator=generator, dtype=torch.float64)
     batch = rows(action, acted.log_prob(action), torch.zeros(400_000))
     plain = grad(lambda theta: -of(theta).log_prob(action).mean())(theta)
-    term = grad(lambda theta: EstimatedEntropy(1.0)(of(theta), batch)[0])(theta)
+    term = grad(lambda theta: EstimatedEntropy(1.0)(at(of(theta)), batch)[0])(theta)
     assert float(term[1]) == pytest.approx(1.0, abs=0.02)
     assert float(plain[1]) == pytest.approx(0.0, abs=0.02)
 
@@ -247,7 +250,7 @@ def test_the_regularised_bandit_ends_at_its_optimum(bonus: Callable[[float], Obj
 
     def objective(theta: Tensor) -> Tensor:
         distribution = Gaussian(theta[0].expand(1000, 1), theta[1].expand(1000, 1))
-        return sum(term.weight * term(distribution, batch)[0] for term in terms)
+        return sum(term.weight * term(at(distribution), batch)[0] for term in terms)
 
     theta = torch.zeros(2, dtype=torch.float64)
     for _ in range(600):
@@ -261,7 +264,7 @@ def test_a_constant_added_to_the_likelihoods_advantage_is_a_baseline() -> None:
     action = torch.tensor([0, 1, 1, 1, 2, 2, 2, 2]).unsqueeze(-1)
     theta = (torch.tensor([1, 3, 4], dtype=torch.float64) / 8.0).log()
     constant = rows(action, theta[action[:, 0]], torch.full((8,), 5.0, dtype=torch.float64))
-    gradient = grad(lambda theta: Likelihood(1.0)(Softmax(theta.expand(8, 3)), constant)[0])(theta)
+    gradient = grad(lambda theta: Likelihood(1.0)(at(Softmax(theta.expand(8, 3))), constant)[0])(theta)
     assert float(gradient.abs().max()) < 1e-14
 
 
@@ -284,7 +287,7 @@ def test_an_adaptive_weight_follows_the_kl() -> None:
 @pytest.mark.parametrize("term", TERMS, ids=named)
 def test_a_term_is_a_pure_scalar(term: Objective) -> None:
     batch = sampled_batch(OLD)
-    first, metrics = term(gaussian(AWAY), batch)
+    first, metrics = term(at(gaussian(AWAY)), batch)
     assert first.shape == ()
     assert all(metric.shape == () for metric in metrics.values())
     assert torch.equal(first, value(term, AWAY, batch))

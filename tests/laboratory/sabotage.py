@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
-from torch import Tensor
 
 import pgrobot.estimators
+from pgrobot.estimators import EstimatorInput
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -47,10 +47,13 @@ def estimator(patch: pytest.MonkeyPatch, name: str, change: Callable[..., Mappin
     """Put an estimator in the place of one of ours that sees changed arguments."""
     original = getattr(pgrobot.estimators, name)
 
-    def changed(*columns: Tensor, **parameters: Any) -> Any:
-        names = ("reward", "value", "next_value", "terminated", "done", "log_ratio")
-        arguments = dict(zip(names, columns, strict=True)) | parameters
-        return original(**(arguments | change(**arguments)))
+    def changed(given: EstimatorInput, **parameters: Any) -> Any:
+        columns = {field.name: getattr(given, field.name) for field in fields(given)}
+        wrong = change(**columns, **parameters)
+        seen = {name: value for name, value in wrong.items() if name in columns}
+        return original(
+            replace(given, **seen), **(parameters | {k: v for k, v in wrong.items() if k not in columns})
+        )
 
     changed.__module__ = original.__module__
     patch.setattr(pgrobot.estimators, name, changed)

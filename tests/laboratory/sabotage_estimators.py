@@ -14,6 +14,7 @@ import pgrobot.baselines.projection
 import pgrobot.baselines.scalar
 import pgrobot.estimators
 from pgrobot.distributions import Binned, Gaussian
+from pgrobot.estimators import EstimatorInput
 from pgrobot.objectives import ControlVariate
 
 
@@ -131,8 +132,8 @@ def folds_that_are_fitted_on_themselves(patch: pytest.MonkeyPatch) -> None:
 def half_of_an_expectation_that_is_added_back(patch: pytest.MonkeyPatch) -> None:
     original = ControlVariate.__call__
 
-    def half(self: ControlVariate, distribution: Any, batch: Any) -> Any:
-        value, metrics = original(self, distribution, batch)
+    def half(self: ControlVariate, policy: Any, batch: Any) -> Any:
+        value, metrics = original(self, policy, batch)
         return 0.5 * value, metrics
 
     patch.setattr(ControlVariate, "__call__", half)
@@ -140,8 +141,8 @@ def half_of_an_expectation_that_is_added_back(patch: pytest.MonkeyPatch) -> None
 
 @sabotage("control_variates")
 def an_expectation_that_is_not_added_back(patch: pytest.MonkeyPatch) -> None:
-    def nothing(self: ControlVariate, distribution: Any, batch: Any) -> Any:
-        return 0.0 * distribution.mean.mean(), {}
+    def nothing(self: ControlVariate, policy: Any, batch: Any) -> Any:
+        return 0.0 * policy.here.mean.mean(), {}
 
     patch.setattr(ControlVariate, "__call__", nothing)
 
@@ -156,9 +157,9 @@ def a_control_of_three_times_its_size(patch: pytest.MonkeyPatch) -> None:
 def a_target_that_is_an_advantage(patch: pytest.MonkeyPatch) -> None:
     original = pgrobot.estimators.td_lambda
 
-    def without_value(*columns: Tensor, **parameters: Any) -> Any:
-        advantage, target, weight = original(*columns, **parameters)
-        return advantage, target - columns[1], weight
+    def without_value(given: EstimatorInput, **parameters: Any) -> Any:
+        estimate = original(given, **parameters)
+        return estimate._replace(target=estimate.target - given.value)
 
     without_value.__module__ = original.__module__
     patch.setattr(pgrobot.estimators, "td_lambda", without_value)

@@ -12,8 +12,7 @@ from torch import Tensor
 from pgrobot.baselines import NORMALISATIONS
 from pgrobot.batch import Batch
 from pgrobot.constraints.price import Pricing
-from pgrobot.distributions import Distribution
-from pgrobot.objectives import Entropy, Likelihood
+from pgrobot.objectives import Entropy, Likelihood, PolicyAt
 from pgrobot.policies import GaussianPolicy
 from pgrobot.solvers import LineSearch
 from pgrobot.solvers.trust_region import Trial
@@ -64,8 +63,8 @@ def a_search_that_begins_with_a_shorter_step(patch: pytest.MonkeyPatch) -> None:
 def a_likelihood_that_takes_good_for_bad(patch: pytest.MonkeyPatch) -> None:
     original = Likelihood.__call__
 
-    def unsigned(self: Likelihood, distribution: Distribution, batch: Batch) -> Any:
-        return original(self, distribution, replace(batch, advantage=batch.advantage.abs()))
+    def unsigned(self: Likelihood, policy: PolicyAt, batch: Batch) -> Any:
+        return original(self, policy, replace(batch, advantage=batch.advantage.abs()))
 
     patch.setattr(Likelihood, "__call__", unsigned)
 

@@ -30,15 +30,15 @@ from pgrobot.solvers.trust_region import Trial
 
 @sabotage("sample_size")
 def a_sum_in_place_of_a_mean(patch: pytest.MonkeyPatch) -> None:
-    def total(self: Ratio, distribution: Any, batch: Any) -> Any:
-        return (distribution.log_prob(batch.action) * batch.advantage).sum(), {}
+    def total(self: Ratio, policy: Any, batch: Any) -> Any:
+        return (policy.here.log_prob(batch.action) * batch.advantage).sum(), {}
 
     patch.setattr(Ratio, "__call__", total)
 
 
 @sabotage("minibatches")
 def an_entropy_that_is_a_sum(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Entropy, "__call__", lambda self, distribution, batch: (distribution.entropy().sum(), {}))
+    patch.setattr(Entropy, "__call__", lambda self, policy, batch: (policy.here.entropy().sum(), {}))
 
 
 @sabotage("minibatches", "2 minibatches", "64 minibatches")
@@ -80,8 +80,8 @@ def a_softmax_at_another_temperature(patch: pytest.MonkeyPatch) -> None:
 def half_of_the_entropy(patch: pytest.MonkeyPatch) -> None:
     original = Entropy.__call__
 
-    def half(self: Entropy, distribution: Any, batch: Any) -> Any:
-        value, report = original(self, distribution, batch)
+    def half(self: Entropy, policy: Any, batch: Any) -> Any:
+        value, report = original(self, policy, batch)
         return 0.5 * value, report
 
     patch.setattr(Entropy, "__call__", half)

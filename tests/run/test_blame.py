@@ -225,8 +225,8 @@ class Rows(FixedWeight):
     weight: float
     reads_advantage: ClassVar[bool] = True
     multiplies_ratio: ClassVar[bool] = True
-    def __call__(self, distribution, batch):
-        return torch.exp(distribution.log_prob(batch.action) - batch.log_prob) * batch.advantage, {}
+    def __call__(self, policy, batch):
+        return torch.exp(policy.here.log_prob(batch.action) - batch.log_prob) * batch.advantage, {}
 """
 COST = "+constraint.foot={budget:1.0,limit:1.0,unit:%s,cost:{_target_:mistaken_robots.%s}}"
 
