@@ -36,6 +36,12 @@ def in_a_sentence(error: BaseException) -> str:
     return words if isinstance(error, PgrobotError) else f"{type(error).__name__}: {words}"
 
 
+def shown(value: object) -> str:
+    """A value as it reads in a sentence: short, on one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Say which valid names lie nearest to ``word``.
 

@@ -6,12 +6,8 @@ from pgrobot.baselines.projection import Projection
 from pgrobot.baselines.scalar import Constant, NoBaseline, Optimal
 from pgrobot.baselines.value import Value
 
-# Those that do not depend on the action.
-OF_THE_STATE = (Constant, NoBaseline, Optimal, Value)
-
 __all__ = [
     "NORMALISATIONS",
-    "OF_THE_STATE",
     "Baseline",
     "Constant",
     "Controlled",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -19,7 +19,14 @@ class Controlled:
 
 
 class Baseline(Protocol):
-    """Takes from every return what can be known without it."""
+    """Takes from every return what can be known without it.
+
+    Attributes:
+        depends_on_action: whether what it takes depends on the action, so that a term has to add its expectation back.
+            Configs are checked by what the class declares; of one that does not, nothing is asked.
+    """
+
+    depends_on_action: ClassVar[bool]
 
     def __call__(self, given: BaselineInput) -> Controlled: ...
 

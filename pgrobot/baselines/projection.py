@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from pgrobot.baselines.baseline import Controlled
 from pgrobot.baselines.folds import folds
 from pgrobot.batch import BaselineInput
 from pgrobot.control_variates import features
+from pgrobot.ranges import above, at_least
 
 # A component that varies less than this, against the first, is taken for rounding.
 _LEAST_VARIANCE = 1e-8
@@ -41,10 +42,11 @@ class Projection:
         folds: at most so many, of whole trajectories; a single one is fitted on itself, and biased.
     """
 
+    depends_on_action: ClassVar[bool] = True
     polynomial: Literal["linear", "quadratic"]
-    components: int
-    ridge: float
-    folds: int
+    components: Annotated[int, at_least(0)]
+    ridge: Annotated[float, above(0.0)]
+    folds: Annotated[int, at_least(1)]
 
     def __call__(self, given: BaselineInput) -> Controlled:
         noise = features(given.action, given.reference).double()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 
 from pgrobot.baselines.baseline import Controlled, uncontrolled
 from pgrobot.baselines.folds import fitted_mean
 from pgrobot.batch import BaselineInput
+from pgrobot.ranges import at_least
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class NoBaseline:
 
     See docs/derivations.md#baselines.
     """
+
+    depends_on_action: ClassVar[bool] = False
 
     def __call__(self, given: BaselineInput) -> Controlled:
         return uncontrolled(given.returns)
@@ -33,7 +37,8 @@ class Constant:
             of ``n`` independent rows is short of the true one by the factor ``1 − 1/n``.
     """
 
-    folds: int
+    depends_on_action: ClassVar[bool] = False
+    folds: Annotated[int, at_least(1)]
 
     def __call__(self, given: BaselineInput) -> Controlled:
         mean = fitted_mean(given.returns, torch.ones_like(given.returns), given.done, self.folds)
@@ -54,7 +59,8 @@ class Optimal:
         folds: see ``Constant``.
     """
 
-    folds: int
+    depends_on_action: ClassVar[bool] = False
+    folds: Annotated[int, at_least(1)]
 
     def __call__(self, given: BaselineInput) -> Controlled:
         weight = given.weight.square() * given.score_norm()

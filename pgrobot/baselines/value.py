@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pgrobot.baselines.baseline import Controlled, uncontrolled
 from pgrobot.batch import BaselineInput
@@ -14,6 +15,8 @@ class Value:
 
     See docs/derivations.md#baselines.
     """
+
+    depends_on_action: ClassVar[bool] = False
 
     def __call__(self, given: BaselineInput) -> Controlled:
         return uncontrolled(given.advantage)

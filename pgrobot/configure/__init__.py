@@ -1,9 +1,9 @@
 """From what a user types to a checked config, and from that to the objects that train."""
 
+from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.blame import blaming
 from pgrobot.configure.clash import RECIPES, clash
 from pgrobot.configure.composition import (
-    CONFIG_MODULE,
     CONFIG_NAME,
     VERSION_BASE,
     compose,

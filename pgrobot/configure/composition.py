@@ -22,11 +22,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pgrobot.configure.advice import CONFIG_MODULE
+from pgrobot.configure.agreement import objective_has_ratio
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, parse, quote, text_of
-from pgrobot.configure.terms import objective_has_ratio
 from pgrobot.errors import PgrobotError
 
-CONFIG_MODULE = "pgrobot.conf"
 CONFIG_NAME = "train"
 CONFIG_PATH_VARIABLE = "PGROBOT_CONFIG_PATH"
 # Hydra 1.4 deprecates the argument that Hydra 1.3 warns about when it is missing.
@@ -145,7 +145,7 @@ def resolved(cfg: DictConfig) -> DictConfig:
         PgrobotError: a value must be given, or is taken from something that the chosen parts do not have.
     """
     job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    for path, raw in _leaves(OmegaConf.to_container(job, resolve=False), ""):
+    for path, raw in leaves(OmegaConf.to_container(job, resolve=False), ""):
         if raw == "???":
             raise PgrobotError(f"{path} must be given: add {path}=<value>")
         try:
@@ -158,7 +158,8 @@ def resolved(cfg: DictConfig) -> DictConfig:
     return job
 
 
-def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+def leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every single value below a node, with its key."""
     if isinstance(node, dict):
         children = [(str(key), child) for key, child in node.items()]
     elif isinstance(node, list):
@@ -167,7 +168,7 @@ def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, node
         return
     for key, child in children:
-        yield from _leaves(child, f"{path}.{key}" if path else key)
+        yield from leaves(child, f"{path}.{key}" if path else key)
 
 
 def _remedy(path: str) -> str:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from pgrobot.configure.rules import matches
 from pgrobot.constraints import Constraint
 from pgrobot.critics import MlpCritic
-from pgrobot.estimators import Estimator
 from pgrobot.policies import Policy
-from pgrobot.solvers import SolverFactory
 from pgrobot.types import IntrinsicReward, Multiplier
 
 
@@ -56,16 +54,6 @@ class MultiplierFactory(Protocol):
     ) -> Multiplier: ...
 
 
-FACTORIES: Mapping[str, Any] = {
-    "policy": PolicyFactory,
-    "critic": CriticFactory,
-    "intrinsic.*": IntrinsicRewardFactory,
-    "multiplier": MultiplierFactory,
-    "algorithm.estimator": Estimator,
-    "algorithm.*_solver": SolverFactory,
-}
-
-
 class Given(NamedTuple):
     """What a part is called with."""
 
@@ -73,11 +61,18 @@ class Given(NamedTuple):
     keywords: tuple[str, ...]
 
 
-def given(path: str) -> Given | None:
-    """What the part at ``path`` is called with where it is ``_partial_``; nothing of a part that is not known."""
-    factory = next((protocol for pattern, protocol in FACTORIES.items() if matches(pattern, path)), None)
-    if factory is None:
-        return None
-    _, *parameters = inspect.signature(factory.__call__).parameters.values()  # but for self
-    keywords = tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
-    return Given(len(parameters) - len(keywords), keywords)
+@dataclass(frozen=True)
+class CalledBy:
+    """Of a part that is called later.
+
+    Attributes:
+        factory: the protocol by which it is.
+    """
+
+    factory: Any
+
+    def given(self) -> Given:
+        """What it is called with."""
+        _, *parameters = inspect.signature(self.factory.__call__).parameters.values()  # but for self
+        keywords = tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+        return Given(len(parameters) - len(keywords), keywords)

@@ -1,4 +1,4 @@
-"""Which classes and functions a config may name, and what may be said to them.
+"""Which classes and functions a config may name.
 
 A config is data that may come from somebody else (``resume=<run>``), so a ``_target_`` is only followed into the rooms
 listed here and into the modules that the user names in ``modules``; and what is found there must have been
@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from pgrobot.configure.blame import place_in
-from pgrobot.configure.factories import Given, given
-from pgrobot.configure.foreign import suggestion
-from pgrobot.configure.rules import Rule, any_real, any_whole, of_type, one_of, shown
-from pgrobot.errors import PgrobotError, in_a_sentence, nearest
+from pgrobot.errors import PgrobotError, in_a_sentence, nearest, shown
 
 ROOMS = tuple(
     f"pgrobot.{room}"
@@ -27,7 +23,6 @@ ROOMS = tuple(
         "learner", "objectives", "policies", "intrinsic", "simulation", "solvers", "tracking",
     )
 )  # fmt: skip
-WORDS = ("_target_", "_partial_")
 
 
 def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -109,100 +104,6 @@ def check_modules(modules: Sequence[str]) -> None:
             raise PgrobotError(
                 f"modules names {shown(name)}, which Python does not find: install it, or add its folder to PYTHONPATH"
             )
-
-
-def check_arguments(path: str, node: Mapping[str, Any], target: Callable[..., Any]) -> None:
-    """Check that a node says what its target needs, and nothing else.
-
-    Raises:
-        PgrobotError: the target is abstract, has no such parameter, needs another, or does not take what it is given
-            when called.
-    """
-    if inspect.isabstract(target):
-        undefined = ", ".join(sorted(getattr(target, "__abstractmethods__", ())))
-        raise PgrobotError(f"{path}._target_: {_name(target)} has to define {undefined}, which it does not")
-    parameters = inspect.signature(target).parameters
-    partial, later = bool(node.get("_partial_", False)), given(path)
-    supplied = _supplied(parameters, later) if later else ()
-    taken = supplied if partial else ()
-    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        _check_keys(path, node, parameters, taken)
-        _check_call(path, target, parameters, later.keywords if later and partial else ())
-    if partial and later is None:
-        return  # whoever calls it is of the user's own, and knows what it gives
-    for name, parameter in parameters.items():
-        if name in node or not _is_required(parameter) or name in taken:
-            continue
-        remedy = f"add +{path}.{name}=<value>"
-        if name in supplied:
-            remedy = f"set {path}._partial_=true, so that pgrobot gives it, or {remedy}"
-        raise PgrobotError(f"{path}.{name} must be given, as {_name(target)} needs it: {remedy}")
-
-
-def _check_keys(
-    path: str, node: Mapping[str, Any], parameters: Iterable[str], supplied: Sequence[str]
-) -> None:
-    known = [name for name in parameters if name not in supplied]
-    for key in node:
-        if key in supplied:
-            raise PgrobotError(f"{path}.{key} is given by pgrobot itself: leave it out")
-        if key not in known and key not in WORDS:
-            raise PgrobotError(f"{path} has no key {key!r}: {suggestion(key, known)}")
-
-
-def _check_call(
-    path: str, target: Callable[..., Any], parameters: Iterable[str], keywords: Sequence[str]
-) -> None:
-    for key in keywords:
-        if key not in parameters:
-            raise PgrobotError(f"{path}: {_name(target)} has no parameter {key!r}, which it is called with")
-
-
-def _supplied(parameters: Mapping[str, inspect.Parameter], later: Given) -> tuple[str, ...]:
-    """The parameters that are given when the target is called."""
-    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    positional = [name for name, p in parameters.items() if p.kind in by_position]
-    return (*positional[: later.positions], *later.keywords)
-
-
-def _is_required(parameter: inspect.Parameter) -> bool:
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return parameter.default is parameter.empty and parameter.kind not in variadic
-
-
-def _name(target: Callable[..., Any]) -> str:
-    return str(getattr(target, "__name__", target))
-
-
-def annotated_rules(target: Callable[..., Any]) -> dict[str, Rule]:
-    """Derive a rule for every parameter whose annotation is a plain type.
-
-    Raises:
-        PgrobotError: an annotation names what its module does not import, but for type checkers perhaps.
-    """
-    constructor = target.__init__ if inspect.isclass(target) else target
-    try:
-        hints = get_type_hints(constructor)
-    except NameError as error:
-        name = f"{target.__module__}.{getattr(target, '__qualname__', '')}"
-        raise PgrobotError(f"The annotations of {name} cannot be read: {error}") from error
-    return {name: rule for name, hint in hints.items() if (rule := _rule(hint)) is not None}
-
-
-def _rule(hint: Any) -> Rule | None:
-    if hint in _PLAIN:
-        return _PLAIN[hint]
-    if get_origin(hint) is Literal:
-        return one_of(*get_args(hint))
-    return None
-
-
-_PLAIN: dict[Any, Rule] = {
-    bool: of_type(bool, "true or false"),
-    int: any_whole,
-    float: any_real,
-    str: of_type(str, "a word"),
-}
 
 
 def _inside(target: str, roots: Sequence[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from pgrobot.constraints.budgets import Constraint
 from pgrobot.constraints.price import Ceiling, Pricing, check_gain, start
 from pgrobot.errors import PgrobotError, nearest
+from pgrobot.ranges import above
 from pgrobot.types import Metrics, State
 
 OPTIMIZERS = {
@@ -46,7 +48,7 @@ class Lagrangian:
         constraints: Sequence[Constraint],
         columns: Sequence[str],
         optimizer: str,
-        learning_rate: float,
+        learning_rate: Annotated[float, above(0.0)],
         initial: float,
         maximum: float,
     ) -> None:

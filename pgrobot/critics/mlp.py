@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.mlp import Block, Norm, mlp
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
+from pgrobot.ranges import layers, positive
 
 
 class MlpCritic(nn.Module):
@@ -41,15 +43,15 @@ class MlpCritic(nn.Module):
         observation: Mapping[str, int],
         columns: Sequence[str],
         group: str,
-        hidden: Sequence[int],
+        hidden: Annotated[Sequence[int], layers],
         activation: str,
-        observation_clip: float,
+        observation_clip: Annotated[float, positive],
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
         time: bool = False,
-        observation_memory: float = math.inf,
-        return_memory: float = math.inf,
+        observation_memory: Annotated[float, positive] = math.inf,
+        return_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__()
         if group not in observation:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 from torch.func import grad
 
+from pgrobot.ranges import at_least
 from pgrobot.types import Metrics, Rollout, State
 
 
@@ -31,7 +32,7 @@ class GradientNorms:
             one minibatch.
     """
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: Annotated[int, at_least(0)]) -> None:
         self._every = every
 
     def __call__(

@@ -13,11 +13,14 @@ or by the rollout's end goes on as ``next_value`` of its last step; one that ter
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from pgrobot.estimators.discounting import discount_from_start
-from pgrobot.estimators.estimator import Estimate, Estimator, EstimatorInput
+from pgrobot.estimators.estimator import (
+    Estimate,
+    Estimator,
+    EstimatorInput,
+    estimator,
+    reads_log_ratio,
+)
 from pgrobot.estimators.gae import gae, td_lambda
 from pgrobot.estimators.returns import monte_carlo, n_step
 from pgrobot.estimators.scan import reverse_scan, window_scan
@@ -29,6 +32,7 @@ __all__ = [
     "EstimatorInput",
     "discount_from_start",
     "effective_sample_share",
+    "estimator",
     "gae",
     "monte_carlo",
     "n_step",
@@ -38,10 +42,3 @@ __all__ = [
     "vtrace",
     "window_scan",
 ]
-
-_ON_POLICY = (gae, monte_carlo, n_step, td_lambda)
-
-
-def reads_log_ratio(estimator: Callable[..., Any]) -> bool:
-    """Whether an estimator, its own parameters bound or not, may read ``log_ratio``: whoever does not is spared it."""
-    return getattr(estimator, "func", estimator) not in _ON_POLICY

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +36,28 @@ class Estimator(Protocol):
     """A pure function of all columns at once, its own parameters bound; see ``pgrobot.estimators``."""
 
     def __call__(self, given: EstimatorInput) -> Estimate: ...
+
+
+def estimator(*, reads_log_ratio: bool, discounts_pieces_without: str = "") -> Callable[[Function], Function]:
+    """Declare on an estimator what others have to know of it.
+
+    Args:
+        reads_log_ratio: whether it reads the values of ``log_ratio``; one that does not is spared them.
+        discounts_pieces_without: its parameter without which it credits a step with its whole piece, discounted from
+            where that begins; empty: it never does.
+    """
+
+    def declared(function: Function) -> Function:
+        declarations = {
+            "reads_log_ratio": reads_log_ratio,
+            "discounts_pieces_without": discounts_pieces_without,
+        }
+        vars(function).update(declarations)
+        return function
+
+    return declared
+
+
+def reads_log_ratio(estimator: Callable[..., Any]) -> bool:
+    """Whether an estimator, its own parameters bound or not, may read ``log_ratio``; one that does not say so may."""
+    return bool(getattr(getattr(estimator, "func", estimator), "reads_log_ratio", True))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 
-from pgrobot.estimators.estimator import Estimate, EstimatorInput
+from pgrobot.estimators.estimator import Estimate, EstimatorInput, estimator
 from pgrobot.estimators.scan import reverse_scan
+from pgrobot.ranges import between
 
 
+@estimator(reads_log_ratio=False)
 def gae(
     given: EstimatorInput,
     *,
-    lam: float,
+    lam: Annotated[float, between(0.0, 1.0)],
 ) -> Estimate:
     r"""Estimate the advantage of every column at once.
 
@@ -34,11 +38,12 @@ def gae(
     return Estimate(advantage, advantage + given.value, torch.ones_like(given.log_ratio))
 
 
+@estimator(reads_log_ratio=False)
 def td_lambda(
     given: EstimatorInput,
     *,
-    lam: float,
-    target_lam: float,
+    lam: Annotated[float, between(0.0, 1.0)],
+    target_lam: Annotated[float, between(0.0, 1.0)],
 ) -> Estimate:
     """One λ for the actor and another for the critic: GAE's advantage at ``lam``, the TD(λ) target at ``target_lam``.
 

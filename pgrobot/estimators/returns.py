@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
-from pgrobot.estimators.estimator import Estimate, EstimatorInput
+from pgrobot.estimators.estimator import Estimate, EstimatorInput, estimator
 from pgrobot.estimators.scan import last_of_piece, reverse_scan, window_scan
+from pgrobot.ranges import at_least
 
 
+@estimator(reads_log_ratio=False, discounts_pieces_without="reward_to_go")
 def monte_carlo(
     given: EstimatorInput,
     *,
@@ -49,10 +53,11 @@ def monte_carlo(
     return Estimate(credit - given.value, to_go, torch.ones_like(given.log_ratio))
 
 
+@estimator(reads_log_ratio=False)
 def n_step(
     given: EstimatorInput,
     *,
-    n: int,
+    n: Annotated[int, at_least(1)],
 ) -> Estimate:
     r"""``n`` rewards and the value of where they lead (Sutton and Barto 2018, section 7.1).
 

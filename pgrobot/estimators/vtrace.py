@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 from torch import Tensor
 
-from pgrobot.estimators.estimator import Estimate, EstimatorInput
+from pgrobot.estimators.estimator import Estimate, EstimatorInput, estimator
 from pgrobot.estimators.scan import ahead, reverse_scan
+from pgrobot.ranges import between, positive
 
 
+@estimator(reads_log_ratio=True)
 def vtrace(
     given: EstimatorInput,
     *,
-    lam: float,
-    rho_bar: float,
-    c_bar: float,
-    pg_rho_bar: float,
+    lam: Annotated[float, between(0.0, 1.0)],
+    rho_bar: Annotated[float, positive],
+    c_bar: Annotated[float, positive],
+    pg_rho_bar: Annotated[float, positive],
     objective_has_ratio: bool,
 ) -> Estimate:
     r"""Estimate the advantage of every column from the actions of a behaviour policy μ.

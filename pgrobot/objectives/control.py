@@ -30,6 +30,7 @@ class ControlVariate(FixedWeight):
     reads_advantage: ClassVar[bool] = False
     multiplies_ratio: ClassVar[bool] = False
     reads_reference: ClassVar[bool] = True
+    adds_control_back: ClassVar[bool] = True
     weight: float
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

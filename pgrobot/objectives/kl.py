@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
 from pgrobot.objectives.term import FixedWeight, PolicyAt
+from pgrobot.ranges import Within, above, at_least
 
 
 def nearness(distribution: Distribution, batch: Batch) -> Tensor:
@@ -56,12 +57,14 @@ class AdaptiveKLPenalty:
     reads_advantage: ClassVar[bool] = False
     multiplies_ratio: ClassVar[bool] = False
     reads_reference: ClassVar[bool] = True
-    weight: float
-    target_kl: float
-    factor: float
-    tolerance: float
-    least: float
-    greatest: float
+    follows_kl: ClassVar[bool] = True
+    adds_control_back: ClassVar[bool] = False
+    weight: Annotated[float, Within("least", "greatest")]
+    target_kl: Annotated[float, above(0.0)]
+    factor: Annotated[float, above(1.0)]
+    tolerance: Annotated[float, at_least(1.0)]
+    least: Annotated[float, above(0.0)]
+    greatest: Annotated[float, above(0.0)]
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         return nearness(policy.here, batch), {}

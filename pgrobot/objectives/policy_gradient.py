@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
 from pgrobot.objectives.term import FixedWeight, PolicyAt, probability_ratio
+from pgrobot.ranges import above
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class ClippedRatio(FixedWeight):
     reads_advantage: ClassVar[bool] = True
     multiplies_ratio: ClassVar[bool] = True
     weight: float
-    clip: float  # ε
+    clip: Annotated[float, above(0.0)]  # ε
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         ratio = probability_ratio(policy.here, batch)
@@ -83,7 +84,7 @@ class DecoupledClippedRatio(FixedWeight):
     multiplies_ratio: ClassVar[bool] = True
     reads_reference: ClassVar[bool] = True
     weight: float
-    clip: float  # ε
+    clip: Annotated[float, above(0.0)]  # ε
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         kept_near = batch.reference.log_prob(batch.action)
@@ -116,7 +117,7 @@ class SimplePolicyOptimization(FixedWeight):
     reads_advantage: ClassVar[bool] = True
     multiplies_ratio: ClassVar[bool] = True
     weight: float
-    epsilon: float  # ε
+    epsilon: Annotated[float, above(0.0)]  # ε
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         deviation = probability_ratio(policy.here, batch) - 1.0

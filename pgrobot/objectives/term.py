@@ -47,11 +47,15 @@ class Objective(Protocol):
             that of the policy that acted. One that does not, as ``log π`` times the advantage, has the policy's
             gradient only where the two are the same.
         reads_reference: whether it measures distances from the batch's reference policy.
+        follows_kl: whether its weight follows the KL by which the policy moves.
+        adds_control_back: whether it adds back the expectation of what a baseline that depends on the action took.
     """
 
     reads_advantage: ClassVar[bool]
     multiplies_ratio: ClassVar[bool]
     reads_reference: ClassVar[bool]
+    follows_kl: ClassVar[bool]
+    adds_control_back: ClassVar[bool]
 
     @property
     def weight(self) -> float:
@@ -71,9 +75,11 @@ class Objective(Protocol):
 
 
 class FixedWeight:
-    """For terms whose weight stays what it is, and which measure nothing from the reference unless they say so."""
+    """For terms whose weight stays what it is, and which do none of the following unless they say so."""
 
     reads_reference: ClassVar[bool] = False
+    follows_kl: ClassVar[bool] = False
+    adds_control_back: ClassVar[bool] = False
 
     def adapt(self, weight: float, kl: float) -> float:
         del kl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.mlp import Block, Norm, mlp
 from pgrobot.policies.bounds import SoftBounds
 from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
+from pgrobot.ranges import ascending, layers, positive
 
 
 class BetaPolicy(NormalizedPolicy):
@@ -43,15 +45,15 @@ class BetaPolicy(NormalizedPolicy):
         self,
         observation: Mapping[str, int],
         actions: int,
-        hidden: Sequence[int],
+        hidden: Annotated[Sequence[int], layers],
         activation: str,
         concentration: float,
-        concentration_bounds: tuple[float, float],
-        observation_clip: float,
+        concentration_bounds: Annotated[tuple[float, float], ascending("[1,1000]")],
+        observation_clip: Annotated[float, positive],
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
-        observation_memory: float = math.inf,
+        observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(observation, observation_clip, observation_memory)
         low, high = concentration_bounds

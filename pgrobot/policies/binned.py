@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from pgrobot.distributions import Binned
 from pgrobot.errors import PgrobotError
 from pgrobot.mlp import Block, Norm, mlp
 from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
+from pgrobot.ranges import layers, positive
 
 
 class BinnedPolicy(NormalizedPolicy):
@@ -41,15 +42,15 @@ class BinnedPolicy(NormalizedPolicy):
         self,
         observation: Mapping[str, int],
         actions: int,
-        hidden: Sequence[int],
+        hidden: Annotated[Sequence[int], layers],
         activation: str,
         bins: int,
         head: Literal["softmax", "ordinal"],
-        observation_clip: float,
+        observation_clip: Annotated[float, positive],
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
-        observation_memory: float = math.inf,
+        observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(observation, observation_clip, observation_memory)
         if bins < 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from pgrobot.distributions import Gaussian
 from pgrobot.errors import PgrobotError
 from pgrobot.mlp import Block, Norm, mlp
 from pgrobot.policies.policy import OUTPUT_GAIN, NormalizedPolicy
+from pgrobot.ranges import ascending, layers, positive
 
 
 class DiagonalPolicy(NormalizedPolicy):
@@ -41,15 +43,15 @@ class DiagonalPolicy(NormalizedPolicy):
         self,
         observation: Mapping[str, int],
         actions: int,
-        hidden: Sequence[int],
+        hidden: Annotated[Sequence[int], layers],
         activation: str,
         log_std: float,
-        log_std_bounds: tuple[float, float],
-        observation_clip: float,
+        log_std_bounds: Annotated[tuple[float, float], ascending("[-4,1]")],
+        observation_clip: Annotated[float, positive],
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
-        observation_memory: float = math.inf,
+        observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(observation, observation_clip, observation_memory)
         self.parameter_bounds = {"log_std": checked_bounds(log_std, log_std_bounds)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.nn.functional import normalize
 from pgrobot.distributions import FullCovarianceGaussian
 from pgrobot.mlp import Block, Norm
 from pgrobot.policies.diagonal import DiagonalPolicy
+from pgrobot.ranges import ascending, layers, positive
 
 
 class FullCovariancePolicy(DiagonalPolicy):
@@ -27,15 +29,15 @@ class FullCovariancePolicy(DiagonalPolicy):
         self,
         observation: Mapping[str, int],
         actions: int,
-        hidden: Sequence[int],
+        hidden: Annotated[Sequence[int], layers],
         activation: str,
         log_std: float,
-        log_std_bounds: tuple[float, float],
-        observation_clip: float,
+        log_std_bounds: Annotated[tuple[float, float], ascending("[-4,1]")],
+        observation_clip: Annotated[float, positive],
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
-        observation_memory: float = math.inf,
+        observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(
             observation,

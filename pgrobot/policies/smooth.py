@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.mlp import Block, Norm
 from pgrobot.policies.diagonal import DiagonalPolicy
 from pgrobot.policies.hashing import hashed_normal
+from pgrobot.ranges import ascending, layers, positive
 
 
 class SmoothPolicy(DiagonalPolicy):
@@ -50,17 +52,17 @@ class SmoothPolicy(DiagonalPolicy):
         self,
         observation: Mapping[str, int],
         actions: int,
-        hidden: Sequence[int],
+        hidden: Annotated[Sequence[int], layers],
         activation: str,
         log_std: float,
-        log_std_bounds: tuple[float, float],
+        log_std_bounds: Annotated[tuple[float, float], ascending("[-4,1]")],
         share: float,
         correlation: float,
-        observation_clip: float,
+        observation_clip: Annotated[float, positive],
         generator: torch.Generator,
         block: Block = "plain",
         norm: Norm = "none",
-        observation_memory: float = math.inf,
+        observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(
             observation,

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,7 @@ from omegaconf import DictConfig
 
 from pgrobot import checkpoint
 from pgrobot.configure import validated
-from pgrobot.configure.rules import matches, shown
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import PgrobotError, shown
 from pgrobot.provenance import this_version
 from pgrobot.run_directory import made_by
 from pgrobot.types import State
@@ -103,6 +103,12 @@ STATE: tuple[Added, ...] = (
     Added("learners.*.multiplier", "", "pricing", lambda _: {"length": math.nan, "square": 0.0, "count": 0}),
     Added("learners.*.multiplier", "", "ceiling", _never_reached),
 )
+
+
+def matches(pattern: str, key: str) -> bool:
+    """Whether a dotted key has as many parts as the pattern, each like the pattern's."""
+    patterns, parts = pattern.split("."), key.split(".")
+    return len(patterns) == len(parts) and all(map(fnmatchcase, parts, patterns))
 
 
 def completed(content: dict[str, Any], rows: tuple[Added, ...]) -> dict[str, Any]:

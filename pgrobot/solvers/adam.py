@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from pgrobot.ranges import above, fading
 from pgrobot.solvers.optimizer import Moments
 
 
@@ -17,9 +19,9 @@ class Adam:
     See docs/derivations.md#adam.
     """
 
-    beta1: float
-    beta2: float
-    epsilon: float
+    beta1: Annotated[float, fading]
+    beta2: Annotated[float, fading]
+    epsilon: Annotated[float, above(0.0)]
 
     def initial(self, vector: Tensor) -> Moments:
         """First moment ``[P]``, second moment ``[P]`` and the number of steps taken."""

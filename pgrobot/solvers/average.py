@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
+
+from pgrobot.ranges import fading
 
 Averaged = tuple[Tensor, Tensor]  # the average [P] and the sum of its weights, a scalar
 
@@ -25,7 +28,7 @@ class ExponentialAverage:
         decay: β per update, in [0, 1); 0 is the last vector itself.
     """
 
-    decay: float
+    decay: Annotated[float, fading]
 
     def initial(self, vector: Tensor) -> Averaged:
         """The average of no vector yet, with ``vector`` ``[P]`` in its place, in storage of its own."""

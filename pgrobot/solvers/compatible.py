@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
+from pgrobot.ranges import share
 from pgrobot.solvers.fisher import sampled
 from pgrobot.solvers.linear import Product, linearise
 from pgrobot.solvers.problem import PolicyProblem
@@ -34,7 +36,7 @@ class CompatibleFisher:
             identity needs all of them.
     """
 
-    fraction: float
+    fraction: Annotated[float, share]
 
     def __call__(
         self, problem: PolicyProblem, vector: Tensor, batch: Batch, generator: torch.Generator

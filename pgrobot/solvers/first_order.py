@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 
 from pgrobot.compilation import Compiled
 from pgrobot.errors import PgrobotError
+from pgrobot.ranges import Built, at_least, positive
 from pgrobot.solvers.optimizer import Optimizer
 from pgrobot.solvers.problem import Problem, Report
 from pgrobot.solvers.rates import Rate
@@ -40,16 +41,20 @@ class FirstOrderSolver:
         PgrobotError: the update rule lacks a method of ``Optimizer``.
     """
 
+    needs_policy: ClassVar[bool] = False
+    reads_reference: ClassVar[bool] = False
+    kl_before_step: ClassVar[bool] = True
+
     def __init__(
         self,
         vector: Tensor,
         problem: Problem,
-        optimizer: Optimizer,
-        rate: Rate,
-        minibatch: int,
-        epochs: int,
-        max_gradient_norm: float,
-        target_kl: float,
+        optimizer: Annotated[Optimizer, Built("epsilon")],
+        rate: Annotated[Rate, Built("initial")],
+        minibatch: Annotated[int, at_least(1)],
+        epochs: Annotated[int, at_least(1)],
+        max_gradient_norm: Annotated[float, positive],
+        target_kl: Annotated[float, positive],
         gradient_metric: str,
         compile_steps: bool,
         generator: torch.Generator,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.func import grad, vjp
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
+from pgrobot.ranges import share
 from pgrobot.solvers.linear import Product, linearise
 from pgrobot.solvers.problem import PolicyProblem
 
@@ -38,7 +39,7 @@ class GaussNewtonFisher:
         fraction: share of the batch's rows to average over, drawn anew for every solve; 1 uses all and draws nothing.
     """
 
-    fraction: float
+    fraction: Annotated[float, share]
 
     def __call__(
         self, problem: PolicyProblem, vector: Tensor, batch: Batch, generator: torch.Generator

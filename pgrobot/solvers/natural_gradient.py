@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated, ClassVar
+
 import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
 from pgrobot.batch import Batch
+from pgrobot.ranges import Built, at_least
 from pgrobot.solvers.fisher import Fisher, gauss_newton
 from pgrobot.solvers.linear import Solution, conjugate_gradient
 from pgrobot.solvers.problem import PolicyProblem, Report
@@ -41,16 +44,20 @@ class NaturalGradientSolver:
         generator: random stream of the rows that the metric is averaged over.
     """
 
+    needs_policy: ClassVar[bool] = True
+    reads_reference: ClassVar[bool] = True
+    kl_before_step: ClassVar[bool] = False
+
     def __init__(
         self,
         vector: Tensor,
         problem: PolicyProblem,
-        fisher: Fisher,
-        damping: float,
-        iterations: int,
-        tolerance: float,
-        step: StepSize,
-        acceptance: Acceptance,
+        fisher: Annotated[Fisher, Built("_target_")],
+        damping: Annotated[float, at_least(0.0)],
+        iterations: Annotated[int, at_least(1)],
+        tolerance: Annotated[float, at_least(0.0)],
+        step: Annotated[StepSize, Built("_target_")],
+        acceptance: Annotated[Acceptance, Built("_target_")],
         generator: torch.Generator,
     ) -> None:
         self._vector = vector

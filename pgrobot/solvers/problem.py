@@ -17,7 +17,7 @@ from pgrobot.batch import Batch, CriticBatch
 from pgrobot.critics import MlpCritic
 from pgrobot.distributions import Distribution
 from pgrobot.errors import PgrobotError
-from pgrobot.objectives import FixedWeight, Objective, PolicyAt
+from pgrobot.objectives import Objective, PolicyAt
 from pgrobot.policies import Policy
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.types import Metrics
@@ -135,7 +135,7 @@ class PolicyProblem:
         adapted = []
         for weight, (name, term) in zip(self.weights.tolist(), self._terms.items(), strict=True):
             adapted.append(term.adapt(weight, kl))
-            if not isinstance(term, FixedWeight):
+            if getattr(term, "follows_kl", True):  # a term that does not say so may
                 metrics[f"objective/{name}/weight"] = weight
         self.weights.copy_(torch.tensor(adapted, dtype=torch.float64))
         return metrics

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, ClassVar, Protocol
+
+from pgrobot.ranges import Within, above, at_least
 
 
 class Rate(Protocol):
-    """A learning rate and how it changes; ``rate`` itself is kept by the solver."""
+    """A learning rate and how it changes; ``rate`` itself is kept by the solver.
 
+    Attributes:
+        initial: the first one.
+        follows_kl: whether ``adapt`` reads the KL: a solver that moves no policy has none. One that does not say so
+            is taken not to.
+    """
+
+    follows_kl: ClassVar[bool]
     initial: float
 
     def anneal(self, rate: float, progress: float) -> float:
@@ -27,7 +36,8 @@ class Constant:
     See docs/derivations.md#step-sizes.
     """
 
-    initial: float
+    follows_kl: ClassVar[bool] = False
+    initial: Annotated[float, above(0.0)]
 
     def anneal(self, rate: float, progress: float) -> float:
         del rate, progress
@@ -45,8 +55,9 @@ class Linear:
     See docs/derivations.md#step-sizes.
     """
 
-    initial: float
-    final: float
+    follows_kl: ClassVar[bool] = False
+    initial: Annotated[float, above(0.0)]
+    final: Annotated[float, at_least(0.0)]
 
     def anneal(self, rate: float, progress: float) -> float:
         del rate
@@ -67,11 +78,12 @@ class KLAdaptive:
     See docs/derivations.md#step-sizes.
     """
 
-    initial: float
-    target_kl: float
-    factor: float
-    least: float
-    greatest: float
+    follows_kl: ClassVar[bool] = True
+    initial: Annotated[float, above(0.0), Within("least", "greatest")]
+    target_kl: Annotated[float, above(0.0)]
+    factor: Annotated[float, above(1.0)]
+    least: Annotated[float, above(0.0)]
+    greatest: Annotated[float, above(0.0)]
 
     def anneal(self, rate: float, progress: float) -> float:
         del progress

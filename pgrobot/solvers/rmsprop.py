@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
+from pgrobot.ranges import above, at_least, fading
 from pgrobot.solvers.optimizer import Moments
 
 
@@ -28,10 +29,10 @@ class RMSprop:
         initial_square: v before the first step.
     """
 
-    decay: float
-    epsilon: float
+    decay: Annotated[float, fading]
+    epsilon: Annotated[float, above(0.0)]
     epsilon_place: Literal["outside", "inside"]
-    initial_square: float
+    initial_square: Annotated[float, at_least(0.0)]
 
     def initial(self, vector: Tensor) -> Moments:
         """The running mean square ``[P]``."""

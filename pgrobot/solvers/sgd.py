@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from pgrobot.ranges import fading
 from pgrobot.solvers.optimizer import Moments
 
 
@@ -20,7 +22,7 @@ class SGD:
         momentum: μ in [0, 1); 0 is plain gradient descent.
     """
 
-    momentum: float
+    momentum: Annotated[float, fading]
 
     def initial(self, vector: Tensor) -> Moments:
         """The velocity ``[P]``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -16,8 +16,16 @@ class Solver(Protocol):
 
     Attributes:
         rate: of the latest step: a learning rate, or what a step of another kind multiplies its direction by.
+        needs_policy: whether it asks its problem about a policy, so that it cannot fit a critic; by default not.
+        reads_reference: whether where it moves to depends on distances from the reference policy; one that does not
+            say so may. Where it leaves the choice to an ``acceptance``, that says whether it does.
+        kl_before_step: whether the KL that it reports and follows is measured where each of its steps begins; by
+            default not.
     """
 
+    needs_policy: ClassVar[bool]
+    reads_reference: ClassVar[bool]
+    kl_before_step: ClassVar[bool]
     rate: float
 
     def anneal(self, progress: float) -> None:

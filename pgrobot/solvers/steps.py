@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
 from torch import Tensor
 
+from pgrobot.ranges import Built
 from pgrobot.solvers.rates import Rate
 
 
@@ -39,7 +40,7 @@ class KLRadius:
         kl: the radius δ in nats.
     """
 
-    kl: Rate
+    kl: Annotated[Rate, Built("initial")]
 
     @property
     def schedule(self) -> Rate:
@@ -63,7 +64,7 @@ class LearningRate:
         rate: the multiple.
     """
 
-    rate: Rate
+    rate: Annotated[Rate, Built("initial")]
 
     @property
     def schedule(self) -> Rate:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
+from pgrobot.ranges import at_least, inside
 from pgrobot.solvers.problem import Report
 
 
@@ -28,7 +29,14 @@ class Trial:
 
 
 class Acceptance(Protocol):
-    """Chooses the next parameters."""
+    """Chooses the next parameters.
+
+    Attributes:
+        searches: whether the choice depends on the problem's KL from the reference policy; one that does not say so
+            may.
+    """
+
+    searches: ClassVar[bool]
 
     def __call__(
         self, start: Trial, step: Tensor, evaluate: Callable[[Tensor], Trial], radius: float
@@ -50,6 +58,8 @@ class FullStep:
 
     See docs/derivations.md#trust-region.
     """
+
+    searches: ClassVar[bool] = False
 
     def __call__(
         self, start: Trial, step: Tensor, evaluate: Callable[[Tensor], Trial], radius: float
@@ -73,8 +83,9 @@ class LineSearch:
         shrink: factor of each shortening.
     """
 
-    backtracks: int
-    shrink: float
+    searches: ClassVar[bool] = True
+    backtracks: Annotated[int, at_least(0)]
+    shrink: Annotated[float, inside(0.0, 1.0)]
 
     def __call__(
         self, start: Trial, step: Tensor, evaluate: Callable[[Tensor], Trial], radius: float

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -38,6 +38,7 @@ class Corrected:
         mean: of what it was fitted to, less which it was.
     """
 
+    depends_on_action: ClassVar[bool] = False
     correction: MlpCritic
     mean: float
 

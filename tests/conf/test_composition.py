@@ -10,8 +10,11 @@ import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 
 from pgrobot.configure import VERSION_BASE, build, compose, expand, options, search_path, validated
+from pgrobot.configure.parts import hints
+from pgrobot.configure.schema import AlgorithmConfig, RunConfig
 from pgrobot.errors import PgrobotError
 
 NEEDS = {
@@ -98,6 +101,12 @@ def test_constraints_are_selected_by_name(overrides: list[str], names: list[str]
     assert list(validated(compose(overrides)).constraint) == names
 
 
+def test_the_schema_is_what_the_primary_config_says() -> None:
+    cfg = OmegaConf.to_container(compose([]), resolve=False)
+    assert set(hints(RunConfig)) == cfg.keys() - {"hydra"}
+    assert set(hints(AlgorithmConfig)) == cfg["algorithm"].keys()
+
+
 def test_values_come_out_in_their_type() -> None:
     cfg = validated(compose(["total_steps=1e6", "constraint.speed.budget=10", "seed=3"]))
     assert (cfg.total_steps, type(cfg.total_steps)) == (1_000_000, int)
@@ -142,15 +151,17 @@ def test_a_module_of_the_user_is_trusted_by_name(tmp_path: Path, monkeypatch: py
 
 
 PARTS = """
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+from pgrobot.baselines import Value
 from pgrobot.critics import MlpCritic
+from pgrobot.ranges import Within, above, at_least, between, one_of
+from pgrobot.solvers import Constant
 from pgrobot.objectives import ClippedRatio
 from pgrobot.policies import Policy
 
-def future(reward, value, next_value, terminated, done, log_ratio, *, discount, horizon):
-    return reward, reward
-
-def timeless(reward, value, next_value, terminated, done, log_ratio):
-    return reward, reward
+def future(given, *, horizon):
+    return given.reward, given.reward
 
 class Fixed(Policy):
     def __init__(self, observation, actions, generator, gain, bias=0.0):
@@ -166,7 +177,28 @@ class Anything(MlpCritic):
 
 class Mine(ClippedRatio):
     pass
+
+@dataclass(frozen=True)
+class Bent(ClippedRatio):
+    power: Annotated[float, between(0.0, 2.0), Within("low", "high")]
+    low: float
+    high: float
+
+class Noisy(Value):
+    depends_on_action: ClassVar[bool] = True
+    def __init__(self, samples: Annotated[int, at_least(1)], kind: Annotated[str, one_of("a", "b")] = "a"):
+        pass
+
+@dataclass(frozen=True)
+class Chasing(Constant):
+    follows_kl: ClassVar[bool] = True
 """
+BENT = [
+    "algorithm.objective.surrogate._target_=my_parts.Bent",
+    "+algorithm.objective.surrogate.low=0",
+    "+algorithm.objective.surrogate.high=1.5",
+]
+NOISY = ["algorithm/baseline=none", "algorithm.baseline._target_=my_parts.Noisy"]
 
 
 @pytest.fixture
@@ -211,10 +243,6 @@ def test_parts_of_the_users_own_say_what_they_need(overrides: list[str], parts: 
             ["algorithm/estimator=own", "+algorithm.estimator._target_=my_parts.future"],
             "algorithm.estimator.horizon must be given, as future needs it",
         ),
-        (
-            ["algorithm/estimator=own", "+algorithm.estimator._target_=my_parts.timeless"],
-            "algorithm.estimator: timeless has no parameter 'discount', which it is called with",
-        ),
         (["critic._target_=my_parts.Anything"], "critic.depth must be given, as Anything needs it"),
         (
             [
@@ -223,6 +251,37 @@ def test_parts_of_the_users_own_say_what_they_need(overrides: list[str], parts: 
                 "algorithm.objective.surrogate.weight=0.5",
             ],
             "algorithm.objective.control.weight is 1.0, but what it adds back was taken from a surrogate",
+        ),
+        (
+            [*BENT, "+algorithm.objective.surrogate.power=3"],
+            "algorithm.objective.surrogate.power must be a number from 0 to 2, not 3",
+        ),
+        (
+            [*BENT, "+algorithm.objective.surrogate.power=1", "algorithm.objective.surrogate.clip=0"],
+            "algorithm.objective.surrogate.clip must be a number above 0, not 0",  # inherited from another module
+        ),
+        (
+            [*BENT, "+algorithm.objective.surrogate.power=2"],
+            "power is 2.0, which lies outside algorithm.objective.surrogate.low and algorithm.objective.surrogate.high",
+        ),
+        (
+            [*NOISY, "+algorithm.baseline.samples=0"],
+            "baseline.samples must be a whole number of at least 1, not 0",
+        ),
+        (
+            [*NOISY, "+algorithm.baseline.samples=1", "+algorithm.baseline.kind=c"],
+            "algorithm.baseline.kind cannot be 'c': valid: a, b",
+        ),
+        (
+            [*NOISY, "+algorithm.baseline.samples=1"],
+            "the baseline Noisy depends on the action, and no term adds its expectation back",
+        ),
+        (
+            [
+                "algorithm/rate@algorithm.critic_solver.rate=constant",
+                "algorithm.critic_solver.rate._target_=my_parts.Chasing",
+            ],
+            "algorithm.critic_solver.rate=my_parts.Chasing follows the KL, and a critic has none: use algorithm/",
         ),
     ],
 )

@@ -18,7 +18,7 @@ MODULES = [path for room in ("pgrobot", "envs", "conf") for path in sorted((ROOT
 # Rooms whose public parts are equations, but for what frames them.
 EQUATIONS = ("baselines", "distributions", "estimators", "objectives")
 FRAMES = {"Baseline", "Controlled", "Distribution", "Estimator", "FixedWeight", "Objective"}
-FRAMES |= {"reads_log_ratio", "reverse_scan", "window_scan"}
+FRAMES |= {"estimator", "reads_log_ratio", "reverse_scan", "window_scan"}
 
 named = lambda path: str(path.relative_to(ROOT))
 

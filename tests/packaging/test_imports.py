@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # A room imports from lower floors and from itself, never from a neighbour.
 FLOORS = (
     ("errors", "provenance", "randomness", "compilation", "concurrency", "distributions"),
-    ("types", "normalizer"),
+    ("types", "normalizer", "ranges"),
     ("batch", "control_variates", "files", "mlp", "origin"),
     (
         "baselines",
