@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from pgrobot.simulation import Simulation
-from pgrobot.types import Observation
+from pgrobot.types import EntryNames, Observation
 
 from .contact import ContactRunner, flat, sum_of_squares
 
@@ -39,6 +39,16 @@ class Ant(ContactRunner):
     def needs_contact_forces(self) -> bool:
         return self.pays_for_contact
 
+    @property
+    def sees_contact_forces(self) -> bool:
+        """Whether the policy is shown the forces of contact."""
+        return self.use_contact_forces if self.version == "v4" else self.include_cfrc_ext_in_observation
+
+    @property
+    def first_body(self) -> int:
+        """The first body whose forces are shown: v5 leaves out the world's, which are none."""
+        return 0 if self.version == "v4" else 1
+
     def reward_state(self, simulation: Simulation) -> np.ndarray:
         return simulation.field("xpos")[:, simulation.body(self.main_body), :2].copy()
 
@@ -60,11 +70,16 @@ class Ant(ContactRunner):
     def observation(self, simulation: Simulation) -> Observation:
         hidden = 2 * self.exclude_current_positions_from_observation
         parts = [simulation.qpos[:, hidden:], simulation.qvel]
-        if self.version == "v4" and self.use_contact_forces:
-            parts.append(flat(self.contact_forces(simulation)))
-        if self.version == "v5" and self.include_cfrc_ext_in_observation:
-            parts.append(flat(self.contact_forces(simulation), first=1))
+        if self.sees_contact_forces:
+            parts.append(flat(self.contact_forces(simulation), self.first_body))
         return {"policy": np.concatenate(parts, axis=1)}
+
+    def observation_names(self, simulation: Simulation) -> EntryNames:
+        hidden = 2 * self.exclude_current_positions_from_observation
+        parts = [simulation.names("qpos")[:, hidden:], simulation.names("qvel")]
+        if self.sees_contact_forces:
+            parts.append(flat(simulation.names("cfrc_ext"), self.first_body))
+        return {"policy": np.concatenate(parts, axis=1)[0].tolist()}
 
     def initial_state(
         self, simulation: Simulation, random: np.random.Generator

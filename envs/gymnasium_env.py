@@ -233,7 +233,7 @@ class _Pictures:
 def _spaces(environment: BatchEnvironment) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
     """Spaces of one environment: observations float64 and actions float32, as in Gymnasium's own robots."""
     spec = environment.spec
-    observation = gymnasium.spaces.Box(-np.inf, np.inf, (spec.observation["policy"],), np.float64)
+    observation = gymnasium.spaces.Box(-np.inf, np.inf, (spec.widths["policy"],), np.float64)
     low, high = spec.action_low.astype(np.float32), spec.action_high.astype(np.float32)
     return observation, gymnasium.spaces.Box(low, high, dtype=np.float32)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pgrobot.simulation import Robot, Simulation
-from pgrobot.types import Observation
+from pgrobot.types import EntryNames, Observation
 
 from .contact import flat
 
@@ -39,18 +40,25 @@ class HumanoidBody(Robot):
         return True
 
     def observation(self, simulation: Simulation) -> Observation:
+        return {"policy": np.concatenate(self._parts(simulation.field), axis=1)}
+
+    def observation_names(self, simulation: Simulation) -> EntryNames:
+        return {"policy": np.concatenate(self._parts(simulation.names), axis=1)[0].tolist()}
+
+    def _parts(self, read: Callable[[str], np.ndarray]) -> list[np.ndarray]:
+        """What is seen, by what reads a field: its values or its names."""
         everything = self.version == "v4"
         world, root = (0, 0) if everything else (1, 6)
-        parts = [simulation.qpos[:, 2 * self.exclude_current_positions_from_observation :], simulation.qvel]
+        parts = [read("qpos")[:, 2 * self.exclude_current_positions_from_observation :], read("qvel")]
         if everything or self.include_cinert_in_observation:
-            parts.append(flat(simulation.field("cinert"), world))
+            parts.append(flat(read("cinert"), world))
         if everything or self.include_cvel_in_observation:
-            parts.append(flat(simulation.field("cvel"), world))
+            parts.append(flat(read("cvel"), world))
         if everything or self.include_qfrc_actuator_in_observation:
-            parts.append(simulation.field("qfrc_actuator")[:, root:])
+            parts.append(read("qfrc_actuator")[:, root:])
         if everything or self.include_cfrc_ext_in_observation:
-            parts.append(flat(simulation.field("cfrc_ext"), world))
-        return {"policy": np.concatenate(parts, axis=1)}
+            parts.append(flat(read("cfrc_ext"), world))
+        return parts
 
     def initial_state(
         self, simulation: Simulation, random: np.random.Generator

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from pgrobot.simulation import Robot, Simulation
-from pgrobot.types import Observation
+from pgrobot.types import EntryNames, Observation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,12 @@ class InvertedDoublePendulum(Robot):
         velocity = np.clip(simulation.qvel, -10, 10)
         parts = (qpos[:, :1], np.sin(qpos[:, 1:]), np.cos(qpos[:, 1:]), velocity, force)
         return {"policy": np.concatenate(parts, axis=1)}
+
+    def observation_names(self, simulation: Simulation) -> EntryNames:
+        qpos, seen = simulation.names("qpos")[0], 1 if self.version == "v5" else None
+        force = simulation.names("qfrc_constraint")[0, :seen]
+        angles = [f"{function}_{name}" for function in ("sin", "cos") for name in qpos[1:]]
+        return {"policy": [qpos[0], *angles, *simulation.names("qvel")[0], *force]}
 
     @property
     def can_fall(self) -> bool:

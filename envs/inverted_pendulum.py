@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from pgrobot.simulation import Robot, Simulation
-from pgrobot.types import Observation
+from pgrobot.types import EntryNames, Observation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,9 @@ class InvertedPendulum(Robot):
 
     def observation(self, simulation: Simulation) -> Observation:
         return {"policy": np.concatenate((simulation.qpos, simulation.qvel), axis=1)}
+
+    def observation_names(self, simulation: Simulation) -> EntryNames:
+        return {"policy": [*simulation.names("qpos")[0], *simulation.names("qvel")[0]]}
 
     @property
     def can_fall(self) -> bool:

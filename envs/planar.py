@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from pgrobot.simulation import Robot, Simulation
-from pgrobot.types import Observation
+from pgrobot.types import EntryNames, Observation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,18 @@ class PlanarRunner(Robot):
 
     def observation(self, simulation: Simulation) -> Observation:
         hidden = self.positions * self.exclude_current_positions_from_observation
-        return {"policy": np.concatenate((simulation.qpos[:, hidden:], simulation.qvel), axis=1)}
+        return {
+            "policy": np.concatenate((simulation.qpos[:, hidden:], self.seen_velocity(simulation)), axis=1)
+        }
+
+    def observation_names(self, simulation: Simulation) -> EntryNames:
+        hidden = self.positions * self.exclude_current_positions_from_observation
+        parts = (simulation.names("qpos")[0, hidden:], simulation.names("qvel")[0])
+        return {"policy": np.concatenate(parts).tolist()}
+
+    def seen_velocity(self, simulation: Simulation) -> np.ndarray:
+        """Velocities as they are observed ``[N, nv]``."""
+        return simulation.qvel
 
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
         forward = self.forward_reward_weight * self.forward_speed(simulation)
@@ -84,10 +95,8 @@ class UprightRunner(PlanarRunner):
         height = inside(simulation.qpos[:, 1], self.healthy_z_range)
         return height & inside(simulation.qpos[:, 2], self.healthy_angle_range)
 
-    def observation(self, simulation: Simulation) -> Observation:
-        hidden = self.positions * self.exclude_current_positions_from_observation
-        velocity = np.clip(simulation.qvel, -10, 10)
-        return {"policy": np.concatenate((simulation.qpos[:, hidden:], velocity), axis=1)}
+    def seen_velocity(self, simulation: Simulation) -> np.ndarray:
+        return np.clip(simulation.qvel, -10, 10)
 
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
         forward, ctrl = super().terms(simulation, action)

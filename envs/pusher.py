@@ -9,9 +9,11 @@ import numpy as np
 
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation import Robot, Simulation
-from pgrobot.types import Observation
+from pgrobot.types import EntryNames, Observation
 
 from .geometry import length
+
+SEEN = ("tips_arm", "object", "goal")  # bodies whose places are observed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +46,15 @@ class Pusher(Robot):
 
     def observation(self, simulation: Simulation) -> Observation:
         xpos = simulation.field("xpos")
-        bodies = [xpos[:, simulation.body(name)] for name in ("tips_arm", "object", "goal")]
+        bodies = [xpos[:, simulation.body(name)] for name in SEEN]
         parts = (simulation.qpos[:, :7], simulation.qvel[:, :7], *bodies)
         return {"policy": np.concatenate(parts, axis=1)}
+
+    def observation_names(self, simulation: Simulation) -> EntryNames:
+        xpos = simulation.names("xpos")[0]
+        bodies = [xpos[simulation.body(name)] for name in SEEN]
+        parts = (simulation.names("qpos")[0, :7], simulation.names("qvel")[0, :7], *bodies)
+        return {"policy": np.concatenate(parts).tolist()}
 
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
         xpos = simulation.field("xpos")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from pgrobot.simulation import Robot, Simulation
-from pgrobot.types import Observation
+from pgrobot.types import EntryNames, Observation
 
 from .geometry import length
 
@@ -42,6 +42,12 @@ class Reacher(Robot):
         offset = self.reward_state(simulation)[:, :seen]
         parts = (np.cos(angles), np.sin(angles), qpos[:, 2:], qvel[:, :2], offset)
         return {"policy": np.concatenate(parts, axis=1)}
+
+    def observation_names(self, simulation: Simulation) -> EntryNames:
+        qpos, seen = simulation.names("qpos")[0], "xy" if self.version == "v5" else "xyz"
+        angles = [f"{function}_{name}" for function in ("cos", "sin") for name in qpos[:2]]
+        offset = [f"fingertip_from_target/{axis}" for axis in seen]
+        return {"policy": [*angles, *qpos[2:], *simulation.names("qvel")[0, :2], *offset]}
 
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
         """Version v4 pays for the distance before the step, v5 for the one after."""

@@ -27,7 +27,7 @@ class Origin(nn.Module):
     See docs/derivations.md#origins-of-observations.
 
     Args:
-        observation: width of each observation group.
+        observation: width of each observation group but images, which are left as they are.
     """
 
     fixed: Tensor
@@ -74,7 +74,10 @@ class Reader:
         self._origins = origins
 
     def __call__(self, group: str, value: np.ndarray, out: np.ndarray) -> None:
-        """Write observations ``[N, D]`` of a group, measured from their origin, into float32 rows ``out``."""
+        """Write observations ``[N, D]`` of a group, measured from their origin, into float32 rows ``out``.
+
+        Images have no origin: their rows are written into rows of their own type, as they are.
+        """
         origin = self._origins.get(group)
         if origin is None:
             out[...] = value  # casts, and copies out of the environment's buffers, in one call

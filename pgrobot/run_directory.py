@@ -3,6 +3,7 @@
 ::
 
     config.yaml     the resolved configuration      overrides.yaml  what the user typed
+    spec.json       what a policy needs to know of its environment: names, shapes, bounds, units
     model/          the robot's model, of which every file's hash stands in the manifest
     manifest.json   versions, git commit, seed, host, start time, command, …
     metrics.jsonl   one object per iteration        checkpoints/    last.pt, best.pt, step_<n>.pt
@@ -31,11 +32,13 @@ from pgrobot.errors import PgrobotError, nearest
 from pgrobot.files import reason, write_atomically, write_json
 from pgrobot.provenance import git_commit, named, source_commit
 from pgrobot.simulation import ModelFiles
+from pgrobot.spec_file import write_spec
 from pgrobot.tracking.metrics_file import MetricsFile
+from pgrobot.types import EnvironmentSpec
 
 PACKAGES = ("pgrobot", "mujoco", "torch", "gymnasium", "numpy", "dm-control", "hydra-core", "wandb")
 MODEL = "model"  # the folder of the model's files
-PARTS = ("config.yaml", "overrides.yaml", "manifest.json", "metrics.jsonl", "checkpoints")
+PARTS = ("config.yaml", "overrides.yaml", "spec.json", "manifest.json", "metrics.jsonl", "checkpoints")
 
 
 class RunDirectory:
@@ -57,8 +60,11 @@ class RunDirectory:
         seed: int,
         command: Sequence[str],
         model: ModelFiles,
+        spec: EnvironmentSpec,
     ) -> RunDirectory:
-        """Start a new run with a copy of its model. Files of others in ``path`` (Hydra's, say) stay as they are.
+        """Start a new run with a copy of its model and the spec of its environment.
+
+        Files of others in ``path`` (Hydra's, say) stay as they are.
 
         Raises:
             PgrobotError: ``path`` is in use, holds a run, or cannot be written. Nothing half written stays behind.
@@ -75,6 +81,7 @@ class RunDirectory:
             for name, content in model.content.items():
                 _make((path / MODEL / name).parent)
                 write_atomically(path / MODEL / name, content)
+            write_spec(path, spec)
             write_json(path / "manifest.json", {**manifest(seed, command), "model": model.note})
             write_atomically(path / "config.yaml", config.encode())
         except BaseException:

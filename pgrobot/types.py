@@ -6,16 +6,22 @@ Shapes: ``T`` time, ``N`` environments, ``A`` action size, ``C`` columns (``rewa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
+from pgrobot.errors import PgrobotError
+
+MOST_IN_AN_ARRAY = 1024  # numbers of an observation in several dimensions; more are taken for an image
+
 Metrics = dict[str, float]
 State = dict[str, Any]  # plain tensors, numbers, strings, lists and dicts: loads with weights_only=True
-Observation = Mapping[str, np.ndarray]  # group -> [N, D]
+Observation = Mapping[str, np.ndarray]  # group -> [N, D], of images [N, H, W, C]
+EntryNames = Mapping[str, Sequence[str]]  # group -> D names
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +50,93 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservationGroup:
+    """One group of what is observed, every entry of it with a name."""
+
+    names: tuple[str, ...]  # "qvel/thigh_joint", each another; of several dimensions in row-major order
+    shape: tuple[int, ...]  # of what one environment shows: (D,), an image's (H, W, C)
+    dtype: str  # "float64" or "float32"; an image's "uint8"
+
+    @classmethod
+    def numbered(cls, group: str, shape: tuple[int, ...], dtype: str = "float64") -> Self:
+        """A group whose entries have no names but ``<group>/<i>``."""
+        return cls(tuple(f"{group}/{i}" for i in range(math.prod(shape))), shape, dtype)
+
+    @property
+    def width(self) -> int:
+        """How many numbers it is."""
+        return math.prod(self.shape)
+
+    @property
+    def image(self) -> bool:
+        """Whether it is an image, which no origin moves and nothing normalises."""
+        return self.dtype == "uint8"
+
+    @property
+    def row_dtype(self) -> str:
+        """The type of its rows in a Rollout: that of an image, else ``float32``."""
+        return self.dtype if self.image else "float32"
+
+
+class Widths(Mapping[str, int]):
+    """Widths of the observation groups that a network of plain inputs can read: all but images.
+
+    Asking for an image's raises PgrobotError, whether by ``widths[group]`` or by ``group in widths``.
+
+    Args:
+        name: the environment's, for messages.
+        observation: its groups.
+    """
+
+    def __init__(self, name: str, observation: Mapping[str, ObservationGroup]) -> None:
+        self._name, self._observation = name, observation
+
+    def __getitem__(self, group: str) -> int:
+        found = self._observation[group]
+        if found.image:
+            raise unseen_image(self._name, group, found.shape, found.dtype)
+        return found.width
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, group in self._observation.items() if not group.image)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def unseen_image(name: str, group: str, shape: tuple[int, ...], dtype: str) -> PgrobotError:
+    """Why the group of an environment cannot be read by a network of plain inputs."""
+    return PgrobotError(
+        f"{name} observes an image, {dtype} {shape}, which a network of {math.prod(shape):,} inputs would not see as "
+        f"one: pgrobot has no encoder of images; let the environment observe numbers as {group!r}. (Arrays of at most "
+        f"{MOST_IN_AN_ARRAY:,} numbers other than uint8 are flattened.)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One entry of what an environment is told to do."""
+
+    name: str  # "thigh_joint"
+    unit: str  # of the number in the action space: "N·m", "200 N·m", "rad", …; empty where it is not known
+    choices: int  # it is one of 0, 1, … choices − 1; 0: any real number within the bounds
+
+    @classmethod
+    def unitless(cls, *names: str) -> tuple[Self, ...]:
+        """Real numbers of unknown units."""
+        return tuple(cls(name, "", 0) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     """What a learner has to know of an environment before its first step."""
 
     name: str  # "Hopper-v5"
     num_envs: int
-    observation: Mapping[str, int]  # group -> width; the group "policy" always exists
+    observation: Mapping[str, ObservationGroup]  # by name; the group "policy" always exists
     action_low: np.ndarray  # [A] float64, -inf where unbounded
     action_high: np.ndarray  # [A]
-    actuators: tuple[str, ...]  # A names; the driven joint's where an actuator has none
+    actions: tuple[Action, ...]  # A of them; the driven joint's name where an actuator has none
     reward_terms: tuple[str, ...]  # R names, in the order of Step.terms
     costs: tuple[str, ...]  # K names, in the order of Step.cost
     violations: Mapping[str, tuple[str, ...]]  # cost -> names of the parts (joints, …) it adds up
@@ -60,6 +144,32 @@ class EnvironmentSpec:
     can_fall: bool  # an episode may end in a fall; False where that is not known
     max_episode_steps: int
     control_dt: float  # seconds per step
+
+    @property
+    def actuators(self) -> tuple[str, ...]:
+        """The names of the actions, ``A`` of them."""
+        return tuple(action.name for action in self.actions)
+
+    @property
+    def real_actions(self) -> int:
+        """How many real numbers an action is, for policies that draw such.
+
+        Raises:
+            PgrobotError: some of it is a choice.
+        """
+        choices = sum(action.choices > 0 for action in self.actions)
+        if choices:
+            kind = "Discrete" if choices == 1 else "MultiDiscrete"
+            raise PgrobotError(
+                f"{self.name} takes {kind} actions; pgrobot trains continuous control, which needs a Box, "
+                "e.g. task.id=Pendulum-v1."
+            )
+        return len(self.actions)
+
+    @property
+    def widths(self) -> Widths:
+        """Width of every observation group but images; asking for an image's is refused in a sentence."""
+        return Widths(self.name, self.observation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +179,10 @@ class Step:
     The arrays are the environment's own buffers: valid until its next ``step``.
     """
 
-    obs: Observation  # what the policy acts on next: the new episode's first where one ended  [N, D]
-    next_obs: Observation  # the true successor of the state acted on                          [N, D]
+    obs: Observation  # what the policy acts on next: the new episode's first where one ended  [N, D or H, W, C]
+    next_obs: (
+        Observation  # the true successor of the state acted on                          [N, D or H, W, C]
+    )
     reward: np.ndarray  # [N]
     terms: np.ndarray  # named reward terms, summing to the reward                            [N, R]
     cost: np.ndarray  # [N, K]

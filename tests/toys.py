@@ -22,7 +22,16 @@ from pgrobot.policies import GaussianPolicy
 from pgrobot.randomness import stream
 from pgrobot.solvers import Adam, Constant, ExponentialAverage, FirstOrderSolver
 from pgrobot.solvers.rates import Rate
-from pgrobot.types import EnvironmentSpec, IntrinsicReward, Multiplier, Observation, State, Step
+from pgrobot.types import (
+    Action,
+    EnvironmentSpec,
+    IntrinsicReward,
+    Multiplier,
+    Observation,
+    ObservationGroup,
+    State,
+    Step,
+)
 
 # One of every kind of baseline, cross-fitted on few folds.
 BASELINES: Mapping[str, Baseline] = {
@@ -49,10 +58,10 @@ class TargetWorld:
         self.spec = EnvironmentSpec(
             name="Target",
             num_envs=num_envs,
-            observation={"policy": 2},
+            observation={"policy": ObservationGroup.numbered("policy", (2,))},
             action_low=np.array([-2.0]),
             action_high=np.array([2.0]),
-            actuators=("motor",),
+            actions=Action.unitless("motor"),
             reward_terms=("distance",),
             costs=names,
             violations=dict.fromkeys(names, ("motor",)),

@@ -12,7 +12,7 @@ import torch
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation import Cost
 from pgrobot.simulation.adapters import InfoCost
-from pgrobot.types import EnvironmentSpec, Observation, State, Step
+from pgrobot.types import Action, EnvironmentSpec, Observation, ObservationGroup, State, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,10 @@ class WorldEnvironment:
         self.spec = EnvironmentSpec(
             name=layout.name,
             num_envs=num_envs,
-            observation={"policy": layout.observation},
+            observation={"policy": ObservationGroup.numbered("policy", (layout.observation,))},
             action_low=layout.action_low,
             action_high=layout.action_high,
-            actuators=tuple(f"action{a}" for a in range(layout.action_low.size)),
+            actions=Action.unitless(*(f"action{a}" for a in range(layout.action_low.size))),
             reward_terms=("reward",),
             costs=tuple(costs),
             violations={},

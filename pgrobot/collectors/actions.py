@@ -17,24 +17,33 @@ class ActionMap:
     """``centre + unit · a``, clipped to the bounds of the space.
 
     Where the space is bounded on both sides, one policy unit is half its range, whatever torque that is. Elsewhere it
-    is one unit of the space, counted from the point of the space that is nearest to 0.
+    is one unit of the space, counted from the point of the space that is nearest to 0. What is a choice passes as it
+    is, as the nearest whole number from 0 to ``choices - 1``.
     """
 
     centre: np.ndarray  # [A]
     unit: np.ndarray  # [A]
     low: np.ndarray  # [A], as the space has it
     high: np.ndarray  # [A]
+    whole: np.ndarray  # indices of those that are choices
 
     @classmethod
     def of(cls, spec: EnvironmentSpec) -> Self:
         """The map into an environment's action space."""
-        low, high = spec.action_low, spec.action_high
+        choices = np.array([action.choices for action in spec.actions], dtype=np.int64)
+        chosen = choices > 0
+        low = np.where(chosen, 0.0, spec.action_low)
+        high = np.where(chosen, choices - 1.0, spec.action_high)
         bounded = (low > -UNBOUNDED) & (high < UNBOUNDED)
         left, right = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
         centre = np.where(bounded, 0.5 * (left + right), np.clip(0.0, low, high))
-        return cls(centre, 0.5 * (right - left), low, high)
+        unit = 0.5 * (right - left)
+        centre[chosen], unit[chosen] = 0.0, 1.0
+        return cls(centre, unit, low, high, np.flatnonzero(chosen))
 
     def __call__(self, action: np.ndarray) -> np.ndarray:
         """Map ``[N, A]`` to action-space units, float64, never outside the bounds by as much as a rounding error."""
         mapped: np.ndarray = np.clip(self.centre + self.unit * action, self.low, self.high)
+        if self.whole.size:
+            mapped[..., self.whole] = np.rint(mapped[..., self.whole])
         return mapped

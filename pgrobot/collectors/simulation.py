@@ -93,7 +93,8 @@ class SimulationCollector:
         shape = (self._horizon, spec.num_envs)
         read = self._policy.origin.reader()
         obs: dict[str, np.ndarray] = {
-            name: np.empty((*shape, width), np.float32) for name, width in spec.observation.items()
+            name: np.empty((*shape, *group.shape), group.row_dtype)
+            for name, group in spec.observation.items()
         }
         next_obs = {name: np.empty_like(value) for name, value in obs.items()}
         action = torch.empty(*shape, len(spec.actuators))

@@ -101,7 +101,7 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
     make_multiplier: MultiplierFactory = construct(cfg, "multiplier")
     intrinsic = [
         make(
-            observation=spec.observation,
+            observation=spec.widths,
             actions=len(spec.actuators),
             generator=stream(cfg.seed, f"intrinsic/{name}"),
         )
@@ -115,9 +115,7 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
     algorithm = construct(cfg, "algorithm")
     return Learner(
         policy=policy,
-        critic=make_critic(
-            observation=spec.observation, columns=columns, generator=stream(cfg.seed, "critic")
-        ),
+        critic=make_critic(observation=spec.widths, columns=columns, generator=stream(cfg.seed, "critic")),
         intrinsic=intrinsic,
         estimator=algorithm["estimator"],
         baseline=algorithm["baseline"],
@@ -205,9 +203,7 @@ def staggered(cfg: DictConfig, environment: Environment) -> Environment:
 def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:
     """The policy as it is before training."""
     make: PolicyFactory = construct(cfg, "policy")
-    return make(
-        observation=spec.observation, actions=len(spec.actuators), generator=stream(cfg.seed, "policy")
-    )
+    return make(observation=spec.widths, actions=spec.real_actions, generator=stream(cfg.seed, "policy"))
 
 
 def build_mirrors(cfg: DictConfig) -> dict[str, Mirror]:

@@ -75,7 +75,7 @@ def assemble(world: Task, policy: PolicyFactory, terms: Mapping[str, Objective],
     """Build a policy for a world, with parameters drawn about their initial ones: a new policy is a special case."""
     spec = world.make(1, {}, seed, 1).spec
     built = policy(
-        observation=spec.observation, actions=len(spec.actuators), generator=stream(seed, "policy")
+        observation=spec.widths, actions=len(spec.actuators), generator=stream(seed, "policy")
     ).double()
     parameters = FlatParameters(built)
     parameters.vector += SPREAD * torch.randn(

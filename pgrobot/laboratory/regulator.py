@@ -227,7 +227,7 @@ class LearnedGain:
 @torch.no_grad()
 def _gain(assembly: Assembly) -> np.ndarray:
     """The gain of a run's linear policy, ``[m, n]``, by what it does at the origin and a unit from it."""
-    size = assembly.environment.spec.observation["policy"]
+    size = assembly.environment.spec.widths["policy"]
     probe = torch.cat((torch.zeros(1, size), torch.eye(size)))
     start = torch.zeros(size + 1, dtype=torch.bool)
     distribution, _ = assembly.policy({"policy": probe}, torch.zeros(size + 1, 0), start)

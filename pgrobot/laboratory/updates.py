@@ -26,7 +26,7 @@ from pgrobot.solvers.optimizer import Moments
 def drawn_batch(apparatus: Apparatus, world: Task, rows: int, seed: int) -> Batch:
     """Rows with observations and centred advantages drawn from normal distributions, and the policy's own actions."""
     generator = stream(seed, "batch")
-    width = world.make(1, {}, seed, 1).spec.observation["policy"]
+    width = world.make(1, {}, seed, 1).spec.widths["policy"]
     obs = torch.randn(rows, width, generator=generator, dtype=torch.float64)
     action = apparatus.distribution(apparatus.vector, obs).sample(generator)
     advantage = torch.randn(rows, generator=generator, dtype=torch.float64)

@@ -78,7 +78,8 @@ def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Gen
     carry = torch.zeros(spec.num_envs, policy.carry_size)
     read = policy.origin.reader()
     read_obs = {
-        name: np.empty((spec.num_envs, width), np.float32) for name, width in spec.observation.items()
+        name: np.empty((spec.num_envs, *group.shape), group.row_dtype)
+        for name, group in spec.observation.items()
     }
     rows = {name: torch.from_numpy(value) for name, value in read_obs.items()}
 

@@ -32,7 +32,9 @@ from pgrobot.run.stop import AskedToStop, StopRequest
 from pgrobot.run.training import Training
 from pgrobot.run_directory import RunDirectory
 from pgrobot.simulation import NO_MODEL, ModelFiles
+from pgrobot.spec_file import write_spec
 from pgrobot.tracking import Progress, RunInfo, open_console, open_mirrors
+from pgrobot.types import EnvironmentSpec
 
 _logger = logging.getLogger(__name__)
 
@@ -81,7 +83,8 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         with within_memory():
             assembly = build(own, threads)
         stack.callback(assembly.environment.close)
-        directory = stack.enter_context(_directory(request, surroundings.command, model))
+        spec = assembly.environment.spec
+        directory = stack.enter_context(_directory(request, surroundings.command, model, spec))
         own = own if request.resume else with_own_model(cfg, directory.path)
         stack.enter_context(_log_file(directory.path / "run.log"))
         stack.enter_context(stop)
@@ -97,6 +100,7 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         try:
             if request.resume:
                 training.restore()
+                write_spec(directory.path, spec)  # which runs of older versions do not have
                 write_atomically(directory.path / "config.yaml", OmegaConf.to_yaml(cfg).encode())
             else:
                 training.start()
@@ -137,13 +141,17 @@ def silent_console() -> Console:
 
 
 @contextmanager
-def _directory(request: Request, command: Sequence[str], model: ModelFiles) -> Iterator[RunDirectory]:
+def _directory(
+    request: Request, command: Sequence[str], model: ModelFiles, spec: EnvironmentSpec
+) -> Iterator[RunDirectory]:
     if request.resume:
         directory = RunDirectory.open(request.directory, command)
     else:
         config = OmegaConf.to_yaml(request.cfg)
         path = make_anew(request.directory) if request.anew else request.directory
-        directory = RunDirectory.create(path, config, request.overrides, request.cfg.seed, command, model)
+        directory = RunDirectory.create(
+            path, config, request.overrides, request.cfg.seed, command, model, spec
+        )
     with directory:
         yield directory
 

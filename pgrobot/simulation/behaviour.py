@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.simulation.contract import RESERVED
 from pgrobot.simulation.costs import BoundCost, Cost, highest
 from pgrobot.simulation.model import distinct
 from pgrobot.simulation.results import array_of, names_of, shown_result, truths_of, words_of
 from pgrobot.simulation.simulation import Simulation
+from pgrobot.types import ObservationGroup
 
 if TYPE_CHECKING:
     from pgrobot.simulation.task import Robot
 
 SUMMARIES = ("mean", "budget")  # what metrics say of a cost as a whole, beside its parts
-RESERVED = "time"  # the observation group that collectors add
 BOUND = ("parts", "__call__", "reset", "state_dict", "load_state_dict")
 
 
@@ -39,7 +41,7 @@ class Behaviour:
         reward_terms: ``R`` names.
         parts: of every cost, by constraint; each with a name of its own.
         highest: the most that each can charge in a step, all parts together.
-        widths: ``D`` of every observation group.
+        groups: the observation groups.
 
     Raises:
         PgrobotError: a function cannot be called as it is, or returns something else than it has to; names it.
@@ -49,6 +51,7 @@ class Behaviour:
         self._robot, self._simulation, self._num_envs = robot, simulation, simulation.num_envs
         for method, arguments in (
             (robot.observation, 1),
+            (robot.observation_names, 1),
             (robot.terms, 2),
             (robot.terminated, 1),
             (robot.reward_state, 1),
@@ -69,7 +72,8 @@ class Behaviour:
         }
         self.highest = {name: _highest(self._owners[name], cost) for name, cost in self._costs.items()}
         # Each is called once here, so that the fields it reads are bound before the first reset.
-        self.widths = self._checked_widths(robot.observation(simulation))
+        self._widths = self._checked_widths(robot.observation(simulation))
+        self.groups = self._named(robot.observation_names(simulation))
         self.total(self.terms(simulation.ctrl))
         self.terminated()
         self.violations()
@@ -77,15 +81,15 @@ class Behaviour:
     def observation(self) -> dict[str, np.ndarray]:
         """Observation groups, ``[N, D]`` float64 each."""
         found = self._robot.observation(self._simulation)
-        if not isinstance(found, Mapping) or found.keys() != self.widths.keys():
+        if not isinstance(found, Mapping) or found.keys() != self._widths.keys():
             raise PgrobotError(
-                f"{words_of(self._robot.observation)} has to return the groups {', '.join(self.widths)} "
+                f"{words_of(self._robot.observation)} has to return the groups {', '.join(self._widths)} "
                 f"at every step, but returned {shown_result(found)}."
             )
         method = self._robot.observation
         return {
             group: array_of(method, found[group], (self._num_envs, width), group)
-            for group, width in self.widths.items()
+            for group, width in self._widths.items()
         }
 
     def terms(self, action: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -174,6 +178,31 @@ class Behaviour:
             )
         return {group: array.shape[1] for group, array in arrays.items()}
 
+    def _named(self, found: Any) -> dict[str, ObservationGroup]:
+        method = self._robot.observation_names
+        if _defined(self._robot, "observation") < _defined(self._robot, "observation_names"):
+            found = {}  # the names are those of an observation that was overridden since
+        if not isinstance(found, Mapping):
+            raise PgrobotError(
+                f"{words_of(method)} has to return a dict of names by observation group, such as "
+                f"{{'policy': names}}, but returned {shown_result(found)}."
+            )
+        unknown = [group for group in found if group not in self._widths]
+        if unknown:
+            raise PgrobotError(
+                f"{words_of(method)} names entries of {unknown[0]!r}, which is no observation group: "
+                f"{nearest(str(unknown[0]), self._widths)}"
+            )
+        named = {
+            group: _entry_names(method, group, names, self._widths[group]) for group, names in found.items()
+        }
+        return {
+            group: ObservationGroup(named[group], (width,), "float64")
+            if group in named
+            else ObservationGroup.numbered(group, (width,))
+            for group, width in self._widths.items()
+        }
+
 
 def _bound(name: str, cost: Cost, simulation: Simulation) -> BoundCost:
     if not callable(getattr(cost, "bind", None)):
@@ -206,6 +235,23 @@ def _distinct(owner: str, found: Any) -> tuple[str, ...]:
     names = names_of(owner, found)
     if not names or len(set(names)) < len(names):
         raise PgrobotError(f"{owner} has to be at least one name, and no name twice, not {names}.")
+    return names
+
+
+def _defined(robot: Robot, method: str) -> int:
+    """How far up the classes of a robot the first is that defines a method; 0: its own."""
+    return next(place for place, kind in enumerate(type(robot).__mro__) if method in vars(kind))
+
+
+def _entry_names(method: Callable[..., Any], group: str, found: Any, width: int) -> tuple[str, ...]:
+    """The names of all entries of a group, each another."""
+    found = found.tolist() if isinstance(found, np.ndarray) else found
+    names = names_of(f"What {words_of(method)} returns as {group!r}", found)
+    if len(names) != width:
+        raise PgrobotError(f"{words_of(method)} has {len(names)} names for the {width} entries of {group!r}.")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise PgrobotError(f"{words_of(method)} calls two entries of {group!r} {twice[0]!r}.")
     return names
 
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.results import NUMBERS, shown_result
-from pgrobot.types import Environment, EnvironmentSpec, Observation, Step
+from pgrobot.types import Environment, EnvironmentSpec, Observation, ObservationGroup, Step
 
 PARTS = ("spec", "reset", "step", "state_dict", "load_state_dict", "close")
+KINDS = {"numbers": NUMBERS, "bool": "b", "uint8": "u"}
+RESERVED = "time"  # the observation group that collectors add
+DTYPES = ("float64", "float32", "uint8")
 LONGEST = 1_000_000  # steps of an episode; costs are measured by age, in arrays of that length
 
 
@@ -35,6 +38,7 @@ def check_environment(name: str, made: Any) -> Environment:
         raise PgrobotError(
             f"the spec of what {name} made has to be an EnvironmentSpec, not {made.spec!r:.60}."
         )
+    _check_spec(made.spec)
     steps = made.spec.max_episode_steps
     if not 1 <= steps <= LONGEST:
         raise PgrobotError(
@@ -43,6 +47,35 @@ def check_environment(name: str, made: Any) -> Environment:
         )
     environment: Environment = made
     return environment
+
+
+def _check_spec(spec: EnvironmentSpec) -> None:
+    """Refuse a spec whose names and sizes do not agree."""
+    if RESERVED in spec.observation:
+        raise PgrobotError(
+            f"{spec.name} observes {RESERVED!r}, which pgrobot adds itself: choose another name."
+        )
+    for name, group in spec.observation.items():
+        if not isinstance(group, ObservationGroup):
+            raise PgrobotError(
+                f"{spec.name} has to describe what it observes as {name!r} by an ObservationGroup, not by "
+                f"{shown_result(group)}: ObservationGroup.numbered({name!r}, (3,)) is one of three numbers."
+            )
+        if len(group.names) != group.width or len(set(group.names)) < group.width:
+            raise PgrobotError(
+                f"{spec.name} has {len(group.names)} names for the {group.width} entries that it observes as "
+                f"{name!r}: each needs one of its own."
+            )
+        if group.dtype not in DTYPES:
+            raise PgrobotError(
+                f"{spec.name} observes {name!r} as {group.dtype}: {nearest(group.dtype, DTYPES)}"
+            )
+    sizes = (len(spec.actions), np.shape(spec.action_low), np.shape(spec.action_high))
+    if sizes[1:] != ((sizes[0],),) * 2:
+        raise PgrobotError(
+            f"{spec.name} has {sizes[0]} actions, and action_low {sizes[1]} and action_high {sizes[2]}: each needs its "
+            "bounds, which may be infinite."
+        )
 
 
 def check_observation(spec: EnvironmentSpec, what: str, found: Observation) -> None:
@@ -55,8 +88,9 @@ def check_observation(spec: EnvironmentSpec, what: str, found: Observation) -> N
         raise PgrobotError(
             f"{what} of {spec.name} has to be a dict of {', '.join(spec.observation)}, not {shown_result(found)}."
         )
-    for group, width in spec.observation.items():
-        _check_array(spec, f"{what}[{group!r}]", found[group], (spec.num_envs, width), NUMBERS)
+    for name, group in spec.observation.items():
+        kinds = "uint8" if group.image else "numbers"
+        _check_array(spec, f"{what}[{name!r}]", found[name], (spec.num_envs, *group.shape), kinds)
 
 
 def check_step(spec: EnvironmentSpec, step: Step) -> None:
@@ -70,11 +104,11 @@ def check_step(spec: EnvironmentSpec, step: Step) -> None:
     rows = (spec.num_envs,)
     check_observation(spec, "obs", step.obs)
     check_observation(spec, "next_obs", step.next_obs)
-    _check_array(spec, "reward", step.reward, rows, NUMBERS)
-    _check_array(spec, "terms", step.terms, (*rows, len(spec.reward_terms)), NUMBERS)
-    _check_array(spec, "cost", step.cost, (*rows, len(spec.costs)), NUMBERS)
+    _check_array(spec, "reward", step.reward, rows, "numbers")
+    _check_array(spec, "terms", step.terms, (*rows, len(spec.reward_terms)), "numbers")
+    _check_array(spec, "cost", step.cost, (*rows, len(spec.costs)), "numbers")
     for name in ("terminated", "truncated", "censored"):
-        _check_array(spec, name, getattr(step, name), rows, "b")
+        _check_array(spec, name, getattr(step, name), rows, "bool")
 
 
 def check_ends(spec: EnvironmentSpec, step: Step) -> None:
@@ -91,7 +125,6 @@ def check_ends(spec: EnvironmentSpec, step: Step) -> None:
             )
 
 
-def _check_array(spec: EnvironmentSpec, what: str, found: Any, shape: tuple[int, ...], kinds: str) -> None:
-    if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype.kind not in kinds:
-        wanted = "bool" if kinds == "b" else "numbers"
+def _check_array(spec: EnvironmentSpec, what: str, found: Any, shape: tuple[int, ...], wanted: str) -> None:
+    if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype.kind not in KINDS[wanted]:
         raise PgrobotError(f"{what} of {spec.name} has to be {wanted} {shape}, not {shown_result(found)}.")

@@ -16,7 +16,8 @@ from pgrobot.simulation.behaviour import Behaviour
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.results import words_of
 from pgrobot.simulation.simulation import Simulation
-from pgrobot.types import EnvironmentSpec, Observation, State, Step
+from pgrobot.simulation.units import control_units
+from pgrobot.types import Action, EnvironmentSpec, Observation, State, Step
 
 if TYPE_CHECKING:
     from pgrobot.simulation.task import Robot
@@ -47,10 +48,13 @@ class BatchEnvironment:
         self.spec = EnvironmentSpec(
             name=robot.title,
             num_envs=simulation.num_envs,
-            observation=self.behaviour.widths,
+            observation=self.behaviour.groups,
             action_low=simulation.ctrl_range[:, 0],
             action_high=simulation.ctrl_range[:, 1],
-            actuators=simulation.actuators,
+            actions=tuple(
+                Action(name, unit, 0)
+                for name, unit in zip(simulation.actuators, control_units(self.model), strict=True)
+            ),
             reward_terms=self.behaviour.reward_terms,
             costs=tuple(costs),
             violations=self.behaviour.parts,

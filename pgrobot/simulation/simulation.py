@@ -10,6 +10,7 @@ import numpy as np
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.model import actuator_names, body_names, joint_names
+from pgrobot.simulation.names import entry_names
 from pgrobot.simulation.results import array_of, truths_of
 
 
@@ -59,6 +60,17 @@ class Simulation:
             PgrobotError: no such field.
         """
         return self.batch.field(name)
+
+    def names(self, field: str) -> np.ndarray:
+        """Names of the entries of a field, ``[1, ...]``, to be cut and joined as the field is, ``[N, ...]``.
+
+        ``qvel/thigh_joint`` of a hinge, ``qpos/root/qw`` of a free joint, ``cvel/torso/rx`` of a body; all others are
+        numbered, ``light_xpos/0``.
+
+        Raises:
+            PgrobotError: no such field.
+        """
+        return entry_names(self.model, field, self.field(field).shape[1:])[None]
 
     def by_substep(self, name: str) -> np.ndarray:
         """Live array ``[N, frame_skip, ...]`` of a field after each substep of the last step; ``field`` is the last.

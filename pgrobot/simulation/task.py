@@ -19,7 +19,7 @@ from pgrobot.simulation.model import built_in, compiled, typed
 from pgrobot.simulation.model_files import ModelFiles
 from pgrobot.simulation.options import check_options
 from pgrobot.simulation.simulation import Simulation
-from pgrobot.types import Environment, Observation
+from pgrobot.types import EntryNames, Environment, Observation
 
 
 @runtime_checkable
@@ -122,6 +122,14 @@ class Robot(ABC):
     @abstractmethod
     def observation(self, simulation: Simulation) -> Observation:
         """Observation groups, ``[N, D]`` each."""
+
+    def observation_names(self, simulation: Simulation) -> EntryNames:
+        """Names of the entries of observation groups, ``D`` of each, such as ``simulation.names("qpos")[0]``.
+
+        The entries of a group that has none here are called ``<group>/<i>``; so are all of a class that overrides
+        ``observation`` and not this.
+        """
+        return {}
 
     @abstractmethod
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:

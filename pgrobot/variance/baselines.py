@@ -92,7 +92,7 @@ def refitted(
         for fold in range(asked.folds):
             others = [k for k in range(len(rollouts)) if k % asked.folds != fold]
             critic = construct(cfg, "critic")(
-                observation=spec.observation,
+                observation=spec.widths,
                 columns=("correction",),
                 generator=stream(seed, f"variance/critic/{fold}"),
                 **({"time": time} if timed else {}),

@@ -71,7 +71,8 @@ def ones(num_envs: int = 1) -> np.ndarray:
 
 def test_what_a_learner_has_to_know_is_read_from_the_environment() -> None:
     spec = make("toys/Counter-v0", num_envs=3).spec
-    assert (spec.name, spec.num_envs, dict(spec.observation)) == ("toys/Counter-v0", 3, {"policy": 3})
+    assert (spec.name, spec.num_envs, dict(spec.widths)) == ("toys/Counter-v0", 3, {"policy": 3})
+    assert spec.observation["policy"].names == ("policy/0", "policy/1", "policy/2")
     np.testing.assert_array_equal(spec.action_low, [-2.0, -np.inf])
     np.testing.assert_array_equal(spec.action_high, [4.0, np.inf])
     assert (spec.max_episode_steps, spec.control_dt) == (5, 0.05)
@@ -198,7 +199,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_starts(
     name: str, kwargs: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(PgrobotError, match=sentence):
-        make(name, **kwargs)
+        assert make(name, **kwargs).spec.real_actions
 
 
 def test_no_environments_are_refused() -> None:

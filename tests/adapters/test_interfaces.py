@@ -61,6 +61,7 @@ def make() -> Iterator[Callable[..., Environment]]:
 
 
 def first_step(environment: Environment) -> Any:
+    assert environment.spec.widths["policy"]
     environment.reset()
     return environment.step(np.zeros((2, environment.spec.action_low.size)))
 

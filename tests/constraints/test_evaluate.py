@@ -10,7 +10,7 @@ import pytest
 from pgrobot.constraints import Constraint
 from pgrobot.episodes import evaluate, summary, verdicts
 from pgrobot.errors import PgrobotError
-from pgrobot.types import Environment, EnvironmentSpec, Observation, State, Step
+from pgrobot.types import Action, Environment, EnvironmentSpec, Observation, ObservationGroup, State, Step
 
 GAMMA = 0.9
 
@@ -35,10 +35,10 @@ class Scripted:
         self.spec = EnvironmentSpec(
             name="Scripted-v0",
             num_envs=envs,
-            observation={"policy": 2},
+            observation={"policy": ObservationGroup.numbered("policy", (2,))},
             action_low=-np.ones(1),
             action_high=np.ones(1),
-            actuators=("motor",),
+            actions=Action.unitless("motor"),
             reward_terms=("step",),
             costs=("one", "age"),
             violations={},

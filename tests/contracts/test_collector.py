@@ -15,7 +15,7 @@ from pgrobot.diagnostics import EpisodeStatistics
 from pgrobot.episodes import evaluate
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.contract import check_environment
-from pgrobot.types import EnvironmentSpec, Step
+from pgrobot.types import Action, EnvironmentSpec, ObservationGroup, Step
 
 
 class Recorded(TargetWorld):
@@ -90,10 +90,10 @@ def space(low: list[float], high: list[float]) -> EnvironmentSpec:
     return EnvironmentSpec(
         name="Mixed",
         num_envs=1,
-        observation={"policy": 1},
+        observation={"policy": ObservationGroup.numbered("policy", (1,))},
         action_low=np.array(low),
         action_high=np.array(high),
-        actuators=tuple(f"action{a}" for a in range(len(low))),
+        actions=Action.unitless(*(f"action{a}" for a in range(len(low)))),
         reward_terms=(),
         costs=(),
         violations={},

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.diagnostics import EpisodeStatistics
-from pgrobot.types import EnvironmentSpec, Rollout
+from pgrobot.types import Action, EnvironmentSpec, ObservationGroup, Rollout
 
 COLUMNS = ("reward", "cost/speed", "cost/torque", "bonus/novelty")
 TERMS = ("forward", "control")
@@ -22,10 +22,10 @@ def spec(num_envs: int) -> EnvironmentSpec:
     return EnvironmentSpec(
         name="Test",
         num_envs=num_envs,
-        observation={"policy": 1},
+        observation={"policy": ObservationGroup.numbered("policy", (1,))},
         action_low=-np.ones(1),
         action_high=np.ones(1),
-        actuators=("hip",),
+        actions=Action.unitless("hip"),
         reward_terms=TERMS,
         costs=("speed", "torque"),
         violations=PARTS,

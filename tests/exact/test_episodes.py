@@ -17,7 +17,7 @@ from toys import make
 from pgrobot.collectors import SimulationCollector
 from pgrobot.estimators import gae, monte_carlo, n_step, td_lambda, vtrace
 from pgrobot.learner import Learner
-from pgrobot.types import EnvironmentSpec, Observation, Rollout, State, Step
+from pgrobot.types import Action, EnvironmentSpec, Observation, ObservationGroup, Rollout, State, Step
 
 ENVS, HORIZON, GAMMA = 3, 12, 0.5
 NUMBER, STEP = 0, 1  # columns of the observation
@@ -44,10 +44,10 @@ class NumberedEpisodes:
         self.spec = EnvironmentSpec(
             name="NumberedEpisodes",
             num_envs=ENVS,
-            observation={"policy": 2},
+            observation={"policy": ObservationGroup.numbered("policy", (2,))},
             action_low=np.array([-1.0]),
             action_high=np.array([1.0]),
-            actuators=("motor",),
+            actions=Action.unitless("motor"),
             reward_terms=("number",),
             costs=(),
             violations={},

@@ -20,7 +20,7 @@ from pgrobot.origin import Origin
 from pgrobot.policies import GaussianPolicy, Policy
 from pgrobot.randomness import stream
 from pgrobot.run.evaluation import actor
-from pgrobot.types import EnvironmentSpec, Observation
+from pgrobot.types import EnvironmentSpec, Observation, ObservationGroup
 from pgrobot.variance.experience import Experience, collect
 
 OFFSET = 4.5e6
@@ -32,7 +32,8 @@ class FarWorld(TargetWorld):
 
     def __init__(self, num_envs: int, seed: int, offset: float = OFFSET) -> None:
         super().__init__(num_envs, seed)
-        self.spec: EnvironmentSpec = dataclasses.replace(self.spec, observation=GROUPS)
+        groups = {name: ObservationGroup.numbered(name, (width,)) for name, width in GROUPS.items()}
+        self.spec: EnvironmentSpec = dataclasses.replace(self.spec, observation=groups)
         self.offset = offset
 
     def _observe(self) -> Observation:

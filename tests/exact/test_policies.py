@@ -31,7 +31,7 @@ from pgrobot.policies.hashing import hashed_normal
 from pgrobot.randomness import stream
 from pgrobot.run.evaluation import actor
 from pgrobot.solvers import FlatParameters
-from pgrobot.types import Rollout, Step
+from pgrobot.types import Action, Rollout, Step
 
 POLICIES = {
     **{name: [f"policy={name}"] for name in options([])["policy"]},
@@ -47,7 +47,7 @@ class TwoMotors(toys.TargetWorld):
         super().__init__(num_envs, seed)
         low = np.array([-2.0, -1.0])
         self.spec = dataclasses.replace(
-            self.spec, action_low=low, action_high=-low, actuators=("motor", "idle")
+            self.spec, action_low=low, action_high=-low, actions=Action.unitless("motor", "idle")
         )
 
     def step(self, action: np.ndarray) -> Step:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from toys import TargetWorld
 
 from pgrobot.errors import PgrobotError
 from pgrobot.run_directory import RunDirectory, find_checkpoint
@@ -24,7 +25,7 @@ COMMAND = ("pgrobot", "train", "seed=3")
 
 def create(path: Path) -> RunDirectory:
     return RunDirectory.create(
-        path, CONFIG, ["seed=3", "constraint=[speed,torque]"], seed=3, command=COMMAND, model=NO_MODEL
+        path, CONFIG, ["seed=3", "constraint=[speed,torque]"], 3, COMMAND, NO_MODEL, TargetWorld(2, 0).spec
     )
 
 
@@ -42,7 +43,7 @@ def test_layout(tmp_path: Path) -> None:
         run.finish({"status": "finished", "return": {"mean": 2.0, "ci95": float("nan")}})
         assert run.finished
     assert {p.name for p in path.iterdir()} == {
-        "config.yaml", "overrides.yaml", "manifest.json", "metrics.jsonl", "checkpoints", "result.json",
+        "config.yaml", "overrides.yaml", "spec.json", "manifest.json", "metrics.jsonl", "checkpoints", "result.json",
     }  # fmt: skip
     assert yaml.safe_load((path / "overrides.yaml").read_text()) == ["seed=3", "constraint=[speed,torque]"]
     assert json.loads((path / "result.json").read_text()) == {

@@ -27,6 +27,7 @@ FLOORS = (
         "simulation",
         "diagnostics",
         "tracking",
+        "spec_file",
     ),
     ("intrinsic", "collectors", "guard", "checkpoint", "run_directory", "episodes"),
     ("solvers",),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from rich.console import Console
+from toys import TargetWorld
 
 import pgrobot
 from pgrobot import checkpoint, files
@@ -102,7 +103,7 @@ def test_two_runs_cannot_have_one_directory(train: Train, tmp_path: Path) -> Non
 
 def test_a_directory_in_use_is_left_alone(train: Train, tmp_path: Path) -> None:
     with (
-        RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, [], NO_MODEL),
+        RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, [], NO_MODEL, TargetWorld(1, 0).spec),
         pytest.raises(PgrobotError, match="Another run is using"),
     ):
         train("run")

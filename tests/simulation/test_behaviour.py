@@ -49,6 +49,9 @@ class Cart(Robot):
     def observation(self, simulation: Simulation) -> Observation:
         return self._answer("observation", simulation, lambda: {"policy": simulation.qpos})
 
+    def observation_names(self, simulation: Simulation) -> Any:
+        return self._answer("observation_names", simulation, dict)
+
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
         return self._answer("terms", simulation, lambda: (simulation.qpos[:, 0],))
 
@@ -183,6 +186,28 @@ NAN = np.full((3, 1), np.nan)
         (
             {"observation": lambda s: {"policy": s.qpos, "time": s.qpos}},
             f"{HERE}.observation returns a group 'time', which pgrobot adds itself: choose another name.",
+        ),
+        (
+            {"observation_names": lambda _: ["place"]},
+            (
+                f"{HERE}.observation_names has to return a dict of names by observation group, such as "
+                "{'policy': names}, but returned a list of 1."
+            ),
+        ),
+        (
+            {"observation_names": lambda _: {"polcy": ["place"]}},
+            f"{HERE}.observation_names names entries of 'polcy', which is no observation group: did you mean 'policy'?",
+        ),
+        (
+            {"observation_names": lambda _: {"policy": ["place", "speed"]}},
+            f"{HERE}.observation_names has 2 names for the 1 entries of 'policy'.",
+        ),
+        (
+            {
+                "observation": lambda simulation: {"policy": np.zeros((3, 2))},
+                "observation_names": lambda _: {"policy": ["place", "place"]},
+            },
+            f"{HERE}.observation_names calls two entries of 'policy' 'place'.",
         ),
         (
             {"reward_terms": "place"},

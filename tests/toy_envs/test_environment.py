@@ -16,7 +16,7 @@ from pgrobot.envs.toys import LQR, GaussianBandit, SoftmaxBandit, TabularMDP
 from pgrobot.envs.toys.cells import bounds, chosen
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.adapters import InfoCost
-from pgrobot.types import Environment, EnvironmentSpec, Step
+from pgrobot.types import Action, Environment, EnvironmentSpec, Step
 
 WORLDS = ("gaussian_bandit", "softmax_bandit", "mdp", "lqr", "lqg")
 
@@ -123,7 +123,7 @@ def test_the_noise_of_a_bandit_has_the_deviation_asked_for() -> None:
 def test_every_bin_of_a_policy_is_a_choice(choices: int) -> None:
     """Bins in policy units, by their centres or from end to end, in float32 as the collector has them."""
     low, high = bounds(choices)
-    spec = EnvironmentSpec("cells", 1, {}, low, high, ("a",), (), (), {}, {}, False, 1, 1.0)
+    spec = EnvironmentSpec("cells", 1, {}, low, high, Action.unitless("a"), (), (), {}, {}, False, 1, 1.0)
     to_environment = ActionMap.of(spec)
     centres = (2 * np.arange(choices) + 1) / choices - 1
     ends = np.linspace(-1, 1, choices)

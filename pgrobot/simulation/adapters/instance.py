@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 
 from pgrobot.errors import PgrobotError, in_a_sentence
-from pgrobot.simulation.adapters.spaces import as_action, flat
+from pgrobot.simulation.adapters.spaces import ActionSpace, as_action, rows
 from pgrobot.simulation.results import NUMBERS, as_array, shown_result
 
 RESET = "reset(seed=…, options=…) -> (observation, info)"
@@ -20,7 +20,7 @@ STEP = "step(action) -> (observation, reward, terminated, truncated, info)"
 class Answer(NamedTuple):
     """What a step told."""
 
-    observation: np.ndarray  # [D] float64
+    observation: dict[str, np.ndarray]  # by group: numbers [D] float64, images
     reward: float
     terminated: bool
     truncated: bool
@@ -42,13 +42,13 @@ class Instance:
         name: str,
         environment: gymnasium.Env,
         observation: gymnasium.Space,
-        action: gymnasium.spaces.Box,
+        action: ActionSpace,
     ) -> None:
         self.environment = environment
         self._name, self._observation, self._action = name, observation, action
 
-    def reset(self, seed: int) -> np.ndarray:
-        """Start an episode: its first observation ``[D]``.
+    def reset(self, seed: int) -> dict[str, np.ndarray]:
+        """Start an episode: its first observation, by group.
 
         Raises:
             PgrobotError: it does not keep to Gymnasium's interface, or observes something else than it declares.
@@ -56,8 +56,8 @@ class Instance:
         found = self._called(RESET, lambda: self.environment.reset(seed=seed))
         if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[1], Mapping):
             raise self._not_the_interface(RESET, f"it returned {shown_result(found)}")
-        observation = flat(self._name, self._observation, found[0])
-        if not np.isfinite(observation).all():
+        observation = rows(self._name, self._observation, found[0])
+        if not all(np.isfinite(row).all() for row in observation.values()):
             raise PgrobotError(f"{self._name} begins an episode with an observation that is not finite.")
         return observation
 
@@ -71,7 +71,7 @@ class Instance:
         if not isinstance(info, Mapping):
             raise self._not_the_interface(STEP, f"info is {shown_result(info)}")
         return Answer(
-            flat(self._name, self._observation, observation),
+            rows(self._name, self._observation, observation),
             number(f"the reward of {self._name}", reward),
             self._truth("terminated", terminated),
             self._truth("truncated", truncated),

@@ -13,11 +13,12 @@ import torch
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.simulation.adapters.info_cost import InfoReader
 from pgrobot.simulation.adapters.instance import Instance
-from pgrobot.simulation.adapters.spaces import action_box, width
+from pgrobot.simulation.adapters.spaces import NUMBERS_GROUP, action_space, bounds, groups
 from pgrobot.simulation.adapters.wrappers import check_wrappers
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.model import actuator_names
-from pgrobot.types import EnvironmentSpec, Observation, State, Step
+from pgrobot.simulation.units import control_units
+from pgrobot.types import Action, EnvironmentSpec, Observation, State, Step
 
 
 class SerialEnvironment:
@@ -30,7 +31,8 @@ class SerialEnvironment:
 
     Args:
         name: what users call the environment.
-        environments: N instances with a flat or flattenable observation and a Box of actions.
+        environments: N instances with observations that are flat, can be made so or are images, and with actions that
+            are a Box or choices.
         build: builds another one, for use after ``close``.
         costs: the constraints' costs, read from ``info``.
         seed: of all episodes.
@@ -57,20 +59,20 @@ class SerialEnvironment:
         count = len(environments)
         self._build = build
         self._observation_space = environments[0].observation_space
-        self._action_space = action_box(name, environments[0].action_space)
+        self._action_space = action_space(name, environments[0].action_space)
         check_wrappers(name, environments[0])
         self._costs = InfoReader(name, costs)
         self._seed = seed
         self._episode = np.full(count, -1, dtype=np.int64)  # number of the running episode
         self._actions: list[list[np.ndarray]] = [[] for _ in range(count)]  # those of the running episode
-        low = self._action_space.low.astype(np.float64).ravel()
+        low, high, choices = bounds(self._action_space)
         self.spec = EnvironmentSpec(
             name=name,
             num_envs=count,
-            observation={"policy": width(name, self._observation_space)},
+            observation=groups(name, self._observation_space),
             action_low=low,
-            action_high=self._action_space.high.astype(np.float64).ravel(),
-            actuators=_actuators(model, low.size),
+            action_high=high,
+            actions=_actions(model, low, high, choices),
             reward_terms=("reward",),
             costs=tuple(costs),
             violations={},
@@ -79,7 +81,10 @@ class SerialEnvironment:
             max_episode_steps=max_episode_steps,
             control_dt=control_dt,
         )
-        self._observation = np.zeros((count, self.spec.observation["policy"]))
+        self._observation: dict[str, np.ndarray] = {
+            name: np.zeros((count, *group.shape), group.dtype)
+            for name, group in self.spec.observation.items()
+        }
         self._replays = False  # whether the running episodes were loaded, and not taken up yet
         self._instances: list[Instance] = []
         self._hold(environments)
@@ -88,17 +93,19 @@ class SerialEnvironment:
         """Start a new episode everywhere."""
         self._replays = False
         self._open()
-        self._observation = np.stack([self._begin(i) for i in range(self.spec.num_envs)])
-        return {"policy": self._observation}
+        self._observation = self._copied()
+        for i in range(self.spec.num_envs):
+            _put(self._observation, i, self._begin(i))
+        return self._observation
 
     def restart(self, ids: np.ndarray) -> Observation:
         """Start a new episode in instances ``ids``."""
         if self._replays:
             self._replay()
-        self._observation = self._observation.copy()  # it may be what the last step returned
+        self._observation = self._copied()
         for i in ids:
-            self._observation[i] = self._begin(int(i))
-        return {"policy": self._observation}
+            _put(self._observation, int(i), self._begin(int(i)))
+        return self._observation
 
     def step(self, action: np.ndarray) -> Step:
         """Advance by one action ``[N, A]``, in the units of the action space.
@@ -110,16 +117,18 @@ class SerialEnvironment:
         if self._replays:
             self._replay()
         count = self.spec.num_envs
-        next_obs = np.empty_like(self._observation)
+        next_obs = {group: np.empty_like(value) for group, value in self._observation.items()}
         reward, cost = np.zeros((count, 1)), np.zeros((count, len(self.spec.costs)))
         terminated, truncated = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
         censored = np.zeros(count, dtype=bool)
         failures = {}
         for i in range(count):
-            next_obs[i], reward[i], terminated[i], truncated[i], cost[i] = self._advance(i, action[i])
-            broken = _first_not_finite(observation=next_obs[i], reward=reward[i], cost=cost[i])
+            observation, reward[i], terminated[i], truncated[i], cost[i] = self._advance(i, action[i])
+            _put(next_obs, i, observation)
+            broken = _first_not_finite(observation=observation[NUMBERS_GROUP], reward=reward[i], cost=cost[i])
             if broken:  # as in our own simulations: it earns nothing and its successor is the last finite one
-                next_obs[i], reward[i], cost[i] = self._observation[i], 0.0, 0.0
+                _put(next_obs, i, {group: value[i] for group, value in self._observation.items()})
+                reward[i] = cost[i] = 0.0
                 terminated[i], truncated[i], censored[i] = False, True, True
                 failures[i] = (
                     f"environment {i} of {self.spec.name} broke in step {len(self._actions[i])} of its episode: "
@@ -128,12 +137,12 @@ class SerialEnvironment:
         ended = np.flatnonzero(terminated | truncated)
         self._observation = next_obs
         if ended.size:
-            self._observation = next_obs.copy()
+            self._observation = self._copied()
             for index in ended:
-                self._observation[index] = self._begin(int(index))
+                _put(self._observation, int(index), self._begin(int(index)))
         return Step(
-            obs={"policy": self._observation},
-            next_obs={"policy": next_obs},
+            obs=self._observation,
+            next_obs=next_obs,
             reward=reward[:, 0],
             terms=reward,
             cost=cost,
@@ -150,7 +159,7 @@ class SerialEnvironment:
         return {
             "episode": torch.from_numpy(self._episode.copy()),
             "actions": [torch.from_numpy(np.reshape(taken, (len(taken), size))) for taken in self._actions],
-            "observation": torch.from_numpy(self._observation.copy()),
+            **{_key(group): torch.from_numpy(value.copy()) for group, value in self._observation.items()},
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -159,13 +168,13 @@ class SerialEnvironment:
         Raises:
             PgrobotError: the state is of another environment or number of them.
         """
-        found, wanted = tuple(state["observation"].shape), self._observation.shape
+        found, wanted = tuple(state["observation"].shape), self._observation[NUMBERS_GROUP].shape
         if found != wanted:
             raise PgrobotError(
                 f"the saved environments do not fit {self.spec.name} with num_envs={self.spec.num_envs}: "
                 f"their observations are {found} instead of {wanted}."
             )
-        self._observation = state["observation"].numpy().copy()
+        self._observation = {group: state[_key(group)].numpy().copy() for group in self._observation}
         self._episode[:] = state["episode"].numpy()
         self._actions = [list(taken.numpy().copy()) for taken in state["actions"]]
         self._replays = True
@@ -187,7 +196,7 @@ class SerialEnvironment:
             observation = self._begin(i)
             for action in taken:
                 observation, *_ = self._advance(i, action)
-            if not np.array_equal(observation, self._observation[i]):
+            if any(not np.array_equal(observation[k], seen[i]) for k, seen in self._observation.items()):
                 raise FailureError(
                     f"{self.spec.name} cannot be taken up where it was: replaying the running episode of environment "
                     f"{i} from its seed took another course, so something besides the seed and the actions decides "
@@ -206,14 +215,20 @@ class SerialEnvironment:
             for environment in environments
         ]
 
-    def _begin(self, i: int) -> np.ndarray:
+    def _copied(self) -> dict[str, np.ndarray]:
+        """The observations in arrays of their own, for those that there are may be what the last step returned."""
+        return {group: value.copy() for group, value in self._observation.items()}
+
+    def _begin(self, i: int) -> dict[str, np.ndarray]:
         """Start the next episode of instance ``i``."""
         self._episode[i] += 1
         self._actions[i] = []
         sequence = np.random.SeedSequence(self._seed, spawn_key=(i, int(self._episode[i])))
         return self._instances[i].reset(int(sequence.generate_state(1)[0]))
 
-    def _advance(self, i: int, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, np.ndarray]:
+    def _advance(
+        self, i: int, action: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], float, bool, bool, np.ndarray]:
         """Step instance ``i``: observation, reward, terminated, truncated, costs."""
         self._actions[i].append(np.array(action, dtype=np.float64))
         observation, reward, terminated, truncated, info = self._instances[i].step(action)
@@ -231,10 +246,29 @@ def built(build: Callable[[], gymnasium.Env], count: int) -> list[gymnasium.Env]
         return environments
 
 
-def _actuators(model: mujoco.MjModel | None, size: int) -> tuple[str, ...]:
-    if model is not None and model.nu == size:
-        return actuator_names(model)
-    return tuple(f"action{a}" for a in range(size))
+def _actions(
+    model: mujoco.MjModel | None, low: np.ndarray, high: np.ndarray, choices: np.ndarray
+) -> tuple[Action, ...]:
+    """The entries of an action: the model's controls where there are as many, in its units if the bounds agree."""
+    names, units = tuple(f"action{a}" for a in range(low.size)), ("",) * low.size
+    if model is not None and model.nu == low.size:
+        names = actuator_names(model)
+        limited = model.actuator_ctrllimited.astype(bool)[:, None]
+        given = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
+        if np.allclose(given, np.stack((low, high), axis=1)) and not choices.any():
+            units = control_units(model)
+    return tuple(map(Action, names, units, choices.tolist()))
+
+
+def _put(rows: Mapping[str, np.ndarray], i: int, observation: Mapping[str, np.ndarray]) -> None:
+    """Write one observation into row ``i`` of every group."""
+    for group, value in observation.items():
+        rows[group][i] = value
+
+
+def _key(group: str) -> str:
+    """What a group's observations are called in the state."""
+    return "observation" if group == NUMBERS_GROUP else f"observation/{group}"
 
 
 def _first_not_finite(**quantities: np.ndarray) -> str:

@@ -1,9 +1,9 @@
-"""Spaces of Gymnasium: observations as flat rows, actions in the space's own type."""
+"""Spaces of Gymnasium: observations as flat rows and images, actions in the space's own type."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium
@@ -12,17 +12,20 @@ from gymnasium import spaces
 
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.results import NUMBERS, as_array, shown_result
+from pgrobot.types import MOST_IN_AN_ARRAY, ObservationGroup, unseen_image
 
-MOST_IN_AN_ARRAY = 1024  # numbers of an observation in several dimensions; more are taken for an image
+ActionSpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete
+NUMBERS_GROUP = "policy"  # the group of everything that is no image
+Path = tuple[str | int, ...]  # keys and indices, from the whole observation to a part of it
 
 
-def action_box(name: str, space: gymnasium.Space) -> spaces.Box:
+def action_space(name: str, space: gymnasium.Space) -> ActionSpace:
     """The space of actions.
 
     Raises:
-        PgrobotError: it is no Box.
+        PgrobotError: it is neither a Box nor choices.
     """
-    if isinstance(space, spaces.Box):
+    if isinstance(space, ActionSpace):
         return space
     raise PgrobotError(
         f"{name} takes {type(space).__name__} actions; pgrobot trains continuous control, which needs a Box, "
@@ -30,86 +33,130 @@ def action_box(name: str, space: gymnasium.Space) -> spaces.Box:
     )
 
 
-def as_action(space: spaces.Box, action: np.ndarray) -> np.ndarray:
+def bounds(space: ActionSpace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Least and greatest value and number of choices of every entry, ``[A]`` each; 0 choices: any number between."""
+    if isinstance(space, spaces.Box):
+        low, high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
+        return low, high, np.zeros(low.size, np.int64)
+    choices = np.ravel(space.n if isinstance(space, spaces.Discrete) else space.nvec).astype(np.int64)
+    return np.zeros(choices.size), choices - 1.0, choices
+
+
+def as_action(space: ActionSpace, action: np.ndarray) -> Any:
     """An action ``[A]`` float64 within the bounds, as the space has it: whole numbers are rounded to the nearest."""
+    if isinstance(space, spaces.Discrete):
+        return space.start + space.dtype.type(np.rint(action[0]))
     whole = space.dtype.kind != "f"
-    found: np.ndarray = (np.rint(action) if whole else action).reshape(space.shape).astype(space.dtype)
-    return found
+    found = (np.rint(action) if whole else action).reshape(space.shape).astype(space.dtype)
+    return found + space.start if isinstance(space, spaces.MultiDiscrete) else found
 
 
-def width(name: str, space: gymnasium.Space) -> int:
-    """How many numbers an observation is.
+def groups(name: str, space: gymnasium.Space) -> dict[str, ObservationGroup]:
+    """The observation groups: all numbers in one row, ``policy``, and every image by itself, called by its key.
+
+    An observation that is an image and nothing else is ``policy``.
 
     Raises:
-        PgrobotError: it has no flat form of a fixed width, or is an image.
+        PgrobotError: it has no flat form of a fixed width, an array of numbers that is too large for one, or no group
+            ``policy``.
     """
     if not space.is_np_flattenable:
         raise PgrobotError(
             f"{name} observes a {type(space).__name__}, which has no flat form of a fixed width."
         )
-    _check_images(name, space)
-    return int(spaces.flatdim(space))
+    leaves = list(_leaves(space, ()))
+    images = {_called(path): leaf.shape or () for path, leaf in leaves if _is_image(leaf)}
+    others = [leaf for _, leaf in leaves if not _is_image(leaf)]
+    for box in others:
+        if isinstance(box, spaces.Box) and len(box.shape) > 1 and math.prod(box.shape) > MOST_IN_AN_ARRAY:
+            raise unseen_image(name, NUMBERS_GROUP, box.shape, str(box.dtype))
+    found = {group: ObservationGroup.numbered(group, shape, "uint8") for group, shape in images.items()}
+    if others and NUMBERS_GROUP not in found:
+        width = sum(int(spaces.flatdim(leaf)) for leaf in others)
+        return {NUMBERS_GROUP: ObservationGroup.numbered(NUMBERS_GROUP, (width,)), **found}
+    if others or NUMBERS_GROUP not in found:
+        raise PgrobotError(
+            f"{name} observes the images {', '.join(images)}, of which one has to be called 'policy' where there is "
+            "nothing else to see, and none where there are numbers, which are called so."
+        )
+    return found
 
 
-def flat(name: str, space: gymnasium.Space, found: Any) -> np.ndarray:
-    """An observation as a row ``[D]`` float64 of its own.
+def rows(name: str, space: gymnasium.Space, found: Any) -> dict[str, np.ndarray]:
+    """An observation as a row of each group: numbers ``[D]`` float64, images uint8; all arrays of their own.
 
-    Numbers stay what they are, whatever type of number the space declares: a cast to a declared ``uint8`` would cut
+    Numbers stay what they are, whatever type of number the space declares: a cast to a declared ``int64`` would cut
     fractions off.
 
     Raises:
         PgrobotError: it is not what the space declares.
     """
-    parts = [np.asarray(part, dtype=np.float64).ravel() for part in _leaves(name, space, found, "")]
-    return np.concatenate(parts)
+    numbers: list[np.ndarray] = []
+    told: dict[str, np.ndarray] = {}
+    for path, leaf, array in _parts(name, space, found, ()):
+        if _is_image(leaf):
+            told[_called(path)] = array.copy()
+        else:
+            numbers.append(np.asarray(array, dtype=np.float64).ravel())
+    return {NUMBERS_GROUP: np.concatenate(numbers), **told} if numbers else told
 
 
-def _leaves(name: str, space: gymnasium.Space, found: Any, where: str) -> list[np.ndarray]:
+def _called(path: Path) -> str:
+    return "/".join(map(str, path)) or NUMBERS_GROUP
+
+
+def _is_image(space: gymnasium.Space) -> bool:
+    return isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) > 1
+
+
+def _leaves(space: gymnasium.Space, path: Path) -> Iterator[tuple[Path, gymnasium.Space]]:
+    match space:
+        case spaces.Dict():
+            children: list[tuple[str | int, gymnasium.Space]] = list(space.spaces.items())
+        case spaces.Tuple():
+            children = list(enumerate(space.spaces))
+        case _:
+            yield path, space
+            return
+    for key, child in children:
+        yield from _leaves(child, (*path, key))
+
+
+def _parts(
+    name: str, space: gymnasium.Space, found: Any, path: Path
+) -> Iterator[tuple[Path, gymnasium.Space, np.ndarray]]:
     match space:
         case spaces.Dict():
             if not isinstance(found, Mapping) or found.keys() != space.spaces.keys():
-                raise _other(name, where, f"a dict of {', '.join(map(str, space.spaces))}", found)
-            children = [(f"{where}[{key!r}]", child, found[key]) for key, child in space.spaces.items()]
+                raise _other(name, path, f"a dict of {', '.join(map(str, space.spaces))}", found)
+            children: list[tuple[str | int, gymnasium.Space]] = list(space.spaces.items())
         case spaces.Tuple():
             if not isinstance(found, tuple | list) or len(found) != len(space.spaces):
-                raise _other(name, where, f"a tuple of {len(space.spaces)}", found)
-            children = [(f"{where}[{i}]", child, found[i]) for i, child in enumerate(space.spaces)]
+                raise _other(name, path, f"a tuple of {len(space.spaces)}", found)
+            children = list(enumerate(space.spaces))
         case spaces.Box():
             array = as_array(found)
-            if array.dtype.kind not in NUMBERS or array.shape != space.shape:
-                raise _other(name, where, f"{space.dtype} {space.shape}", found)
-            return [array]
+            wanted = array.dtype == np.uint8 if _is_image(space) else array.dtype.kind in NUMBERS
+            if not wanted or array.shape != space.shape:
+                raise _other(name, path, f"{space.dtype} {space.shape}", found)
+            yield path, space, array
+            return
         case _:
             try:
                 array = as_array(spaces.flatten(space, found))
             except Exception as error:  # each space has its own
-                raise _other(name, where, str(space), found) from error
+                raise _other(name, path, str(space), found) from error
             if array.shape != (spaces.flatdim(space),):
-                raise _other(name, where, str(space), found)
-            return [array]
-    return [leaf for place, child, part in children for leaf in _leaves(name, child, part, place)]
+                raise _other(name, path, str(space), found)
+            yield path, space, array
+            return
+    for key, child in children:
+        yield from _parts(name, child, found[key], (*path, key))
 
 
-def _other(name: str, where: str, declared: str, found: Any) -> PgrobotError:
+def _other(name: str, path: Path, declared: str, found: Any) -> PgrobotError:
+    where = "".join(f"[{key!r}]" for key in path)
     return PgrobotError(
         f"{name} declares observation{where} as {declared}, and returned {shown_result(found)}: its "
         "observation_space has to say what it returns."
     )
-
-
-def _check_images(name: str, space: gymnasium.Space) -> None:
-    match space:
-        case spaces.Dict():
-            for child in space.spaces.values():
-                _check_images(name, child)
-        case spaces.Tuple():
-            for child in space.spaces:
-                _check_images(name, child)
-        case spaces.Box(shape=shape, dtype=dtype) if len(shape) > 1:
-            count = math.prod(shape)
-            if dtype == np.uint8 or count > MOST_IN_AN_ARRAY:
-                raise PgrobotError(
-                    f"{name} observes an image, {dtype} {shape}, which a network of {count:,} inputs would not see as "
-                    "one: pgrobot has no encoder of images; let the environment observe numbers. (Arrays of at most "
-                    f"{MOST_IN_AN_ARRAY:,} numbers other than uint8 are flattened.)"
-                )
