@@ -1,4 +1,4 @@
-"""N copies of a small world stepped together: time limit, same-step auto-reset, true next observation."""
+"""N copies of a small world stepped together: what they charge, observe and remember."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation import Cost
 from pgrobot.simulation.adapters import InfoCost
+from pgrobot.simulation.auto_reset import AutoReset, EpisodeClock
 from pgrobot.types import Action, EnvironmentSpec, Observation, ObservationGroup, State, Step
 
 
@@ -72,7 +73,7 @@ class Dynamics(Protocol):
         ...
 
 
-class WorldEnvironment:
+class WorldEnvironment(AutoReset):
     """``N`` environments of one world. Environment ``i`` draws from a stream of its own, whatever ``N`` is.
 
     Args:
@@ -107,50 +108,38 @@ class WorldEnvironment:
         )
         self._finite = layout.finite
         self._charged = [_column(layout, name, cost) for name, cost in costs.items()]
-        sequences = (np.random.SeedSequence(seed, spawn_key=(i,)) for i in range(num_envs))
-        self._randoms = [np.random.default_rng(sequence) for sequence in sequences]
-        self._elapsed = np.zeros(num_envs, dtype=np.int64)
+        self._clock = EpisodeClock(num_envs, layout.max_episode_steps, seed)
         self._state = self._started(np.arange(num_envs))
-
-    def reset(self) -> Observation:
-        """Start a new episode everywhere; the streams go on."""
-        self._elapsed[:] = 0
-        self._state = self._started(np.arange(self.spec.num_envs))
-        return {"policy": self.world.observe(self._state)}
 
     def restart(self, ids: np.ndarray) -> Observation:
         """Start a new episode in worlds ``ids``."""
-        self._elapsed[ids] = 0
+        self._clock.begin(ids)
+        self._state = self._state.copy()  # it may be what was observed
         self._state[ids] = self._started(ids)
         return {"policy": self.world.observe(self._state)}
 
-    def step(self, action: np.ndarray) -> Step:
-        """Advance by one action ``[N, A]``, and begin anew where an episode ended.
+    def advance(self, action: np.ndarray) -> Step:
+        """Advance by one action ``[N, A]``, and leave an ended episode as it ended.
 
         Raises:
             PgrobotError: the action has another shape.
         """
-        wanted = (self.spec.num_envs, self.spec.action_low.size)
-        if action.shape != wanted:
-            raise PgrobotError(f"{self.spec.name} takes actions {wanted}, got {action.shape}.")
-        chance = np.stack([self.world.draw(random) for random in self._randoms])
+        self.check_action(action)
+        chance = np.stack([self.world.draw(random) for random in self._clock.randoms])
         transition = self.world.advance(self._state, action, chance)
-        self._elapsed += 1
-        over = self._elapsed >= self.spec.max_episode_steps
+        over = self._clock.tick()
         terminated = transition.terminated | (over & self._finite)
-        ended = terminated | over
-        self._state = transition.state.copy()
-        self._state[ended] = self._started(np.flatnonzero(ended))
-        self._elapsed[ended] = 0
+        self._state = transition.state
+        seen = {"policy": self.world.observe(self._state)}
         return Step(
-            obs={"policy": self.world.observe(self._state)},
-            next_obs={"policy": self.world.observe(transition.state)},
+            obs=seen,
+            next_obs=seen,
             reward=transition.reward,
             terms=transition.reward[:, None],
             cost=transition.cost[:, self._charged],
             terminated=terminated,
-            truncated=ended & ~terminated,
-            censored=np.zeros_like(ended),
+            truncated=over & ~terminated,
+            censored=np.zeros_like(over),
             telemetry={},
             failures={},
         )
@@ -159,8 +148,7 @@ class WorldEnvironment:
         """States, ages of the episodes and random streams."""
         return {
             "state": torch.from_numpy(self._state.copy()),
-            "elapsed": torch.from_numpy(self._elapsed.copy()),
-            "random": [random.bit_generator.state for random in self._randoms],
+            **self._clock.state_dict(),
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -169,24 +157,17 @@ class WorldEnvironment:
         Raises:
             PgrobotError: the state is of another world or number of them.
         """
-        found, wanted = tuple(state["state"].shape), self._state.shape
-        if found != wanted:
-            raise PgrobotError(
-                f"the saved worlds do not fit {self.spec.name} with num_envs={self.spec.num_envs}: "
-                f"their states are {found} instead of {wanted}."
-            )
+        self.check_saved("worlds", "their states are {}", state["state"], self._state)
         self._state = state["state"].numpy().copy()
-        self._elapsed = state["elapsed"].numpy().copy()
-        for random, saved in zip(self._randoms, state["random"], strict=True):
-            random.bit_generator.state = saved
+        self._clock.load_state_dict(state)
 
     def close(self) -> None:
         """Nothing to release."""
 
     def _started(self, ids: np.ndarray) -> np.ndarray:
         """First states of new episodes in worlds ``ids``, ``[n, S]``."""
-        states = [self.world.start(self._randoms[i]) for i in ids]
-        return np.stack(states) if states else np.empty((0, self._state.shape[1]))
+        states = [self.world.start(self._clock.randoms[i]) for i in ids]
+        return np.stack(states)
 
 
 def _column(layout: Layout, name: str, cost: Cost) -> int:

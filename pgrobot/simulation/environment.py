@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pgrobot.errors import PgrobotError
+from pgrobot.simulation.auto_reset import AutoReset, EpisodeClock
 from pgrobot.simulation.batch import check_state
 from pgrobot.simulation.behaviour import Behaviour
 from pgrobot.simulation.costs import Cost
@@ -23,14 +24,10 @@ if TYPE_CHECKING:
     from pgrobot.simulation.task import Robot
 
 
-class BatchEnvironment:
+class BatchEnvironment(AutoReset):
     """``N`` environments of one robot, stepped together.
 
-    Environment ``i`` draws from a stream of its own, spawned from the seed with the key ``i``: it depends
-    neither on ``N`` nor on the threads. Every step returns new arrays: nothing returned is ever overwritten.
-
-    Attributes:
-        randoms: the streams, one per environment.
+    Every step returns new arrays: nothing returned is ever overwritten.
     """
 
     def __init__(self, robot: Robot, simulation: Simulation, costs: Mapping[str, Cost], seed: int) -> None:
@@ -41,9 +38,7 @@ class BatchEnvironment:
         self.robot = robot
         self.simulation = simulation
         self.behaviour = Behaviour(robot, simulation, costs)
-        self._elapsed = np.zeros(simulation.num_envs, dtype=np.int64)
-        self._all = np.arange(simulation.num_envs)
-        self.seed(seed)
+        self._clock = EpisodeClock(simulation.num_envs, robot.max_episode_steps, seed)
         self._observation = self.behaviour.observation()
         self.spec = EnvironmentSpec(
             name=robot.title,
@@ -69,10 +64,10 @@ class BatchEnvironment:
         """The compiled model all environments share."""
         return self.simulation.model
 
-    def seed(self, seed: int) -> None:
-        """Start every environment's random stream anew."""
-        sequences = (np.random.SeedSequence(seed, spawn_key=(int(i),)) for i in self._all)
-        self.randoms = [np.random.default_rng(sequence) for sequence in sequences]
+    @property
+    def randoms(self) -> list[np.random.Generator]:
+        """The random streams, one per environment."""
+        return self._clock.randoms
 
     def reset(self) -> Observation:
         """Start a new episode everywhere; the streams go on.
@@ -80,7 +75,7 @@ class BatchEnvironment:
         Raises:
             PgrobotError: MuJoCo would not accept a state that the robot drew, or it is observed as no number.
         """
-        self._begin(self._all)
+        super().reset()
         for group, array in self._observation.items():
             bad = np.argwhere(~np.isfinite(array))
             if bad.size:
@@ -111,19 +106,6 @@ class BatchEnvironment:
         drawn = [self.behaviour.initial_state(self.randoms[i]) for i in ids]
         return np.stack([qpos for qpos, _ in drawn]), np.stack([qvel for _, qvel in drawn])
 
-    def step(self, action: np.ndarray) -> Step:
-        """Advance by one action ``[N, A]``, in the units of the action space, and begin anew where an episode ended.
-
-        Raises:
-            PgrobotError: the action has another shape.
-        """
-        step = self.advance(action)
-        ended = np.flatnonzero(step.terminated | step.truncated)
-        if not ended.size:
-            return step
-        self._begin(ended)
-        return replace(step, obs=self._observation)
-
     def advance(self, action: np.ndarray) -> Step:
         """Advance as ``step`` does, but leave an ended episode as it ended.
 
@@ -131,8 +113,7 @@ class BatchEnvironment:
             PgrobotError: the action has another shape.
         """
         simulation, behaviour = self.simulation, self.behaviour
-        if action.shape != simulation.ctrl.shape:
-            raise PgrobotError(f"{self.spec.name} takes actions {simulation.ctrl.shape}, got {action.shape}.")
+        self.check_action(action)
         simulation.ctrl[:] = action
         broken = simulation.batch.step()
         if broken:  # finite again before anything reads it
@@ -141,7 +122,7 @@ class BatchEnvironment:
         next_obs = behaviour.observation()
         simulation.before, simulation.after = simulation.after, behaviour.reward_state()
         terms = behaviour.terms(action)
-        self._elapsed += 1
+        over = self._clock.tick()
         violations = behaviour.violations()
         telemetry = {"torque": simulation.actuator_force * simulation.gear}
         telemetry |= {f"violation/{name}": amounts for name, amounts in violations.items()}
@@ -152,7 +133,7 @@ class BatchEnvironment:
             terms=_columns(terms, simulation.num_envs),
             cost=_columns([amounts.sum(axis=1) for amounts in violations.values()], simulation.num_envs),
             terminated=behaviour.terminated(),
-            truncated=self._elapsed >= self.robot.max_episode_steps,
+            truncated=over,
             censored=np.zeros(simulation.num_envs, dtype=bool),
             telemetry=telemetry,
             failures={},
@@ -168,9 +149,8 @@ class BatchEnvironment:
             "physics": torch.from_numpy(self.simulation.batch.state.copy()),
             "reward_state": torch.from_numpy(self.simulation.after.copy()),
             "observation": {k: torch.from_numpy(v.copy()) for k, v in self._observation.items()},
-            "elapsed": torch.from_numpy(self._elapsed.copy()),
-            "random": [random.bit_generator.state for random in self.randoms],
             "costs": self.behaviour.state_dict(),
+            **self._clock.state_dict(),
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -180,18 +160,11 @@ class BatchEnvironment:
             PgrobotError: the state is of another robot or number of environments.
         """
         simulation = self.simulation
-        found, wanted = tuple(state["physics"].shape), simulation.batch.state.shape
-        if found != wanted:
-            raise PgrobotError(
-                f"the saved simulations do not fit {self.spec.name} with num_envs={self.spec.num_envs}: "
-                f"they hold {found} numbers instead of {wanted}."
-            )
+        self.check_saved("simulations", "they hold {} numbers", state["physics"], simulation.batch.state)
         simulation.batch.state[:] = state["physics"].numpy()
         simulation.after = state["reward_state"].numpy().copy()
         self._observation = {k: v.numpy().copy() for k, v in state["observation"].items()}
-        self._elapsed[:] = state["elapsed"].numpy()
-        for random, saved in zip(self.randoms, state["random"], strict=True):
-            random.bit_generator.state = saved
+        self._clock.load_state_dict(state)
         self.behaviour.load_state_dict(state["costs"])
 
     def close(self) -> None:
@@ -206,7 +179,7 @@ class BatchEnvironment:
             check_state(f"{words_of(self.robot.initial_state)} draws a start", self.model, *states)
         simulation.qpos[ids], simulation.qvel[ids] = states
         simulation.batch.forward(ids)
-        self._elapsed[ids] = 0
+        self._clock.begin(ids)
         simulation.after[ids] = behaviour.reward_state()[ids]
         behaviour.forget(ids)
         self._observation = behaviour.observation()
@@ -215,7 +188,7 @@ class BatchEnvironment:
         """Truncate broken simulations: they earn and cost nothing; what they saw last counts as successor."""
         ids = np.fromiter(broken, dtype=np.intp)
         sentences = {
-            i: f"simulation {i} of {self.spec.name} broke in step {self._elapsed[i]} of its episode: {cause}; "
+            i: f"simulation {i} of {self.spec.name} broke in step {self._clock.age[i]} of its episode: {cause}; "
             "the episode was truncated and a new one begun."
             for i, cause in broken.items()
         }

@@ -11,7 +11,7 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 import pgrobot.conf
-from pgrobot.simulation.adapters.serial import _actions
+from pgrobot.simulation.adapters.actions import entries
 from pgrobot.simulation.model import actuator_names, body_names, compiled, distinct, joint_names
 
 XML = """<mujoco><worldbody>
@@ -38,7 +38,7 @@ def test_every_part_has_a_name_of_its_own(model_file: Path) -> None:
     assert body_names(model) == ("world", "arm", "body2", "body3", "mean")
     assert joint_names(model) == ("arm_2", "arm_3", "body2", "arm_1", "mean")
     assert actuator_names(model) == ("arm_1_1", "arm_1_3", "arm_1_2", "mean")
-    actions = _actions(model, np.full(4, -1.0), np.ones(4), np.zeros(4, int))
+    actions = entries(model, np.full(4, -1.0), np.ones(4), np.zeros(4, int))
     assert tuple(action.name for action in actions) == actuator_names(model)
 
 

@@ -10,7 +10,8 @@ import gymnasium
 import numpy as np
 
 from pgrobot.errors import PgrobotError, in_a_sentence
-from pgrobot.simulation.adapters.spaces import ActionSpace, as_action, rows
+from pgrobot.simulation.adapters.actions import ActionSpace, as_action
+from pgrobot.simulation.adapters.spaces import rows
 from pgrobot.simulation.results import NUMBERS, as_array, shown_result
 
 RESET = "reset(seed=…, options=…) -> (observation, info)"

@@ -10,18 +10,18 @@ import mujoco
 import numpy as np
 import torch
 
-from pgrobot.errors import FailureError, PgrobotError
+from pgrobot.errors import FailureError
+from pgrobot.simulation.adapters.actions import action_space, bounds, entries
 from pgrobot.simulation.adapters.info_cost import InfoReader
 from pgrobot.simulation.adapters.instance import Instance
-from pgrobot.simulation.adapters.spaces import NUMBERS_GROUP, action_space, bounds, groups
+from pgrobot.simulation.adapters.spaces import NUMBERS_GROUP, groups
 from pgrobot.simulation.adapters.wrappers import check_wrappers
+from pgrobot.simulation.auto_reset import AutoReset
 from pgrobot.simulation.costs import Cost
-from pgrobot.simulation.model import actuator_names
-from pgrobot.simulation.units import control_units
-from pgrobot.types import Action, EnvironmentSpec, Observation, State, Step
+from pgrobot.types import EnvironmentSpec, Observation, State, Step
 
 
-class SerialEnvironment:
+class SerialEnvironment(AutoReset):
     """``N`` instances of one Gymnasium environment with same-step auto-reset and the true next observation kept.
 
     Every episode starts from a seed of its own, derived from the run's seed, the environment's index and the episode's
@@ -72,7 +72,7 @@ class SerialEnvironment:
             observation=groups(name, self._observation_space),
             action_low=low,
             action_high=high,
-            actions=_actions(model, low, high, choices),
+            actions=entries(model, low, high, choices),
             reward_terms=("reward",),
             costs=tuple(costs),
             violations={},
@@ -93,27 +93,27 @@ class SerialEnvironment:
         """Start a new episode everywhere."""
         self._replays = False
         self._open()
-        self._observation = self._copied()
-        for i in range(self.spec.num_envs):
-            _put(self._observation, i, self._begin(i))
-        return self._observation
+        return super().reset()
 
     def restart(self, ids: np.ndarray) -> Observation:
         """Start a new episode in instances ``ids``."""
         if self._replays:
             self._replay()
-        self._observation = self._copied()
+        # in arrays of their own, for those that there are may be what the last step returned
+        self._observation = {group: value.copy() for group, value in self._observation.items()}
         for i in ids:
             _put(self._observation, int(i), self._begin(int(i)))
         return self._observation
 
-    def step(self, action: np.ndarray) -> Step:
-        """Advance by one action ``[N, A]``, in the units of the action space.
+    def advance(self, action: np.ndarray) -> Step:
+        """Advance by one action ``[N, A]``, in the units of the action space, and leave an ended episode as it ended.
 
         Raises:
-            PgrobotError: an environment does not report a cost that is limited, or does not keep to its interface.
+            PgrobotError: the action has another shape, or an environment does not report a cost that is limited or does
+                not keep to its interface.
             FailureError: a loaded episode took another course when it was replayed.
         """
+        self.check_action(action)
         if self._replays:
             self._replay()
         count = self.spec.num_envs
@@ -123,7 +123,7 @@ class SerialEnvironment:
         censored = np.zeros(count, dtype=bool)
         failures = {}
         for i in range(count):
-            observation, reward[i], terminated[i], truncated[i], cost[i] = self._advance(i, action[i])
+            observation, reward[i], terminated[i], truncated[i], cost[i] = self._told(i, action[i])
             _put(next_obs, i, observation)
             broken = _first_not_finite(observation=observation[NUMBERS_GROUP], reward=reward[i], cost=cost[i])
             if broken:  # as in our own simulations: it earns nothing and its successor is the last finite one
@@ -134,14 +134,9 @@ class SerialEnvironment:
                     f"environment {i} of {self.spec.name} broke in step {len(self._actions[i])} of its episode: "
                     f"its {broken} is not finite; the episode was truncated and a new one begun."
                 )
-        ended = np.flatnonzero(terminated | truncated)
         self._observation = next_obs
-        if ended.size:
-            self._observation = self._copied()
-            for index in ended:
-                _put(self._observation, int(index), self._begin(int(index)))
         return Step(
-            obs=self._observation,
+            obs=next_obs,
             next_obs=next_obs,
             reward=reward[:, 0],
             terms=reward,
@@ -168,12 +163,12 @@ class SerialEnvironment:
         Raises:
             PgrobotError: the state is of another environment or number of them.
         """
-        found, wanted = tuple(state["observation"].shape), self._observation[NUMBERS_GROUP].shape
-        if found != wanted:
-            raise PgrobotError(
-                f"the saved environments do not fit {self.spec.name} with num_envs={self.spec.num_envs}: "
-                f"their observations are {found} instead of {wanted}."
-            )
+        self.check_saved(
+            "environments",
+            "their observations are {}",
+            state["observation"],
+            self._observation[NUMBERS_GROUP],
+        )
         self._observation = {group: state[_key(group)].numpy().copy() for group in self._observation}
         self._episode[:] = state["episode"].numpy()
         self._actions = [list(taken.numpy().copy()) for taken in state["actions"]]
@@ -195,7 +190,7 @@ class SerialEnvironment:
             self._episode[i] -= 1
             observation = self._begin(i)
             for action in taken:
-                observation, *_ = self._advance(i, action)
+                observation, *_ = self._told(i, action)
             if any(not np.array_equal(observation[k], seen[i]) for k, seen in self._observation.items()):
                 raise FailureError(
                     f"{self.spec.name} cannot be taken up where it was: replaying the running episode of environment "
@@ -215,10 +210,6 @@ class SerialEnvironment:
             for environment in environments
         ]
 
-    def _copied(self) -> dict[str, np.ndarray]:
-        """The observations in arrays of their own, for those that there are may be what the last step returned."""
-        return {group: value.copy() for group, value in self._observation.items()}
-
     def _begin(self, i: int) -> dict[str, np.ndarray]:
         """Start the next episode of instance ``i``."""
         self._episode[i] += 1
@@ -226,7 +217,7 @@ class SerialEnvironment:
         sequence = np.random.SeedSequence(self._seed, spawn_key=(i, int(self._episode[i])))
         return self._instances[i].reset(int(sequence.generate_state(1)[0]))
 
-    def _advance(
+    def _told(
         self, i: int, action: np.ndarray
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, np.ndarray]:
         """Step instance ``i``: observation, reward, terminated, truncated, costs."""
@@ -244,20 +235,6 @@ def built(build: Callable[[], gymnasium.Env], count: int) -> list[gymnasium.Env]
             stack.callback(environments[-1].close)
         stack.pop_all()
         return environments
-
-
-def _actions(
-    model: mujoco.MjModel | None, low: np.ndarray, high: np.ndarray, choices: np.ndarray
-) -> tuple[Action, ...]:
-    """The entries of an action: the model's controls where there are as many, in its units if the bounds agree."""
-    names, units = tuple(f"action{a}" for a in range(low.size)), ("",) * low.size
-    if model is not None and model.nu == low.size:
-        names = actuator_names(model)
-        limited = model.actuator_ctrllimited.astype(bool)[:, None]
-        given = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
-        if np.allclose(given, np.stack((low, high), axis=1)) and not choices.any():
-            units = control_units(model)
-    return tuple(map(Action, names, units, choices.tolist()))
 
 
 def _put(rows: Mapping[str, np.ndarray], i: int, observation: Mapping[str, np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""Spaces of Gymnasium: observations as flat rows and images, actions in the space's own type."""
+"""Observations of Gymnasium's spaces as flat rows and images."""
 
 from __future__ import annotations
 
@@ -14,41 +14,8 @@ from pgrobot.errors import PgrobotError
 from pgrobot.simulation.results import NUMBERS, as_array, shown_result
 from pgrobot.types import MOST_IN_AN_ARRAY, ObservationGroup, unseen_image
 
-ActionSpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete
 NUMBERS_GROUP = "policy"  # the group of everything that is no image
 Path = tuple[str | int, ...]  # keys and indices, from the whole observation to a part of it
-
-
-def action_space(name: str, space: gymnasium.Space) -> ActionSpace:
-    """The space of actions.
-
-    Raises:
-        PgrobotError: it is neither a Box nor choices.
-    """
-    if isinstance(space, ActionSpace):
-        return space
-    raise PgrobotError(
-        f"{name} takes {type(space).__name__} actions; pgrobot trains continuous control, which needs a Box, "
-        "e.g. task.id=Pendulum-v1."
-    )
-
-
-def bounds(space: ActionSpace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Least and greatest value and number of choices of every entry, ``[A]`` each; 0 choices: any number between."""
-    if isinstance(space, spaces.Box):
-        low, high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
-        return low, high, np.zeros(low.size, np.int64)
-    choices = np.ravel(space.n if isinstance(space, spaces.Discrete) else space.nvec).astype(np.int64)
-    return np.zeros(choices.size), choices - 1.0, choices
-
-
-def as_action(space: ActionSpace, action: np.ndarray) -> Any:
-    """An action ``[A]`` float64 within the bounds, as the space has it: whole numbers are rounded to the nearest."""
-    if isinstance(space, spaces.Discrete):
-        return space.start + space.dtype.type(np.rint(action[0]))
-    whole = space.dtype.kind != "f"
-    found = (np.rint(action) if whole else action).reshape(space.shape).astype(space.dtype)
-    return found + space.start if isinstance(space, spaces.MultiDiscrete) else found
 
 
 def groups(name: str, space: gymnasium.Space) -> dict[str, ObservationGroup]:

@@ -1,0 +1,63 @@
+"""Actions of Gymnasium's spaces: rows of numbers, and what the space itself takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+from gymnasium import spaces
+
+from pgrobot.errors import PgrobotError
+from pgrobot.simulation.model import actuator_names
+from pgrobot.simulation.units import control_units
+from pgrobot.types import Action
+
+ActionSpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete
+
+
+def action_space(name: str, space: gymnasium.Space) -> ActionSpace:
+    """The space of actions.
+
+    Raises:
+        PgrobotError: it is neither a Box nor choices.
+    """
+    if isinstance(space, ActionSpace):
+        return space
+    raise PgrobotError(
+        f"{name} takes {type(space).__name__} actions; pgrobot trains continuous control, which needs a Box, "
+        "e.g. task.id=Pendulum-v1."
+    )
+
+
+def bounds(space: ActionSpace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Least and greatest value and number of choices of every entry, ``[A]`` each; 0 choices: any number between."""
+    if isinstance(space, spaces.Box):
+        low, high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
+        return low, high, np.zeros(low.size, np.int64)
+    choices = np.ravel(space.n if isinstance(space, spaces.Discrete) else space.nvec).astype(np.int64)
+    return np.zeros(choices.size), choices - 1.0, choices
+
+
+def as_action(space: ActionSpace, action: np.ndarray) -> Any:
+    """An action ``[A]`` float64 within the bounds, as the space has it: whole numbers are rounded to the nearest."""
+    if isinstance(space, spaces.Discrete):
+        return space.start + space.dtype.type(np.rint(action[0]))
+    whole = space.dtype.kind != "f"
+    found = (np.rint(action) if whole else action).reshape(space.shape).astype(space.dtype)
+    return found + space.start if isinstance(space, spaces.MultiDiscrete) else found
+
+
+def entries(
+    model: mujoco.MjModel | None, low: np.ndarray, high: np.ndarray, choices: np.ndarray
+) -> tuple[Action, ...]:
+    """The entries of an action: the model's controls where there are as many, in its units if the bounds agree."""
+    names, units = tuple(f"action{a}" for a in range(low.size)), ("",) * low.size
+    if model is not None and model.nu == low.size:
+        names = actuator_names(model)
+        limited = model.actuator_ctrllimited.astype(bool)[:, None]
+        given = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
+        if np.allclose(given, np.stack((low, high), axis=1)) and not choices.any():
+            units = control_units(model)
+    return tuple(map(Action, names, units, choices.tolist()))
