@@ -15,7 +15,10 @@ from pgrobot.distributions import Distribution
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows ``[…]`` of a rollout with their advantages. A pytree: slice it with ``tree_map``."""
+    """The rows of a rollout with their advantages. A pytree: slice it with ``tree_map``.
+
+    Leading dimensions ``…`` are rows ``[B]``, or chunks ``[B, L]`` for a policy that learns from sequences.
+    """
 
     obs: Mapping[str, Tensor]  # observation groups                          […, D]
     carry: Tensor  # the policy's memory before the step                     […, H]
@@ -36,16 +39,19 @@ class Batch:
 
 @dataclass(frozen=True)
 class CriticBatch:
-    """The rows ``[…]`` of a rollout with what their values should have been; a pytree as well."""
+    """The rows or chunks of a rollout with what their values should have been; a pytree as well."""
 
     obs: Mapping[str, Tensor]  # observation groups                          […, D]
+    carry: Tensor  # the critic's memory before the step                     […, H]
+    episode_start: Tensor  #                                                 […] bool
     target: Tensor  # in the columns' own units                              […, C]
     weight: Tensor  # as of ``Batch``                                        […, 0 or 1]
 
     @classmethod
     def of_rows(cls, obs: Mapping[str, Tensor], target: Tensor) -> Self:
-        """Rows ``[…]`` that all count the same."""
-        return cls(obs, target, target.new_zeros(*target.shape[:-1], 0))
+        """Rows ``[…]`` that all count the same, for a critic that remembers nothing."""
+        nothing = target.new_zeros(*target.shape[:-1], 0)
+        return cls(obs, nothing, torch.ones(target.shape[:-1], dtype=torch.bool), target, nothing)
 
     def mean(self, x: Tensor) -> Tensor:
         """The mean of ``x`` ``[…]`` over the rows, each as it counts: a scalar."""
@@ -60,6 +66,7 @@ class BaselineInput:
     action: Tensor  # policy units                                           [T, N, A]
     reference: Distribution  # the policy that distances are measured from   [T, N]
     done: Tensor  # the last step of an episode                              [T, N] bool
+    counts: Tensor  # no padding                                             [T, N] bool
     age: Tensor  # steps already taken in the running episode                [T, N]
     returns: Tensor  # the estimator's estimate of what follows the action   [T, N]
     advantage: Tensor  # the same minus the critic's value                   [T, N]

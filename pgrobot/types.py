@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from pgrobot.errors import PgrobotError
@@ -40,6 +41,9 @@ class Rollout:
     age: Tensor  # steps already taken in the running episode                [T, N] int64
     paid: Tensor  # which columns that pay once have paid in it before       [T, N, K] bool
     carry: Tensor  # what the policy remembered before the step              [T, N, H]
+    weight: Tensor  # what the step counts; 0: padding, not learnt from      [T, N]
+    duration: Tensor  # steps that its decision lasted, discounted by γ^d    [T, N]
+    episodic: Tensor  # which columns end with the episode                   [C] bool
     columns: tuple[str, ...]
     telemetry: Mapping[str, Tensor]  # torque, contact force, …              [T, N, *]
 
@@ -47,6 +51,15 @@ class Rollout:
     def done(self) -> Tensor:
         """The trace is cut here: ``[T, N]`` bool."""
         return self.terminated | self.truncated
+
+    def with_column(self, name: str, reward: Tensor, *, episodic: bool) -> Self:
+        """The rollout with one column more, ``[T, N]``; one that is not episodic goes on where an episode ends."""
+        return replace(
+            self,
+            reward=torch.cat((self.reward, reward.unsqueeze(-1)), -1),
+            columns=(*self.columns, name),
+            episodic=torch.cat((self.episodic, torch.tensor([episodic]))),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +258,7 @@ class IntrinsicReward(Protocol):
     column: str
 
     def __call__(self, rollout: Rollout) -> Rollout:
-        """Return the rollout with the column appended."""
+        """Return the rollout with the column appended: ``rollout.with_column``."""
         ...
 
     def fit(self, rollout: Rollout) -> Metrics:

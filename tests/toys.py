@@ -9,17 +9,21 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pgrobot import baselines
+from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.baselines import Baseline, Value
 from pgrobot.collectors import SimulationCollector
 from pgrobot.constraints import Constraint, CostColumns, Unconstrained
 from pgrobot.critics import MlpCritic
-from pgrobot.estimators import gae
+from pgrobot.estimators import Estimate, gae
 from pgrobot.learner import Learner
 from pgrobot.objectives import ClippedRatio, Entropy, Objective
 from pgrobot.policies import GaussianPolicy
 from pgrobot.randomness import stream
+from pgrobot.reduce import ALONE
+from pgrobot.retrospect import Values, valued
 from pgrobot.solvers import Adam, Constant, ExponentialAverage, FirstOrderSolver
 from pgrobot.solvers.rates import Rate
 from pgrobot.types import (
@@ -29,6 +33,7 @@ from pgrobot.types import (
     Multiplier,
     Observation,
     ObservationGroup,
+    Rollout,
     State,
     Step,
 )
@@ -142,6 +147,15 @@ def make_critic(columns: Sequence[str], width: int = 2, seed: int = 0) -> MlpCri
     return MlpCritic({"policy": width}, columns, "policy", (16,), "tanh", 10.0, stream(seed, "critic"))
 
 
+def values_of(learner: Learner, rollout: Rollout) -> Values:
+    with torch.no_grad():
+        return valued(learner.critic, rollout, learner._remembered(rollout))
+
+
+def estimated(learner: Learner, rollout: Rollout, log_ratio: Tensor) -> Estimate:
+    return learner.poser.estimate(rollout, values_of(learner, rollout), log_ratio)
+
+
 def make(
     environment: TargetWorld,
     *,
@@ -194,22 +208,27 @@ def make(
         policy=policy,
         critic=critic,
         intrinsic=intrinsic,
-        estimator=functools.partial(gae, lam=0.95),
-        baseline=baseline,
-        normalisation=normalisation,
-        state_discount=state_discount,
-        average=ExponentialAverage(decay),
-        terms=terms or {"surrogate": ClippedRatio(1.0, 0.2), "entropy": Entropy(0.0)},
-        policy_solver=solver("gradient/policy_norm"),
-        critic_solver=solver("gradient/critic_norm"),
         constraints=constraints,
         multiplier=multiplier or Unconstrained(constraints, columns),
-        columns=columns,
-        discounts=discounts,
-        passes=passes,
-        iterations=iterations,
-        max_episode_steps=spec.max_episode_steps,
-        streams={"policy": stream(seed, "policy_shuffle"), "critic": stream(seed, "critic_shuffle")},
-        cores=cores,
+        algorithm=Algorithm(
+            name="ppo",
+            estimator=functools.partial(gae, lam=0.95),
+            baseline=baseline,
+            normalisation=normalisation,
+            state_discount=state_discount,
+            objective=terms or {"surrogate": ClippedRatio(1.0, 0.2), "entropy": Entropy(0.0)},
+            average=ExponentialAverage(decay),
+            discounts=discounts,
+            passes=passes,
+            policy_solver=solver("gradient/policy_norm"),
+            critic_solver=solver("gradient/critic_norm"),
+        ),
+        surroundings=Surroundings(
+            iterations=iterations,
+            max_episode_steps=spec.max_episode_steps,
+            streams={"policy": stream(seed, "policy_shuffle"), "critic": stream(seed, "critic_shuffle")},
+            cores=cores,
+            reduce=ALONE,
+        ),
     )
     return collector, learner

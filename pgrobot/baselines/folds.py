@@ -13,28 +13,29 @@ import torch
 from torch import Tensor
 
 
-def folds(done: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+def folds(done: Tensor, counts: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the rows ``[T, N]`` bool of each fold and those that its baseline is fitted on, where there are any.
 
     Args:
         done: the last step of an episode, ``[T, N]`` bool.
+        counts: what may be fitted on, ``[T, N]`` bool: no padding.
         count: of folds, at most. A single one is fitted on itself, which biases what it is applied to.
     """
     fold = _trajectory(done) % count
     for index in range(int(fold.max()) + 1):
         own = fold == index
-        fitted_on = ~own if count > 1 else own
+        fitted_on = (~own if count > 1 else own) & counts
         if fitted_on.any():
             yield own, fitted_on
 
 
-def fitted_mean(value: Tensor, weight: Tensor, done: Tensor, count: int) -> Tensor:
-    """For every row the weighted mean of ``value`` over what its fold is fitted on; all ``[T, N]``.
+def fitted_mean(value: Tensor, weight: Tensor, done: Tensor, counts: Tensor, count: int) -> Tensor:
+    """For every row the weighted mean of ``value`` over what its fold is fitted on: see ``folds``.
 
     Zero where there is nothing to fit on, or only what weighs nothing.
     """
     mean = torch.zeros_like(value)
-    for own, fitted_on in folds(done, count):
+    for own, fitted_on in folds(done, counts, count):
         mass = weight[fitted_on].sum()
         mean[own] = torch.where(mass > 0.0, (value * weight)[fitted_on].sum() / mass, 0.0)
     return mean

@@ -55,7 +55,7 @@ class Projection:
         basis = torch.cat((torch.ones_like(noise[..., :1]), noise), -1)
         obs, advantage = given.obs["policy"].double(), given.advantage.double()
         coefficients = torch.zeros_like(basis)
-        for own, fitted_on in folds(given.done, self.folds):
+        for own, fitted_on in folds(given.done, given.counts, self.folds):
             state = principal_components(obs[fitted_on], self.components)
             fit = ridge_regression(basis[fitted_on], state(obs[fitted_on]), advantage[fitted_on], self.ridge)
             coefficients[own] = state(obs[own]) @ fit.T

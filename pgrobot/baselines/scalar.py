@@ -41,7 +41,9 @@ class Constant:
     folds: Annotated[int, at_least(1)]
 
     def __call__(self, given: BaselineInput) -> Controlled:
-        mean = fitted_mean(given.returns, torch.ones_like(given.returns), given.done, self.folds)
+        mean = fitted_mean(
+            given.returns, torch.ones_like(given.returns), given.done, given.counts, self.folds
+        )
         return uncontrolled(given.returns - mean)
 
 
@@ -64,5 +66,5 @@ class Optimal:
 
     def __call__(self, given: BaselineInput) -> Controlled:
         weight = given.weight.square() * given.score_norm()
-        best = fitted_mean(given.returns, weight, given.done, self.folds)
+        best = fitted_mean(given.returns, weight, given.done, given.counts, self.folds)
         return uncontrolled(given.returns - best)

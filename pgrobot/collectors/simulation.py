@@ -97,7 +97,7 @@ class SimulationCollector:
             for name, group in spec.observation.items()
         }
         next_obs = {name: np.empty_like(value) for name, value in obs.items()}
-        action = torch.empty(*shape, len(spec.actuators))
+        action = torch.empty(*shape, self._policy.action_size)
         distributions: list[Distribution] = []
         carry = torch.empty(*shape, self._policy.carry_size)
         reward = np.empty((*shape, len(self.columns)), np.float32)
@@ -114,10 +114,11 @@ class SimulationCollector:
             for name, value in self._obs.items():
                 read(name, value, obs[name][t])
             rows = {name: torch.from_numpy(value[t]) for name, value in obs.items()}
-            distribution, self._carry = self._policy(rows, self._carry, torch.from_numpy(start[t]))
+            distribution, following = self._policy(rows, self._carry, torch.from_numpy(start[t]))
             action[t] = distribution.sample(self._generator)
+            self._carry = self._policy.remember(following, action[t])
             distributions.append(distribution)
-            step = self._environment.step(self._to_environment(action[t].numpy()))
+            step = self._environment.step(self._to_environment(self._policy.command(action[t]).numpy()))
             if t == 0:
                 check_step(spec, step)
             for name, value in step.next_obs.items():
@@ -155,6 +156,9 @@ class SimulationCollector:
             age=torch.from_numpy(age),
             paid=torch.from_numpy(paid),
             carry=carry,
+            weight=torch.ones(shape),
+            duration=torch.ones(shape),
+            episodic=torch.ones(len(self.columns), dtype=torch.bool),
             columns=self.columns,
             telemetry={name: torch.from_numpy(value) for name, value in telemetry.items()},
         )

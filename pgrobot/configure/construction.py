@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
+from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import SimulationCollector, StaggeredEnvironment
 from pgrobot.configure.factories import (
@@ -26,7 +27,9 @@ from pgrobot.errors import PgrobotError
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
+from pgrobot.posing import columns_of
 from pgrobot.randomness import component_seed, stream
+from pgrobot.reduce import ALONE
 from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled
 from pgrobot.simulation.contract import check_environment
 from pgrobot.simulation.threads import physical_cores
@@ -107,33 +110,21 @@ def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, thread
         )
         for name, make in make_intrinsic.items()
     ]
-    columns = (
-        "reward",
-        *(f"cost/{constraint.name}" for constraint in constraints),
-        *(one.column for one in intrinsic),
-    )
-    algorithm = construct(cfg, "algorithm")
+    columns = columns_of(constraints, intrinsic)
     return Learner(
         policy=policy,
         critic=make_critic(observation=spec.widths, columns=columns, generator=stream(cfg.seed, "critic")),
         intrinsic=intrinsic,
-        estimator=algorithm["estimator"],
-        baseline=algorithm["baseline"],
-        normalisation=algorithm["normalisation"],
-        state_discount=algorithm["state_discount"],
-        average=algorithm["average"],
-        terms=algorithm["objective"],
-        policy_solver=algorithm["policy_solver"],
-        critic_solver=algorithm["critic_solver"],
         constraints=constraints,
         multiplier=make_multiplier(constraints=constraints, columns=columns),
-        columns=columns,
-        discounts=algorithm["discounts"],
-        passes=algorithm["passes"],
-        iterations=_iterations(cfg, cfg.annealing_steps),
-        max_episode_steps=spec.max_episode_steps,
-        streams={name: stream(cfg.seed, f"{name}_shuffle") for name in ("policy", "critic")},
-        cores=threads or physical_cores(),
+        algorithm=Algorithm(**construct(cfg, "algorithm")),
+        surroundings=Surroundings(
+            iterations=_iterations(cfg, cfg.annealing_steps),
+            max_episode_steps=spec.max_episode_steps,
+            streams={name: stream(cfg.seed, f"{name}_shuffle") for name in ("policy", "critic")},
+            cores=threads or physical_cores(),
+            reduce=ALONE,
+        ),
     )
 
 

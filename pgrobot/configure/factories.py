@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 
 from pgrobot.constraints import Constraint
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic
 from pgrobot.policies import Policy
 from pgrobot.types import IntrinsicReward, Multiplier
 
@@ -32,7 +32,7 @@ class CriticFactory(Protocol):
 
     def __call__(
         self, *, observation: Mapping[str, int], columns: Sequence[str], generator: torch.Generator
-    ) -> MlpCritic: ...
+    ) -> Critic: ...
 
 
 class IntrinsicRewardFactory(Protocol):

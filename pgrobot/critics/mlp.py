@@ -9,13 +9,14 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from pgrobot.critics.critic import Critic
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.mlp import Block, Norm, mlp
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
 from pgrobot.ranges import layers, positive
 
 
-class MlpCritic(nn.Module):
+class MlpCritic(Critic):
     """Predicts the return of every column, in units of that column's running deviation.
 
     See docs/derivations.md#critic.
@@ -67,14 +68,18 @@ class MlpCritic(nn.Module):
         sizes = (width, *hidden, len(columns))
         self.trunk = mlp(sizes, activation, 0.0, generator, block, norm)
 
-    def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """Predict ``[…, C]`` in units of the columns' deviations: what is fitted."""
-        scaled: Tensor = self.trunk(self.normalizer(self._read(obs)))
-        return scaled
+    carry_size = 0
+    sequence = 1
 
-    def value(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """Predict ``[…, C]`` in the columns' own units."""
-        return self(obs) * self.scaler.scale
+    def forward(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        del episode_start
+        return self.trunk(self.normalizer(self._read(obs))), carry
+
+    @property
+    def scale(self) -> Tensor:
+        return self.scaler.scale
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         """Merge observations ``[…, D]`` into the normaliser."""

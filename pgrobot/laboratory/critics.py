@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pgrobot.configure.factories import CriticFactory, PolicyFactory
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic
 from pgrobot.estimators import Estimator
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.fitting import STEPS, fitted, products
@@ -134,7 +134,7 @@ def bellman(steered: Steered, value: Value) -> Value:
     )
 
 
-def _compare(name: str, critic: MlpCritic, exact: Value, tolerance: float) -> Sequence[Outcome]:
+def _compare(name: str, critic: Critic, exact: Value, tolerance: float) -> Sequence[Outcome]:
     size = len(exact.cost)
     origin = _value(critic, np.zeros((1, size)))
     return [
@@ -143,12 +143,12 @@ def _compare(name: str, critic: MlpCritic, exact: Value, tolerance: float) -> Se
     ]
 
 
-def _value(critic: MlpCritic, state: np.ndarray) -> np.ndarray:
+def _value(critic: Critic, state: np.ndarray) -> np.ndarray:
     value: np.ndarray = critic.value(products(state)).detach().numpy()[:, 0]
     return value
 
 
-def _cost_matrix(critic: MlpCritic, size: int) -> np.ndarray:
+def _cost_matrix(critic: Critic, size: int) -> np.ndarray:
     """``P`` of the value ``−xᵀP x − c``, by polarisation."""
     unit = np.eye(size)
     cost = lambda state: _value(critic, 0.0 * state) - _value(critic, state)

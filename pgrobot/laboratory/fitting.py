@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pgrobot.batch import CriticBatch
 from pgrobot.configure.factories import CriticFactory
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic
 from pgrobot.estimators import Estimator
 from pgrobot.laboratory.apparatus import estimate, last_step
 from pgrobot.laboratory.regulator import Steered
@@ -63,7 +63,7 @@ def fitted(
     solver: Callable[..., Solver],
     fits: int,
     seed: int,
-) -> MlpCritic:
+) -> Critic:
     """Fit a critic, time and again, to the first steps of trajectories, on targets that it predicts itself.
 
     Args:

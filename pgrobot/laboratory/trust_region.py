@@ -91,6 +91,8 @@ class Worse:
     def __init__(self, problem: PolicyProblem, point: Tensor) -> None:
         self._problem = problem
         self._point = point
+        self.sequence = problem.sequence
+        self.reduce = problem.reduce
         self.distribution = problem.distribution
         self.kl = problem.kl
         self.project = problem.project

@@ -314,6 +314,7 @@ def _controlled(
             action=row.action,
             reference=row.reference,
             done=torch.ones_like(row.episode_start),
+            counts=torch.ones_like(row.episode_start),
             age=torch.zeros_like(row.advantage),
             returns=reward.unsqueeze(0),
             advantage=row.advantage,

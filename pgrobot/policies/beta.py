@@ -56,6 +56,7 @@ class BetaPolicy(NormalizedPolicy):
         observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(observation, observation_clip, observation_memory)
+        self.action_size = actions
         low, high = concentration_bounds
         if low < 1.0:
             raise PgrobotError(f"policy.concentration_bounds begin at {low}, which is less than 1")

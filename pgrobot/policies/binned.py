@@ -53,6 +53,7 @@ class BinnedPolicy(NormalizedPolicy):
         observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(observation, observation_clip, observation_memory)
+        self.action_size = actions
         if bins < 2:
             raise PgrobotError(f"policy.bins must be at least 2, not {bins}")
         self.ordinal = head == "ordinal"

@@ -54,6 +54,7 @@ class DiagonalPolicy(NormalizedPolicy):
         observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(observation, observation_clip, observation_memory)
+        self.action_size = actions
         self.parameter_bounds = {"log_std": checked_bounds(log_std, log_std_bounds)}
         sizes = (observation["policy"], *hidden, actions)
         self.mean = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)

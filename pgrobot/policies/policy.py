@@ -23,11 +23,15 @@ class Policy(nn.Module):
 
     Attributes:
         origin: subtracted from what an environment shows, before anything reads it.
+        action_size: width ``A`` of what is drawn; more than the actuators where a goal is drawn as well.
         carry_size: width ``H`` of what the policy remembers between steps; 0 for a memoryless one.
+        sequence: steps per chunk in an update, through which gradients flow back; 1: rows are independent.
         parameter_bounds: least and greatest value of parameters by name, which solvers keep them within.
     """
 
+    action_size: int
     carry_size: int
+    sequence: int = 1
     parameter_bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
 
     def __init__(self, observation: Mapping[str, int] = MappingProxyType({})) -> None:
@@ -48,6 +52,18 @@ class Policy(nn.Module):
             The distribution over actions, in policy units, and the next carry ``[…, H]``.
         """
         raise NotImplementedError
+
+    def remember(self, carry: Tensor, action: Tensor) -> Tensor:
+        """The next carry ``[…, H]`` once it is known what was drawn, ``[…, A]``: as it is, unless overridden.
+
+        Pure, and without parameters: what they have in it ``forward`` puts into the carry.
+        """
+        del action
+        return carry
+
+    def command(self, action: Tensor) -> Tensor:
+        """What of the action ``[…, A]`` goes to the environment, in policy units, ``[…, actuators]``: all of it."""
+        return action
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         """Merge observations ``[…, D]`` into the normalisers, after the update that learnt from them."""
@@ -70,6 +86,18 @@ class NormalizedPolicy(Policy):
     ) -> None:
         super().__init__(observation)
         self.normalizer = ObservationNormalizer(observation["policy"], observation_clip, observation_memory)
+
+    def remember(self, carry: Tensor, action: Tensor) -> Tensor:
+        """The next carry ``[…, H]`` once it is known what was drawn, ``[…, A]``: as it is, unless overridden.
+
+        Pure, and without parameters: what they have in it ``forward`` puts into the carry.
+        """
+        del action
+        return carry
+
+    def command(self, action: Tensor) -> Tensor:
+        """What of the action ``[…, A]`` goes to the environment, in policy units, ``[…, actuators]``: all of it."""
+        return action
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         self.normalizer.merge(obs["policy"])

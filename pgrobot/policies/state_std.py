@@ -54,6 +54,7 @@ class StateStdPolicy(NormalizedPolicy):
         observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(observation, observation_clip, observation_memory)
+        self.action_size = actions
         self.bounds = SoftBounds(log_std, *checked_bounds(log_std, log_std_bounds))
         sizes = (observation["policy"], *hidden, 2 * actions)
         self.network = mlp(sizes, activation, OUTPUT_GAIN, generator, block, norm)

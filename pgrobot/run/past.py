@@ -102,6 +102,7 @@ STATE: tuple[Added, ...] = (
     Added("learners.*.multiplier", "", "level", lambda node: node.get(IN_REWARD_PER_COST, torch.zeros(0))),
     Added("learners.*.multiplier", "", "pricing", lambda _: {"length": math.nan, "square": 0.0, "count": 0}),
     Added("learners.*.multiplier", "", "ceiling", _never_reached),
+    Added("learners.*", "", "critic_carry", lambda _: torch.zeros(0, 0)),
 )
 
 

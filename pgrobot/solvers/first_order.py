@@ -29,7 +29,7 @@ class FirstOrderSolver:
         problem: whose ``loss`` is descended.
         optimizer: the update rule.
         rate: the learning rate and its schedule.
-        minibatch: rows per step; must divide the batch.
+        minibatch: environment steps per step; must divide the batch, and hold whole chunks of the problem's.
         epochs: passes over the batch per call.
         max_gradient_norm: bound on the norm of one step's gradient.
         target_kl: a pass whose steps met a larger mean KL is this iteration's last; infinity never stops.
@@ -70,11 +70,13 @@ class FirstOrderSolver:
         self._schedule = rate
         self._rate = rate.initial
         self._minibatch = minibatch
+        self._sequence = problem.sequence
+        self._reduce = problem.reduce
         self._epochs = epochs
         self._target_kl = target_kl
         self._generator = generator
         self._step = _Step(problem, optimizer, len(self._moments), max_gradient_norm, gradient_metric)
-        self._compiled = Compiled(self._step, enabled=compile_steps)
+        self._compiled = Compiled(self._step, enabled=compile_steps and problem.reduce.traceable)
 
     def anneal(self, progress: float) -> None:
         """Set the learning rate for ``progress`` in [0, 1) of training."""
@@ -88,13 +90,18 @@ class FirstOrderSolver:
             Metrics averaged over the steps of the last pass, and whether the iteration should stop here.
 
         Raises:
-            PgrobotError: the minibatch does not divide the batch.
+            PgrobotError: the minibatch does not divide the batch, or cuts a chunk.
         """
-        rows = _length(batch)
+        rows = _length(batch) * self._sequence
         if rows % self._minibatch:
             raise PgrobotError(
                 f"A minibatch of {self._minibatch} does not divide the batch of {rows} rows "
                 f"(num_envs × horizon); the nearest that does is {_nearest_divisor(rows, self._minibatch)}"
+            )
+        if self._minibatch % self._sequence:
+            raise PgrobotError(
+                f"A minibatch of {self._minibatch} steps does not consist of whole chunks of {self._sequence} steps: "
+                f"use a multiple of {self._sequence}"
             )
         report: Report = {}
         for _ in range(self._epochs):
@@ -112,8 +119,8 @@ class FirstOrderSolver:
         self._moments = tuple(self._optimizer.rescale(self._moments, factor))
 
     def _epoch(self, batch: Any, rows: int) -> Report:
-        order = torch.randperm(rows, generator=self._generator)
-        shape = (rows // self._minibatch, self._minibatch)
+        order = torch.randperm(rows // self._sequence, generator=self._generator)
+        shape = (rows // self._minibatch, self._minibatch // self._sequence)
         leaves, self._step.structure = pytree.tree_flatten(batch)
         shuffled = (x[order].view(*shape, *x.shape[1:]).unbind() for x in leaves)
         minibatches = list(zip(*shuffled, strict=True))
@@ -126,7 +133,8 @@ class FirstOrderSolver:
             reports.append(report)
         self._vector.copy_(state[0])
         self._moments = tuple(state[1:])
-        return dict(zip(self._step.metrics, torch.stack(reports).mean(0), strict=True))
+        told = self._reduce.mean(torch.stack(reports).mean(0))
+        return dict(zip(self._step.metrics, told, strict=True))
 
     def state_dict(self) -> State:
         """Moments, learning rate and the state of the shuffles."""
@@ -172,6 +180,7 @@ class _Step:
         self.metrics: tuple[str, ...] = ()
         self._gradient_of = grad_and_value(problem.loss, has_aux=True)
         self._project = problem.project
+        self._reduce = problem.reduce
         self._optimizer = optimizer
         self._moments = moments
         self._max_gradient_norm = max_gradient_norm
@@ -180,6 +189,7 @@ class _Step:
     def __call__(self, rate: Tensor, vector: Tensor, *rest: Tensor) -> Sequence[Tensor]:
         minibatch = pytree.tree_unflatten(list(rest[self._moments :]), self.structure)
         gradient, (_, report) = self._gradient_of(vector, minibatch)
+        gradient = self._reduce.mean(gradient)
         norm = torch.linalg.vector_norm(gradient)
         report = report | {self._gradient_metric: norm}
         gradient = gradient * (self._max_gradient_norm / (norm + 1e-6)).clamp(max=1.0)

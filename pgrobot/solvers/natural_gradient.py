@@ -84,9 +84,10 @@ class NaturalGradientSolver:
             Metrics of the policy that was moved to and of the step; never asks to stop.
         """
         descent, (loss, metrics) = grad_and_value(self._problem.loss, has_aux=True)(self._vector, batch)
-        start, gradient = Trial(self._vector, loss, metrics), -descent
+        mean = self._problem.reduce.mean
+        start, gradient = self._agreed(self._vector, loss, metrics), -mean(descent)
         solution = self._direction(batch, gradient)
-        curvature = solution.x @ gauss_newton(self._problem, self._vector, batch)(solution.x)
+        curvature = solution.x @ mean(gauss_newton(self._problem, self._vector, batch)(solution.x))
         multiplier = self._step.multiplier(self._size, curvature)
         step = multiplier * solution.x
         chosen, choice = self._acceptance(
@@ -117,7 +118,7 @@ class NaturalGradientSolver:
         product = self._fisher(self._problem, self._vector, batch, self._generator)
         free = self._problem.free(self._vector, gradient)
         return conjugate_gradient(
-            lambda v: torch.where(free, product(v), 0.0) + self._damping * v,
+            lambda v: torch.where(free, self._problem.reduce.mean(product(v)), 0.0) + self._damping * v,
             torch.where(free, gradient, 0.0),
             self._tolerance,
             self._iterations,
@@ -125,7 +126,12 @@ class NaturalGradientSolver:
 
     def _trial(self, vector: Tensor, batch: Batch) -> Trial:
         allowed = self._problem.project(vector)
-        return Trial(allowed, *self._problem.loss(allowed, batch))
+        return self._agreed(allowed, *self._problem.loss(allowed, batch))
+
+    def _agreed(self, vector: Tensor, loss: Tensor, report: Report) -> Trial:
+        """What all processes say of the parameters ``[P]``."""
+        mean = self._problem.reduce.mean
+        return Trial(vector, mean(loss), {name: mean(value) for name, value in report.items()})
 
     def state_dict(self) -> State:
         """The size of the step, the last multiplier and the state of the draws."""

@@ -11,14 +11,17 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, jacrev, vmap
+from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch, CriticBatch
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic
 from pgrobot.distributions import Distribution
 from pgrobot.errors import PgrobotError
 from pgrobot.objectives import Objective, PolicyAt
 from pgrobot.policies import Policy
+from pgrobot.reduce import ALONE, Reduce
+from pgrobot.sequences import along_chunks
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.types import Metrics
 
@@ -28,7 +31,18 @@ _SCORES_AT_ONCE = 256  # rows whose gradients are held in memory together
 
 
 class Problem(Protocol):
-    """What a solver that needs only a loss asks for."""
+    """What a solver that needs only a loss asks for.
+
+    Attributes:
+        sequence: steps per row of the batch: a row is one step, or a chunk of them.
+        reduce: what several processes agree on.
+    """
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def reduce(self) -> Reduce: ...
 
     def loss(self, vector: Tensor, batch: Any) -> tuple[Tensor, Report]:
         """Return the scalar to minimise at the parameters ``vector`` ``[P]``, and scalar metrics."""
@@ -40,7 +54,10 @@ class Problem(Protocol):
 
 
 class Unbounded:
-    """For problems whose parameters may be anything."""
+    """For problems of one process and of single steps, whose parameters may be anything."""
+
+    sequence = 1
+    reduce: Reduce = ALONE
 
     def project(self, vector: Tensor) -> Tensor:
         """The parameters ``[P]`` as they are."""
@@ -59,13 +76,22 @@ class PolicyProblem:
         policy: read for its structure; its parameters are those handed to each function.
         parameters: the layout of the vector.
         terms: the objective's terms by name.
+        reduce: what several processes agree on.
 
     Attributes:
         weights: of the terms, in their order; a term may let its own follow the KL.
     """
 
-    def __init__(self, policy: Policy, parameters: FlatParameters, terms: Mapping[str, Objective]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        parameters: FlatParameters,
+        terms: Mapping[str, Objective],
+        reduce: Reduce = ALONE,
+    ) -> None:
         self.weights = torch.tensor([term.weight for term in terms.values()], dtype=torch.float64)
+        self.sequence = policy.sequence
+        self.reduce = reduce
         self._policy = policy
         self._parameters = parameters
         self._terms = dict(terms)
@@ -78,13 +104,21 @@ class PolicyProblem:
         """The policy at ``vector`` ``[P]``, on the batch and anywhere else."""
         parameters = self._parameters.views(vector)
 
-        def ask(obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Distribution:
-            distribution: Distribution = functional_call(
-                self._policy, parameters, (obs, carry, episode_start)
-            )[0]
-            return distribution
+        def step(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor) -> tuple[Distribution, Tensor]:
+            said: tuple[Distribution, Tensor] = functional_call(self._policy, parameters, (obs, carry, start))
+            return said
 
-        return PolicyAt(ask(batch.obs, batch.carry, batch.episode_start), ask)
+        def remembering(
+            obs: Mapping[str, Tensor], carry: Tensor, start: Tensor, action: Tensor
+        ) -> tuple[Distribution, Tensor]:
+            distribution, following = step(obs, carry, start)
+            return distribution, self._policy.remember(following, action)
+
+        if self.sequence == 1:
+            here, _ = step(batch.obs, batch.carry, batch.episode_start)
+        else:
+            here = along_chunks(remembering, batch)
+        return PolicyAt(here, lambda *rows: step(*rows)[0])
 
     def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
         """Minus the objective; reports every term and the mean KL from the reference policy.
@@ -121,7 +155,7 @@ class PolicyProblem:
 
     def about(self, policy: Policy, parameters: FlatParameters, weights: Tensor) -> PolicyProblem:
         """The same terms, at other weights, about another policy of the same structure."""
-        other = PolicyProblem(policy, parameters, self._terms)
+        other = PolicyProblem(policy, parameters, self._terms, self.reduce)
         other.weights.copy_(weights)
         return other
 
@@ -141,15 +175,17 @@ class PolicyProblem:
         return metrics
 
     def score_norm(self, vector: Tensor, batch: Batch) -> Tensor:
-        """``‖∇ log π(a|s)‖²`` of every row in all parameters, ``[B]``."""
+        """``‖∇ log π(a|s)‖²`` of every step in all parameters, ``[B]``, of chunks ``[B, L]``."""
 
         def log_prob(vector: Tensor, row: Batch) -> Tensor:
-            return self.distribution(vector, row).log_prob(row.action)
+            chunk = pytree.tree_map(lambda x: x.unsqueeze(0), row)
+            return self.distribution(vector, chunk).log_prob(chunk.action).squeeze(0)
 
         def squared(row: Batch) -> Tensor:
-            return grad(log_prob)(vector, row).square().sum()
+            return jacrev(log_prob)(vector, row).square().sum(-1)
 
-        norms: Tensor = vmap(squared, chunk_size=_SCORES_AT_ONCE)(batch)
+        at_once = max(_SCORES_AT_ONCE // self.sequence, 1)
+        norms: Tensor = vmap(squared, chunk_size=at_once)(batch)
         return norms
 
     def kl(self, vector: Tensor, batch: Batch) -> Tensor:
@@ -197,14 +233,25 @@ class CriticProblem:
     See docs/derivations.md#critic.
     """
 
-    def __init__(self, critic: MlpCritic, parameters: FlatParameters) -> None:
+    def __init__(self, critic: Critic, parameters: FlatParameters, reduce: Reduce = ALONE) -> None:
+        self.sequence = critic.sequence
+        self.reduce = reduce
         self._critic = critic
         self._parameters = parameters
 
     def loss(self, vector: Tensor, batch: CriticBatch) -> tuple[Tensor, Report]:
         """Return the mean over rows."""
-        prediction = functional_call(self._critic, self._parameters.views(vector), (batch.obs,))
-        error = prediction - batch.target / self._critic.scaler.scale
+        parameters = self._parameters.views(vector)
+
+        def step(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+            said: tuple[Tensor, Tensor] = functional_call(self._critic, parameters, (obs, carry, start))
+            return said
+
+        if self.sequence == 1:
+            prediction, _ = step(batch.obs, batch.carry, batch.episode_start, batch.target)
+        else:
+            prediction = along_chunks(step, batch)
+        error = prediction - batch.target / self._critic.scale
         loss = 0.5 * batch.mean(error.square().sum(-1))
         return loss, {"loss/value": loss}
 

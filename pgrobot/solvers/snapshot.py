@@ -10,7 +10,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from pgrobot.batch import Batch, CriticBatch
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic
 from pgrobot.policies import Policy
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Report
@@ -48,22 +48,20 @@ class UpdateSnapshot:
         batch: Batch,
         critic_batch: CriticBatch,
         policy: Policy,
-        critic: MlpCritic,
+        critic: Critic,
         problem: PolicyProblem,
     ) -> Self:
         states = own_state(policy), own_state(critic)
         return cls(rollout, batch, critic_batch, *states, problem.weights.clone())
 
-    def snapshot(
-        self, policy: Policy, critic: MlpCritic, problem: PolicyProblem
-    ) -> dict[str, SnapshotProblem]:
+    def problems(self, policy: Policy, critic: Critic, problem: PolicyProblem) -> dict[str, SnapshotProblem]:
         """Pose the problems ``policy`` and ``critic`` again, about copies of the modules."""
         policy, critic = copy.deepcopy(policy), copy.deepcopy(critic)
         policy.load_state_dict(self.policy)
         critic.load_state_dict(self.critic)
         policy_parameters, critic_parameters = FlatParameters(policy), FlatParameters(critic)
         again = problem.about(policy, policy_parameters, self.weights)
-        fit = CriticProblem(critic, critic_parameters)
+        fit = CriticProblem(critic, critic_parameters, problem.reduce)
         return {
             "policy": SnapshotProblem(policy_parameters, lambda v: again.contributions(v, self.batch)),
             "critic": SnapshotProblem(

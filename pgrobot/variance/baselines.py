@@ -19,7 +19,7 @@ from pgrobot.batch import BaselineInput, CriticBatch
 from pgrobot.configure import CONFIG_MODULE
 from pgrobot.configure.construction import construct
 from pgrobot.configure.targets import locate
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic
 from pgrobot.randomness import stream
 from pgrobot.solvers import CriticProblem, FlatParameters
 from pgrobot.types import EnvironmentSpec, Rollout
@@ -39,7 +39,7 @@ class Corrected:
     """
 
     depends_on_action: ClassVar[bool] = False
-    correction: MlpCritic
+    correction: Critic
     mean: float
 
     def __call__(self, given: BaselineInput) -> Controlled:
@@ -104,7 +104,7 @@ def refitted(
 
 
 @torch.no_grad()
-def fit(critic: MlpCritic, rollouts: Sequence[Rollout], targets: Sequence[Tensor], seed: int) -> float:
+def fit(critic: Critic, rollouts: Sequence[Rollout], targets: Sequence[Tensor], seed: int) -> float:
     """Regress a new critic of one column on targets ``[T, N]`` less their mean, by the problem and solver that train.
 
     Returns:

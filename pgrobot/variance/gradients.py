@@ -6,14 +6,43 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.func import grad
 
-from pgrobot.baselines import Baseline
+from pgrobot.baselines import NORMALISATIONS, Baseline
 from pgrobot.learner import Learner
 from pgrobot.objectives import ControlVariate, Likelihood, Objective
+from pgrobot.solvers import PolicyProblem
 from pgrobot.types import Rollout
 
 # The policy gradient itself: where the policy is the one that acted, every surrogate's first step climbs it.
 OBJECTIVE: Mapping[str, Objective] = {"likelihood": Likelihood(1.0), "control": ControlVariate(1.0)}
+
+
+@torch.no_grad()
+def advantages(learner: Learner, rollout: Rollout) -> Tensor:
+    """The estimator's advantages, with bonuses and priced costs mixed, as baselines see them: ``[T, N]``."""
+    evidence, values = learner.seen(rollout)
+    log_ratio = learner.poser.log_ratio(evidence.rollout)
+    return learner.multiplier.mix(learner.poser.estimate(evidence.rollout, values, log_ratio).advantage)
+
+
+@torch.no_grad()
+def gradient(
+    learner: Learner, rollout: Rollout, baseline: Baseline, terms: Mapping[str, Objective]
+) -> Tensor:
+    """The gradient of other ``terms`` over another ``baseline``, of a rollout that the present policy collected.
+
+    It takes an update's own way up to its first step, with advantages as they are (``raw``) and distances measured from
+    the policy itself. Nothing moves.
+
+    Returns:
+        ``[P]``, the direction of ascent, in the unit of the reward.
+    """
+    evidence, values = learner.seen(rollout)
+    batch = learner.poser.posed_with(evidence, values, baseline, NORMALISATIONS["raw"]).policy
+    problem = PolicyProblem(learner.policy, learner.policy_vector, terms)
+    ascent: Tensor = -grad(lambda vector: problem.loss(vector, batch)[0])(learner.policy_vector.vector)
+    return ascent
 
 
 def gradients(
@@ -37,5 +66,5 @@ def gradients(
     for k, rollout in enumerate(rollouts):
         progress(k)
         for name, own in baselines.items():
-            found[name].append(learner.gradient(rollout, own[k], OBJECTIVE))
+            found[name].append(gradient(learner, rollout, own[k], OBJECTIVE))
     return {name: torch.stack(rows) for name, rows in found.items()}

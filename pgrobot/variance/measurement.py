@@ -30,7 +30,7 @@ from pgrobot.run_directory import find_checkpoint
 from pgrobot.types import Environment
 from pgrobot.variance.baselines import REFERENCES, catalogue, each, refitted
 from pgrobot.variance.experience import Experience, collect
-from pgrobot.variance.gradients import gradients
+from pgrobot.variance.gradients import advantages, gradients
 from pgrobot.variance.statistics import biases, variance, variance_ratio
 
 FILE = "variance.json"
@@ -159,8 +159,8 @@ def measured(subject: Subject, plan: MeasurementPlan, progress: Callable[[str], 
     told = lambda what: lambda done: progress(f"{what} {done} of {asked.rollouts} rollouts")
     rollouts = collect(subject.environment, subject.policy, build_constraints(cfg), asked, told("Collected"))
     progress("Refitting the critic")
-    advantages = [subject.learner.advantages(rollout) for rollout in rollouts]
-    baselines |= refitted(cfg, spec, rollouts, advantages, plan.seed)
+    known = [advantages(subject.learner, rollout) for rollout in rollouts]
+    baselines |= refitted(cfg, spec, rollouts, known, plan.seed)
     found = gradients(subject.learner, rollouts, baselines, told("Gradients of"))
     return {
         "checkpoint": plan.checkpoint,

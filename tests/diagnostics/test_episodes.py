@@ -54,6 +54,9 @@ def rollout(reward: Tensor, done: Tensor) -> Rollout:
         age=torch.zeros_like(done, dtype=torch.long),
         paid=torch.zeros(steps, envs, 2, dtype=torch.bool),
         carry=torch.zeros(envs, 0),
+        weight=torch.ones(steps, envs),
+        duration=torch.ones(steps, envs),
+        episodic=torch.ones(len(COLUMNS), dtype=torch.bool),
         columns=COLUMNS,
         telemetry={
             "terms": torch.randn(steps, envs, 2, generator=generator),

@@ -67,9 +67,9 @@ def met(learner: Learner, rollout: Rollout) -> Met:
 
         solver.solve = noted
 
-    noting("policy", learner._policy_solver, learner.policy)
-    noting("critic", learner._critic_solver, learner.critic)
-    weights = dict(zip(learner._problem._terms, learner._problem.weights.tolist(), strict=True))
+    noting("policy", learner.policy_solver, learner.policy)
+    noting("critic", learner.critic_solver, learner.critic)
+    weights = dict(zip(learner.problem._terms, learner.problem.weights.tolist(), strict=True))
     learner.update(rollout)
     (policy, batch), (critic, critic_batch) = seen["policy"], seen["critic"]
     return Met(policy, critic, batch, critic_batch, weights)
@@ -93,7 +93,9 @@ def of_policy(seen: Met, terms: Mapping[str, Objective]) -> dict[str, Tensor]:
 def of_critic(seen: Met) -> dict[str, Tensor]:
     for parameter in seen.critic.parameters():
         parameter.requires_grad = True
-    error = seen.critic(seen.critic_batch.obs) - seen.critic_batch.target / seen.critic.scaler.scale
+    batch = seen.critic_batch
+    predicted, _ = seen.critic(batch.obs, batch.carry, batch.episode_start)
+    error = predicted - seen.critic_batch.target / seen.critic.scaler.scale
     return backward(seen.critic, 0.5 * error.square().sum(-1).mean())
 
 

@@ -87,6 +87,7 @@ def drawn(noise: Tensor) -> tuple[BaselineInput, Batch]:
         action=action,
         reference=reference,
         done=torch.ones(shape, dtype=torch.bool),
+        counts=torch.ones(shape, dtype=torch.bool),
         age=torch.zeros(shape),
         returns=returns,
         advantage=returns - value,
@@ -395,6 +396,7 @@ def test_a_projection_leaves_what_is_orthogonal_to_every_feature() -> None:
         action=action,
         reference=reference,
         done=torch.zeros(shape, dtype=torch.bool),
+        counts=torch.ones(shape, dtype=torch.bool),
         age=torch.zeros(shape),
         returns=advantage,
         advantage=advantage,
@@ -488,7 +490,7 @@ def test_a_linear_projection_leaves_the_square_of_the_noise() -> None:
 )
 def test_normalisations_shift_and_scale_as_they_say(name: str, mean: float, deviation: float) -> None:
     advantage = torch.tensor([[7.0, -1.0], [-1.0, 7.0]], dtype=torch.float64)
-    normalised, scale = NORMALISATIONS[name](advantage)
+    normalised, scale = NORMALISATIONS[name](advantage, advantage)
     assert float(normalised.mean()) == pytest.approx(mean)
     assert float(normalised.std(correction=0)) == pytest.approx(deviation)
     assert float(scale) == pytest.approx(4.0 / deviation)

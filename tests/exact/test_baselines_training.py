@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ def test_residual_and_correction_share_one_scale(
         passes=1,
     )
     seen: dict[str, Any] = {}
-    baseline, solve = learner._baseline, learner._policy_solver.solve
+    baseline, solve = learner.poser.algorithm.baseline, learner.policy_solver.solve
 
     def noted(sample: BaselineInput) -> Controlled:
         seen["age"] = sample.age
@@ -103,8 +104,8 @@ def test_residual_and_correction_share_one_scale(
         seen["batch"] = batch
         return solve(batch)
 
-    monkeypatch.setattr(learner, "_baseline", noted)
-    monkeypatch.setattr(learner._policy_solver, "solve", solving)
+    learner.poser.algorithm = dataclasses.replace(learner.poser.algorithm, baseline=noted)
+    monkeypatch.setattr(learner.policy_solver, "solve", solving)
     learner.update(collector.collect()["robot"])
     left, batch = seen["left"], seen["batch"]
     weight = 0.9 ** seen["age"].flatten() if state_discount else torch.ones(())

@@ -18,6 +18,7 @@ from pgrobot.collectors import SimulationCollector
 from pgrobot.estimators import gae, monte_carlo, n_step, td_lambda, vtrace
 from pgrobot.learner import Learner
 from pgrobot.types import Action, EnvironmentSpec, Observation, ObservationGroup, Rollout, State, Step
+from pgrobot.variance.gradients import advantages
 
 ENVS, HORIZON, GAMMA = 3, 12, 0.5
 NUMBER, STEP = 0, 1  # columns of the observation
@@ -100,7 +101,7 @@ class NumberedEpisodes:
 def numbered(estimator: str) -> tuple[SimulationCollector, Learner]:
     discounts = {"reward": GAMMA, "cost": GAMMA, "bonus": GAMMA}
     collector, learner = make(NumberedEpisodes(), horizon=HORIZON, discounts=discounts, minibatch=12)
-    learner._estimator = ESTIMATORS[estimator]
+    learner.poser.algorithm = dataclasses.replace(learner.poser.algorithm, estimator=ESTIMATORS[estimator])
     return collector, learner
 
 
@@ -123,7 +124,7 @@ def episodes(rollout: Rollout, env: int) -> list[Rollout]:
             return columns[first:last, env : env + 1]
         return {name: part(column, first, last) for name, column in columns.items()}
 
-    names = [field.name for field in dataclasses.fields(Rollout) if field.name != "columns"]
+    names = [field.name for field in dataclasses.fields(Rollout) if field.name not in ("columns", "episodic")]
     return [
         dataclasses.replace(rollout, **{name: part(getattr(rollout, name), *cut) for name in names})
         for cut in itertools.pairwise(cuts)
@@ -159,10 +160,11 @@ def test_a_critic_that_knows_the_number_leaves_no_advantage(
 ) -> None:
     """Each temporal difference is exactly zero, whatever its discounted future, unless it is another episode's."""
     collector, learner = numbered(estimator)
-    monkeypatch.setattr(learner.critic, "value", lambda obs: obs["policy"][..., :1])
+    monkeypatch.setattr(learner.critic, "forward", lambda obs, carry, start: (obs["policy"][..., :1], carry))
+    monkeypatch.setattr(type(learner.critic), "scale", torch.ones(1))
     for _ in range(3):
         rollout = collector.collect()["robot"]
-        assert torch.equal(learner.advantages(rollout), torch.zeros(HORIZON, ENVS))
+        assert torch.equal(advantages(learner, rollout), torch.zeros(HORIZON, ENVS))
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -170,10 +172,10 @@ def test_episodes_side_by_side_are_as_if_alone(estimator: str) -> None:
     """The advantages of a rollout are those of its episodes, each estimated by itself, one after the other."""
     collected, learner = rollouts(estimator)
     for rollout in collected:
-        together = learner.advantages(rollout)
+        together = advantages(learner, rollout)
         assert float(together.std()) > 0.01
         for env in range(ENVS):
             parts = episodes(rollout, env)
             assert len(parts) > 2
-            alone = torch.cat([learner.advantages(part) for part in parts])
+            alone = torch.cat([advantages(learner, part) for part in parts])
             torch.testing.assert_close(together[:, env : env + 1], alone, rtol=1e-5, atol=1e-5)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from toys import ABOVE, TargetWorld, make
+from toys import ABOVE, TargetWorld, estimated, make, values_of
 
 from pgrobot.baselines import Constant, Controlled
 from pgrobot.baselines.baseline import uncontrolled
@@ -56,8 +56,8 @@ def test_truncation_keeps_the_value_of_the_true_successor_and_termination_does_n
     assert rollout.terminated.any(), "the world must show both kinds of end"
     assert rollout.truncated.any()
     learner.update(rollout)  # a critic that predicts something
-    learner._estimator.keywords["lam"] = 0.0
-    advantage, _, _ = learner._estimate(rollout, learner._values(rollout), ON_POLICY)
+    learner.poser.algorithm.estimator.keywords["lam"] = 0.0
+    advantage, _, _ = estimated(learner, rollout, ON_POLICY)
     with torch.no_grad():
         value, successor = learner.critic.value(rollout.obs), learner.critic.value(rollout.next_obs)
     alive = (~rollout.terminated).unsqueeze(-1)
@@ -102,8 +102,8 @@ def test_every_pass_learns_from_advantages_of_the_present_critic(monkeypatch: py
     rollout, learner = collected()
     estimates: list[tuple[torch.Tensor, ...]] = []
     targets: list[torch.Tensor] = []
-    estimate = learner._estimate
-    solve_policy, solve_critic = learner._policy_solver.solve, learner._critic_solver.solve
+    estimate = learner.poser.estimate
+    solve_policy, solve_critic = learner.policy_solver.solve, learner.critic_solver.solve
 
     def noted(*arguments: Any) -> tuple[torch.Tensor, ...]:
         estimates.append(estimate(*arguments))
@@ -121,9 +121,9 @@ def test_every_pass_learns_from_advantages_of_the_present_critic(monkeypatch: py
         assert torch.equal(batch.target, estimates[-1][1].flatten(0, 1))
         return solve_critic(batch)
 
-    monkeypatch.setattr(learner, "_estimate", noted)
-    monkeypatch.setattr(learner._policy_solver, "solve", policy)
-    monkeypatch.setattr(learner._critic_solver, "solve", critic)
+    monkeypatch.setattr(learner.poser, "estimate", noted)
+    monkeypatch.setattr(learner.policy_solver, "solve", policy)
+    monkeypatch.setattr(learner.critic_solver, "solve", critic)
     learner.update(rollout)
     assert (len(estimates), len(targets)) == (1 + 3, 3), "once for the scale and once per pass"
     assert not torch.equal(targets[0], targets[1]), "the critic has moved since the pass before"
@@ -139,9 +139,10 @@ def test_a_ratio_weighs_what_baseline_and_normalisation_have_left(monkeypatch: p
         TargetWorld(4, 0), terms={"likelihood": Likelihood(1.0)}, minibatch=64, passes=3, baseline=Constant(2)
     )
     bars = {"rho_bar": math.inf, "c_bar": math.inf, "pg_rho_bar": 1.01, "objective_has_ratio": False}
-    learner._estimator = functools.partial(vtrace, lam=0.9, **bars)
+    estimator = functools.partial(vtrace, lam=0.9, **bars)
+    learner.poser.algorithm = dataclasses.replace(learner.poser.algorithm, estimator=estimator)
     rollout = collector.collect()["robot"]
-    solve, ratios = learner._policy_solver.solve, []
+    solve, ratios = learner.policy_solver.solve, []
 
     def check(batch: Batch) -> Any:
         policy, _ = learner.policy(rollout.obs, rollout.carry, rollout.episode_start)
@@ -152,7 +153,7 @@ def test_a_ratio_weighs_what_baseline_and_normalisation_have_left(monkeypatch: p
         assert float(left.std(correction=0)) == pytest.approx(1.0, abs=1e-5)
         return solve(batch)
 
-    monkeypatch.setattr(learner._policy_solver, "solve", check)
+    monkeypatch.setattr(learner.policy_solver, "solve", check)
     metrics = learner.update(rollout)
     assert len(ratios) == 3
     assert float(ratios[-1].max()) > 1.01 > float(ratios[-1].min()), "the weights differ, and some are cut"
@@ -167,8 +168,8 @@ def test_reward_and_costs_have_discounts_of_their_own() -> None:
         TargetWorld(4, 0), constraint=discounted, discounts={"reward": 0.5, "cost": 0.8}
     )
     rollout = collector.collect()["robot"]
-    learner._estimator.keywords["lam"] = 1.0
-    _, target, _ = learner._estimate(rollout, learner._values(rollout), ON_POLICY)
+    learner.poser.algorithm.estimator.keywords["lam"] = 1.0
+    _, target, _ = estimated(learner, rollout, ON_POLICY)
     episodes = rollout.reward.view(
         2, 8, 4, 2
     )  # two whole episodes of eight steps in each of four environments
@@ -224,7 +225,7 @@ def test_distances_are_measured_from_the_average_of_what_updates_began_with() ->
     collector, learner = make(TargetWorld(4, 0), decay=0.8, passes=1, minibatch=64)
     began, told = [], []
     for _ in range(4):
-        began.append(learner._policy_vector.vector.clone())
+        began.append(learner.policy_vector.vector.clone())
         told.append(learner.update(collector.collect()["robot"])["policy/kl"])
     weights = 0.8 ** torch.arange(3, -1, -1, dtype=torch.float32)
     average, _ = learner.state_dict()["average"]
@@ -297,15 +298,15 @@ def test_a_weight_that_adapts_is_told_as_the_update_had_it() -> None:
 def test_a_weight_adapts_to_the_kl_of_the_last_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[float] = []
     collector, learner = make(TargetWorld(4, 0), passes=3)
-    solve, adapt = learner._policy_solver.solve, learner._problem.adapt
+    solve, adapt = learner.policy_solver.solve, learner.problem.adapt
 
     def noted(batch: Batch) -> Any:
         report, stop = solve(batch)
         told.append(float(report["policy/kl"]))
         return report, stop
 
-    monkeypatch.setattr(learner._policy_solver, "solve", noted)
-    monkeypatch.setattr(learner._problem, "adapt", lambda kl: told.append(kl) or adapt(kl))
+    monkeypatch.setattr(learner.policy_solver, "solve", noted)
+    monkeypatch.setattr(learner.problem, "adapt", lambda kl: told.append(kl) or adapt(kl))
     learner.update(collector.collect()["robot"])
     first, _, last, adapted_to = told
     assert adapted_to == last
@@ -338,7 +339,7 @@ def test_the_critic_is_scaled_by_its_targets(monkeypatch: pytest.MonkeyPatch) ->
     collector, learner = make(TargetWorld(4, 0))
     learner.update(collector.collect()["robot"])  # from now on a target is not the advantage
     rollout = collector.collect()["robot"]
-    advantage, target, _ = learner._estimate(rollout, learner._values(rollout), ON_POLICY)
+    advantage, target, _ = estimated(learner, rollout, ON_POLICY)
     scaled: list[torch.Tensor] = []
     monkeypatch.setattr(learner.critic, "rescale", lambda targets: scaled.append(targets.clone()) or {})
     learner.update(rollout)
@@ -371,12 +372,12 @@ def test_a_baseline_sees_the_returns_of_all_columns_at_their_price() -> None:
     collector, learner = make(TargetWorld(4, 0), baseline=baseline, multiplier=priced, passes=1)
     learner.update(collector.collect()["robot"])  # from now on both columns have values
     rollout = collector.collect()["robot"]
-    values = learner._values(rollout)
-    advantage, _, _ = learner._estimate(rollout, values, ON_POLICY)
+    values = values_of(learner, rollout)
+    advantage, _, _ = learner.poser.estimate(rollout, values, ON_POLICY)
     learner.update(rollout)
-    returns = learner.multiplier.mix(advantage + values[0])
+    returns = learner.multiplier.mix(advantage + values.now)
     torch.testing.assert_close(seen[1].returns, returns)
-    unpriced = learner.multiplier.mix(advantage) + values[0][..., 0]
+    unpriced = learner.multiplier.mix(advantage) + values.now[..., 0]
     assert float((returns - unpriced).abs().max()) > 0.01, "the costs have values too"
 
 
@@ -390,17 +391,15 @@ def test_what_one_environment_learns_is_compared_with_its_other_episodes(
     rollout = collector.collect()["robot"]
     assert rollout.truncated.sum() == 2
     assert not rollout.terminated.any()
-    returns = learner.multiplier.mix(
-        learner._estimate(rollout, learner._values(rollout), ON_POLICY[:, :1])[1]
-    )
+    returns = learner.multiplier.mix(estimated(learner, rollout, ON_POLICY[:, :1])[1])
     seen: list[torch.Tensor] = []
-    solve = learner._policy_solver.solve
+    solve = learner.policy_solver.solve
 
     def noted(batch: Batch) -> Any:
         seen.append(batch.advantage)
         return solve(batch)
 
-    monkeypatch.setattr(learner._policy_solver, "solve", noted)
+    monkeypatch.setattr(learner.policy_solver, "solve", noted)
     learner.update(rollout)
     first, second = returns[:8, 0], returns[8:, 0]
     torch.testing.assert_close(seen[0], torch.cat((first - second.mean(), second - first.mean())))
@@ -409,13 +408,13 @@ def test_what_one_environment_learns_is_compared_with_its_other_episodes(
 def test_the_slack_is_what_a_budget_leaves_per_step() -> None:
     """It stands in every row that a solver sees, and is that of the rollout that the row comes from."""
     collector, learner = make(TargetWorld(4, 0))
-    solve, seen = learner._policy_solver.solve, []
+    solve, seen = learner.policy_solver.solve, []
 
     def noted(batch: Batch) -> Any:
         seen.append(batch.slack)
         return solve(batch)
 
-    learner._policy_solver.solve = noted  # type: ignore[method-assign]
+    learner.policy_solver.solve = noted  # type: ignore[method-assign]
     for _ in range(2):
         seen.clear()
         metrics = learner.update(collector.collect()["robot"])
@@ -482,7 +481,7 @@ def test_a_policy_that_fails_leaves_no_fit_behind() -> None:
     def fail(rows: object) -> None:
         raise RuntimeError("no solution")
 
-    learner._policy_solver.solve = fail  # type: ignore[method-assign]
+    learner.policy_solver.solve = fail  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="no solution"):
         learner.update(rollout)
     after = copy.deepcopy(learner.state_dict()["critic"])

@@ -173,11 +173,11 @@ def test_a_learner_rescales_the_moments_of_the_critics_output_and_of_nothing_els
     collector, learner = make(TargetWorld(4, 0))
     learner.update(collector.collect()["robot"])
     seen: list[torch.Tensor] = []
-    monkeypatch.setattr(learner._critic_solver, "rescale", seen.append)
+    monkeypatch.setattr(learner.critic_solver, "rescale", seen.append)
     before = learner.critic.scaler.scale.clone()
     learner.update(collector.collect()["robot"])
     factor = before / learner.critic.scaler.scale
-    where = learner._critic_vector.slices
+    where = learner.critic_vector.slices
     assert bool((factor != 1.0).any())
     assert torch.equal(seen[0][where["trunk.2.bias"]], factor)
     assert torch.equal(seen[0][where["trunk.2.weight"]], factor.repeat_interleave(16))

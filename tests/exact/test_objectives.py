@@ -214,5 +214,6 @@ def test_the_critic_problem_is_half_the_squared_error_of_all_columns_and_its_gra
     numeric = finite_differences(lambda v: problem.loss(v, batch)[0], vector)
     torch.testing.assert_close(exact, numeric, rtol=1e-5, atol=1e-7)
     parameters.vector.copy_(vector)
-    error = critic(obs) - batch.target / torch.tensor([2.0, 0.5])
+    predicted, _ = critic(batch.obs, batch.carry, batch.episode_start)
+    error = predicted - batch.target / torch.tensor([2.0, 0.5])
     torch.testing.assert_close(problem.loss(vector, batch)[0], 0.5 * error.square().sum(-1).mean())

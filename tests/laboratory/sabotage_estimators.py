@@ -124,7 +124,7 @@ def folds_that_are_fitted_on_themselves(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         pgrobot.baselines.scalar,
         "fitted_mean",
-        lambda value, weight, done, count: original(value, weight, done, 1),
+        lambda value, weight, done, counts, count: original(value, weight, done, counts, 1),
     )
 
 

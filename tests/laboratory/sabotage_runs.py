@@ -42,7 +42,7 @@ def a_normaliser_that_moves_while_it_acts(patch: pytest.MonkeyPatch) -> None:
 
 @sabotage("reward_unit", "parameters, rewards × 2^")
 def a_deviation_that_is_never_small(patch: pytest.MonkeyPatch) -> None:
-    def padded(advantage: Tensor) -> tuple[Tensor, Tensor]:
+    def padded(advantage: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
         scale = advantage.std(correction=0) + 1e-3
         return (advantage - advantage.mean()) / scale, scale
 

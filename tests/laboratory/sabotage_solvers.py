@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 import pgrobot.laboratory.natural
 import pgrobot.objectives.policy_gradient
 import pgrobot.solvers.fisher
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic
 from pgrobot.distributions import Binned, Gaussian
 from pgrobot.objectives import Entropy, Ratio
 from pgrobot.solvers import (
@@ -185,7 +185,9 @@ def a_deviation_that_is_not_squared(patch: pytest.MonkeyPatch) -> None:
 
 @sabotage("fitted_value")
 def a_critic_that_forgets_its_unit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(MlpCritic, "value", MlpCritic.forward)
+    patch.setattr(
+        Critic, "value", lambda self, obs: self(obs, obs["products"][..., :0], obs["products"][..., 0] > 0)[0]
+    )
 
 
 @sabotage("regulator_gradient", "natural gradient of the actions")

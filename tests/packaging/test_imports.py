@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A room imports from lower floors and from itself, never from a neighbour.
 FLOORS = (
-    ("errors", "provenance", "randomness", "compilation", "concurrency", "distributions"),
+    ("errors", "reduce", "provenance", "randomness", "compilation", "concurrency", "distributions"),
     ("types", "normalizer", "ranges"),
-    ("batch", "control_variates", "files", "mlp", "origin"),
+    ("batch", "control_variates", "files", "mlp", "origin", "sequences"),
     (
         "baselines",
         "estimators",
@@ -31,6 +31,8 @@ FLOORS = (
     ),
     ("intrinsic", "collectors", "guard", "checkpoint", "run_directory", "episodes"),
     ("solvers",),
+    ("algorithm", "pricing", "retrospect"),
+    ("posing",),
     ("learner",),
     ("loop",),
     ("configure",),

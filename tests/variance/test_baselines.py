@@ -18,6 +18,7 @@ from pgrobot.configure import build_constraints, compose, validated
 from pgrobot.types import Rollout
 from pgrobot.variance import Experience, MeasurementPlan, Subject, catalogue, collect, opened
 from pgrobot.variance.baselines import OWN, lab, refitted
+from pgrobot.variance.gradients import advantages
 
 SETTING = MeasurementPlan("last", rollouts=0, horizon=0, warmup=0, seed=3, confidence=0.95, level=0.01)
 Refit = tuple[Subject, list[Rollout], list[Tensor]]
@@ -53,7 +54,7 @@ def collected(hopper: Path, monkeypatch: pytest.MonkeyPatch) -> Refit:
             Experience(6, 8, 16, 3),
             lambda _: None,
         )
-        return subject, rollouts, [subject.learner.advantages(rollout) for rollout in rollouts]
+        return subject, rollouts, [advantages(subject.learner, rollout) for rollout in rollouts]
 
 
 def corrections(collected: Refit, advantages: list[Tensor], cfg: DictConfig) -> dict[str, list[Tensor]]:

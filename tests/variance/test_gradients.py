@@ -14,6 +14,7 @@ from pgrobot.baselines import Value
 from pgrobot.batch import Batch
 from pgrobot.constraints import Lagrangian
 from pgrobot.variance import OBJECTIVE
+from pgrobot.variance.gradients import advantages, gradient
 
 
 def priced(columns: tuple[str, ...], constraints: Any) -> Lagrangian:
@@ -45,19 +46,19 @@ def test_it_is_the_gradient_of_an_update(
         multiplier, "update", lambda excess, length, reward: {}
     )  # the price moves on the rollout before it is mixed
     before = copy.deepcopy(learner.state_dict())
-    found = learner.gradient(rollout, BASELINES[name], OBJECTIVE)
+    found = gradient(learner, rollout, BASELINES[name], OBJECTIVE)
     torch.testing.assert_close(learner.state_dict(), before, rtol=0, atol=0)
     _, other = make(TargetWorld(8, 0), multiplier=multiplier, state_discount=state_discount, terms=OBJECTIVE)
     other.load_state_dict(before)
-    torch.testing.assert_close(other.gradient(rollout, BASELINES[name], OBJECTIVE), found, rtol=0, atol=0)
+    torch.testing.assert_close(gradient(other, rollout, BASELINES[name], OBJECTIVE), found, rtol=0, atol=0)
     climbed = []
 
     def first_step(batch: Batch) -> Any:
-        vector = learner._policy_vector.vector
-        climbed.append(-grad(lambda v: learner._problem.loss(v, batch)[0])(vector))
+        vector = learner.policy_vector.vector
+        climbed.append(-grad(lambda v: learner.problem.loss(v, batch)[0])(vector))
         return {"policy/kl": torch.zeros(())}, False
 
-    monkeypatch.setattr(learner._policy_solver, "solve", first_step)
+    monkeypatch.setattr(learner.policy_solver, "solve", first_step)
     learner.update(rollout)
     torch.testing.assert_close(found, climbed[0], rtol=1e-4, atol=1e-5 * float(found.abs().max()))
 
@@ -73,5 +74,5 @@ def test_advantages_are_what_baselines_see() -> None:
     collector, learner = make(TargetWorld(8, 0))
     learner.update(collector.collect()["robot"])
     rollout = collector.collect()["robot"]
-    learner.gradient(rollout, Spy(), OBJECTIVE)
-    torch.testing.assert_close(learner.advantages(rollout), seen[0], rtol=0, atol=0)
+    gradient(learner, rollout, Spy(), OBJECTIVE)
+    torch.testing.assert_close(advantages(learner, rollout), seen[0], rtol=0, atol=0)

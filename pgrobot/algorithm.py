@@ -1,0 +1,64 @@
+"""An algorithm, which is a row of ``conf/algorithm``, and what surrounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from pgrobot.baselines import Baseline
+from pgrobot.estimators import Estimator
+from pgrobot.objectives import Objective
+from pgrobot.reduce import Reduce
+from pgrobot.solvers import ExponentialAverage, SolverFactory
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """How a learner learns.
+
+    Attributes:
+        name: what users call it.
+        estimator: advantages and targets of every column.
+        baseline: what the mixed returns are compared with.
+        normalisation: of the advantage: a name in ``NORMALISATIONS``.
+        state_discount: whether a step weighs γ^t, t steps into its episode, in the policy gradient.
+        objective: the policy objective's terms by name.
+        average: of the policy's parameters over updates: the reference that distances are measured from.
+        discounts: γ by kind of column: ``reward``, ``cost``, ``bonus``.
+        passes: how often per rollout (PPO's epochs) the advantages are estimated anew and both problems solved.
+        policy_solver: makes the solver that moves the policy.
+        critic_solver: makes the solver that fits the critic.
+    """
+
+    name: str
+    estimator: Estimator
+    baseline: Baseline
+    normalisation: str
+    state_discount: bool
+    objective: Mapping[str, Objective]
+    average: ExponentialAverage
+    discounts: Mapping[str, float]
+    passes: int
+    policy_solver: SolverFactory
+    critic_solver: SolverFactory
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a learner learns; none of it belongs to the algorithm.
+
+    Attributes:
+        iterations: updates over which what is annealed reaches its last value, which it keeps in those that follow.
+        max_episode_steps: the time limit, for budgets per episode.
+        streams: random streams of the two solvers' shuffles, ``policy`` and ``critic``.
+        cores: how many the two solvers may keep busy; with one the critic is fitted before the policy moves.
+        reduce: what several processes that train the same policy agree on.
+    """
+
+    iterations: int
+    max_episode_steps: int
+    streams: Mapping[str, torch.Generator]
+    cores: int
+    reduce: Reduce

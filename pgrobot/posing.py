@@ -1,0 +1,218 @@
+"""Posing: from a rollout to the problems of an update, at the parameters as they are; nothing here moves anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from pgrobot.algorithm import Algorithm
+from pgrobot.baselines import NORMALISATIONS, Baseline, Normalisation
+from pgrobot.batch import BaselineInput, Batch, CriticBatch
+from pgrobot.constraints import Constraint
+from pgrobot.critics import Critic
+from pgrobot.distributions import Distribution
+from pgrobot.estimators import Estimate, EstimatorInput, discount_from_start, reads_log_ratio
+from pgrobot.policies import Policy
+from pgrobot.reduce import Reduce
+from pgrobot.retrospect import Values, acting
+from pgrobot.sequences import as_rollout, in_rows
+from pgrobot.solvers import FlatParameters, PolicyProblem
+from pgrobot.types import IntrinsicReward, Multiplier, Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What all passes of an update have in common."""
+
+    rollout: Rollout  # with the columns of the intrinsic rewards
+    reference: Distribution  # the policy that distances are measured from   [T, N]
+    slack: Tensor  # what is left of each budget per step of an episode      [K]
+    weight: Tensor  # what each step counts; of width 0: all the same        [T, N, 0 or 1]
+
+
+@dataclass(frozen=True, slots=True)
+class PosedPass:
+    """The problems of one pass over a rollout, as batches of rows or of chunks, and what was estimated for them."""
+
+    policy: Batch
+    critic: CriticBatch
+    target: Tensor  # of the critic                                          [T, N, C]
+    log_ratio: Tensor  # of the present policy to the one that acted         [T, N]
+
+
+class Poser:
+    """Poses what one policy and its critic learn from rollouts.
+
+    Args:
+        policy: the policy.
+        critic: predicts every column.
+        vector: the policy's parameters.
+        problem: the policy's.
+        algorithm: how they learn.
+        multiplier: prices the cost columns.
+        columns: names of the reward tensor's columns.
+        reduce: what several processes agree on.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        critic: Critic,
+        vector: FlatParameters,
+        problem: PolicyProblem,
+        algorithm: Algorithm,
+        multiplier: Multiplier,
+        columns: Sequence[str],
+        reduce: Reduce,
+    ) -> None:
+        self.algorithm = algorithm
+        self._policy = policy
+        self._critic = critic
+        self._vector = vector
+        self._problem = problem
+        self._multiplier = multiplier
+        self._costs = [index for index, name in enumerate(columns) if name.startswith("cost/")]
+        self._reduce = reduce
+        self._discount = torch.tensor([algorithm.discounts[name.split("/")[0]] for name in columns])
+
+    def pose(self, evidence: Evidence, values: Values) -> PosedPass:
+        """The problems at the present parameters, with the algorithm's own baseline and normalisation."""
+        algorithm = self.algorithm
+        return self.posed_with(evidence, values, algorithm.baseline, NORMALISATIONS[algorithm.normalisation])
+
+    def posed_with(
+        self, evidence: Evidence, values: Values, baseline: Baseline, normalise: Normalisation
+    ) -> PosedPass:
+        """``pose`` with another baseline and normalisation."""
+        rollout = evidence.rollout
+        carry = rollout.carry if self._policy.sequence == 1 else acting(self._policy, rollout, {})[1]
+        log_ratio = self.log_ratio(rollout)
+        estimate = self.estimate(rollout, values, log_ratio)
+        batch = self._batch(evidence, carry, estimate, values.now, baseline, normalise)
+        critic_batch = CriticBatch(
+            obs=rollout.obs,
+            carry=values.carries[:-1],
+            episode_start=rollout.episode_start,
+            target=estimate.target,
+            weight=evidence.weight,
+        )
+        return PosedPass(
+            in_rows(batch, self._policy.sequence),
+            in_rows(critic_batch, self._critic.sequence),
+            estimate.target,
+            log_ratio,
+        )
+
+    def evidence(self, rollout: Rollout, slack: Tensor, parameters: Tensor) -> Evidence:
+        """What the passes over a rollout have in common.
+
+        Args:
+            rollout: with the columns of the intrinsic rewards.
+            slack: ``[K]``.
+            parameters: of the reference policy, ``[P]``.
+        """
+        reference, _ = acting(self._policy, rollout, self._vector.views(parameters))
+        alike = bool((rollout.weight == 1.0).all())
+        weight = rollout.weight.unsqueeze(-1)
+        return Evidence(rollout, reference, slack, weight[..., :0] if alike else weight)
+
+    def counting(self, x: Tensor, evidence: Evidence) -> Tensor:
+        """What statistics are taken of: ``x`` ``[T, N, …]`` of all processes, or its steps ``[B, …]`` that count."""
+        everywhere = self._reduce.gather(x)
+        if evidence.weight.shape[-1] == 0:
+            return everywhere
+        return everywhere[self._reduce.gather(evidence.weight).squeeze(-1) > 0.0]
+
+    def log_ratio(self, rollout: Rollout) -> Tensor:
+        """Of the present policy to the one that acted, ``[T, N]``; zero where the estimator does not read it."""
+        if not self.reads_log_ratio:
+            return torch.zeros_like(rollout.log_prob)
+        policy, _ = acting(self._policy, rollout, {})
+        return policy.log_prob(rollout.action) - rollout.log_prob
+
+    @property
+    def reads_log_ratio(self) -> bool:
+        """Whether the estimator corrects for an older policy."""
+        return reads_log_ratio(self.algorithm.estimator)
+
+    def estimate(self, rollout: Rollout, values: Values, log_ratio: Tensor) -> Estimate:
+        """Advantages and targets of every column under the present policy, and what every step weighs."""
+        terminated, done = rollout.terminated.unsqueeze(-1), rollout.done.unsqueeze(-1)
+        if not bool(rollout.episodic.all()):
+            terminated, done = terminated & rollout.episodic, done & rollout.episodic
+        discount = self._discount
+        if not bool((rollout.duration == 1.0).all()):
+            discount = discount ** rollout.duration.unsqueeze(-1)
+        return self.algorithm.estimator(
+            EstimatorInput(rollout.reward, values.now, values.next, terminated, done, log_ratio, discount)
+        )
+
+    def _batch(
+        self,
+        evidence: Evidence,
+        carry: Tensor,
+        estimate: Estimate,
+        value: Tensor,
+        baseline: Baseline,
+        normalise: Normalisation,
+    ) -> Batch:
+        """What the policy learns from, ``[T, N]``: the mixed advantages over the baseline, normalised and weighed."""
+        rollout, mix = evidence.rollout, self._multiplier.mix
+        cost_advantage = estimate.advantage[..., self._costs]
+        batch = Batch(
+            obs=rollout.obs,
+            carry=carry,
+            episode_start=rollout.episode_start,
+            action=rollout.action,
+            log_prob=rollout.log_prob,
+            reference=evidence.reference,
+            advantage=mix(estimate.advantage),
+            cost_advantage=cost_advantage - _mean_of_columns(self.counting(cost_advantage, evidence)),
+            slack=evidence.slack.expand_as(cost_advantage),
+            control=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
+            weight=evidence.weight,
+        )
+        discounted = discount_from_start(rollout.age, self._state_discount)
+        weight = discounted * estimate.weight
+        controlled = baseline(
+            BaselineInput(
+                obs=rollout.obs,
+                action=rollout.action,
+                reference=evidence.reference,
+                done=rollout.done,
+                counts=rollout.weight > 0.0,
+                age=rollout.age,
+                returns=mix(estimate.advantage + value),
+                advantage=batch.advantage,
+                weight=weight,
+                score_norm=lambda: self._score_norm(batch),
+            )
+        )
+        normalised, scale = normalise(controlled.advantage, self.counting(controlled.advantage, evidence))
+        return replace(
+            batch,
+            advantage=normalised * weight,
+            control=controlled.control * (discounted / scale).unsqueeze(-1),  # an expectation under π itself
+        )
+
+    def _score_norm(self, batch: Batch) -> Tensor:
+        length, environments = self._policy.sequence, batch.log_prob.shape[1]
+        norms = self._problem.score_norm(self._vector.vector, in_rows(batch, length))
+        return as_rollout(norms, environments, length)
+
+    @property
+    def _state_discount(self) -> float:
+        return self.algorithm.discounts["reward"] if self.algorithm.state_discount else 1.0
+
+
+def _mean_of_columns(x: Tensor) -> Tensor:
+    """``[K]`` of ``[…, K]``."""
+    return x.mean(tuple(range(x.dim() - 1)))
+
+
+def columns_of(constraints: Sequence[Constraint], intrinsic: Sequence[IntrinsicReward]) -> tuple[str, ...]:
+    """Names of the reward tensor's columns, in their order."""
+    return "reward", *(f"cost/{one.name}" for one in constraints), *(one.column for one in intrinsic)

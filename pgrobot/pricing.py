@@ -1,0 +1,73 @@
+"""Pricing: every budget measured on a rollout, and the multiplier moved on what is above it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from pgrobot.constraints import Constraint, measure
+from pgrobot.errors import PgrobotError
+from pgrobot.reduce import Reduce
+from pgrobot.types import Metrics, Multiplier, Rollout
+
+
+class Budgets:
+    """The budgets of a learner.
+
+    Args:
+        constraints: in the order of the cost columns, which follow the reward's.
+        multiplier: prices them.
+        discount: γ of the costs.
+        max_episode_steps: the time limit.
+        reduce: gathers what several processes collected.
+
+    Attributes:
+        slack: what the rollout priced last left of each budget per step of an episode, ``[K]``; negative where it is
+            exceeded. Always the same tensor.
+    """
+
+    def __init__(
+        self,
+        constraints: Sequence[Constraint],
+        multiplier: Multiplier,
+        discount: float,
+        max_episode_steps: int,
+        reduce: Reduce,
+    ) -> None:
+        self.slack = torch.zeros(len(constraints))
+        self._constraints = tuple(constraints)
+        self._multiplier = multiplier
+        self._discount = discount
+        self._max_episode_steps = max_episode_steps
+        self._gather = reduce.gather
+        self._budgets = torch.tensor([c.budget for c in constraints], dtype=torch.float64)
+
+    def price(self, rollout: Rollout) -> Metrics:
+        """Measure every budget on this rollout and let the multiplier move on the excess.
+
+        Raises:
+            PgrobotError: there are budgets, and a step of the rollout lasts longer than one of the environment.
+        """
+        if self._constraints and not bool((rollout.duration == 1.0).all()):
+            raise PgrobotError(
+                "A budget is measured step by step, and a step of this rollout lasts several steps"
+            )
+        gather, count = self._gather, len(self._constraints)
+        measured = measure(
+            gather(rollout.reward[..., 1 : 1 + count]),
+            gather(rollout.done),
+            gather(rollout.censored | (rollout.weight == 0.0)),
+            gather(rollout.age),
+            gather(rollout.paid),
+            self._constraints,
+            self._discount,
+            self._max_episode_steps,
+        )
+        excess = (measured.cost - self._budgets) / measured.steps
+        self.slack.copy_(-excess)
+        metrics = self._multiplier.update(excess, measured.length, gather(rollout.reward))
+        for constraint, value in zip(self._constraints, measured.cost.tolist(), strict=True):
+            metrics[f"cost/{constraint.name}/mean"] = value
+            metrics[f"cost/{constraint.name}/budget"] = constraint.budget
+        return metrics

@@ -1,0 +1,44 @@
+"""What several processes that train one policy have to agree on, and a process that trains alone already does."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Reduce(Protocol):
+    """Makes of what each process has what all of them have.
+
+    It is asked at five places: for the gradient before it is bounded, for Fisher products and the values of a line
+    search, for the rows that normalisers merge, for the advantages whose moments standardise them, and for the costs
+    that are measured. All processes then move alike, and their parameters stay equal.
+
+    Attributes:
+        traceable: whether a compiled step may hold it.
+    """
+
+    traceable: bool
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean over the processes, each of which holds as many rows."""
+        ...
+
+    def gather(self, x: Tensor) -> Tensor:
+        """Every process's environments beside each other: ``[T, N, …]`` to ``[T, N · processes, …]``."""
+        ...
+
+
+class Alone:
+    """One process: everything is what it is."""
+
+    traceable = True
+
+    def mean(self, x: Tensor) -> Tensor:
+        return x
+
+    def gather(self, x: Tensor) -> Tensor:
+        return x
+
+
+ALONE = Alone()

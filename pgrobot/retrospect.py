@@ -1,0 +1,95 @@
+"""In retrospect: what policy and critic, as they are at present, say along a rollout that was collected before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from pgrobot.critics import Critic
+from pgrobot.distributions import Distribution
+from pgrobot.policies import Policy
+from pgrobot.sequences import unroll
+from pgrobot.types import Metrics, Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What the critic says of a rollout, in the columns' own units."""
+
+    now: Tensor  # V(s_t)                                                    [T, N, C]
+    next: Tensor  # V(s'_t) of the true successor                            [T, N, C]
+    carries: Tensor  # what it remembers before each step and after the last [T + 1, N, H]
+
+
+def acting(policy: Policy, rollout: Rollout, parameters: Mapping[str, Tensor]) -> tuple[Distribution, Tensor]:
+    """The policy along a rollout, ``[T, N]``, and what it remembers before each step, ``[T, N, H]``.
+
+    A policy whose rows are independent takes the carries as they were when it acted. One that learns from sequences
+    remembers anew, from the first row on, what its parameters make of what was seen and done.
+
+    Args:
+        policy: any.
+        rollout: of any policy.
+        parameters: other ones than its own, by name; empty: its own.
+    """
+
+    def say(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor) -> tuple[Distribution, Tensor]:
+        said: tuple[Distribution, Tensor] = functional_call(policy, dict(parameters), (obs, carry, start))
+        return said
+
+    def step(
+        obs: Mapping[str, Tensor], carry: Tensor, start: Tensor, action: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        distribution, following = say(obs, carry, start)
+        return distribution, policy.remember(following, action)
+
+    if policy.sequence == 1:
+        return say(rollout.obs, rollout.carry, rollout.episode_start)[0], rollout.carry
+    along, carries = unroll(step, rollout.obs, rollout.carry[0], rollout.episode_start, rollout.action)
+    return along, carries[:-1]
+
+
+def valued(critic: Critic, rollout: Rollout, carry: Tensor) -> Values:
+    """The critic's value of every state and of its true successor.
+
+    The successor of a step is the next row's observation, except where the row is its episode's or the rollout's last:
+    only there the critic is asked for the true successor, with what it remembers before the reset. A column that
+    does not end with the episode goes on with the next row there too.
+
+    Args:
+        critic: any.
+        rollout: with the columns that it predicts.
+        carry: what it remembers before the first step, ``[N, H]``.
+    """
+    steps, envs = rollout.log_prob.shape
+    if critic.carry_size == 0:
+        carries = carry.expand(steps + 1, envs, 0)
+        predicted, _ = critic(rollout.obs, carries[:-1], rollout.episode_start)
+    else:
+        step = lambda obs, carry, start, _: critic(obs, carry, start)
+        predicted, carries = unroll(step, rollout.obs, carry, rollout.episode_start, rollout.action)
+    value = predicted * critic.scale
+    last = rollout.done.clone()
+    last[-1] = True
+    successors = {name: obs[last] for name, obs in rollout.next_obs.items()}
+    within = torch.zeros(int(last.sum()), dtype=torch.bool)
+    next_value = torch.cat((value[1:], value[-1:]))
+    next_value[last] = critic(successors, carries[1:][last], within)[0] * critic.scale
+    if not bool(rollout.episodic.all()):
+        next_value[:-1] = torch.where(rollout.episodic, next_value[:-1], value[1:])
+    return Values(value, next_value, carries)
+
+
+def explained_variance(target: Tensor, value: Tensor, columns: Sequence[str]) -> Metrics:
+    """Share of each column's target variance that the critic predicted before it was fitted to it."""
+    rows = tuple(range(target.dim() - 1))
+    residual = (target - value).var(rows, correction=0)
+    variance = target.var(rows, correction=0).clamp(min=1e-12)
+    explained = (1.0 - residual / variance).tolist()
+    return {
+        f"critic/explained_variance/{name}": value for name, value in zip(columns, explained, strict=True)
+    }
