@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,27 +26,22 @@ def test_not_asked_for_is_the_function_itself() -> None:
 
 
 @pytest.mark.parametrize("compiler", ["/bin/false", "/nowhere/c++"], ids=["broken", "missing"])
-def test_without_a_working_compiler_the_function_runs_as_it_is(compiler: str, tmp_path: Path) -> None:
-    program = """
-import logging, torch
-logging.basicConfig(format="%(message)s")
-from pgrobot.compilation import Compiled
-step = Compiled(lambda x: (2 * x.sin(),), enabled=True)
-x = torch.linspace(0, 1, 5)
-assert torch.equal(step(x)[0], 2 * x.sin()) and torch.equal(step(x)[0], 2 * x.sin())
-"""
-    surroundings = os.environ | {
-        "CXX": compiler,
-        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "torch"),
-        "XDG_CACHE_HOME": str(tmp_path),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=surroundings
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stderr.splitlines() if "uncompiled" in line]
-    assert len(lines) == 1
-    assert "No working C++ compiler found" in lines[0]
+def test_without_a_working_compiler_the_function_runs_as_it_is(
+    compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import torch._inductor.config as inductor
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "torch"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    step, x = Compiled(double, enabled=True), torch.linspace(0, 1, 5)
+    with (
+        caplog.at_level(logging.WARNING),
+        inductor.patch({"cpp.cxx": (compiler,)}),
+    ):  # as from the variable CXX
+        assert torch.equal(step(x)[0], double(x)[0])
+        assert torch.equal(step(x)[0], double(x)[0])
+    (line,) = (line for line in caplog.messages if "uncompiled" in line)
+    assert "No working C++ compiler found" in line
 
 
 def test_other_errors_are_not_taken_for_a_missing_compiler(caplog: pytest.LogCaptureFixture) -> None:
@@ -73,65 +66,96 @@ def untried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pgrobot.compilation.library.probe", lambda *_: None)
 
 
+offset = torch.tensor([1.0, -1.0, 0.5])
+X, FLAG = torch.linspace(-1.0, 1.0, 12).view(4, 3), torch.arange(12).view(4, 3) % 2 == 0
+
+
+def derived(x: torch.Tensor, flag: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A derivative inside, and a buffer that is changed in place between calls."""
+    gradient = torch.func.grad(lambda y: ((y + offset).tanh().square() * flag).cumsum(0).sum())(x)
+    return gradient, gradient.sum()
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of ``derived``, alone in a cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr("pgrobot.compilation.library.probe", lambda *_: None)
+        return library(trace(derived, (X, FLAG)))
+
+
 @pytest.mark.usefixtures("untried")
-def test_a_library_is_compiled_once_and_reads_what_it_captured_anew(cache: Path) -> None:
-    """Derivatives inside, buffers changed in place between calls, two layouts: always what the function computes."""
-    offset = torch.tensor([1.0, -1.0, 0.5])
-
-    def function(x: torch.Tensor, flag: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        gradient = torch.func.grad(lambda y: ((y + offset).tanh().square() * flag).sum())(x)
-        return gradient, gradient.sum()
-
-    compiled = Compiled(function, enabled=True)
-    for rows in (2, 5, 2):
-        x, flag = torch.randn(rows, 3), torch.arange(rows * 3).view(rows, 3) % 2 == 0
+def test_a_library_is_compiled_once_and_reads_what_it_captured_anew(
+    ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two layouts of one shape: always what the function computes."""
+    cache = ready.parent
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parents[1]))
+    compiled = Compiled(derived, enabled=True)
+    for turned in (False, True, False):
+        x = torch.randn(4, 3)
+        x = x.t().contiguous().t() if turned else x
         offset.mul_(-0.7)
-        torch.testing.assert_close(tuple(compiled(x, flag)), function(x, flag))
+        torch.testing.assert_close(tuple(compiled(x, FLAG)), derived(x, FLAG))
+        assert compiled.bound((x, FLAG)) is not derived
     libraries = sorted(cache.glob("*"))
     assert [path.suffix for path in libraries] == [".so", ".so"], (
         "one per layout, and nothing left beside them"
     )
     written = [path.stat().st_mtime_ns for path in libraries]
-    again = Compiled(function, enabled=True)
-    torch.testing.assert_close(tuple(again(x, flag)), function(x, flag))
+    again = Compiled(derived, enabled=True)
+    torch.testing.assert_close(tuple(again(x, FLAG)), derived(x, FLAG))
     assert [path.stat().st_mtime_ns for path in sorted(cache.glob("*"))] == written, "found, not made again"
 
 
-@pytest.mark.usefixtures("untried")
+@pytest.fixture
+def copied(ready: Path, monkeypatch: pytest.MonkeyPatch, untried: None) -> None:
+    """A compiler that takes no time, for it knows but one function."""
+    import torch._inductor
+
+    def copy(*_: object, options: dict[str, str]) -> None:
+        shutil.copy(ready, options["aot_inductor.output_path"])
+
+    monkeypatch.setattr(torch._inductor, "aot_compile", copy)
+
+
+@pytest.mark.usefixtures("copied")
 def test_a_library_belongs_to_what_it_computes(cache: Path) -> None:
     """A number in the function, a layout or a function of the same shape: each has a library of its own."""
     x = torch.linspace(-1.0, 1.0, 12)
-    for factor in (2.0, 3.0):
-        (value,) = Compiled(lambda x, factor=factor: (factor * x.sin(),), enabled=True)(x)
-        torch.testing.assert_close(value, factor * x.sin())
     square = x.view(3, 4)
-    compiled = Compiled(lambda x: (x.cumsum(0),), enabled=True)
-    for layout in (square, square.t().contiguous().t()):
-        torch.testing.assert_close(compiled(layout)[0], square.cumsum(0))
-    assert len(list(cache.iterdir())) == 4
+    traced = [
+        *(trace(lambda x, factor=factor: (factor * x.sin(),), (x,)) for factor in (2.0, 3.0)),
+        trace(lambda x: (2.0 * x.cos(),), (x,)),
+        *(trace(double, (y,)) for y in (square, square.t().contiguous().t(), x.double())),
+    ]
+    paths = [library(each) for each in traced]
+    assert sorted(paths) == sorted(cache.iterdir())
+    assert len(set(paths)) == len(traced)
+    assert library(trace(double, (square + 1.0,))) == paths[3], "it does not depend on what the tensors hold"
 
 
-@pytest.mark.usefixtures("untried")
+@pytest.mark.usefixtures("copied")
 def test_a_damaged_library_is_made_again(cache: Path) -> None:
-    x = torch.ones(3)
-    path = library(trace(double, (x,)))
+    path = library(trace(derived, (X, FLAG)))
     path.write_bytes(b"not a library")
-    compiled = Compiled(double, enabled=True)
-    torch.testing.assert_close(compiled(x)[0], double(x)[0])
-    assert compiled.bound((x,)) is not double
+    compiled = Compiled(derived, enabled=True)
+    torch.testing.assert_close(tuple(compiled(X, FLAG)), derived(X, FLAG))
+    assert compiled.bound((X, FLAG)) is not derived
     assert path.stat().st_size > 1000
 
 
+@pytest.mark.usefixtures("copied")
 def test_without_a_place_for_libraries_it_still_compiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
-    x = torch.ones(3)
-    compiled = Compiled(double, enabled=True)
-    torch.testing.assert_close(compiled(x)[0], double(x)[0])
-    assert compiled.bound((x,)) is not double
+    compiled = Compiled(derived, enabled=True)
+    torch.testing.assert_close(tuple(compiled(X, FLAG)), derived(X, FLAG))
+    assert compiled.bound((X, FLAG)) is not derived
 
 
 @pytest.fixture(scope="module")
@@ -148,19 +172,18 @@ def crashing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_probe_passes_what_runs_and_survives_what_crashes_fails_or_hangs(
-    cache: Path, crashing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ready: Path, crashing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    x = torch.ones(3, 2).t()
-    works = library(trace(double, (x,)))
-    probe(works, (x,), 1)
+    inputs = trace(derived, (X, FLAG)).example
+    probe(ready, inputs, 2)
     with pytest.raises(RuntimeError, match=r"crashed \(signal 11\)"):
-        probe(crashing, (x,), 1)
+        probe(crashing, inputs, 2)
     (tmp_path / "text.so").write_text("not a library")
     with pytest.raises(RuntimeError, match="failed when it was tried: OSError"):
-        probe(tmp_path / "text.so", (x,), 1)
+        probe(tmp_path / "text.so", inputs, 2)
     monkeypatch.setattr(probing, "SECONDS", 0.01)
     with pytest.raises(RuntimeError, match=r"did not return within 0\.01 s"):
-        probe(works, (x,), 1)
+        probe(ready, inputs, 2)
 
 
 def test_where_compiled_libraries_crash_the_function_runs_as_it_is(
