@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -184,18 +185,22 @@ def test_the_config_is_shown_where_python_reads_help_early(
     assert argparse.ArgumentParser._check_help is check
 
 
-def test_scripts_are_the_commands(tmp_path: Path) -> None:
-    scripts = Path(__file__).parents[2] / "scripts"
-    for script, arguments in (("train.py", ["task=hoper"]), ("evaluate.py", ["nowhere"])):
-        answer = subprocess.run(
-            [sys.executable, scripts / script, *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
-        assert answer.stderr.startswith("pgrobot: ")
+@pytest.mark.parametrize(("script", "argument"), [("train.py", "task=hoper"), ("evaluate.py", "nowhere")])
+def test_scripts_are_the_commands(
+    script: str,
+    argument: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = Path(__file__).parents[2] / "scripts" / script
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path), argument])
+    with pytest.raises(SystemExit, match="2"):
+        runpy.run_path(str(path), run_name="__main__")
+    told = capsys.readouterr().err
+    assert told.startswith("pgrobot: ")
+    assert told.count("\n") == 1
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

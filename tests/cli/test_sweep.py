@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import re
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,14 @@ def results(directory: Path) -> dict[str, dict[str, Any]]:
 
 def without_clock(result: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in result.items() if key not in ("wall_s", "env_steps_per_s")}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep over three seeds, one job after the other: to be looked at, or copied."""
+    directory = tmp_path_factory.mktemp("whole") / "sweep"
+    assert main(sweep(directory, "seed=range(3)")) == 0
+    return directory
 
 
 def test_every_combination_runs_and_a_table_ends_it(
@@ -93,25 +102,25 @@ def test_what_a_job_logs_is_kept_and_seen(
     assert [path.read_text().count("look here") for path in tmp_path.glob("*/run.log")] == [2, 2]
 
 
-def test_a_job_is_the_run_of_the_same_overrides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_is_the_run_of_the_same_overrides(tmp_path: Path, whole: Path) -> None:
     """Nothing leaks from one job into the next: the second of a sweep equals a run of its own."""
-    assert main(sweep(tmp_path / "sweep", "seed=0,1")) == 0
     assert main(["train", *TINY, "seed=1", f"hydra.run.dir={tmp_path / 'alone'}"]) == 0
     alone = json.loads((tmp_path / "alone" / "result.json").read_text())
-    assert without_clock(results(tmp_path / "sweep")["seed=1"]) == without_clock(alone)
+    assert without_clock(results(whole)["seed=1"]) == without_clock(alone)
 
 
-def test_several_jobs_at_once_come_to_the_same(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_several_jobs_at_once_come_to_the_same(
+    tmp_path: Path, whole: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    assert main(sweep(tmp_path / "joblib", "seed=range(3)", *joblib)) == 0
+    assert main(sweep(tmp_path / "joblib", "seed=range(2)", *joblib)) == 0
     told = capfd.readouterr().out
-    assert told.count("done: ") == 3
+    assert told.count("done: ") == 2
     assert "steps/s" not in told
-    assert main(sweep(tmp_path / "basic", "seed=range(3)")) == 0
-    basic, parallel = results(tmp_path / "basic"), results(tmp_path / "joblib")
-    assert {key: without_clock(value) for key, value in basic.items()} == {
-        key: without_clock(value) for key, value in parallel.items()
-    }
+    one_by_one, parallel = results(whole), results(tmp_path / "joblib")
+    assert parallel.keys() == {"seed=0", "seed=1"}
+    for seed, result in parallel.items():
+        assert without_clock(result) == without_clock(one_by_one[seed])
 
 
 def test_a_config_may_say_what_to_sweep_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,13 +149,13 @@ def test_a_job_that_fails_does_not_take_the_others_down(
 
 
 def test_a_directory_with_another_run_is_left_as_it_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(sweep(tmp_path, "seed=0,1")) == 0
-    config = tmp_path / job_name([*TINY, "seed=1"]) / "config.yaml"
+    directory = Path(shutil.copytree(whole, tmp_path / "sweep"))
+    config = directory / job_name([*TINY, "seed=1"]) / "config.yaml"
     config.write_text(config.read_text().replace("horizon: 16", "horizon: 8"))
     before = {path: path.read_bytes() for path in config.parent.rglob("*") if path.is_file()}
-    assert main(sweep(tmp_path, "seed=0,1")) == 1
+    assert main(sweep(directory, "seed=0,1")) == 1
     assert "holds a run with another config: choose another hydra.sweep.dir" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in config.parent.rglob("*") if path.is_file()} == before
 
@@ -178,7 +187,7 @@ def test_an_error_nobody_foresaw_is_one_jobs_too(
 
 
 def test_an_interrupted_sweep_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import os
 
@@ -199,9 +208,8 @@ def test_an_interrupted_sweep_goes_on_where_it_was(
     assert "1 of 3 jobs finished" in capsys.readouterr().out
     assert main(command) == 0
     assert calls == [64, 128, 64, 128, 64, 128]
-    assert main(sweep(tmp_path / "whole", "seed=range(3)")) == 0
     assert {key: without_clock(value) for key, value in results(tmp_path / "sweep").items()} == {
-        key: without_clock(value) for key, value in results(tmp_path / "whole").items()
+        key: without_clock(value) for key, value in results(whole).items()
     }
 
 
@@ -217,10 +225,10 @@ def test_names_of_jobs_are_readable_and_need_no_quotes() -> None:
     assert max(map(len, long)) <= 160
 
 
-def test_a_job_can_be_resumed_and_a_sweep_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(sweep(tmp_path / "sweep", "seed=0")) == 0
-    (path,) = (tmp_path / "sweep").glob("*/config.yaml")
-    run = path.parent.rename(tmp_path / "a 'job', [moved]=here")
+def test_a_job_can_be_resumed_and_a_sweep_cannot(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(whole / job_name([*TINY, "seed=0"]), tmp_path / "a 'job', [moved]=here"))
     assert main(["train", f"resume={run}", "total_steps=192"]) == 0
     assert json.loads((run / "result.json").read_text())["env_steps"] == 192
     capsys.readouterr()

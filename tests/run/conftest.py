@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ TINY = [
 ]  # fmt: skip
 
 Train = Callable[..., Result]
+Finished = Callable[..., Path]
 
 
 def tiny_request(directory: Path, *overrides: str) -> Request:
@@ -37,6 +40,23 @@ def train(tmp_path: Path) -> Train:
         return start(tiny_request(tmp_path / name, *overrides))
 
     return train
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Finished runs by their overrides, each made once: to be looked at, or copied."""
+
+    @cache
+    def finished(*overrides: str) -> Path:
+        return start(tiny_request(tmp_path_factory.mktemp("finished") / "run", *overrides)).path
+
+    return finished
+
+
+@pytest.fixture
+def finished_run(finished: Finished, tmp_path: Path) -> Path:
+    """A finished run that a test may do to what it likes."""
+    return Path(shutil.copytree(finished(), tmp_path / "run"))
 
 
 @pytest.fixture

@@ -16,12 +16,13 @@ import pytest
 import yaml
 
 from pgrobot import checkpoint
+from pgrobot.cli import main
 from pgrobot.errors import PgrobotError
 from pgrobot.run import prepare
 from pgrobot.run.selection import Score
 from pgrobot.tracking import MetricsFile
 
-from .conftest import TINY, Train, assert_equal, metrics, start, state, tiny_request
+from .conftest import TINY, Finished, Train, assert_equal, metrics, start, state, tiny_request
 
 # Memory of every kind: action_rate remembers actions, a probability its sums, the multipliers their averages.
 REMEMBERING = [
@@ -54,9 +55,13 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("step", [64, 128, 192, 256])
 def test_interrupted_and_resumed_equals_uninterrupted(
-    step: int, train: Train, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: int,
+    train: Train,
+    finished: Finished,
+    resume: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    train("whole", *REMEMBERING)
     with monkeypatch.context() as patch:
         interrupt_at(step, signal.SIGINT, patch)
         stopped = train("parts", *REMEMBERING)
@@ -64,7 +69,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert not (tmp_path / "parts" / "result.json").exists()
     assert state(tmp_path / "parts")["global_step"] == step
     assert resume(tmp_path / "parts").status == "finished"
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    assert_same_run(finished(*REMEMBERING), tmp_path / "parts")
 
 
 def test_the_best_policy_is_remembered(
@@ -80,9 +85,8 @@ def test_the_best_policy_is_remembered(
 
 
 def test_interrupted_twice(
-    train: Train, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Train, finished: Finished, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train("whole", "multiplier=lagrangian")
     for step, begin in (
         (64, lambda: train("parts", "multiplier=lagrangian")),
         (192, lambda: resume(tmp_path / "parts")),
@@ -91,14 +95,13 @@ def test_interrupted_twice(
             interrupt_at(step, signal.SIGTERM, patch)
             assert begin().exit_code == 143
     resume(tmp_path / "parts")
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    assert_same_run(finished("multiplier=lagrangian"), tmp_path / "parts")
 
 
 def test_what_came_after_the_last_checkpoint_is_done_again(
-    train: Train, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Train, finished: Finished, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a kill: there are metrics of steps that no checkpoint knows."""
-    train("whole")
     with monkeypatch.context() as patch:
         patch.setattr(MetricsFile, "write", _write_and_die_at(192))
         with pytest.raises(_Killed):
@@ -106,7 +109,7 @@ def test_what_came_after_the_last_checkpoint_is_done_again(
     assert metrics(tmp_path / "parts")[-1]["global_step"] == 192
     assert state(tmp_path / "parts")["global_step"] == 128
     resume(tmp_path / "parts")
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    assert_same_run(finished(), tmp_path / "parts")
 
 
 class _Killed(BaseException):
@@ -125,15 +128,14 @@ def _write_and_die_at(step: int) -> Callable[[MetricsFile, int, dict[str, float]
 
 
 def test_a_run_that_died_before_its_first_iteration_resumes(
-    train: Train, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Train, finished: Finished, resume: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train("whole")
     with monkeypatch.context() as patch:
         patch.setattr("pgrobot.run.training.Training.run", _die)
         with pytest.raises(_Killed):
             train("parts")
     resume(tmp_path / "parts")
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    assert_same_run(finished(), tmp_path / "parts")
 
 
 def _die(*_: object) -> None:
@@ -147,7 +149,7 @@ def test_killed_at_any_moment_leaves_a_run_that_resumes(train: Train, resume: Tr
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
-        while not (directory / "checkpoints" / "step_256.pt").exists():
+        while not (directory / "checkpoints" / "step_128.pt").exists():
             assert process.poll() is None, "the run ended by itself"
             assert time.monotonic() < deadline, "the run does not get on"
             time.sleep(0.001)
@@ -155,25 +157,23 @@ def test_killed_at_any_moment_leaves_a_run_that_resumes(train: Train, resume: Tr
         process.kill()
         process.wait()
     done = checkpoint.load(directory / "checkpoints" / "last.pt")["global_step"]
-    assert 192 <= done < 4096
+    assert 64 <= done < 4096
     for path in (directory / "checkpoints").glob("*.pt"):
         checkpoint.load(path)
     resume(directory, f"total_steps={done + 64}")
     assert [line["global_step"] for line in metrics(directory)] == list(range(64, done + 65, 64))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_command_ends_with_a_sentence(number: signal.Signals, code: int, tmp_path: Path) -> None:
+def assert_told_how_to_go_on(out: str, err: str, directory: Path) -> None:
+    assert f"Stopped and saved. Go on with: pgrobot train resume={directory}" in out
+    assert err.strip() == "Stopping as soon as everything is saved; once more ends at once."
+    assert state(directory)["global_step"] == metrics(directory)[-1]["global_step"]
+
+
+def test_the_command_ends_with_a_sentence(tmp_path: Path) -> None:
     directory = tmp_path / "run"
-    command = [
-        sys.executable,
-        "-m",
-        "pgrobot",
-        "train",
-        *TINY,
-        "total_steps=10000000",
-        f"hydra.run.dir={directory}",
-    ]
+    arguments = ["train", *TINY, "total_steps=10000000", f"hydra.run.dir={directory}"]
+    command = [sys.executable, "-m", "pgrobot", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 120
@@ -181,19 +181,28 @@ def test_the_command_ends_with_a_sentence(number: signal.Signals, code: int, tmp
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, "the run does not get on"
             time.sleep(0.01)
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == code
-    assert f"Stopped and saved. Go on with: pgrobot train resume={directory}" in out
-    assert err.strip() == "Stopping as soon as everything is saved; once more ends at once."
-    assert state(directory)["global_step"] == metrics(directory)[-1]["global_step"]
+    assert process.returncode == 130
+    assert_told_how_to_go_on(out, err, directory)
 
 
-def test_a_finished_run_goes_on_with_more_steps(train: Train, resume: Train, tmp_path: Path) -> None:
-    train("run")
+def test_it_does_so_whoever_ends_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupt_at(64, signal.SIGTERM, monkeypatch)
+    assert main(["train", *TINY, f"hydra.run.dir={tmp_path / 'run'}"]) == 143
+    (warning,) = (record.getMessage() for record in caplog.records if record.name == "pgrobot.run.stop")
+    assert_told_how_to_go_on(capsys.readouterr().out, warning, tmp_path / "run")
+
+
+def test_a_finished_run_goes_on_with_more_steps(finished_run: Path, resume: Train, tmp_path: Path) -> None:
     with pytest.raises(PgrobotError, match=r"is done with its 256 steps: go on by adding total_steps=<more>"):
         resume(tmp_path / "run")
     assert json.loads((tmp_path / "run" / "result.json").read_text())["env_steps"] == 256
@@ -267,17 +276,15 @@ def test_an_annealed_radius_stays_at_its_end_too(resume: Train, tmp_path: Path) 
     ],
 )
 def test_the_past_cannot_be_changed(
-    override: str, sentence: str, train: Train, resume: Train, tmp_path: Path
+    override: str, sentence: str, finished_run: Path, resume: Train, tmp_path: Path
 ) -> None:
-    train("run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     with pytest.raises(PgrobotError, match=sentence):
         resume(tmp_path / "run", "total_steps=512", override)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
-def test_what_is_as_it_was_may_be_said_again(train: Train, resume: Train, tmp_path: Path) -> None:
-    train("run")
+def test_what_is_as_it_was_may_be_said_again(finished_run: Path, resume: Train, tmp_path: Path) -> None:
     same = [
         "seed=1",
         "task=hopper",
@@ -296,10 +303,11 @@ class _Malicious:
         return (os.mkdir, (str(self._path),))
 
 
-def test_a_checkpoint_that_would_run_code_is_refused(train: Train, resume: Train, tmp_path: Path) -> None:
+def test_a_checkpoint_that_would_run_code_is_refused(
+    finished_run: Path, resume: Train, tmp_path: Path
+) -> None:
     import torch
 
-    train("run")
     last = tmp_path / "run" / "checkpoints" / "last.pt"
     torch.save({**checkpoint.load(last), "extra": _Malicious(tmp_path / "owned")}, last)
     with pytest.raises(PgrobotError, match="was refused"):
@@ -307,8 +315,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(train: Train, resume: Train
     assert not (tmp_path / "owned").exists()
 
 
-def test_a_config_that_would_run_code_is_refused(train: Train, resume: Train, tmp_path: Path) -> None:
-    train("run")
+def test_a_config_that_would_run_code_is_refused(finished_run: Path, resume: Train, tmp_path: Path) -> None:
     path = tmp_path / "run" / "config.yaml"
     config = yaml.safe_load(path.read_text())
     config["task"] = {"_target_": "os.mkdir", "path": str(tmp_path / "owned")}
@@ -334,9 +341,8 @@ def test_a_config_that_would_run_code_is_refused(train: Train, resume: Train, tm
     ],
 )
 def test_a_damaged_checkpoint_is_refused(
-    damage: Callable[[Path], None], sentence: str, train: Train, resume: Train, tmp_path: Path
+    damage: Callable[[Path], None], sentence: str, finished_run: Path, resume: Train, tmp_path: Path
 ) -> None:
-    train("run")
     damage(tmp_path / "run" / "checkpoints" / "last.pt")
     with pytest.raises(PgrobotError, match=sentence):
         resume(tmp_path / "run", "total_steps=512")
@@ -344,11 +350,11 @@ def test_a_damaged_checkpoint_is_refused(
     assert (tmp_path / "run" / "result.json").exists()
 
 
-def test_a_checkpoint_of_another_run_is_refused(train: Train, resume: Train, tmp_path: Path) -> None:
-    train("run")
-    train("other", "policy.hidden=[16]")
+def test_a_checkpoint_of_another_run_is_refused(
+    finished_run: Path, finished: Finished, resume: Train, tmp_path: Path
+) -> None:
     last = "checkpoints/last.pt"
-    (tmp_path / "run" / last).write_bytes((tmp_path / "other" / last).read_bytes())
+    (tmp_path / "run" / last).write_bytes((finished("policy.hidden=[16]") / last).read_bytes())
     with pytest.raises(PgrobotError, match="does not fit the config of"):
         resume(tmp_path / "run", "total_steps=512")
 

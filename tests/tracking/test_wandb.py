@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wandb.util import get_core_path
 
 from pgrobot.errors import PgrobotError
 from pgrobot.tracking import RunInfo, Wandb
@@ -23,7 +24,10 @@ def info(directory: Path, identity: str = "abcd1234", ending: str = "finished") 
 
 
 def inspect(run: Path, *options: str) -> str:
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *options, str(run)]
+    """What ``wandb leet inspect`` prints, without the second that its Python takes."""
+    (log,) = run.glob("*.wandb")
+    place = ["--run-file", str(log), str(run.parent)]
+    command = [get_core_path(), "leet", "inspect", "--no-observability", "--json", *options, *place]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
