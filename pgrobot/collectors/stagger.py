@@ -9,13 +9,14 @@ import torch
 
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.contract import check_observation
+from pgrobot.simulation.wrappers import WrappedEnvironment, innermost
 from pgrobot.types import Environment, Observation, State, Step
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 LEFT, LIMIT, TURN = "stagger", "stagger_limit", "stagger_turn"  # its own keys in the environment's state
 
 
-class StaggeredEnvironment:
+class StaggeredEnvironment(WrappedEnvironment):
     """An environment whose episodes are not all of one age, however regularly they end.
 
     Environments that begin together and end at the same time limit go in lock-step: a rollout that is shorter than an
@@ -38,26 +39,25 @@ class StaggeredEnvironment:
     """
 
     def __init__(self, environment: Environment, random: np.random.Generator) -> None:
-        self.spec = environment.spec
-        if not hasattr(environment, "restart"):
+        super().__init__(environment)
+        if not hasattr(innermost(environment), "restart"):
             raise PgrobotError(
                 f"{self.spec.name} has no method restart(ids), by which training with num_envs above 1 and a horizon "
                 "shorter than an episode begins new episodes in some environments: see pgrobot.types.Environment."
             )
         self._turn = (random.random() + GOLDEN * np.arange(self.spec.num_envs)) % 1.0
-        self._environment = environment
         self._limit = np.full(self.spec.num_envs, self.spec.max_episode_steps, dtype=np.int64)
         self._left = np.zeros_like(self._limit)  # steps until the cut; 0 where there was one
 
     def reset(self) -> Observation:
         """Start a new episode everywhere, each with a cut ahead of it."""
         self._left = self._lengths()
-        return self._environment.reset()
+        return self.environment.reset()
 
     def restart(self, ids: np.ndarray) -> Observation:
         """Start a new episode in environments ``ids``, which is not cut."""
         self._left[ids] = 0
-        return self._environment.restart(ids)
+        return self.environment.restart(ids)
 
     def step(self, action: np.ndarray) -> Step:
         """Advance by one action ``[N, A]``, in the units of the action space.
@@ -65,7 +65,7 @@ class StaggeredEnvironment:
         Raises:
             PgrobotError: what ``restart`` returned is not what all environments observe.
         """
-        step = self._environment.step(action)
+        step = self.environment.step(action)
         if not self._left.any():
             return step
         # A step that ends its episode by itself just there is censored as well: were it not, the steps that are
@@ -89,21 +89,20 @@ class StaggeredEnvironment:
 
     def _restarted(self, ids: np.ndarray) -> Observation:
         """What all environments observe once those of ``ids`` began anew; one row alone would be broadcast to all."""
-        obs = self._environment.restart(ids)
+        obs = self.environment.restart(ids)
         check_observation(self.spec, "what restart(ids) returned", obs)
         return obs
 
     def state_dict(self) -> State:
-        """The environment's, how far every environment is from its cut, the limits that were shown, and the turns."""
+        """The environment's, how far every environment is from its cut, the limits that were shown, and the turns.
+
+        All of it lies side by side, as in every checkpoint that there ever was.
+        """
         own = {LEFT: self._left, LIMIT: self._limit, TURN: self._turn}
-        return self._environment.state_dict() | {key: torch.from_numpy(v.copy()) for key, v in own.items()}
+        return self.environment.state_dict() | {key: torch.from_numpy(v.copy()) for key, v in own.items()}
 
     def load_state_dict(self, state: State) -> None:
         """Continue from ``state``."""
         others = {key: value for key, value in state.items() if key not in (LEFT, LIMIT, TURN)}
-        self._environment.load_state_dict(others)
+        self.environment.load_state_dict(others)
         self._left[:], self._limit[:], self._turn[:] = (state[key].numpy() for key in (LEFT, LIMIT, TURN))
-
-    def close(self) -> None:
-        """Close the environment."""
-        self._environment.close()

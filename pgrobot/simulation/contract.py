@@ -78,53 +78,61 @@ def _check_spec(spec: EnvironmentSpec) -> None:
         )
 
 
-def check_observation(spec: EnvironmentSpec, what: str, found: Observation) -> None:
+def check_observation(spec: EnvironmentSpec, what: str, found: Observation, owner: str = "") -> None:
     """Refuse observations other than the spec says.
+
+    Args:
+        spec: of the environment.
+        what: what they are, for messages.
+        found: the observations.
+        owner: whose they are; by default the environment's, by its name.
 
     Raises:
         PgrobotError: names the group, its shape and the right one.
     """
+    owner = owner or spec.name
     if not isinstance(found, Mapping) or found.keys() != spec.observation.keys():
         raise PgrobotError(
-            f"{what} of {spec.name} has to be a dict of {', '.join(spec.observation)}, not {shown_result(found)}."
+            f"{what} of {owner} has to be a dict of {', '.join(spec.observation)}, not {shown_result(found)}."
         )
     for name, group in spec.observation.items():
         kinds = "uint8" if group.image else "numbers"
-        _check_array(spec, f"{what}[{name!r}]", found[name], (spec.num_envs, *group.shape), kinds)
+        _check_array(owner, f"{what}[{name!r}]", found[name], (spec.num_envs, *group.shape), kinds)
 
 
-def check_step(spec: EnvironmentSpec, step: Step) -> None:
+def check_step(spec: EnvironmentSpec, step: Step, owner: str = "") -> None:
     """Refuse a step other than the spec says; where the shapes are right, nothing can be broadcast.
 
     Raises:
-        PgrobotError: names the field, its shape and the right one.
+        PgrobotError: names the field, its shape and the right one, and whose it is as ``check_observation`` does.
     """
+    owner = owner or spec.name
     if not isinstance(step, Step):
-        raise PgrobotError(f"{spec.name} has to step to a pgrobot.types.Step, not to {shown_result(step)}.")
+        raise PgrobotError(f"{owner} has to step to a pgrobot.types.Step, not to {shown_result(step)}.")
     rows = (spec.num_envs,)
-    check_observation(spec, "obs", step.obs)
-    check_observation(spec, "next_obs", step.next_obs)
-    _check_array(spec, "reward", step.reward, rows, "numbers")
-    _check_array(spec, "terms", step.terms, (*rows, len(spec.reward_terms)), "numbers")
-    _check_array(spec, "cost", step.cost, (*rows, len(spec.costs)), "numbers")
+    check_observation(spec, "obs", step.obs, owner)
+    check_observation(spec, "next_obs", step.next_obs, owner)
+    _check_array(owner, "reward", step.reward, rows, "numbers")
+    _check_array(owner, "terms", step.terms, (*rows, len(spec.reward_terms)), "numbers")
+    _check_array(owner, "cost", step.cost, (*rows, len(spec.costs)), "numbers")
     for name in ("terminated", "truncated", "censored"):
-        _check_array(spec, name, getattr(step, name), rows, "bool")
+        _check_array(owner, name, getattr(step, name), rows, "bool")
 
 
-def check_ends(spec: EnvironmentSpec, step: Step) -> None:
+def check_ends(spec: EnvironmentSpec, step: Step, owner: str = "") -> None:
     """Refuse a step in which an episode ended and its last observation lies where the next one's first is.
 
     Raises:
-        PgrobotError: names the observation group.
+        PgrobotError: names the observation group, and whose it is as ``check_observation`` does.
     """
     for group in spec.observation:
         if np.may_share_memory(step.obs[group], step.next_obs[group]):
             raise PgrobotError(
-                f"{spec.name} returns obs[{group!r}] and next_obs[{group!r}] in the same memory in a step that ended "
-                "an episode, so that its last observation is lost: return a copy."
+                f"{owner or spec.name} returns obs[{group!r}] and next_obs[{group!r}] in the same memory in a step "
+                "that ended an episode, so that its last observation is lost: return a copy."
             )
 
 
-def _check_array(spec: EnvironmentSpec, what: str, found: Any, shape: tuple[int, ...], wanted: str) -> None:
+def _check_array(owner: str, what: str, found: Any, shape: tuple[int, ...], wanted: str) -> None:
     if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype.kind not in KINDS[wanted]:
-        raise PgrobotError(f"{what} of {spec.name} has to be {wanted} {shape}, not {shown_result(found)}.")
+        raise PgrobotError(f"{what} of {owner} has to be {wanted} {shape}, not {shown_result(found)}.")
