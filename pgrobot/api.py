@@ -23,11 +23,10 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from pgrobot.configure import (
-    LEARNER,
     blaming,
     build_constraints,
     build_environment,
-    build_policy,
+    build_learners,
     quote,
     search_path,
 )
@@ -135,9 +134,10 @@ def evaluate(
         spec = environment.spec
         environment.close()
         check_bound(build_constraints(cfg), spec.highest_cost, chosen.bound)
-        policy = build_policy(cfg, spec)
+        learners = build_learners(cfg, spec, 1)
         with fitting(path, directory):
-            policy.load_state_dict(state["learners"][LEARNER]["policy"])
+            policy = learners[state["acting"]].policy
+            policy.load_state_dict(state["learners"][state["acting"]]["policy"])
         plan = EvaluationPlan(
             chosen.final_episodes,
             "final",

@@ -239,9 +239,23 @@ class Environment(Protocol):
 
 
 class Collector(Protocol):
-    """Decides where experience comes from, and which learner gets which."""
+    """Decides where experience comes from, and which learner gets which.
 
-    def collect(self) -> dict[str, Rollout]: ...
+    Attributes:
+        failures: sentences about simulations that broke during the last collection.
+        ended: episodes that ended in it, broken ones included and those that were only cut left out.
+    """
+
+    failures: tuple[str, ...]
+    ended: int
+
+    def collect(self) -> dict[str, Rollout]:
+        """A rollout for every learner that learns from this iteration, by its name."""
+        ...
+
+    def restart(self) -> None:
+        """Cut the running episodes, and begin new ones everywhere."""
+        ...
 
     def state_dict(self) -> State: ...
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from measuring import CONSOLE, show, spread
 
-from pgrobot.configure import LEARNER, Assembly, build, build_environment, compose, validated
+from pgrobot.configure import Assembly, build, build_environment, compose, validated
 from pgrobot.episodes import evaluate
 from pgrobot.randomness import component_seed, stream
 from pgrobot.run import one_torch_thread
 from pgrobot.run.evaluation import actor
+from pgrobot.schemes import LEARNER
 
 EPISODES, EVERY = 64, 6  # of an evaluation; iterations between two
 PER_EPISODE = tuple(

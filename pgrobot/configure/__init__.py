@@ -15,12 +15,10 @@ from pgrobot.configure.composition import (
     session,
 )
 from pgrobot.configure.construction import (
-    LEARNER,
     Assembly,
     build,
-    build_constraints,
     build_environment,
-    build_learner,
+    build_learners,
     build_mirrors,
     build_policy,
     model_files,
@@ -30,11 +28,11 @@ from pgrobot.configure.diagnosis import parse, quote
 from pgrobot.configure.foreign import hint
 from pgrobot.configure.memory import check_memory, within_memory
 from pgrobot.configure.validation import validated
+from pgrobot.schemes import build_constraints
 
 __all__ = [
     "CONFIG_MODULE",
     "CONFIG_NAME",
-    "LEARNER",
     "RECIPES",
     "VERSION_BASE",
     "Assembly",
@@ -42,7 +40,7 @@ __all__ = [
     "build",
     "build_constraints",
     "build_environment",
-    "build_learner",
+    "build_learners",
     "build_mirrors",
     "build_policy",
     "check_memory",

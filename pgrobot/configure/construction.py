@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,32 +10,21 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.checkpoint import plain
-from pgrobot.collectors import SimulationCollector, StaggeredEnvironment
-from pgrobot.configure.factories import (
-    CriticFactory,
-    IntrinsicRewardFactory,
-    MultiplierFactory,
-    PolicyFactory,
-)
+from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.configure.targets import check_trusted, locate
-from pgrobot.constraints import Constraint, CostColumns, check_bound
+from pgrobot.constraints import check_bound
 from pgrobot.diagnostics import EpisodeStatistics
 from pgrobot.errors import PgrobotError
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
-from pgrobot.posing import columns_of
-from pgrobot.randomness import component_seed, stream
-from pgrobot.reduce import ALONE
+from pgrobot.randomness import component_seed
+from pgrobot.schemes import Blueprint, Scheme, build_constraints, iterations
 from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled
 from pgrobot.simulation.contract import check_environment
-from pgrobot.simulation.threads import physical_cores
 from pgrobot.tracking import Mirror
-from pgrobot.types import Diagnostic, Environment, EnvironmentSpec
-
-LEARNER = "robot"
+from pgrobot.types import Collector, Diagnostic, Environment, EnvironmentSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +32,10 @@ class Assembly:
     """Everything the loop needs, not yet started."""
 
     environment: Environment
-    collector: SimulationCollector
+    collector: Collector
     learners: Mapping[str, GuardedLearner]
-    policy: Policy  # the one that is evaluated
+    acting: str  # the learner whose policy is evaluated
+    policy: Policy  # its policy
     diagnostics: Mapping[str, Diagnostic]
     iterations: int
     steps_per_iteration: int  # environment steps
@@ -63,77 +52,67 @@ def build(cfg: DictConfig, threads: int) -> Assembly:
         PgrobotError: the task cannot provide a cost, or says too little of it for the bound that shall judge it, or
             a part refuses its values.
     """
-    constraints = build_constraints(cfg)
     environment = staggered(
         cfg, build_environment(cfg, cfg.num_envs, component_seed(cfg.seed, "environment"), threads)
     )
     spec = environment.spec
-    check_bound(constraints, spec.highest_cost, cfg.evaluation.bound)
-    policy = build_policy(cfg, spec)
-    collector = SimulationCollector(
-        environment=environment,
-        policy=policy,
-        cost_columns=CostColumns(constraints, cfg.num_envs),
-        horizon=cfg.horizon,
-        generator=stream(cfg.seed, "action_noise"),
-        learner=LEARNER,
-    )
+    check_bound(build_constraints(cfg), spec.highest_cost, cfg.evaluation.bound)
+    scheme, learners = _cast(cfg, spec, threads)
+    collector = scheme.collector(_blueprint(cfg, spec, threads), environment, learners)
     _check_savable(collector)
-    learner = build_learner(cfg, spec, policy, threads)
-    rows = cfg.num_envs * cfg.horizon
     return Assembly(
         environment=environment,
         collector=collector,
-        learners={LEARNER: GuardedLearner(learner)},
-        policy=policy,
+        learners={name: GuardedLearner(learner) for name, learner in learners.items()},
+        acting=scheme.acting,
+        policy=learners[scheme.acting].policy,
         diagnostics={"episodes": EpisodeStatistics(spec), **construct(cfg, "diagnostics")},
-        iterations=_iterations(cfg, cfg.total_steps),
-        steps_per_iteration=rows,
+        iterations=iterations(cfg, cfg.total_steps),
+        steps_per_iteration=cfg.num_envs * cfg.horizon,
     )
 
 
-def build_learner(cfg: DictConfig, spec: EnvironmentSpec, policy: Policy, threads: int) -> Learner:
-    """The learner of a policy, as it is before training; ``threads`` as of ``build``.
+def build_learners(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> dict[str, Learner]:
+    """The learners of a run by name, as they are before training; ``threads`` as of ``build``.
 
     Raises:
         PgrobotError: a part refuses its values.
     """
-    constraints = build_constraints(cfg)
-    make_intrinsic: dict[str, IntrinsicRewardFactory] = construct(cfg, "intrinsic")
-    make_critic: CriticFactory = construct(cfg, "critic")
-    make_multiplier: MultiplierFactory = construct(cfg, "multiplier")
-    intrinsic = [
-        make(
-            observation=spec.widths,
-            actions=len(spec.actuators),
-            generator=stream(cfg.seed, f"intrinsic/{name}"),
+    return _cast(cfg, spec, threads)[1]
+
+
+def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:
+    """A policy as it is before training."""
+    return _blueprint(cfg, spec, 1).policy()
+
+
+def _blueprint(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> Blueprint:
+    return Blueprint(cfg, spec, threads, partial(construct, cfg))
+
+
+def _cast(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> tuple[Scheme, dict[str, Learner]]:
+    """A run's scheme and its learners."""
+    scheme = construct(cfg, "scheme")
+    for word in ("acting", "learners", "collector"):
+        if not hasattr(scheme, word):
+            raise PgrobotError(
+                f"scheme._target_={cfg.scheme._target_} is no scheme: it has no {word!r}, see pgrobot.schemes.Scheme"
+            )
+    learners = scheme.learners(_blueprint(cfg, spec, threads))
+    if scheme.acting not in learners:
+        raise PgrobotError(
+            f"scheme._target_={cfg.scheme._target_} has {scheme.acting!r} act, which is none of its learners: "
+            f"{', '.join(learners)}"
         )
-        for name, make in make_intrinsic.items()
-    ]
-    columns = columns_of(constraints, intrinsic)
-    return Learner(
-        policy=policy,
-        critic=make_critic(observation=spec.widths, columns=columns, generator=stream(cfg.seed, "critic")),
-        intrinsic=intrinsic,
-        constraints=constraints,
-        multiplier=make_multiplier(constraints=constraints, columns=columns),
-        algorithm=Algorithm(**construct(cfg, "algorithm")),
-        surroundings=Surroundings(
-            iterations=_iterations(cfg, cfg.annealing_steps),
-            max_episode_steps=spec.max_episode_steps,
-            streams={name: stream(cfg.seed, f"{name}_shuffle") for name in ("policy", "critic")},
-            cores=threads or physical_cores(),
-            reduce=ALONE,
-        ),
-    )
+    return scheme, learners
 
 
 def planned_steps(cfg: DictConfig) -> int:
     """Environment steps that a run takes, whole iterations of them."""
-    return _iterations(cfg, cfg.total_steps) * int(cfg.num_envs * cfg.horizon)
+    return iterations(cfg, cfg.total_steps) * int(cfg.num_envs * cfg.horizon)
 
 
-def _check_savable(collector: SimulationCollector) -> None:
+def _check_savable(collector: Collector) -> None:
     """Refuse an environment or a cost whose state no checkpoint could hold, before anything depends on it."""
     try:
         plain(collector.state_dict(), "collector")
@@ -143,20 +122,11 @@ def _check_savable(collector: SimulationCollector) -> None:
         ) from error
 
 
-def _iterations(cfg: DictConfig, steps: int) -> int:
-    return math.ceil(steps / (cfg.num_envs * cfg.horizon))
-
-
-def build_constraints(cfg: DictConfig) -> tuple[Constraint, ...]:
-    """The budgets, in the order of the cost columns."""
-    return tuple(Constraint(str(name), c.budget, c.unit, c.limit) for name, c in cfg.constraint.items())
-
-
 def build_environment(cfg: DictConfig, num_envs: int, seed: int, threads: int) -> Environment:
-    """``num_envs`` environments of the task with the costs of its constraints.
+    """``num_envs`` environments of the task with the costs of its constraints, in the wrappers of the config.
 
     Raises:
-        PgrobotError: the task cannot provide a cost, or makes something else.
+        PgrobotError: the task cannot provide a cost, or the task or a wrapper makes something else.
     """
     module, _, _ = str(cfg.task.get("id", "")).rpartition(":")
     if module:  # Gymnasium imports it
@@ -167,7 +137,10 @@ def build_environment(cfg: DictConfig, num_envs: int, seed: int, threads: int) -
         raise PgrobotError(
             f"task._target_={cfg.task._target_} is no task: it has no method make(num_envs, costs, seed, threads)"
         )
-    return check_environment(f"{cfg.task._target_}.make", task.make(num_envs, costs, seed, threads))
+    made = check_environment(f"{cfg.task._target_}.make", task.make(num_envs, costs, seed, threads))
+    for name, wrap in construct(cfg, "wrapper").items():
+        made = check_environment(f"wrapper.{name}", wrap(made))
+    return made
 
 
 def model_files(cfg: DictConfig) -> ModelFiles:
@@ -189,12 +162,6 @@ def staggered(cfg: DictConfig, environment: Environment) -> Environment:
     if cfg.num_envs == 1 or cfg.horizon >= environment.spec.max_episode_steps:
         return environment
     return StaggeredEnvironment(environment, np.random.default_rng(component_seed(cfg.seed, "stagger")))
-
-
-def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:
-    """The policy as it is before training."""
-    make: PolicyFactory = construct(cfg, "policy")
-    return make(observation=spec.widths, actions=spec.real_actions, generator=stream(cfg.seed, "policy"))
 
 
 def build_mirrors(cfg: DictConfig) -> dict[str, Mirror]:

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pgrobot.baselines import NORMALISATIONS
-from pgrobot.configure.factories import (
-    CalledBy,
+from pgrobot.configure.parts import CalledBy
+from pgrobot.constraints import BOUNDS, UNITS
+from pgrobot.errors import shown
+from pgrobot.estimators import Estimator
+from pgrobot.factories import (
     CriticFactory,
+    EnvironmentWrapper,
     IntrinsicRewardFactory,
     MultiplierFactory,
     PolicyFactory,
 )
-from pgrobot.constraints import BOUNDS, UNITS
-from pgrobot.errors import shown
-from pgrobot.estimators import Estimator
 from pgrobot.ranges import Built, Keys, Range, at_least, between, inside, list_of, one_of, text
 from pgrobot.solvers import SolverFactory
 
@@ -112,8 +113,10 @@ class RunConfig:
     checkpoint: CheckpointConfig
     evaluation: EvaluationConfig
     task: Part
+    wrapper: Annotated[Mapping[str, Annotated[Part, CalledBy(EnvironmentWrapper)]], Keys("noise")]
     constraint: Mapping[str, ConstraintConfig]
     intrinsic: Annotated[Mapping[str, Annotated[Part, CalledBy(IntrinsicRewardFactory)]], Keys("curiosity")]
+    scheme: Part
     multiplier: Annotated[Part, CalledBy(MultiplierFactory)]
     policy: Annotated[Part, CalledBy(PolicyFactory)]
     critic: Annotated[Part, CalledBy(CriticFactory)]

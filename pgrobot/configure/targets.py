@@ -20,7 +20,7 @@ ROOMS = tuple(
     f"pgrobot.{room}"
     for room in (
         "baselines", "collectors", "constraints", "critics", "diagnostics", "envs", "estimators", "laboratory",
-        "learner", "objectives", "policies", "intrinsic", "simulation", "solvers", "tracking",
+        "learner", "objectives", "policies", "intrinsic", "schemes", "simulation", "solvers", "tracking",
     )
 )  # fmt: skip
 

@@ -12,9 +12,9 @@ from torch.func import grad, vmap
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
-from pgrobot.configure.factories import PolicyFactory
 from pgrobot.distributions import Distribution, Gaussian
 from pgrobot.estimators import Estimator, EstimatorInput
+from pgrobot.factories import PolicyFactory
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task

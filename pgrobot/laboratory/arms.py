@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.func import jacrev
 
-from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator
+from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import Apparatus, assemble
 from pgrobot.laboratory.bandits import credit
 from pgrobot.laboratory.check import Outcome, compare

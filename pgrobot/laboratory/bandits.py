@@ -13,8 +13,8 @@ from torch.func import grad_and_value, jacrev
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch
-from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator
+from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import Apparatus, assemble, estimate, hermite
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.worlds import Bandit

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pgrobot.configure.factories import CriticFactory, PolicyFactory
 from pgrobot.critics import Critic
 from pgrobot.estimators import Estimator
+from pgrobot.factories import CriticFactory, PolicyFactory
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.fitting import STEPS, fitted, products
 from pgrobot.laboratory.look import Look, reach

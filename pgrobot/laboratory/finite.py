@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.func import jacrev
 
-from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator, discount_from_start
+from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import estimate, hermite, last_step
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.regulator import Steered, flat, steer

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import CriticBatch
-from pgrobot.configure.factories import CriticFactory
 from pgrobot.critics import Critic
 from pgrobot.estimators import Estimator
+from pgrobot.factories import CriticFactory
 from pgrobot.laboratory.apparatus import estimate, last_step
 from pgrobot.laboratory.regulator import Steered
 from pgrobot.randomness import stream

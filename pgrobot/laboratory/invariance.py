@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.configure.factories import PolicyFactory
 from pgrobot.distributions import Distribution
+from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import Apparatus, assemble
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.updates import drawn_batch, first_order

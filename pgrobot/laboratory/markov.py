@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
-from pgrobot.configure.factories import PolicyFactory
 from pgrobot.estimators import Estimator, discount_from_start
+from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import estimate, last_step
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.paths import Solved, solve

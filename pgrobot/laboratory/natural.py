@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import hessian, jacrev
 
 from pgrobot.batch import Batch
-from pgrobot.configure.factories import PolicyFactory
+from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, assemble, hermite
 from pgrobot.laboratory.bandits import NODES, draw
 from pgrobot.laboratory.check import Outcome, compare

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.configure.factories import PolicyFactory
+from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import Apparatus, assemble
 from pgrobot.laboratory.worlds import Model, Process
 from pgrobot.objectives import Objective

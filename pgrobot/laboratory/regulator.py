@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.func import jacrev
 
 from pgrobot.batch import Batch
-from pgrobot.configure import LEARNER, Assembly
-from pgrobot.configure.factories import PolicyFactory
+from pgrobot.configure import Assembly
 from pgrobot.estimators import Estimator
+from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, assemble, estimate
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.laboratory.training import opened
@@ -21,6 +21,7 @@ from pgrobot.laboratory.updates import moved
 from pgrobot.laboratory.worlds import LinearModel, Regulator
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
+from pgrobot.schemes import LEARNER
 from pgrobot.solvers import SolverFactory
 
 

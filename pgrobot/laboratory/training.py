@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.configure import LEARNER, Assembly, build, compose, validated
+from pgrobot.configure import Assembly, build, compose, validated
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.objectives import FixedWeight, PolicyAt
+from pgrobot.schemes import LEARNER
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch.utils import _pytree as pytree
 
 from pgrobot.baselines import Baseline
 from pgrobot.batch import BaselineInput, Batch
-from pgrobot.configure.factories import PolicyFactory
 from pgrobot.control_variates import features
+from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import Apparatus, hermite
 from pgrobot.laboratory.bandits import Draw, draw
 from pgrobot.laboratory.check import Outcome, compare

@@ -94,7 +94,8 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group, ending))
         for tracker in trackers:
             stack.callback(tracker.close)
-        progress = Progress(assembly.iterations * assembly.steps_per_iteration)
+        shown = f"{assembly.acting}/" if len(assembly.learners) > 1 else ""
+        progress = Progress(assembly.iterations * assembly.steps_per_iteration, learner=shown)
         display = open_console(_title(cfg, assembly), str(directory.path), progress, surroundings.console)
         training = Training(own, assembly, directory, (display, *trackers), threads)
         try:

@@ -91,11 +91,14 @@ CONFIG: tuple[Added, ...] = (
     ),
     Added("", "", "annealing_steps", lambda cfg: cfg["total_steps"]),
     Added("", "", "resume_fresh", lambda _: False),
+    Added("", "", "scheme", lambda _: {"_target_": "pgrobot.schemes.Single"}),
+    Added("", "", "wrapper", lambda _: {}),
     Added("evaluation", "", "num_envs", lambda _: 0),
     Added("evaluation", "", "alone", lambda _: False),
 )
 # Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.
 STATE: tuple[Added, ...] = (
+    Added("", "", "acting", lambda _: "robot"),
     Added("collector.environment", "", "stagger", lambda _: torch.zeros((), dtype=torch.int64)),
     Added("collector.environment", "", "stagger_limit", lambda _: torch.ones((), dtype=torch.int64)),
     Added("collector.environment", "", "stagger_turn", lambda _: torch.zeros((), dtype=torch.float64)),

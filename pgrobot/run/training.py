@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pgrobot import checkpoint
-from pgrobot.configure import LEARNER, Assembly
+from pgrobot.configure import Assembly
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
 from pgrobot.run.broken import BrokenEpisodes
@@ -152,7 +152,7 @@ class Training:
             FailureError: a simulation broke in every episode, which tells nothing of the policy.
         """
         state = load_checkpoint(self._directory.checkpoint("best"))
-        self._assembly.policy.load_state_dict(state["learners"][LEARNER]["policy"])
+        self._assembly.policy.load_state_dict(state["learners"][state["acting"]]["policy"])
         watch = self._assembly.policy.register_forward_pre_hook(stop.check)  # it acts in every step
         try:
             if self._cfg.evaluation.alone:
@@ -175,6 +175,7 @@ class Training:
             "iteration": self._done,
             "global_step": self.step,
             "learners": {name: learner.state_dict() for name, learner in assembly.learners.items()},
+            "acting": assembly.acting,
             "collector": assembly.collector.state_dict(),
             "diagnostics": {name: part.state_dict() for name, part in assembly.diagnostics.items()},
             "skipped": self._faults.skipped,

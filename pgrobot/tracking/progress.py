@@ -43,10 +43,14 @@ class Progress:
     Args:
         total_steps: environment steps of the whole training.
         clock: seconds, from any origin; ``time.monotonic`` outside of tests.
+        learner: begins the names of the metrics that are the shown learner's, with which it is known without.
     """
 
-    def __init__(self, total_steps: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, total_steps: int, clock: Callable[[], float] = time.monotonic, learner: str = ""
+    ) -> None:
         self.total_steps = total_steps
+        self._learner = learner
         self.step = 0
         self.returns = History(24)
         self._clock = clock
@@ -56,6 +60,7 @@ class Progress:
 
     def add(self, step: int, metrics: Metrics) -> None:
         now = self._clock()
+        metrics = {name.removeprefix(self._learner): value for name, value in metrics.items()}
         first = next(
             (i for i, (then, _) in enumerate(self._marks[1:]) if then > now - SPEED_SECONDS),
             max(0, len(self._marks) - 1),

@@ -13,12 +13,10 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from pgrobot.configure import (
-    LEARNER,
     blaming,
     build_constraints,
     build_environment,
-    build_learner,
-    build_policy,
+    build_learners,
 )
 from pgrobot.errors import PgrobotError
 from pgrobot.files import write_json
@@ -136,12 +134,12 @@ def opened(run: Path, modules: Sequence[str], plan: MeasurementPlan) -> Iterator
     seed = component_seed(plan.seed, "variance/environment")
     environment = build_environment(cfg, cfg.num_envs, seed, cfg.threads)
     try:
-        policy = build_policy(cfg, environment.spec)
-        learner = build_learner(cfg, environment.spec, policy, 1)
+        learners = build_learners(cfg, environment.spec, 1)
         with fitting(path, run):
-            learner.load_state_dict(state["learners"][LEARNER])
+            learner = learners[state["acting"]]
+            learner.load_state_dict(state["learners"][state["acting"]])
             step = int(state["global_step"])
-        yield Subject(cfg, environment, policy, learner, step)
+        yield Subject(cfg, environment, learner.policy, learner, step)
     finally:
         environment.close()
 

@@ -19,9 +19,10 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 import pgrobot
-from pgrobot.configure import LEARNER, Assembly, build, options
+from pgrobot.configure import Assembly, build, options
 from pgrobot.diagnostics import term_gradients
 from pgrobot.learner import Learner
+from pgrobot.schemes import LEARNER
 from pgrobot.types import Metrics, Rollout, State
 
 GROUPS = ("algorithm", "multiplier", "policy")

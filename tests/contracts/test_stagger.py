@@ -13,9 +13,10 @@ import torch
 from toys import ABOVE, TargetWorld, make
 
 from pgrobot.collectors import SimulationCollector, StaggeredEnvironment
-from pgrobot.configure import LEARNER, build, build_environment, compose, validated
+from pgrobot.configure import build, build_environment, compose, validated
 from pgrobot.constraints.measure import measure
 from pgrobot.errors import PgrobotError
+from pgrobot.schemes import LEARNER
 from pgrobot.types import Environment, Observation, Step
 
 CHEAP = ("tracker=none", "compile=false", "horizon=16", "num_envs=8")

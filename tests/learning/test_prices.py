@@ -8,7 +8,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from pgrobot.configure import LEARNER, build, compose, validated
+from pgrobot.configure import build, compose, validated
+from pgrobot.schemes import LEARNER
 
 STEPS = 100  # of every episode
 

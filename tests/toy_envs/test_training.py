@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from pgrobot.configure import LEARNER, build, compose, validated
+from pgrobot.configure import build, compose, validated
+from pgrobot.schemes import LEARNER
 
 BINNED = {"softmax_bandit": 4, "mdp": 2}
 

@@ -1,22 +1,20 @@
 """What the parts that are called later are given then, beside the keys of their nodes.
 
-``construction`` and the learner call them by these protocols, and configs are checked against the same: a part's other
-parameters are what its node has to say.
+Schemes and learners call them by these protocols, and configs are checked against the same: a part's other parameters
+are what its node has to say.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
 from pgrobot.policies import Policy
-from pgrobot.types import IntrinsicReward, Multiplier
+from pgrobot.types import Environment, IntrinsicReward, Multiplier
 
 
 class PolicyFactory(Protocol):
@@ -54,25 +52,7 @@ class MultiplierFactory(Protocol):
     ) -> Multiplier: ...
 
 
-class Given(NamedTuple):
-    """What a part is called with."""
+class EnvironmentWrapper(Protocol):
+    """What changes an environment, in training and in evaluation alike."""
 
-    positions: int
-    keywords: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CalledBy:
-    """Of a part that is called later.
-
-    Attributes:
-        factory: the protocol by which it is.
-    """
-
-    factory: Any
-
-    def given(self) -> Given:
-        """What it is called with."""
-        _, *parameters = inspect.signature(self.factory.__call__).parameters.values()  # but for self
-        keywords = tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
-        return Given(len(parameters) - len(keywords), keywords)
+    def __call__(self, environment: Environment) -> Environment: ...

@@ -1,0 +1,109 @@
+"""What a scheme builds a run from: the parts that its config names, each with random streams of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from pgrobot.algorithm import Algorithm, Surroundings
+from pgrobot.constraints import Constraint, CostColumns
+from pgrobot.critics import Critic
+from pgrobot.factories import CriticFactory, IntrinsicRewardFactory, MultiplierFactory, PolicyFactory
+from pgrobot.learner import Learner
+from pgrobot.policies import Policy
+from pgrobot.posing import columns_of
+from pgrobot.randomness import stream
+from pgrobot.reduce import ALONE
+from pgrobot.simulation.threads import physical_cores
+from pgrobot.types import EnvironmentSpec
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """The parts of a run.
+
+    Every method that makes something random takes the name of the learner that it is for, whose streams are then
+    independent of those of all others; the only learner of a run needs no name.
+
+    Attributes:
+        cfg: the job's config, checked.
+        spec: of the environments.
+        threads: cores of an update; 0: the physical cores.
+        construct: makes what stands at a key of the config.
+    """
+
+    cfg: DictConfig
+    spec: EnvironmentSpec
+    threads: int
+    construct: Callable[[str], Any]
+
+    def stream(self, name: str, learner: str = "") -> torch.Generator:
+        """A random stream."""
+        return stream(self.cfg.seed, f"{learner}/{name}" if learner else name)
+
+    def cost_columns(self, num_envs: int) -> CostColumns:
+        """What turns the costs of so many environments into columns."""
+        return CostColumns(build_constraints(self.cfg), num_envs)
+
+    def policy(self, learner: str = "") -> Policy:
+        """A policy as it is before training."""
+        make: PolicyFactory = self.construct("policy")
+        return make(
+            observation=self.spec.widths,
+            actions=self.spec.real_actions,
+            generator=self.stream("policy", learner),
+        )
+
+    def critic(self, columns: Sequence[str], learner: str = "") -> Critic:
+        """A critic of these columns as it is before training."""
+        make: CriticFactory = self.construct("critic")
+        return make(observation=self.spec.widths, columns=columns, generator=self.stream("critic", learner))
+
+    def learner(self, policy: Policy, learner: str = "") -> Learner:
+        """The learner of a policy as it is before training.
+
+        Raises:
+            PgrobotError: a part refuses its values.
+        """
+        make_intrinsic: dict[str, IntrinsicRewardFactory] = self.construct("intrinsic")
+        make_multiplier: MultiplierFactory = self.construct("multiplier")
+        constraints = build_constraints(self.cfg)
+        intrinsic = [
+            make(
+                observation=self.spec.widths,
+                actions=len(self.spec.actuators),
+                generator=self.stream(f"intrinsic/{name}", learner),
+            )
+            for name, make in make_intrinsic.items()
+        ]
+        columns = columns_of(constraints, intrinsic)
+        return Learner(
+            policy=policy,
+            critic=self.critic(columns, learner),
+            intrinsic=intrinsic,
+            constraints=constraints,
+            multiplier=make_multiplier(constraints=constraints, columns=columns),
+            algorithm=Algorithm(**self.construct("algorithm")),
+            surroundings=Surroundings(
+                iterations=iterations(self.cfg, self.cfg.annealing_steps),
+                max_episode_steps=self.spec.max_episode_steps,
+                streams={name: self.stream(f"{name}_shuffle", learner) for name in ("policy", "critic")},
+                cores=self.threads or physical_cores(),
+                reduce=ALONE,
+            ),
+        )
+
+
+def build_constraints(cfg: DictConfig) -> tuple[Constraint, ...]:
+    """The budgets, in the order of the cost columns."""
+    return tuple(Constraint(str(name), c.budget, c.unit, c.limit) for name, c in cfg.constraint.items())
+
+
+def iterations(cfg: DictConfig, steps: int) -> int:
+    """Iterations that take so many environment steps or a few more."""
+    return math.ceil(steps / (cfg.num_envs * cfg.horizon))

@@ -1,0 +1,36 @@
+"""The usual scheme: one policy acts in all environments, and learns from all that it meets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pgrobot.collectors import SimulationCollector
+from pgrobot.learner import Learner
+from pgrobot.schemes.blueprint import Blueprint
+from pgrobot.types import Collector, Environment
+
+LEARNER = "robot"
+
+
+@dataclass(frozen=True)
+class Single:
+    """One learner, named ``robot``."""
+
+    acting: ClassVar[str] = LEARNER
+
+    def learners(self, parts: Blueprint) -> dict[str, Learner]:
+        return {LEARNER: parts.learner(parts.policy())}
+
+    def collector(
+        self, parts: Blueprint, environment: Environment, learners: Mapping[str, Learner]
+    ) -> Collector:
+        return SimulationCollector(
+            environment=environment,
+            policy=learners[LEARNER].policy,
+            cost_columns=parts.cost_columns(environment.spec.num_envs),
+            horizon=parts.cfg.horizon,
+            generator=parts.stream("action_noise"),
+            learner=LEARNER,
+        )
