@@ -33,7 +33,7 @@ class Pair(Policy):
     def __init__(self, first, second):
         super().__init__()
         self.first, self.second = first, second
-        self.action_size, self.carry_size = getattr(first, "action_size", 0), first.carry_size
+        self.action_size, self.carry_size = first.action_size, first.carry_size
         self.origin = second.origin = first.origin
 
     def forward(self, obs, carry, episode_start):
