@@ -42,6 +42,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def nearest_divisor(whole: int, wanted: int) -> int:
+    """The divisor of ``whole`` that is nearest to ``wanted``, for the end of a sentence."""
+    return min((d for d in range(1, whole + 1) if whole % d == 0), key=lambda d: abs(d - wanted))
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Say which valid names lie nearest to ``word``.
 

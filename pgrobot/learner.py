@@ -97,9 +97,7 @@ class Learner:
         self._averaged = self._average.step(self._averaged, self.policy_vector.vector)
         evidence = self.poser.evidence(rollout, self._budgets.slack, self._averaged[0])
         values = valued(self.critic, rollout, self._remembered(rollout))
-        self._rescale(
-            evidence, values
-        )  # values are in the columns' own units: rescaling changes none of them
+        self._rescale(evidence, values)  # values are in the columns' own units and stay what they are
         for index in range(self._passes):
             posed = self.poser.pose(evidence, values)
             if index == 0:
@@ -152,7 +150,7 @@ class Learner:
         return begun.problems(self.policy, self.critic, self.problem)
 
     def seen(self, rollout: Rollout) -> tuple[Evidence, Values]:
-        """A rollout as the present policy, its own reference, and critic see it, for ``poser``; nothing moves."""
+        """A rollout as the present policy, its own reference, and critic see it; nothing moves."""
         rollout = self._with_intrinsic(rollout)
         evidence = self.poser.evidence(rollout, self._budgets.slack, self.policy_vector.vector)
         return evidence, valued(self.critic, rollout, self._remembered(rollout))

@@ -18,7 +18,7 @@ from pgrobot.estimators import Estimate, EstimatorInput, discount_from_start, re
 from pgrobot.policies import Policy
 from pgrobot.reduce import Reduce
 from pgrobot.retrospect import Values, acting
-from pgrobot.sequences import as_rollout, in_rows
+from pgrobot.sequences import as_rollout, in_rows, unrolled
 from pgrobot.solvers import FlatParameters, PolicyProblem
 from pgrobot.types import IntrinsicReward, Multiplier, Rollout
 
@@ -88,7 +88,7 @@ class Poser:
     ) -> PosedPass:
         """``pose`` with another baseline and normalisation."""
         rollout = evidence.rollout
-        carry = rollout.carry if self._policy.sequence == 1 else acting(self._policy, rollout, {})[1]
+        carry = acting(self._policy, rollout, {})[1] if unrolled(self._policy) else rollout.carry
         log_ratio = self.log_ratio(rollout)
         estimate = self.estimate(rollout, values, log_ratio)
         batch = self._batch(evidence, carry, estimate, values.now, baseline, normalise)
@@ -126,6 +126,16 @@ class Poser:
             return everywhere
         return everywhere[self._reduce.gather(evidence.weight).squeeze(-1) > 0.0]
 
+    def mixed(self, columns: Tensor, evidence: Evidence) -> Tensor:
+        """The multiplier's mix ``[T, N]`` of ``[T, N, C]``, whose costs are centred among the steps that count."""
+        everywhere = self._reduce.gather(columns)
+        if evidence.weight.shape[-1] == 0:
+            return self._reduce.own(self._multiplier.mix(everywhere))
+        counts = self._reduce.gather(evidence.weight).squeeze(-1) > 0.0
+        mixed = torch.zeros_like(everywhere[..., 0])
+        mixed[counts] = self._multiplier.mix(everywhere[counts])
+        return self._reduce.own(mixed)
+
     def log_ratio(self, rollout: Rollout) -> Tensor:
         """Of the present policy to the one that acted, ``[T, N]``; zero where the estimator does not read it."""
         if not self.reads_log_ratio:
@@ -160,7 +170,7 @@ class Poser:
         normalise: Normalisation,
     ) -> Batch:
         """What the policy learns from, ``[T, N]``: the mixed advantages over the baseline, normalised and weighed."""
-        rollout, mix = evidence.rollout, self._multiplier.mix
+        rollout = evidence.rollout
         cost_advantage = estimate.advantage[..., self._costs]
         batch = Batch(
             obs=rollout.obs,
@@ -169,7 +179,7 @@ class Poser:
             action=rollout.action,
             log_prob=rollout.log_prob,
             reference=evidence.reference,
-            advantage=mix(estimate.advantage),
+            advantage=self.mixed(estimate.advantage, evidence),
             cost_advantage=cost_advantage - _mean_of_columns(self.counting(cost_advantage, evidence)),
             slack=evidence.slack.expand_as(cost_advantage),
             control=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
@@ -185,7 +195,7 @@ class Poser:
                 done=rollout.done,
                 counts=rollout.weight > 0.0,
                 age=rollout.age,
-                returns=mix(estimate.advantage + value),
+                returns=self.mixed(estimate.advantage + value, evidence),
                 advantage=batch.advantage,
                 weight=weight,
                 score_norm=lambda: self._score_norm(batch),

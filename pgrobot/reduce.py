@@ -11,8 +11,8 @@ class Reduce(Protocol):
     """Makes of what each process has what all of them have.
 
     It is asked at five places: for the gradient before it is bounded, for Fisher products and the values of a line
-    search, for the rows that normalisers merge, for the advantages whose moments standardise them, and for the costs
-    that are measured. All processes then move alike, and their parameters stay equal.
+    search, for the rows that normalisers merge, for the advantages whose moments centre and scale them, and for the
+    costs that are measured. All processes then move alike, and their parameters stay equal.
 
     Attributes:
         traceable: whether a compiled step may hold it.
@@ -28,6 +28,10 @@ class Reduce(Protocol):
         """Every process's environments beside each other: ``[T, N, …]`` to ``[T, N · processes, …]``."""
         ...
 
+    def own(self, x: Tensor) -> Tensor:
+        """This process's part of what was gathered."""
+        ...
+
 
 class Alone:
     """One process: everything is what it is."""
@@ -38,6 +42,9 @@ class Alone:
         return x
 
     def gather(self, x: Tensor) -> Tensor:
+        return x
+
+    def own(self, x: Tensor) -> Tensor:
         return x
 
 

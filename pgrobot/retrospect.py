@@ -12,7 +12,7 @@ from torch.func import functional_call
 from pgrobot.critics import Critic
 from pgrobot.distributions import Distribution
 from pgrobot.policies import Policy
-from pgrobot.sequences import unroll
+from pgrobot.sequences import unroll, unrolled
 from pgrobot.types import Metrics, Rollout
 
 
@@ -47,7 +47,7 @@ def acting(policy: Policy, rollout: Rollout, parameters: Mapping[str, Tensor]) -
         distribution, following = say(obs, carry, start)
         return distribution, policy.remember(following, action)
 
-    if policy.sequence == 1:
+    if not unrolled(policy):
         return say(rollout.obs, rollout.carry, rollout.episode_start)[0], rollout.carry
     along, carries = unroll(step, rollout.obs, rollout.carry[0], rollout.episode_start, rollout.action)
     return along, carries[:-1]

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from pgrobot.errors import PgrobotError, nearest_divisor
+
 T = TypeVar("T")
 # observations, carry, episode_start and action of one step -> what it says, and the carry of the next one
 Step = Callable[[Mapping[str, Tensor], Tensor, Tensor, Tensor], tuple[Any, Tensor]]
+
+
+class Remembering(Protocol):
+    """A policy or a critic, as far as its memory goes."""
+
+    carry_size: int
+    sequence: int
+
+
+def unrolled(module: Remembering) -> bool:
+    """Whether a module learns step after step: without memory, or from single steps, its rows are independent."""
+    return module.sequence > 1 and module.carry_size > 0
+
+
+def check_sequences(horizon: int, modules: Mapping[str, Remembering]) -> None:
+    """Refuse sequences that a rollout does not consist of.
+
+    Raises:
+        PgrobotError: names the module by its key in the config.
+    """
+    for name, module in modules.items():
+        if horizon % module.sequence:
+            raise PgrobotError(
+                f"{name} learns from sequences of {module.sequence} steps, which do not divide horizon={horizon}: "
+                f"the nearest that do have {nearest_divisor(horizon, module.sequence)}"
+            )
 
 
 def unroll(

@@ -16,13 +16,13 @@ from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.baselines import Baseline, Value
 from pgrobot.collectors import SimulationCollector
 from pgrobot.constraints import Constraint, CostColumns, Unconstrained
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic, MlpCritic
 from pgrobot.estimators import Estimate, gae
 from pgrobot.learner import Learner
 from pgrobot.objectives import ClippedRatio, Entropy, Objective
-from pgrobot.policies import GaussianPolicy
+from pgrobot.policies import GaussianPolicy, Policy
 from pgrobot.randomness import stream
-from pgrobot.reduce import ALONE
+from pgrobot.reduce import ALONE, Reduce
 from pgrobot.retrospect import Values, valued
 from pgrobot.solvers import Adam, Constant, ExponentialAverage, FirstOrderSolver
 from pgrobot.solvers.rates import Rate
@@ -177,6 +177,9 @@ def make(
     state_discount: bool = False,
     decay: float = 0.0,
     iterations: int = 100,
+    policy: Policy | None = None,
+    critic: Critic | None = None,
+    reduce: Reduce = ALONE,
 ) -> tuple[SimulationCollector, Learner]:
     """A collector and a learner of PPO in that world."""
     spec = environment.spec
@@ -186,7 +189,7 @@ def make(
         *(f"cost/{name}" for name in spec.costs),
         *(one.column for one in intrinsic),
     )
-    policy, critic = make_policy(seed=seed), make_critic(columns, seed=seed)
+    policy, critic = policy or make_policy(seed=seed), critic or make_critic(columns, seed=seed)
     collector = SimulationCollector(
         environment, policy, CostColumns(constraints, spec.num_envs), horizon, stream(seed, "noise"), "robot"
     )
@@ -228,7 +231,7 @@ def make(
             max_episode_steps=spec.max_episode_steps,
             streams={"policy": stream(seed, "policy_shuffle"), "critic": stream(seed, "critic_shuffle")},
             cores=cores,
-            reduce=ALONE,
+            reduce=reduce,
         ),
     )
     return collector, learner

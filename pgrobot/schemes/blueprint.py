@@ -19,6 +19,7 @@ from pgrobot.policies import Policy
 from pgrobot.posing import columns_of
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE
+from pgrobot.sequences import check_sequences
 from pgrobot.simulation.threads import physical_cores
 from pgrobot.types import EnvironmentSpec
 
@@ -68,7 +69,7 @@ class Blueprint:
         """The learner of a policy as it is before training.
 
         Raises:
-            PgrobotError: a part refuses its values.
+            PgrobotError: a part refuses its values, or learns from sequences that no rollout consists of.
         """
         make_intrinsic: dict[str, IntrinsicRewardFactory] = self.construct("intrinsic")
         make_multiplier: MultiplierFactory = self.construct("multiplier")
@@ -82,9 +83,11 @@ class Blueprint:
             for name, make in make_intrinsic.items()
         ]
         columns = columns_of(constraints, intrinsic)
+        critic = self.critic(columns, learner)
+        check_sequences(self.cfg.horizon, {"policy": policy, "critic": critic})
         return Learner(
             policy=policy,
-            critic=self.critic(columns, learner),
+            critic=critic,
             intrinsic=intrinsic,
             constraints=constraints,
             multiplier=make_multiplier(constraints=constraints, columns=columns),

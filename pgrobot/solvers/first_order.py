@@ -11,7 +11,7 @@ from torch.func import grad_and_value
 from torch.utils import _pytree as pytree
 
 from pgrobot.compilation import Compiled
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import PgrobotError, nearest_divisor
 from pgrobot.ranges import Built, at_least, positive
 from pgrobot.solvers.optimizer import Optimizer
 from pgrobot.solvers.problem import Problem, Report
@@ -96,7 +96,7 @@ class FirstOrderSolver:
         if rows % self._minibatch:
             raise PgrobotError(
                 f"A minibatch of {self._minibatch} does not divide the batch of {rows} rows "
-                f"(num_envs × horizon); the nearest that does is {_nearest_divisor(rows, self._minibatch)}"
+                f"(num_envs × horizon); the nearest that does is {nearest_divisor(rows, self._minibatch)}"
             )
         if self._minibatch % self._sequence:
             raise PgrobotError(
@@ -201,7 +201,3 @@ class _Step:
 def _length(batch: Any) -> int:
     leaf: Tensor = pytree.tree_leaves(batch)[0]
     return leaf.shape[0]
-
-
-def _nearest_divisor(rows: int, wanted: int) -> int:
-    return min((d for d in range(1, rows + 1) if rows % d == 0), key=lambda d: abs(d - wanted))

@@ -21,7 +21,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.objectives import Objective, PolicyAt
 from pgrobot.policies import Policy
 from pgrobot.reduce import ALONE, Reduce
-from pgrobot.sequences import along_chunks
+from pgrobot.sequences import along_chunks, unrolled
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.types import Metrics
 
@@ -114,10 +114,10 @@ class PolicyProblem:
             distribution, following = step(obs, carry, start)
             return distribution, self._policy.remember(following, action)
 
-        if self.sequence == 1:
-            here, _ = step(batch.obs, batch.carry, batch.episode_start)
-        else:
+        if unrolled(self._policy):
             here = along_chunks(remembering, batch)
+        else:
+            here, _ = step(batch.obs, batch.carry, batch.episode_start)
         return PolicyAt(here, lambda *rows: step(*rows)[0])
 
     def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
@@ -247,10 +247,10 @@ class CriticProblem:
             said: tuple[Tensor, Tensor] = functional_call(self._critic, parameters, (obs, carry, start))
             return said
 
-        if self.sequence == 1:
-            prediction, _ = step(batch.obs, batch.carry, batch.episode_start, batch.target)
-        else:
+        if unrolled(self._critic):
             prediction = along_chunks(step, batch)
+        else:
+            prediction, _ = step(batch.obs, batch.carry, batch.episode_start, batch.target)
         error = prediction - batch.target / self._critic.scale
         loss = 0.5 * batch.mean(error.square().sum(-1))
         return loss, {"loss/value": loss}

@@ -23,7 +23,8 @@ def advantages(learner: Learner, rollout: Rollout) -> Tensor:
     """The estimator's advantages, with bonuses and priced costs mixed, as baselines see them: ``[T, N]``."""
     evidence, values = learner.seen(rollout)
     log_ratio = learner.poser.log_ratio(evidence.rollout)
-    return learner.multiplier.mix(learner.poser.estimate(evidence.rollout, values, log_ratio).advantage)
+    estimate = learner.poser.estimate(evidence.rollout, values, log_ratio)
+    return learner.poser.mixed(estimate.advantage, evidence)
 
 
 @torch.no_grad()

@@ -1,0 +1,111 @@
+"""Two processes, here two threads, that agree at five places learn as one that has the environments of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from toys import ABOVE, TargetWorld, make
+
+from pgrobot.constraints import Lagrangian
+from pgrobot.learner import Learner
+from pgrobot.reduce import ALONE
+from pgrobot.solvers import Constant, GaussNewtonFisher, KLRadius, LineSearch, NaturalGradientSolver
+from pgrobot.types import Rollout
+
+NATURAL: Any = partial(
+    NaturalGradientSolver,
+    fisher=GaussNewtonFisher(1.0),
+    damping=0.1,
+    iterations=5,
+    tolerance=1e-10,
+    step=KLRadius(Constant(0.01)),
+    acceptance=LineSearch(10, 0.8),
+)
+
+
+class Meeting:
+    """Where two threads hand each other what they have."""
+
+    def __init__(self) -> None:
+        self._barrier = threading.Barrier(2, timeout=60.0)
+        self._brought = [torch.zeros(()), torch.zeros(())]
+
+    def exchange(self, place: int, x: Tensor) -> list[Tensor]:
+        self._brought[place] = x
+        self._barrier.wait()
+        both = list(self._brought)
+        self._barrier.wait()
+        return both
+
+
+@dataclasses.dataclass(frozen=True)
+class Half:
+    """One of two processes."""
+
+    meeting: Meeting
+    place: int
+    traceable = False
+
+    def mean(self, x: Tensor) -> Tensor:
+        return torch.stack(self.meeting.exchange(self.place, x)).mean(0)
+
+    def gather(self, x: Tensor) -> Tensor:
+        return torch.cat(self.meeting.exchange(self.place, x), 1)
+
+    def own(self, x: Tensor) -> Tensor:
+        return x.chunk(2, 1)[self.place]
+
+
+def learner_of(reduce: Any, natural: bool, minibatch: int) -> Learner:
+    multiplier = Lagrangian((ABOVE,), ("reward", "cost/above"), "sgd", 0.5, 0.7, 10.0)
+    _, learner = make(TargetWorld(8, 0), minibatch=minibatch, passes=2, reduce=reduce, multiplier=multiplier)
+    if natural:
+        learner.policy_solver = NATURAL(
+            vector=learner.policy_vector.vector, problem=learner.problem, generator=torch.Generator()
+        )
+    return learner
+
+
+def half_of(rollout: Rollout, place: int) -> Rollout:
+    where = slice(4 * place, 4 * place + 4)
+
+    def part(x: Any) -> Any:
+        return {name: part(column) for name, column in x.items()} if isinstance(x, dict) else x[:, where]
+
+    fields = {f.name for f in dataclasses.fields(Rollout)} - {"columns", "episodic", "telemetry"}
+    return dataclasses.replace(rollout, **{name: part(getattr(rollout, name)) for name in fields})
+
+
+@pytest.mark.parametrize("natural", [False, True])
+def test_two_halves_learn_what_the_whole_does(natural: bool) -> None:
+    """In one minibatch, as shuffles differ; with a multiplier that moves and normalisers that merge."""
+    collector, _ = make(TargetWorld(8, 0))
+    rollouts = [collector.collect()["robot"] for _ in range(2)]
+    whole = learner_of(ALONE, natural, 128)
+    expected = [whole.update(rollout) for rollout in rollouts]
+    meeting = Meeting()
+    halves = [learner_of(Half(meeting, place), natural, 64) for place in (0, 1)]
+
+    def learn(place: int) -> list[dict[str, float]]:
+        return [halves[place].update(half_of(rollout, place)) for rollout in rollouts]
+
+    with ThreadPoolExecutor(2) as threads:
+        told = list(threads.map(learn, (0, 1)))
+    for name in ("policy_vector", "critic_vector"):
+        one, other = (getattr(half, name).vector for half in halves)
+        assert torch.equal(one, other), "they stay equal to the last bit"
+        torch.testing.assert_close(one, getattr(whole, name).vector, rtol=1e-3, atol=2e-5)
+    for key in ("cost/above/mean", "policy/kl", "objective/surrogate", "gradient/policy_norm"):
+        for index, metrics in enumerate(expected):
+            assert told[0][index][key] == pytest.approx(metrics[key], rel=2e-3, abs=1e-6), key
+    for part in ("policy", "critic"):
+        first, *others = (getattr(a, part).normalizer.moments.mean for a in (whole, *halves))
+        torch.testing.assert_close(others[0], first)
+        assert torch.equal(*others)

@@ -1,0 +1,144 @@
+"""What a rollout says of its steps: padding that is not learnt from, decisions that last, columns without an end."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from toys import BASELINES, TargetWorld, make, values_of
+
+from pgrobot.errors import PgrobotError
+from pgrobot.learner import Learner
+from pgrobot.types import Metrics, Rollout
+
+PADDING = 3  # environments whose steps are none
+
+
+def padded(rollout: Rollout, value: float) -> Rollout:
+    """The rollout beside environments whose every number is ``value``, which weigh nothing."""
+
+    def wider(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {name: wider(column) for name, column in x.items()}
+        shape = (len(x), PADDING, *x.shape[2:])
+        return torch.cat((x, torch.full(shape, value if x.is_floating_point() else 1, dtype=x.dtype)), 1)
+
+    kept = ("columns", "episodic", "weight", "duration", "telemetry")
+    fields = {
+        f.name: wider(getattr(rollout, f.name)) for f in dataclasses.fields(Rollout) if f.name not in kept
+    }
+    weight = torch.cat((rollout.weight, torch.zeros(len(rollout.weight), PADDING)), 1)
+    duration = torch.ones_like(weight)
+    return dataclasses.replace(rollout, **fields, weight=weight, duration=duration)
+
+
+def updated(changes: dict[str, Any], value: float | None) -> tuple[Metrics, Learner]:
+    """A learner after an update in one minibatch on a rollout, padded if there is a value."""
+    collector, learner = make(TargetWorld(4, 0), minibatch=64, passes=2, **changes)
+    first, rollout = (collector.collect()["robot"] for _ in range(2))
+    learner.update(first)
+    if value is not None:
+        _, wide = make(TargetWorld(4, 0), minibatch=112, passes=2, **changes)
+        wide.load_state_dict(learner.state_dict())
+        learner, rollout = wide, padded(rollout, value)
+    return learner.update(rollout), learner
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_padding_changes_nothing(name: str) -> None:
+    """Whatever its numbers are: loss, moments of the normalisers, prices, fits and statistics leave it out."""
+    changes = {"baseline": BASELINES[name], "state_discount": name == "value"}
+    metrics, learner = updated(changes, None)
+    for value in (0.5, 40.0):
+        told, other = updated(changes, value)
+        for key in metrics.keys() - {"policy/kl_normalizer", "policy/std"}:
+            assert told[key] == pytest.approx(metrics[key], rel=2e-4, abs=2e-5), key
+        for part in ("policy", "critic"):
+            (one, same) = (getattr(a, f"{part}_vector").vector for a in (learner, other))
+            torch.testing.assert_close(same, one, rtol=1e-4, atol=1e-5)
+            moments, others = (getattr(a, part).normalizer.moments for a in (learner, other))
+            assert others.count == moments.count
+            torch.testing.assert_close(others.mean, moments.mean)
+
+
+def test_a_weight_of_one_is_no_weight() -> None:
+    """Rows that all count the same are taken the way that knows of no weights: to the last bit."""
+    collector, learner = make(TargetWorld(4, 0))
+    assert learner.pose(collector.collect()["robot"]).policy.weight.shape == (64, 0)
+
+
+def by_hand(rollout: Rollout, learner: Learner) -> Tensor:
+    """GAE with γ^duration, where columns that are not episodic know of no end but the rollout's, step by step."""
+    values = values_of(learner, rollout)
+    advantage = torch.zeros_like(rollout.reward)
+    steps, envs, columns = rollout.reward.shape
+    for column in range(columns):
+        episodic = bool(rollout.episodic[column])
+        for env in range(envs):
+            running = torch.zeros(())
+            for t in reversed(range(steps)):
+                discount = 0.9 ** float(rollout.duration[t, env])
+                alive = not (episodic and bool(rollout.terminated[t, env]))
+                goes_on = not episodic and t + 1 < steps
+                following = values.now[t + 1, env, column] if goes_on else values.next[t, env, column]
+                delta = (
+                    rollout.reward[t, env, column] + discount * alive * following - values.now[t, env, column]
+                )
+                ends = episodic and bool(rollout.done[t, env])
+                running = delta if ends else delta + discount * 0.95 * running
+                advantage[t, env, column] = running
+    return advantage
+
+
+def test_a_decision_that_lasts_is_discounted_by_its_steps() -> None:
+    collector, learner = make(TargetWorld(4, 0, costs=False, fatal=0.8))
+    learner.update(collector.collect()["robot"])
+    rollout = collector.collect()["robot"]
+    lasting = dataclasses.replace(rollout, duration=1.0 + torch.arange(64.0).view(16, 4) % 3)
+    estimate = learner.poser.estimate(lasting, values_of(learner, lasting), torch.zeros(16, 4))
+    torch.testing.assert_close(estimate.advantage, by_hand(lasting, learner), rtol=1e-4, atol=1e-5)
+    short = learner.poser.estimate(rollout, values_of(learner, rollout), torch.zeros(16, 4))
+    assert float((short.advantage - estimate.advantage).abs().max()) > 0.01
+
+
+class Novelty:
+    """A bonus that does not end with the episode."""
+
+    column = "bonus/novelty"
+
+    def __call__(self, rollout: Rollout) -> Rollout:
+        return rollout.with_column(self.column, rollout.obs["policy"][..., 0].abs(), episodic=False)
+
+    def fit(self, rollout: Rollout) -> Metrics:
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def test_a_column_without_an_end_goes_on_where_an_episode_ends() -> None:
+    collector, learner = make(TargetWorld(4, 0, fatal=0.8), intrinsic=[Novelty()])
+    learner.update(collector.collect()["robot"])
+    rollout = Novelty()(collector.collect()["robot"])
+    assert rollout.columns == learner.columns == ("reward", "cost/above", "bonus/novelty")
+    assert rollout.episodic.tolist() == [True, True, False]
+    assert rollout.terminated.any()
+    estimate = learner.poser.estimate(rollout, values_of(learner, rollout), torch.zeros(16, 4))
+    torch.testing.assert_close(estimate.advantage, by_hand(rollout, learner), rtol=1e-4, atol=1e-5)
+    ending = dataclasses.replace(rollout, episodic=torch.ones(3, dtype=torch.bool))
+    other = learner.poser.estimate(ending, values_of(learner, ending), torch.zeros(16, 4))
+    assert torch.equal(other.advantage[..., :2], estimate.advantage[..., :2])
+    assert not torch.equal(other.advantage[..., 2], estimate.advantage[..., 2])
+
+
+def test_a_budget_is_not_measured_on_decisions_that_last() -> None:
+    collector, learner = make(TargetWorld(4, 0))
+    rollout = collector.collect()["robot"]
+    with pytest.raises(PgrobotError, match="a step of this rollout lasts several steps"):
+        learner.update(dataclasses.replace(rollout, duration=2.0 * rollout.duration))
