@@ -18,8 +18,8 @@ def component_seed(seed: int, component: str) -> int:
     return (int(words[0]) << 31) ^ int(words[1])
 
 
-def stream(seed: int, component: str) -> torch.Generator:
-    """Return the CPU random stream of a named component."""
-    generator = torch.Generator()
+def stream(seed: int, component: str, device: str = "cpu") -> torch.Generator:
+    """Return the random stream of a named component on a device."""
+    generator = torch.Generator(device)
     generator.manual_seed(component_seed(seed, component))
     return generator

@@ -24,7 +24,9 @@ class FullCovarianceGaussian:
     cholesky: Tensor
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype)
+        noise = torch.randn(
+            self.mean.shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device
+        )
         return self.mean + (self.cholesky.tril() @ noise.unsqueeze(-1)).squeeze(-1)
 
     @property

@@ -24,7 +24,9 @@ class Gaussian:
     log_std: Tensor
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype)
+        noise = torch.randn(
+            self.mean.shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device
+        )
         return self.mean + self.std * noise
 
     @property

@@ -44,7 +44,11 @@ class Blueprint:
     construct: Callable[[str], Any]
 
     def stream(self, name: str, learner: str = "") -> torch.Generator:
-        """A random stream."""
+        """A random stream where the networks live."""
+        return stream(self.cfg.seed, f"{learner}/{name}" if learner else name, self.cfg.device)
+
+    def weights(self, name: str, learner: str = "") -> torch.Generator:
+        """The random stream of a network's weights: of the CPU, so that they are the same wherever they then live."""
         return stream(self.cfg.seed, f"{learner}/{name}" if learner else name)
 
     def cost_columns(self, num_envs: int) -> CostColumns:
@@ -57,13 +61,14 @@ class Blueprint:
         return make(
             observation=self.spec.widths,
             actions=self.spec.real_actions,
-            generator=self.stream("policy", learner),
-        )
+            generator=self.weights("policy", learner),
+        ).to(self.cfg.device)
 
     def critic(self, columns: Sequence[str], learner: str = "") -> Critic:
         """A critic of these columns as it is before training."""
         make: CriticFactory = self.construct("critic")
-        return make(observation=self.spec.widths, columns=columns, generator=self.stream("critic", learner))
+        made = make(observation=self.spec.widths, columns=columns, generator=self.weights("critic", learner))
+        return made.to(self.cfg.device)
 
     def learner(self, policy: Policy, learner: str = "") -> Learner:
         """The learner of a policy as it is before training.
@@ -78,7 +83,7 @@ class Blueprint:
             make(
                 observation=self.spec.widths,
                 actions=len(self.spec.actuators),
-                generator=self.stream(f"intrinsic/{name}", learner),
+                generator=self.weights(f"intrinsic/{name}", learner),
             )
             for name, make in make_intrinsic.items()
         ]
