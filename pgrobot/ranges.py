@@ -6,11 +6,12 @@ returns it in its type, or raises ``PgrobotError`` with a sentence that begins w
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pgrobot.errors import PgrobotError, nearest, shown
 
@@ -85,6 +86,30 @@ class Built(Keys):
         if "_target_" not in super().__call__(key, value):
             raise PgrobotError(f"{key}._target_ must be given: add +{key}._target_=<class or function>")
         return value
+
+
+class Given(NamedTuple):
+    """What a part is called with."""
+
+    positions: int
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CalledBy:
+    """Of a part that is called later.
+
+    Attributes:
+        factory: the protocol by which it is.
+    """
+
+    factory: Any
+
+    def given(self) -> Given:
+        """What it is called with."""
+        _, *parameters = inspect.signature(self.factory.__call__).parameters.values()  # but for self
+        keywords = tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+        return Given(len(parameters) - len(keywords), keywords)
 
 
 @dataclass(frozen=True)

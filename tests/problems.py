@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
+from toys import make_policy
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution, Gaussian
 from pgrobot.estimators import EstimatorInput
 from pgrobot.objectives import PolicyAt, Ratio
-from pgrobot.policies import GaussianPolicy
-from pgrobot.randomness import stream
+from pgrobot.policies.heads.gaussian import GaussianHead
 from pgrobot.solvers import FlatParameters, PolicyProblem, Report, Unbounded
 
 RATIO = Ratio(1.0)
@@ -29,9 +30,8 @@ def make_problem(
 
     The bounds of its deviation are so wide that no step meets them.
     """
-    policy = GaussianPolicy(
-        {"policy": width}, actions, hidden, "tanh", -0.5, (-1e6, 1e6), 10.0, stream(seed, "policy")
-    ).double()
+    head = partial(GaussianHead, log_std=-0.5, log_std_bounds=(-1e6, 1e6))
+    policy = make_policy({"policy": width}, actions, hidden, head, seed).double()
     parameters = FlatParameters(policy)
     generator = torch.Generator().manual_seed(seed)
     # The initial last layer is all but zero: a policy that has learnt something is no special case.

@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,13 +15,15 @@ from torch import Tensor
 from pgrobot import baselines
 from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.baselines import Baseline, Value
+from pgrobot.bodies import Mlp
 from pgrobot.collectors import SimulationCollector
 from pgrobot.constraints import Constraint, CostColumns, Unconstrained
-from pgrobot.critics import Critic, MlpCritic
+from pgrobot.critics import Critic, NetworkCritic
 from pgrobot.estimators import Estimate, gae
 from pgrobot.learner import Learner
 from pgrobot.objectives import ClippedRatio, Entropy, Objective
-from pgrobot.policies import GaussianPolicy, Policy
+from pgrobot.policies import HeadFactory, NetworkPolicy, Policy
+from pgrobot.policies.heads.gaussian import GaussianHead
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE, Reduce
 from pgrobot.retrospect import Values, valued
@@ -137,14 +140,34 @@ class TargetWorld:
 ABOVE = Constraint(name="above", budget=1.0, unit="episode", limit=4.0)
 
 
-def make_policy(width: int = 2, actions: int = 1, seed: int = 0) -> GaussianPolicy:
-    return GaussianPolicy(
-        {"policy": width}, actions, (16,), "tanh", -0.5, (-4.0, 1.0), 10.0, stream(seed, "policy")
-    )
+POLICY = MappingProxyType({"policy": 2})
+GAUSSIAN = functools.partial(GaussianHead, log_std=-0.5, log_std_bounds=(-4.0, 1.0))
 
 
-def make_critic(columns: Sequence[str], width: int = 2, seed: int = 0) -> MlpCritic:
-    return MlpCritic({"policy": width}, columns, "policy", (16,), "tanh", 10.0, stream(seed, "critic"))
+def make_policy(
+    observation: Mapping[str, int] = POLICY,
+    actions: int = 1,
+    hidden: Sequence[int] = (16,),
+    head: HeadFactory = GAUSSIAN,
+    seed: int = 0,
+    **body: Any,
+) -> NetworkPolicy:
+    """A policy of a small network; ``body`` are options of its body."""
+    network = functools.partial(Mlp, hidden=hidden, activation="tanh", **body)
+    return NetworkPolicy(observation, actions, ("policy",), network, head, 10.0, stream(seed, "policy"))
+
+
+def make_critic(
+    columns: Sequence[str],
+    observation: Mapping[str, int] = POLICY,
+    groups: Sequence[str] = ("policy",),
+    hidden: Sequence[int] = (16,),
+    seed: int = 0,
+    **body: Any,
+) -> NetworkCritic:
+    """A critic of a small network; ``body`` are options of its body."""
+    network = functools.partial(Mlp, hidden=hidden, activation="tanh", **body)
+    return NetworkCritic(observation, columns, groups, network, 10.0, stream(seed, "critic"))
 
 
 def values_of(learner: Learner, rollout: Rollout) -> Values:

@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from pgrobot.collectors.actions import ActionMap
 from pgrobot.distributions import Distribution
+from pgrobot.groups import TIME
 from pgrobot.policies import Policy
 from pgrobot.simulation.contract import check_ends, check_observation, check_step
 from pgrobot.types import Environment, Observation, Rollout, State
@@ -142,7 +143,7 @@ class SimulationCollector:
         self.failures = tuple(failures)
         self.ended = int(np.count_nonzero((terminated | truncated) & ~censored)) + len(failures)
         elapsed = age[..., None].astype(np.float32)
-        obs["time"], next_obs["time"] = (steps / spec.max_episode_steps for steps in (elapsed, elapsed + 1.0))
+        obs[TIME], next_obs[TIME] = (steps / spec.max_episode_steps for steps in (elapsed, elapsed + 1.0))
         rollout = Rollout(
             obs={name: torch.from_numpy(value) for name, value in obs.items()},
             next_obs={name: torch.from_numpy(value) for name, value in next_obs.items()},

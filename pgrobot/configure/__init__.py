@@ -1,6 +1,7 @@
 """From what a user types to a checked config, and from that to the objects that train."""
 
 from pgrobot.configure.advice import CONFIG_MODULE
+from pgrobot.configure.aliases import in_full, settle
 from pgrobot.configure.blame import blaming
 from pgrobot.configure.clash import RECIPES, clash
 from pgrobot.configure.composition import (
@@ -48,6 +49,7 @@ __all__ = [
     "compose",
     "expand",
     "hint",
+    "in_full",
     "model_files",
     "options",
     "parse",
@@ -57,6 +59,7 @@ __all__ = [
     "resolved",
     "search_path",
     "session",
+    "settle",
     "validated",
     "within_memory",
 ]

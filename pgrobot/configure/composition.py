@@ -19,11 +19,12 @@ from hydra import initialize_config_module
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.agreement import objective_has_ratio
+from pgrobot.configure.aliases import in_full, key_of, settle, spelt_out
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, parse, quote, text_of
 from pgrobot.errors import PgrobotError
 
@@ -93,9 +94,22 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     with session() as opened:
         loader: ConfigLoader = opened.config_loader
         try:
-            return loader.load_configuration(CONFIG_NAME, list(overrides), RunMode.RUN)
+            return _loaded(loader, list(overrides))
         except COMPOSITION_ERRORS as error:
             raise PgrobotError(diagnose(loader, CONFIG_NAME, list(overrides), error)) from error
+
+
+def _loaded(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
+    """Compose with aliases spelt out; as typed where that is not what they are."""
+    cfg, full = None, [spelt_out(line) for line in overrides]
+    if full != overrides:
+        with suppress(*COMPOSITION_ERRORS):
+            cfg = loader.load_configuration(CONFIG_NAME, full, RunMode.RUN)
+    if cfg is None or in_full(overrides, cfg) != full:
+        cfg = loader.load_configuration(CONFIG_NAME, overrides, RunMode.RUN)
+    with open_dict(cfg):
+        settle(cfg, [key_of(line) for line in full])
+    return cfg
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:

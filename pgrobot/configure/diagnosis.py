@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import yaml
@@ -16,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pgrobot.configure.aliases import ALIASES, in_full
 from pgrobot.configure.clash import clash
 from pgrobot.configure.foreign import hint, suggestion
 from pgrobot.errors import PgrobotError, nearest
@@ -94,7 +96,8 @@ def diagnose(loader: ConfigLoader, config_name: str, overrides: list[str], error
     except COMPOSITION_ERRORS as error_of_choices:
         words = clash(chosen, lambda lines: _composes(loader, config_name, lines))
         return f"{words}: it changes what is not there" if words else _own_words(error_of_choices)
-    return next(filter(None, (_of_key(override, cfg, groups) for override in keys)), _own_words(error))
+    named = parse(in_full([text_of(o) for o in keys], cfg))
+    return next(filter(None, (_of_key(override, cfg, groups) for override in named)), _own_words(error))
 
 
 def _composes(loader: ConfigLoader, config_name: str, overrides: Sequence[str]) -> bool:
@@ -174,7 +177,10 @@ def _of_missing(
         return (
             f"{override.key_or_group} is not there because {part} is not selected: select it with {selection}"
         )
-    return f"{walked} has no key {part!r}: {suggestion(part, keys)}"
+    short = [
+        alias.rpartition(".")[2] for alias in ALIASES if "body" in keys and alias.startswith(f"{walked}.")
+    ]
+    return f"{walked} has no key {part!r}: {suggestion(part, [*keys, *get_close_matches(part, short)])}"
 
 
 def _own_words(error: Exception) -> str:

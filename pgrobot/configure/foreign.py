@@ -17,7 +17,7 @@ ENTROPY = "algorithm.objective.entropy.weight"
 CRITIC = "algorithm.critic_solver, as the critic is fitted apart and its loss has no weight"
 NORM = "algorithm.policy_solver.max_gradient_norm and algorithm.critic_solver.max_gradient_norm"
 TASK = "task, as in task=hopper or task=gymnasium with task.id=<id>"
-LAYERS = "policy.hidden and critic.hidden"
+LAYERS = "policy.body.hidden and critic.body.hidden"
 STANDARD = "algorithm.normalisation"
 DEVICE = "device, which is cpu: networks of this size are fastest there"
 BUDGET = "constraint.<name>.budget"
@@ -51,8 +51,9 @@ WORDS = {
     "env": TASK, "envid": TASK, "envname": TASK, "environment": TASK, "robot": TASK,
     "algo": "algorithm", "agent": "algorithm",
     "policykwargs": LAYERS, "netarch": LAYERS, "hiddensizes": LAYERS, "hiddensize": LAYERS, "hiddendims": LAYERS,
-    "activationfn": "policy.activation and critic.activation",
-    "logstdinit": "policy.log_std", "initlogstd": "policy.log_std", "initnoisestd": "policy.log_std, a logarithm",
+    "activationfn": "policy.body.activation and critic.body.activation",
+    "logstdinit": "policy.head.log_std", "initlogstd": "policy.head.log_std",
+    "initnoisestd": "policy.head.log_std, a logarithm",
     "cuda": DEVICE, "gpu": DEVICE, "usecuda": DEVICE,
     "costlimit": BUDGET, "costbudget": BUDGET, "budget": BUDGET,
     "evalfreq": "evaluation.every", "evaluationinterval": "evaluation.every", "nevalepisodes": "evaluation.episodes",

@@ -35,7 +35,7 @@ def check_memory(job: Mapping[str, Any]) -> None:
 
 def least_memory(job: Mapping[str, Any]) -> int:
     """Bytes that a run takes at the very least."""
-    layers = [job[part].get("hidden") or [] for part in ("policy", "critic")]
+    layers = [job[part].get("body", {}).get("hidden") or [] for part in ("policy", "critic")]
     weights = sum(one * other for sizes in layers for one, other in pairwise(sizes))
     rows = job["num_envs"] * job["horizon"]
     return int(rows * OF_A_STEP + job["num_envs"] * OF_AN_ENVIRONMENT + weights * OF_A_WEIGHT)

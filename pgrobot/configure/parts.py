@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from pgrobot.configure.foreign import suggestion
 from pgrobot.errors import PgrobotError
-from pgrobot.ranges import Rule, Within, flag, number, one_of, text, whole
+from pgrobot.ranges import CalledBy, Given, Rule, Within, flag, number, one_of, text, whole
 
 WORDS = ("_target_", "_partial_")
 _PLAIN: Mapping[Any, Rule] = {bool: flag, int: whole, float: number, str: text("a word")}
-
-
-class Given(NamedTuple):
-    """What a part is called with."""
-
-    positions: int
-    keywords: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CalledBy:
-    """Of a part that is called later.
-
-    Attributes:
-        factory: the protocol by which it is.
-    """
-
-    factory: Any
-
-    def given(self) -> Given:
-        """What it is called with."""
-        _, *parameters = inspect.signature(self.factory.__call__).parameters.values()  # but for self
-        keywords = tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
-        return Given(len(parameters) - len(keywords), keywords)
 
 
 class Hint(NamedTuple):

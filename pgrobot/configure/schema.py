@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pgrobot.baselines import NORMALISATIONS
-from pgrobot.configure.parts import CalledBy
 from pgrobot.constraints import BOUNDS, UNITS
 from pgrobot.errors import shown
 from pgrobot.estimators import Estimator
@@ -21,7 +20,7 @@ from pgrobot.factories import (
     MultiplierFactory,
     PolicyFactory,
 )
-from pgrobot.ranges import Built, Keys, Range, at_least, between, inside, list_of, one_of, text
+from pgrobot.ranges import Built, CalledBy, Keys, Range, at_least, between, inside, list_of, one_of, text
 from pgrobot.solvers import SolverFactory
 
 Part = Annotated[Any, Built("_target_")]

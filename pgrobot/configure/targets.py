@@ -19,8 +19,9 @@ from pgrobot.errors import PgrobotError, in_a_sentence, nearest, shown
 ROOMS = tuple(
     f"pgrobot.{room}"
     for room in (
-        "baselines", "collectors", "constraints", "critics", "diagnostics", "envs", "estimators", "laboratory",
-        "learner", "objectives", "policies", "intrinsic", "schemes", "simulation", "solvers", "tracking",
+        "baselines", "bodies", "collectors", "constraints", "critics", "diagnostics", "envs", "estimators",
+        "laboratory", "learner", "objectives", "policies", "intrinsic", "schemes", "simulation", "solvers",
+        "tracking",
     )
 )  # fmt: skip
 

@@ -42,8 +42,10 @@ def validated(cfg: DictConfig) -> DictConfig:
     check_modules(job["modules"])
     for path, node in targets(job):
         target = locate(path, node["_target_"], job["modules"])
+        known = hints(target)
         check_arguments(path, node, target, places[path].given() if path in places else None)
-        convert(path, node, hints(target))
+        convert(path, node, known)
+        places |= {f"{path}.{key}": hint for key, hint in known.items() if hint.given()}
     for path, value in leaves(job, ""):
         if isinstance(value, float) and math.isnan(value):
             raise PgrobotError(f"{path} is not a number")

@@ -1,6 +1,6 @@
 """Critics: modules that predict the return of every reward and cost column."""
 
 from pgrobot.critics.critic import Critic
-from pgrobot.critics.mlp import MlpCritic
+from pgrobot.critics.network import NetworkCritic
 
-__all__ = ["Critic", "MlpCritic"]
+__all__ = ["Critic", "NetworkCritic"]

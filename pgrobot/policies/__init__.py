@@ -1,21 +1,7 @@
-"""Policies: modules that turn observations into a distribution over actions."""
+"""Policies: modules that turn observations into a distribution over actions. What kind of one is for their heads."""
 
-from pgrobot.policies.beta import BetaPolicy
-from pgrobot.policies.binned import BinnedPolicy
-from pgrobot.policies.full_covariance import FullCovariancePolicy
-from pgrobot.policies.gaussian import GaussianPolicy
+from pgrobot.policies.heads.head import Head, HeadFactory
+from pgrobot.policies.network import NetworkPolicy
 from pgrobot.policies.policy import Policy
-from pgrobot.policies.smooth import SmoothPolicy
-from pgrobot.policies.squashed import SquashedPolicy
-from pgrobot.policies.state_std import StateStdPolicy
 
-__all__ = [
-    "BetaPolicy",
-    "BinnedPolicy",
-    "FullCovariancePolicy",
-    "GaussianPolicy",
-    "Policy",
-    "SmoothPolicy",
-    "SquashedPolicy",
-    "StateStdPolicy",
-]
+__all__ = ["Head", "HeadFactory", "NetworkPolicy", "Policy"]

@@ -8,15 +8,11 @@ from types import MappingProxyType
 from torch import Tensor, nn
 
 from pgrobot.distributions import Distribution
-from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.origin import Origin
-
-# Gain of a policy's last layer: small, so that it starts near the middle of every actuator's range.
-OUTPUT_GAIN = 0.01
 
 
 class Policy(nn.Module):
-    """Observations and a carry in, a distribution over actions and the next carry out.
+    """Observations and a carry in, a distribution over what is drawn and the next carry out.
 
     Args:
         observation: width of each observation group that is measured from an origin; by default none is.
@@ -68,36 +64,3 @@ class Policy(nn.Module):
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         """Merge observations ``[…, D]`` into the normalisers, after the update that learnt from them."""
         raise NotImplementedError
-
-
-class NormalizedPolicy(Policy):
-    """Reads the observation group ``policy``, normalised by what was observed so far, and remembers nothing.
-
-    Args:
-        observation: width of each observation group.
-        observation_clip: bound on normalised observations.
-        observation_memory: environment steps that the normaliser remembers.
-    """
-
-    carry_size = 0
-
-    def __init__(
-        self, observation: Mapping[str, int], observation_clip: float, observation_memory: float
-    ) -> None:
-        super().__init__(observation)
-        self.normalizer = ObservationNormalizer(observation["policy"], observation_clip, observation_memory)
-
-    def remember(self, carry: Tensor, action: Tensor) -> Tensor:
-        """The next carry ``[…, H]`` once it is known what was drawn, ``[…, A]``: as it is, unless overridden.
-
-        Pure, and without parameters: what they have in it ``forward`` puts into the carry.
-        """
-        del action
-        return carry
-
-    def command(self, action: Tensor) -> Tensor:
-        """What of the action ``[…, A]`` goes to the environment, in policy units, ``[…, actuators]``: all of it."""
-        return action
-
-    def merge(self, obs: Mapping[str, Tensor]) -> None:
-        self.normalizer.merge(obs["policy"])

@@ -90,7 +90,8 @@ def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Gen
             read(name, value, read_obs[name])
         distribution, carry = policy(rows, carry, torch.as_tensor(start))
         action = distribution.mean if mode == DETERMINISTIC else distribution.sample(generator)
-        return to_environment(action.numpy())
+        carry = policy.remember(carry, action)
+        return to_environment(policy.command(action).numpy())
 
     return act
 

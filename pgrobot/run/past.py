@@ -20,9 +20,10 @@ import torch
 from omegaconf import DictConfig
 
 from pgrobot import checkpoint
-from pgrobot.configure import validated
+from pgrobot.configure import settle, validated
 from pgrobot.errors import PgrobotError, shown
 from pgrobot.provenance import this_version
+from pgrobot.run.past_networks import rename_layers, split_networks
 from pgrobot.run_directory import made_by
 from pgrobot.types import State
 
@@ -155,6 +156,8 @@ def complete_config(content: dict[str, Any], run: Path) -> None:
     """Bring the config of ``run`` to the words of this version in place, and say what it lacked."""
     _renamed_classes(content)
     moved(content, CONFIG_MOVED)
+    split_networks(content)
+    settle(content, ())
     filled = completed(content, CONFIG)
     if filled:
         told = ", ".join(f"{key}={shown(value)}" for key, value in filled.items())
@@ -186,6 +189,7 @@ def load_checkpoint(path: Path) -> State:
     """Read a checkpoint, completed by what it lacks; raises what `checkpoint.load` raises."""
     state = checkpoint.load(path)
     moved(state, STATE_MOVED)
+    rename_layers(state)
     completed(state, STATE)
     return state
 

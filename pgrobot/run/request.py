@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from pgrobot.configure import RECIPES, check_memory, clash, compose, parse, resolved, validated
+from pgrobot.configure import RECIPES, check_memory, clash, compose, in_full, parse, resolved, validated
 from pgrobot.errors import PgrobotError
 from pgrobot.run.past import checked, complete_config
 from pgrobot.run_directory import find_checkpoint
@@ -110,10 +110,11 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     find_checkpoint(run, "last")
     saved = saved_config(run)
     before_typed = deepcopy(saved)
+    overrides = in_full(overrides, saved)
     typed = {override.key_or_group: line for override, line in zip(parse(overrides), overrides, strict=True)}
     if "hydra.run.dir" in typed:
         raise PgrobotError(f"resume={run} goes on in that directory: leave out hydra.run.dir")
-    before = _saved_overrides(run)
+    before = in_full(_saved_overrides(run), saved)
     changes = [key for key in typed if key != "resume" and not key.startswith("hydra")]
     if changes:
         kept = [

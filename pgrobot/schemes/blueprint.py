@@ -14,6 +14,7 @@ from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.constraints import Constraint, CostColumns
 from pgrobot.critics import Critic
 from pgrobot.factories import CriticFactory, IntrinsicRewardFactory, MultiplierFactory, PolicyFactory
+from pgrobot.groups import critic_widths
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.posing import columns_of
@@ -67,7 +68,9 @@ class Blueprint:
     def critic(self, columns: Sequence[str], learner: str = "") -> Critic:
         """A critic of these columns as it is before training."""
         make: CriticFactory = self.construct("critic")
-        made = make(observation=self.spec.widths, columns=columns, generator=self.weights("critic", learner))
+        made = make(
+            observation=critic_widths(self.spec), columns=columns, generator=self.weights("critic", learner)
+        )
         return made.to(self.cfg.device)
 
     def learner(self, policy: Policy, learner: str = "") -> Learner:

@@ -15,7 +15,7 @@ import joblib
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pgrobot.configure import CONFIG_NAME, compose, expand, parse, quote, session
+from pgrobot.configure import CONFIG_NAME, compose, expand, in_full, parse, quote, session
 from pgrobot.errors import OccupiedError, PgrobotError
 from pgrobot.files import make_anew, reason
 from pgrobot.run import FINISHED, SIGNALS, SharedStop, named_by_time, prepare
@@ -48,7 +48,11 @@ def run_sweep(overrides: Sequence[str]) -> int:
         )
     # What to sweep over may also stand in a config, as hydra.sweeper.params; Hydra puts it first.
     cfg = compose(expand(overrides)[0])
-    jobs = expand([*(f"{key}={value}" for key, value in _params(cfg).items()), *overrides])
+    params = [f"{key}={value}" for key, value in _params(cfg).items()]
+    overrides = in_full(overrides, cfg)
+    if in_full(params, cfg) != params:  # Hydra reads them as they stand
+        overrides, params = [*in_full(params, cfg), *overrides, "hydra.sweeper.params=null"], []
+    jobs = expand([*params, *overrides])
     for one in _unlike(jobs):
         prepare(one)
     directory = Path(cfg.hydra.sweep.dir)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from pgrobot.baselines.baseline import uncontrolled
 from pgrobot.batch import BaselineInput, CriticBatch
 from pgrobot.configure import CONFIG_MODULE
 from pgrobot.configure.construction import construct
-from pgrobot.configure.targets import locate
 from pgrobot.critics import Critic
+from pgrobot.groups import TIME, critic_widths
 from pgrobot.randomness import stream
 from pgrobot.solvers import CriticProblem, FlatParameters
 from pgrobot.types import EnvironmentSpec, Rollout
@@ -73,7 +72,7 @@ def refitted(
 
     Args:
         cfg: of the run, whose critic's network the correction has; one that reads the time is refitted with it only,
-            and one of the user's own that has no parameter ``time`` without it only.
+            and one of the user's own that says nothing of ``groups`` as it is only.
         spec: of the environment.
         rollouts: ``K`` of them, at least as many as folds.
         advantages: over the critic, ``[T, N]`` each.
@@ -83,19 +82,21 @@ def refitted(
         By name the baseline of every rollout, fitted to other rollouts.
     """
     asked = lab()
-    timed = _takes_time(cfg)
+    chosen = "groups" in cfg.critic
+    groups = [str(group) for group in cfg.critic.get("groups", ())]
     found: dict[str, list[Baseline]] = {}
     for name, time in asked.refits.items():
-        if (time and not timed) or (cfg.critic.get("time", False) and not time):
+        if (time and not chosen) or (TIME in groups and not time):
             continue
+        read = [*groups, *([TIME] if time and TIME not in groups else [])]
         fits: list[Baseline] = []
         for fold in range(asked.folds):
             others = [k for k in range(len(rollouts)) if k % asked.folds != fold]
             critic = construct(cfg, "critic")(
-                observation=spec.widths,
+                observation=critic_widths(spec),
                 columns=("correction",),
                 generator=stream(seed, f"variance/critic/{fold}"),
-                **({"time": time} if timed else {}),
+                **({"groups": read} if chosen else {}),
             )
             mean = fit(critic, [rollouts[k] for k in others], [advantages[k] for k in others], seed)
             fits.append(Corrected(critic, mean))
@@ -130,11 +131,6 @@ def fit(critic: Critic, rollouts: Sequence[Rollout], targets: Sequence[Tensor], 
         solver.anneal(epoch / epochs)
         solver.solve(CriticBatch.of_rows(obs, target))
     return float(mean)
-
-
-def _takes_time(cfg: DictConfig) -> bool:
-    parameters = inspect.signature(locate("critic", cfg.critic["_target_"], list(cfg.modules))).parameters
-    return "time" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def each(baselines: Mapping[str, Baseline], rollouts: int) -> dict[str, list[Baseline]]:

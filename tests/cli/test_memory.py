@@ -34,7 +34,7 @@ def test_other_errors_pass(error: Exception) -> None:
 
 
 def test_only_what_cannot_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = {"num_envs": 4, "horizon": 8, "policy": {"hidden": [10, 20, 30]}, "critic": {}}
+    job = {"num_envs": 4, "horizon": 8, "policy": {"body": {"hidden": [10, 20, 30]}}, "critic": {}}
     least = 4 * 8 * memory.OF_A_STEP + 4 * memory.OF_AN_ENVIRONMENT + (200 + 600) * memory.OF_A_WEIGHT
     assert memory.least_memory(job) == least
     monkeypatch.setattr(memory, "physical_memory", lambda: least)

@@ -154,7 +154,7 @@ PARTS = """
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 from pgrobot.baselines import Value
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import NetworkCritic
 from pgrobot.ranges import Within, above, at_least, between, one_of
 from pgrobot.solvers import Constant
 from pgrobot.objectives import ClippedRatio
@@ -171,7 +171,7 @@ class Seedless(Policy):
     def __init__(self, observation, actions):
         super().__init__()
 
-class Anything(MlpCritic):
+class Anything(NetworkCritic):
     def __init__(self, depth, **rest):
         super().__init__(**rest)
 

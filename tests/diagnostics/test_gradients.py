@@ -20,7 +20,7 @@ from pgrobot import checkpoint
 from pgrobot.batch import Batch, CriticBatch
 from pgrobot.cli import main
 from pgrobot.configure import build, compose, validated
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic
 from pgrobot.diagnostics import GradientNorms, term_gradients
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
@@ -48,7 +48,7 @@ class Met:
     """What the solvers were handed in an update's first pass, with the modules as they were then."""
 
     policy: Policy
-    critic: MlpCritic
+    critic: Critic
     batch: Batch
     critic_batch: CriticBatch
     weights: dict[str, float]
@@ -95,7 +95,7 @@ def of_critic(seen: Met) -> dict[str, Tensor]:
         parameter.requires_grad = True
     batch = seen.critic_batch
     predicted, _ = seen.critic(batch.obs, batch.carry, batch.episode_start)
-    error = predicted - seen.critic_batch.target / seen.critic.scaler.scale
+    error = predicted - seen.critic_batch.target / seen.critic.scale
     return backward(seen.critic, 0.5 * error.square().sum(-1).mean())
 
 
@@ -275,7 +275,7 @@ def test_a_run_with_it_is_the_run_without_it(tmp_path: Path, capsys: pytest.Capt
     assert main(["train", *resumed]) == 0
     capsys.readouterr()
     last = json.loads((tmp_path / "0" / "metrics.jsonl").read_text().splitlines()[-1])
-    assert "gradient/policy/layer/log_std" in last
+    assert "gradient/policy/layer/head.log_std" in last
 
 
 def _assert_same(one: Any, other: Any, where: str = "") -> None:

@@ -26,6 +26,8 @@ PLACES = {
     "algorithm/optimizer": ("algorithms", "Keys of the parts", ("optimizer.",)),
     "algorithm/rate": ("algorithms", "Keys of the parts", ("rate.",)),
     "policy": ("configuration", "Policy and critic", ("policy.",)),
+    "policy/body": ("configuration", "Policy and critic", ("body.",)),
+    "policy/head": ("configuration", "Policy and critic", ("head.",)),
     "critic": ("configuration", "Policy and critic", ("critic.",)),
 }
 OPTIONS = options([])
@@ -120,7 +122,8 @@ def option(group: str, name: str) -> dict[str, Any]:
     """Keys and values of an option's file and of those that it builds on."""
     text = (ROOT / "conf" / group / f"{name}.yaml").read_text(encoding="utf-8")
     node = yaml.safe_load(text)
-    bases = [base for base in node.pop("defaults", []) if base != "_self_"]
+    defaults = node.pop("defaults", [])
+    bases = [base for base in defaults if isinstance(base, str) and base != "_self_"]
     package = "" if text.startswith("# @package algorithm\n") else group.rsplit("/", 1)[-1]
     found = leaves(node, package)
     parts = {package, *(key.rpartition(".")[0] for key in found)}

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 from torch.utils import _pytree as pytree
+from toys import make_policy
 
 from pgrobot.baselines import Baseline, Constant, Controlled, NoBaseline, Optimal, Projection, Value
 from pgrobot.baselines.normalisation import NORMALISATIONS
@@ -27,8 +28,6 @@ from pgrobot.batch import BaselineInput, Batch
 from pgrobot.control_variates import expected_features, features
 from pgrobot.distributions import Gaussian
 from pgrobot.objectives import ControlVariate, Likelihood, Ratio
-from pgrobot.policies import GaussianPolicy
-from pgrobot.randomness import stream
 from pgrobot.solvers import FlatParameters, PolicyProblem
 
 CENTRE, MEAN, STD = 0.3, 1.0, 0.8
@@ -45,12 +44,10 @@ RATIO: Terms = {"ratio": Ratio(1.0), "control": ControlVariate(1.0)}
 
 def problem(terms: Terms) -> tuple[PolicyProblem, Tensor]:
     """A Gaussian policy whose parameters are its mean's bias and its log-deviation: its observation is zero."""
-    policy = GaussianPolicy(
-        {"policy": 1}, 1, (), "tanh", math.log(STD), (-4.0, 1.0), 10.0, stream(0, "policy")
-    ).double()
+    policy = make_policy({"policy": 1}, hidden=()).double()
     with torch.no_grad():
-        policy.log_std.fill_(math.log(STD))
-        policy.mean[-1].bias.fill_(MEAN)  # type: ignore[union-attr]
+        policy.get_parameter("head.log_std").fill_(math.log(STD))
+        policy.output.bias.fill_(MEAN)
     parameters = FlatParameters(policy)
     return PolicyProblem(policy, parameters, terms), parameters.vector
 

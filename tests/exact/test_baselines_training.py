@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 from torch.utils import _pytree as pytree
-from toys import BASELINES, TargetWorld, make
+from toys import BASELINES, TargetWorld, make, make_critic
 
 from pgrobot.baselines import Baseline, Controlled, Projection, Value
 from pgrobot.batch import BaselineInput, Batch
 from pgrobot.control_variates import expected_features, features
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import NetworkCritic
 from pgrobot.distributions import (
     Beta,
     Binned,
@@ -26,7 +26,6 @@ from pgrobot.distributions import (
     SquashedGaussian,
 )
 from pgrobot.objectives import ClippedRatio, ControlVariate, Entropy, Objective
-from pgrobot.randomness import stream
 from pgrobot.solvers import FlatParameters, PolicyProblem
 
 Terms = dict[str, Objective]
@@ -150,8 +149,9 @@ def test_the_expectation_is_that_of_what_is_drawn(name: str) -> None:
 # ---- a value of state and time --------------------------------------------------------------------------------------
 
 
-def critic(time: bool) -> MlpCritic:
-    return MlpCritic({"policy": 2}, ("reward",), "policy", (16,), "tanh", 10.0, stream(0, "c"), time=time)
+def critic(time: bool) -> NetworkCritic:
+    groups = ("policy", "time") if time else ("policy",)
+    return make_critic(("reward",), {"policy": 2, "time": 1}, groups)
 
 
 def test_a_rollout_tells_how_much_of_the_time_limit_has_passed() -> None:
@@ -171,7 +171,7 @@ def test_a_critic_reads_the_time_only_if_it_is_told_to() -> None:
     later = obs | {"time": obs["time"] + 0.1}
     blind, sighted = critic(time=False), critic(time=True)
     for made in (blind, sighted):
-        torch.nn.init.normal_(made.trunk[-1].weight)  # type: ignore[arg-type]
+        torch.nn.init.normal_(made.output.weight)
         made.merge(obs)
     assert torch.equal(blind.value(obs), blind.value({"policy": obs["policy"]}))
     assert torch.equal(blind.value(obs), blind.value(later))

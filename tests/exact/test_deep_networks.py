@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp
+from toys import make_critic, make_policy
 
-from pgrobot import mlp as networks
-from pgrobot.critics import MlpCritic
+from pgrobot.bodies import Mlp, linear
+from pgrobot.bodies import mlp as networks
+from pgrobot.bodies.mlp import ACTIVATIONS, Residual
 from pgrobot.errors import PgrobotError
-from pgrobot.mlp import ACTIVATIONS, Residual, mlp
-from pgrobot.policies import GaussianPolicy
 from pgrobot.randomness import stream
 from pgrobot.solvers import FlatParameters
+
+
+def mlp(
+    sizes: Sequence[int],
+    activation: str,
+    gain: float,
+    generator: torch.Generator,
+    *options: Any,
+    **named: Any,
+) -> nn.Sequential:
+    """A body and the output layer that a policy or a critic puts on top of it."""
+    body = Mlp(sizes[0], sizes[1:-1], activation, generator, *options, **named)
+    return nn.Sequential(*body.layers, linear(body.width, sizes[-1], gain, generator))
 
 
 def inputs(rows: int, width: int, seed: int = 0) -> Tensor:
@@ -137,9 +152,7 @@ def test_a_plain_network_of_small_gain_vanishes_where_a_residual_one_does_not() 
 
 @pytest.mark.parametrize("norm", ["none", "layer"])
 def test_every_layer_of_a_deep_policy_receives_a_gradient(norm: str) -> None:
-    policy = GaussianPolicy(
-        {"policy": 5}, 2, [16] * 16, "tanh", -0.5, (-4.0, 1.0), 10.0, stream(0, "p"), "residual", norm
-    )
+    policy = make_policy({"policy": 5}, 2, [16] * 16, block="residual", norm=norm)
     parameters = FlatParameters(policy)
     obs, empty = {"policy": inputs(32, 5).float()}, torch.zeros(32, 0)
     start = torch.zeros(32, dtype=torch.bool)
@@ -177,13 +190,13 @@ def test_a_critic_of_any_kind_keeps_its_predictions_when_it_is_rescaled(
     hidden: tuple[int, ...], block: str, norm: str
 ) -> None:
     columns = ("reward", "cost/speed")
-    critic = MlpCritic({"policy": 3}, columns, "policy", hidden, "tanh", 10.0, stream(0, "c"), block, norm)
+    critic = make_critic(columns, {"policy": 3}, hidden=hidden, block=block, norm=norm)
     with torch.no_grad():
-        critic.trunk[-1].weight.normal_(generator=torch.Generator().manual_seed(0))
+        critic.output.weight.normal_(generator=torch.Generator().manual_seed(0))
     obs = {"policy": inputs(20, 3).float()}
     before = critic.value(obs)
     critic.rescale(inputs(50, 2).float() * torch.tensor([100.0, 0.01]))
-    assert float(critic.scaler.scale[0]) > 10
+    assert float(critic.scale[0]) > 10
     torch.testing.assert_close(critic.value(obs), before)
 
 

@@ -11,9 +11,8 @@ import torch
 from toys import TargetWorld, make, make_critic
 
 from pgrobot.batch import CriticBatch
-from pgrobot.critics import MlpCritic
+from pgrobot.critics import Critic
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer, RunningMoments
-from pgrobot.randomness import stream
 from pgrobot.solvers import SGD, Adam, Constant, CriticProblem, FirstOrderSolver, FlatParameters, RMSprop
 from pgrobot.types import Observation
 
@@ -69,7 +68,7 @@ def test_rescaling_keeps_every_prediction() -> None:
         before = critic.value(obs)
         critic.rescale(torch.randn(500, 2, generator=generator) * torch.tensor([100.0, 0.01]))
         torch.testing.assert_close(critic.value(obs), before, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(critic.scaler.scale, torch.tensor([100.0, 0.01]), rtol=0.1, atol=0)
+        torch.testing.assert_close(critic.scale, torch.tensor([100.0, 0.01]), rtol=0.1, atol=0)
 
 
 def test_a_bounded_memory_is_an_exponential_average_of_merges() -> None:
@@ -116,7 +115,7 @@ def test_rewards_that_change_their_unit_midway_are_forgotten(
     assert down[0] < float(scaler.scale) < down[1]
 
 
-def critic_solver(critic: MlpCritic, optimizer: Any) -> tuple[FlatParameters, FirstOrderSolver]:
+def critic_solver(critic: Critic, optimizer: Any) -> tuple[FlatParameters, FirstOrderSolver]:
     parameters = FlatParameters(critic)
     return parameters, FirstOrderSolver(
         parameters.vector, CriticProblem(critic, parameters), optimizer, Constant(2.0**-6), 8, 1, math.inf, math.inf,
@@ -131,9 +130,7 @@ def test_a_change_of_unit_changes_no_step_of_gradient_descent() -> None:
     target = torch.randn(32, 2, generator=generator)
     values = []
     for change in (False, True):
-        critic = MlpCritic(
-            {"policy": 2}, ("reward", "cost/a"), "policy", (), "tanh", 10.0, stream(0, "critic")
-        )
+        critic = make_critic(("reward", "cost/a"), hidden=())
         parameters, solver = critic_solver(critic, SGD(0.9))
         for index in range(4):
             if change and index == 2:
@@ -174,14 +171,14 @@ def test_a_learner_rescales_the_moments_of_the_critics_output_and_of_nothing_els
     learner.update(collector.collect()["robot"])
     seen: list[torch.Tensor] = []
     monkeypatch.setattr(learner.critic_solver, "rescale", seen.append)
-    before = learner.critic.scaler.scale.clone()
+    before = learner.critic.scale.clone()
     learner.update(collector.collect()["robot"])
-    factor = before / learner.critic.scaler.scale
+    factor = before / learner.critic.scale
     where = learner.critic_vector.slices
     assert bool((factor != 1.0).any())
-    assert torch.equal(seen[0][where["trunk.2.bias"]], factor)
-    assert torch.equal(seen[0][where["trunk.2.weight"]], factor.repeat_interleave(16))
-    assert bool((seen[0][: where["trunk.2.weight"].start] == 1.0).all())
+    assert torch.equal(seen[0][where["output.bias"]], factor)
+    assert torch.equal(seen[0][where["output.weight"]], factor.repeat_interleave(16))
+    assert bool((seen[0][: where["output.weight"].start] == 1.0).all())
 
 
 def test_the_normalisers_share_of_the_policys_way_is_told() -> None:

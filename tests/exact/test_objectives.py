@@ -197,15 +197,15 @@ def test_entropy_weighs_what_its_closed_form_says() -> None:
     problem, vector, batch = policy_problem({"entropy": Entropy(0.3)})
     gradient = grad(lambda v: problem.loss(v, batch)[0])(vector)
     views = problem._parameters.views(gradient)
-    torch.testing.assert_close(views["log_std"], torch.full((2,), -0.3, dtype=torch.float64))
-    assert all(float(value.abs().max()) == 0 for name, value in views.items() if name != "log_std")
+    torch.testing.assert_close(views["head.log_std"], torch.full((2,), -0.3, dtype=torch.float64))
+    assert all(float(value.abs().max()) == 0 for name, value in views.items() if name != "head.log_std")
 
 
 def test_the_critic_problem_is_half_the_squared_error_of_all_columns_and_its_gradient_a_difference() -> None:
     critic = make_critic(("reward", "cost/a")).double()
     parameters = FlatParameters(critic)
     generator = torch.Generator().manual_seed(0)
-    critic.scaler.scale.copy_(torch.tensor([2.0, 0.5]))
+    critic.scale.copy_(torch.tensor([2.0, 0.5]))
     obs = {"policy": torch.randn(40, 2, generator=generator, dtype=torch.float64)}
     batch = CriticBatch.of_rows(obs, target=torch.randn(40, 2, generator=generator, dtype=torch.float64))
     problem = CriticProblem(critic, parameters)

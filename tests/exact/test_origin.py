@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +15,8 @@ from toys import ABOVE, TargetWorld
 from pgrobot import checkpoint
 from pgrobot.collectors import SimulationCollector
 from pgrobot.constraints import CostColumns
-from pgrobot.critics import MlpCritic
 from pgrobot.origin import Origin
-from pgrobot.policies import GaussianPolicy, Policy
+from pgrobot.policies import NetworkPolicy, Policy
 from pgrobot.randomness import stream
 from pgrobot.run.evaluation import actor
 from pgrobot.types import EnvironmentSpec, Observation, ObservationGroup
@@ -42,8 +41,7 @@ class FarWorld(TargetWorld):
         return {"policy": far, "critic": np.concatenate((far, near[:, :1] - 2.0 * self.offset), axis=1)}
 
 
-def make_policy(seed: int = 0) -> GaussianPolicy:
-    return GaussianPolicy(GROUPS, 1, (16,), "tanh", -0.5, (-4.0, 1.0), 10.0, stream(seed, "policy"))
+make_policy = functools.partial(toys.make_policy, GROUPS)
 
 
 def collector_of(world: TargetWorld, policy: Policy) -> SimulationCollector:
@@ -88,7 +86,7 @@ def test_an_evaluation_sees_what_training_saw(monkeypatch: pytest.MonkeyPatch) -
     world, seen = FarWorld(4, 0), []
     act = actor(policy, world.spec, "deterministic", stream(0, "noise"))
     monkeypatch.setattr(
-        policy, "forward", lambda obs, *rest: seen.append(obs) or GaussianPolicy.forward(policy, obs, *rest)
+        policy, "forward", lambda obs, *rest: seen.append(obs) or NetworkPolicy.forward(policy, obs, *rest)
     )
     act(world.reset(), np.ones(4, dtype=bool))
     for group in GROUPS:
@@ -142,5 +140,4 @@ def test_learning_far_away_is_learning_near(monkeypatch: pytest.MonkeyPatch) -> 
     assert returns[OFFSET] > -0.1
 
 
-def make_critic(columns: Any, seed: int = 0) -> MlpCritic:
-    return MlpCritic(GROUPS, columns, "critic", (16,), "tanh", 10.0, stream(seed, "critic"))
+make_critic = functools.partial(toys.make_critic, observation=GROUPS, groups=("critic",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -12,13 +13,16 @@ from problems import make_problem
 from torch import Tensor, nn
 from torch.func import grad, vmap
 from torch.utils import _pytree as pytree
+from toys import make_policy
 
 from pgrobot.batch import Batch
 from pgrobot.errors import PgrobotError
 from pgrobot.objectives import Entropy, Ratio
-from pgrobot.policies import BetaPolicy, GaussianPolicy, StateStdPolicy
+from pgrobot.policies import Policy
 from pgrobot.policies.bounds import SoftBounds
-from pgrobot.randomness import stream
+from pgrobot.policies.heads.beta import BetaHead
+from pgrobot.policies.heads.gaussian import GaussianHead
+from pgrobot.policies.heads.state_std import StateStdHead
 from pgrobot.solvers import (
     SGD,
     Adam,
@@ -50,14 +54,19 @@ def posed(
 ) -> Any:
     """Entropy at a weight beside a surrogate: a positive one asks for a greater deviation; parameters and batch."""
     _, _, batch = make_problem(actions=2)
-    policy = GaussianPolicy({"policy": 2}, 2, (12,), "tanh", -0.5, bounds, 10.0, stream(0, "policy")).double()
+    head = partial(GaussianHead, log_std=-0.5, log_std_bounds=bounds)
+    policy = make_policy(actions=2, hidden=(12,), head=head).double()
     parameters = FlatParameters(policy)
-    policy.log_std.fill_(log_std)
+    log_std_of(policy).fill_(log_std)
     terms = {"entropy": Entropy(weight)} | ({"surrogate": Ratio(surrogate)} if surrogate else {})
     return policy, parameters, PolicyProblem(policy, parameters, terms), at(policy, batch)
 
 
-def at(policy: GaussianPolicy, batch: Batch) -> Batch:
+def log_std_of(policy: Policy) -> Tensor:
+    return policy.get_parameter("head.log_std")
+
+
+def at(policy: Policy, batch: Batch) -> Batch:
     """The same rows, acted on by the policy as it is."""
     with torch.no_grad():
         reference, _ = policy(batch.obs, batch.carry, batch.episode_start)
@@ -88,13 +97,15 @@ def test_first_order_steps_stay_at_a_bound_and_leave_it(optimizer: Any, bound: f
     solver = first_order(parameters.vector, problem, optimizer)
     for _ in range(3):
         solver.solve(batch)
-        assert torch.equal(policy.log_std, torch.full((2,), bound).double()), "momentum carries it no further"
-    at_bound = grad(lambda v: problem.loss(v, batch)[0])(parameters.vector)[parameters.slices["log_std"]]
+        assert torch.equal(log_std_of(policy), torch.full((2,), bound).double()), (
+            "momentum carries it no further"
+        )
+    at_bound = grad(lambda v: problem.loss(v, batch)[0])(parameters.vector)[parameters.slices["head.log_std"]]
     assert bool((at_bound * outward < -0.5).all()), "the gradient at a bound is that of anywhere else"
     problem.weights[0] = -outward
     for _ in range(3):
         solver.solve(batch)
-    assert bool(((bound - policy.log_std) * outward > 0.02).all()), "and it came back"
+    assert bool(((bound - log_std_of(policy)) * outward > 0.02).all()), "and it came back"
 
 
 @pytest.mark.parametrize(("bound", "outward"), [(LOW, -1.0), (HIGH, 1.0)])
@@ -104,7 +115,7 @@ def test_natural_steps_stay_at_a_bound_and_leave_it(kind: str, bound: float, out
     policy, parameters, problem, batch = posed(bound - 0.01 * outward, outward)
     solver = natural(kind, parameters.vector, problem)
     report, _ = solver.solve(batch)
-    assert torch.equal(policy.log_std, torch.full((2,), bound).double())
+    assert torch.equal(log_std_of(policy), torch.full((2,), bound).double())
     kept, _ = policy(batch.obs, batch.carry, batch.episode_start)
     assert float(report["policy/kl"]) == float(batch.reference.kl(kept).mean()) > 0.0
     if kind == "trpo":
@@ -112,7 +123,7 @@ def test_natural_steps_stay_at_a_bound_and_leave_it(kind: str, bound: float, out
         assert float(report["policy/kl"]) <= 0.05
     problem.weights[0] = -outward
     solver.solve(at(policy, batch))
-    assert bool(((bound - policy.log_std) * outward > 0.02).all())
+    assert bool(((bound - log_std_of(policy)) * outward > 0.02).all())
 
 
 @pytest.mark.parametrize("kind", ["trpo", "npg"])
@@ -123,8 +134,8 @@ def test_a_held_parameter_takes_no_part_of_the_radius(kind: str) -> None:
     report, _ = natural(kind, parameters.vector, problem).solve(batch)
     assert float(report["step/kl_predicted"]) == pytest.approx(0.05, rel=1e-9)
     assert float(report["policy/kl"]) > 0.02, "the deviation would take all but a thousandth of it"
-    assert torch.equal(policy.log_std, torch.full((2,), LOW).double())
-    moved = (parameters.vector != before)[parameters.slices["mean.0.weight"]]
+    assert torch.equal(log_std_of(policy), torch.full((2,), LOW).double())
+    moved = (parameters.vector != before)[parameters.slices["body.layers.0.weight"]]
     assert bool(moved.any())
 
 
@@ -146,9 +157,9 @@ def test_bounds_that_are_not_touched_change_nothing(kind: str) -> None:
 def test_a_state_from_beyond_a_bound_counts_as_the_bound() -> None:
     policy, *_ = posed(-0.5, 1.0)
     state = {name: value.clone() for name, value in policy.state_dict().items()}
-    state["log_std"] += torch.tensor([-9.0, 9.0])
+    state["head.log_std"] += torch.tensor([-9.0, 9.0])
     policy.load_state_dict(state)
-    assert policy.log_std.tolist() == [LOW, HIGH]
+    assert log_std_of(policy).tolist() == [LOW, HIGH]
 
 
 def test_a_module_declares_bounds_of_its_own_parameters_wherever_it_stands() -> None:
@@ -187,21 +198,16 @@ def test_soft_bounds_begin_as_the_identity_and_never_lose_their_slope() -> None:
     torch.testing.assert_close(second, numeric, rtol=1e-6, atol=1e-8)
 
 
-def network(kind: str, push: float) -> Any:
+def network(kind: str, push: float) -> Policy:
     """A policy whose deviation or concentration is driven ``push`` beyond a bound, in the network's numbers."""
-    arguments: dict[str, Any] = {
-        "observation": {"policy": 2}, "actions": 2, "hidden": (8,), "activation": "tanh", "observation_clip": 10.0,
-        "generator": stream(0, "policy"),
-    }  # fmt: skip
-    policy: Any
+    head: Any = partial(StateStdHead, log_std=-0.5, log_std_bounds=(LOW, HIGH))
+    driven = slice(2, None)
     if kind == "beta":
-        policy = BetaPolicy(**arguments, concentration=1.5, concentration_bounds=(1.0, 3.0))
+        head = partial(BetaHead, concentration=1.5, concentration_bounds=(1.0, 3.0))
         driven = slice(None)
-    else:
-        policy = StateStdPolicy(**arguments, log_std=-0.5, log_std_bounds=(LOW, HIGH))
-        driven = slice(2, None)
+    policy = make_policy(actions=2, hidden=(8,), head=head)
     with torch.no_grad():
-        policy.network[-1].bias[driven] += push
+        policy.output.bias[driven] += push
     return policy
 
 

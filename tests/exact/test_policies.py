@@ -26,8 +26,8 @@ from pgrobot.distributions import Binned, Gaussian
 from pgrobot.episodes import evaluate
 from pgrobot.errors import PgrobotError
 from pgrobot.policies import Policy
-from pgrobot.policies.binned import ordinal_logits
 from pgrobot.policies.hashing import hashed_normal
+from pgrobot.policies.heads.binned import ordinal_logits
 from pgrobot.randomness import stream
 from pgrobot.run.evaluation import actor
 from pgrobot.solvers import FlatParameters
@@ -240,7 +240,7 @@ def test_state_dependent_deviation_starts_near_its_value_and_keeps_its_bounds() 
     torch.testing.assert_close(std, torch.full_like(std, -0.5), rtol=0, atol=0.1)
     assert float(std.std()) > 0
     with torch.no_grad():
-        policy.network[-1].bias += torch.tensor([0.0, 0.0, 100.0, -100.0])
+        policy.output.bias += torch.tensor([0.0, 0.0, 100.0, -100.0])
     bounded = policy({"policy": torch.zeros(1, 2)}, torch.zeros(1, 0), torch.zeros(1, dtype=torch.bool))[0]
     torch.testing.assert_close(bounded.log_std, torch.tensor([[1.0, -4.0]]), rtol=0, atol=0.1)
     assert bool((bounded.log_std.abs() < torch.tensor([[1.0, 4.0]])).all())
@@ -250,7 +250,7 @@ def test_state_dependent_deviation_starts_near_its_value_and_keeps_its_bounds() 
 def test_deviations_of_all_states_alike_are_parameters_with_bounds(policy: str) -> None:
     """As a recorded floor sets them, too: it is where a solver stops."""
     parameters = FlatParameters(make(policy, "experiment=on_inverteddoublependulum"))
-    where = parameters.slices["log_std"]
+    where = parameters.slices["head.log_std"]
     assert (parameters.lower[where].tolist(), parameters.upper[where].tolist()) == ([-1.5] * 2, [1.0] * 2)
     assert int(parameters.lower.isfinite().sum()) == 2
 
@@ -262,7 +262,7 @@ def test_full_covariance_starts_as_the_gaussian_and_keeps_its_deviations() -> No
     assert torch.equal(ours.mean, theirs.mean)
     torch.testing.assert_close(ours.log_prob(rollout.action), theirs.log_prob(rollout.action))
     with torch.no_grad():
-        full.correlation.fill_(1.0)
+        full.head.correlation.fill_(1.0)
     correlated = parts_of(full, rollout)
     torch.testing.assert_close(correlated.std, theirs.std)
     covariance = correlated.cholesky @ correlated.cholesky.mT / correlated.std[..., :1].square().unsqueeze(-1)
@@ -316,14 +316,14 @@ def exploration(steps: int = 60, envs: int = 400) -> tuple[Tensor, Policy]:
             obs = {"policy": torch.randn(envs, 2, generator=generator)}
             distribution, carry = policy(obs, carry, start)
             action = distribution.sample(generator)
-            noise.append((action - distribution.mean) / policy.log_std.exp())
+            noise.append((action - distribution.mean) / policy.head.log_std.exp())
             start = torch.zeros(envs, dtype=torch.bool)
     return torch.stack(noise), policy
 
 
 def test_smooth_exploration_lasts_as_long_as_it_says() -> None:
     noise, policy = exploration()
-    assert (policy.share, policy.correlation) == (0.5, 0.9)
+    assert (policy.head.share, policy.head.correlation) == (0.5, 0.9)
     deviation = noise.std((1, 2))
     torch.testing.assert_close(deviation, torch.ones(60), rtol=0, atol=0.12)
     assert float(deviation.mean()) == pytest.approx(1.0, abs=0.02)
@@ -403,18 +403,24 @@ def test_hashed_noise_is_normal_and_changes_with_every_bit() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["policy=smooth", "policy.share=1.0"], r"policy.share must be at least 0 and below 1, not 1.0"),
-        (["policy=smooth", "policy.correlation=-0.1"], r"policy.correlation must be at least 0 and below 1"),
-        (["policy=binned", "policy.bins=1"], r"policy.bins must be at least 2, not 1"),
-        (["policy=binned", "policy.head=soft"], r"policy.head cannot be 'soft': did you mean 'softmax'"),
+        (["policy=smooth", "policy.share=1.0"], r"policy.head.share must be at least 0 and below 1, not 1.0"),
+        (
+            ["policy=smooth", "policy.correlation=-0.1"],
+            r"policy.head.correlation must be at least 0 and below 1",
+        ),
+        (["policy=binned", "policy.bins=1"], r"policy.head.bins must be at least 2, not 1"),
+        (["policy=binned", "policy.head=soft"], r"policy.head.kind cannot be 'soft': did you mean 'softmax'"),
         (
             ["policy=beta", "policy.concentration=1.0"],
-            r"policy.concentration is 1.0, which does not lie inside",
+            r"policy.head.concentration is 1.0, which does not lie inside",
         ),
         (["policy=beta", "policy.concentration_bounds=[0.5,9]"], r"begin at 0.5, which is less than 1"),
-        (["policy=state_std", "policy.log_std=3.0"], r"policy.log_std is 3.0, which does not lie inside"),
-        (["policy.block=residul"], r"policy.block cannot be 'residul': did you mean 'residual'"),
-        (["critic.norm=batch"], r"critic.norm cannot be 'batch': valid: layer, none"),
+        (
+            ["policy=state_std", "policy.log_std=3.0"],
+            r"policy.head.log_std is 3.0, which does not lie inside",
+        ),
+        (["policy.block=residul"], r"policy.body.block cannot be 'residul': did you mean 'residual'"),
+        (["critic.norm=batch"], r"critic.body.norm cannot be 'batch': valid: layer, none"),
         (["policy.block=residual", "policy.hidden=[8,4]"], r"one width, not \[8, 4\]"),
         (["policy=squashed", "policy.bins=3"], r"bins"),
     ],
@@ -431,5 +437,5 @@ def test_the_gaussian_policy_is_what_it_was() -> None:
     distribution, _ = policy(obs, torch.zeros(1, 0), torch.zeros(1, dtype=torch.bool))
     assert isinstance(distribution, Gaussian)
     assert [name for name, _ in policy.named_parameters()] == [
-        "log_std", "mean.0.weight", "mean.0.bias", "mean.2.weight", "mean.2.bias",
+        "head.log_std", "body.layers.0.weight", "body.layers.0.bias", "output.weight", "output.bias",
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from pgrobot.baselines import NORMALISATIONS
 from pgrobot.batch import Batch
 from pgrobot.constraints.price import Pricing
 from pgrobot.objectives import Entropy, Likelihood, PolicyAt
-from pgrobot.policies import GaussianPolicy
+from pgrobot.policies import NetworkPolicy
 from pgrobot.solvers import LineSearch
 from pgrobot.solvers.trust_region import Trial
 
@@ -30,14 +30,14 @@ def a_weight_that_grows_from_nothing(patch: pytest.MonkeyPatch) -> None:
 
 @sabotage("first_ratio")
 def a_normaliser_that_moves_while_it_acts(patch: pytest.MonkeyPatch) -> None:
-    original = GaussianPolicy.forward
+    original = NetworkPolicy.forward
 
-    def moving(self: GaussianPolicy, obs: Any, carry: Tensor, start: Tensor) -> Any:
+    def moving(self: NetworkPolicy, obs: Any, carry: Tensor, start: Tensor) -> Any:
         if obs["policy"].dim() == 2 and len(obs["policy"]) == 8:  # one step of the collector
             self.normalizer.merge(obs["policy"])
         return original(self, obs, carry, start)
 
-    patch.setattr(GaussianPolicy, "forward", moving)
+    patch.setattr(NetworkPolicy, "forward", moving)
 
 
 @sabotage("reward_unit", "parameters, rewards × 2^")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = (
     ("errors", "reduce", "provenance", "randomness", "compilation", "concurrency", "distributions"),
     ("types", "normalizer", "ranges"),
-    ("batch", "control_variates", "files", "mlp", "origin", "sequences"),
+    ("batch", "control_variates", "files", "bodies", "groups", "origin", "sequences"),
     (
         "baselines",
         "estimators",

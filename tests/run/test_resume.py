@@ -270,7 +270,7 @@ def test_an_annealed_radius_stays_at_its_end_too(resume: Train, tmp_path: Path) 
         ("constraint=[speed]", "constraint was another"),
         ("task=walker2d", "task was another"),
         ("experiment=fast", "was"),
-        ("policy.hidden=[16]", "policy.hidden was another"),
+        ("policy.hidden=[16]", "policy.body.hidden was another"),
         ("sed=2", "Unknown key or group 'sed'"),
         ("hydra.run.dir=elsewhere", "goes on in that directory: leave out hydra.run.dir"),
     ],

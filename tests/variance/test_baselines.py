@@ -101,7 +101,7 @@ def test_a_correction_leans_to_what_it_is_fitted_to(collected: Refit) -> None:
 
 def test_a_critic_that_reads_the_time_is_refitted_with_it(collected: Refit) -> None:
     subject, _, advantages = collected
-    cfg = OmegaConf.merge(subject.cfg, {"critic": {"time": True}})
+    cfg = OmegaConf.merge(subject.cfg, {"critic": {"groups": ["policy", "time"]}})
     assert isinstance(cfg, DictConfig)
     assert list(corrections(collected, advantages, cfg)) == ["refitted V(s, t)"]
 
@@ -110,9 +110,11 @@ def test_a_critic_that_cannot_read_the_time_is_refitted_without(
     collected: Refit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "timeless_critics.py").write_text(
-        "from pgrobot.critics import MlpCritic\n\nclass Timeless(MlpCritic):\n"
+        "from functools import partial\nfrom pgrobot.bodies import Mlp\nfrom pgrobot.critics import NetworkCritic\n\n"
+        "class Timeless(NetworkCritic):\n"
         "    def __init__(self, observation, columns, generator):\n"
-        "        super().__init__(observation, columns, 'policy', [8], 'tanh', 10.0, generator)\n"
+        "        body = partial(Mlp, hidden=[8], activation='tanh')\n"
+        "        super().__init__(observation, columns, ['policy'], body, 10.0, generator)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()

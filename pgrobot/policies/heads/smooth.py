@@ -1,4 +1,4 @@
-"""A Gaussian policy whose exploration lasts: a push goes on for a while instead of shaking the robot.
+"""A Gaussian whose exploration lasts: a push goes on for a while instead of shaking the robot.
 
 White noise at every step is filtered away by a robot's inertia, and wears its gears (Raffin et al. 2021,
 arXiv 2005.05719). Here a share ``c`` of the noise is a process that remembers,
@@ -19,7 +19,6 @@ like one more thing observed. Where observations repeat exactly, so does the noi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
@@ -27,16 +26,15 @@ from torch import Tensor
 
 from pgrobot.distributions import Gaussian, SmoothGaussian
 from pgrobot.errors import PgrobotError
-from pgrobot.mlp import Block, Norm
-from pgrobot.policies.diagonal import DiagonalPolicy
 from pgrobot.policies.hashing import hashed_normal
-from pgrobot.ranges import ascending, layers, positive
+from pgrobot.policies.heads.diagonal import DiagonalHead
+from pgrobot.ranges import ascending
 
 
-class SmoothPolicy(DiagonalPolicy):
-    """The diagonal Gaussian with correlated exploration; see ``DiagonalPolicy`` for the other arguments.
+class SmoothHead(DiagonalHead):
+    """The diagonal Gaussian with correlated exploration; see ``DiagonalHead`` for the other arguments.
 
-    With nothing to remember, ``share`` or ``correlation`` zero, it is the Gaussian policy to the last bit.
+    With nothing to remember, ``share`` or ``correlation`` zero, it is the Gaussian to the last bit.
 
     See docs/derivations.md#smooth-exploration.
 
@@ -45,55 +43,35 @@ class SmoothPolicy(DiagonalPolicy):
         correlation: ``ρ`` of that share from one step to the next, in [0, 1).
 
     Raises:
-        PgrobotError: one of the two is out of range, or as ``DiagonalPolicy``.
+        PgrobotError: one of the two is out of range, or as ``DiagonalHead``.
     """
 
     def __init__(
         self,
-        observation: Mapping[str, int],
         actions: int,
-        hidden: Annotated[Sequence[int], layers],
-        activation: str,
         log_std: float,
         log_std_bounds: Annotated[tuple[float, float], ascending("[-4,1]")],
         share: float,
         correlation: float,
-        observation_clip: Annotated[float, positive],
-        generator: torch.Generator,
-        block: Block = "plain",
-        norm: Norm = "none",
-        observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
-        super().__init__(
-            observation,
-            actions,
-            hidden,
-            activation,
-            log_std,
-            log_std_bounds,
-            observation_clip,
-            generator,
-            block,
-            norm,
-            observation_memory,
-        )
+        super().__init__(actions, log_std, log_std_bounds)
         for name, value in (("share", share), ("correlation", correlation)):
             if not 0.0 <= value < 1.0:
-                raise PgrobotError(f"policy.{name} must be at least 0 and below 1, not {value}")
+                raise PgrobotError(f"policy.head.{name} must be at least 0 and below 1, not {value}")
         self.carry_size = actions
         self.share = share if correlation > 0.0 else 0.0
         self.correlation = correlation
 
     def forward(
-        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+        self, numbers: Tensor, seen: Tensor, carry: Tensor, episode_start: Tensor
     ) -> tuple[SmoothGaussian, Tensor]:
         start = episode_start.unsqueeze(-1)
         lasting = torch.where(start, 0.0, carry)
-        gaussian = self.gaussian(obs)
+        gaussian = self.gaussian(numbers)
         # There is nothing to remember in an episode's first step: all of its noise is white, and the process starts
         # after it, from its stationary distribution.
         log_std = torch.where(start, gaussian.log_std, gaussian.log_std + 0.5 * math.log1p(-self.share))
         given = Gaussian(gaussian.mean + math.sqrt(self.share) * gaussian.std * lasting, log_std)
-        fresh = hashed_normal(torch.cat((obs["policy"], lasting), -1), self.carry_size)
+        fresh = hashed_normal(torch.cat((seen, lasting), -1), self.carry_size)
         going_on = self.correlation * lasting + math.sqrt(1.0 - self.correlation**2) * fresh
         return SmoothGaussian(gaussian.mean, given), torch.where(start, fresh, going_on)

@@ -7,86 +7,68 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from pgrobot.bodies import BodyFactory, linear
 from pgrobot.critics.critic import Critic
-from pgrobot.errors import PgrobotError, nearest
-from pgrobot.mlp import Block, Norm, mlp
+from pgrobot.groups import Groups, side_by_side, width_of
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
-from pgrobot.ranges import layers, positive
+from pgrobot.ranges import Built, CalledBy, positive
 
 
-class MlpCritic(Critic):
-    """Predicts the return of every column, in units of that column's running deviation.
+class NetworkCritic(Critic):
+    """Normalised observations → body → output layer: the return of every column, in units of its running deviation.
 
     See docs/derivations.md#critic.
 
     Args:
-        observation: width of each observation group.
+        observation: width of each observation group; with ``time``, the share of the time limit that has passed.
         columns: names of the columns, ``C`` of them.
-        group: the observation group read; another than the policy's makes the critic asymmetric.
-        hidden: widths of the hidden layers.
-        activation: see ``pgrobot.mlp.ACTIVATIONS``.
+        groups: the observation groups read, in that order; others than the policy's make the critic asymmetric, and
+            with ``time`` it is a value ``V(s, t)``.
+        body: makes the network up to its features.
         observation_clip: bound on normalised observations.
         generator: random stream of the weights.
-        block: see ``pgrobot.mlp.mlp``.
-        norm: see ``pgrobot.mlp.mlp``.
-        time: whether the group ``time`` is read as well: a value ``V(s, t)``.
         observation_memory: environment steps that the normaliser remembers.
         return_memory: environment steps whose returns the columns' scale remembers.
 
     Raises:
-        PgrobotError: the task has no such observation group, or the network cannot be built.
+        PgrobotError: the task has no such observation group, or the body refuses its values.
     """
 
     def __init__(
         self,
         observation: Mapping[str, int],
         columns: Sequence[str],
-        group: str,
-        hidden: Annotated[Sequence[int], layers],
-        activation: str,
+        groups: Groups,
+        body: Annotated[BodyFactory, Built("hidden"), CalledBy(BodyFactory)],
         observation_clip: Annotated[float, positive],
         generator: torch.Generator,
-        block: Block = "plain",
-        norm: Norm = "none",
-        time: bool = False,
         observation_memory: Annotated[float, positive] = math.inf,
         return_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__()
-        if group not in observation:
-            raise PgrobotError(
-                f"critic.group is {group!r}, which this task does not observe; {nearest(group, observation)}"
-            )
-        self.group = group
-        self.time = time
-        width = observation[group] + time
+        width = width_of("critic", groups, observation)
+        self.groups = tuple(groups)
         self.normalizer = ObservationNormalizer(width, observation_clip, observation_memory)
         self.scaler = ColumnScaler(len(columns), return_memory)
+        self.body = body(inputs=width, generator=generator)
+        self.carry_size, self.sequence = self.body.carry_size, self.body.sequence
         # Zero output: before the first fit no column has a value, whatever its unit.
-        sizes = (width, *hidden, len(columns))
-        self.trunk = mlp(sizes, activation, 0.0, generator, block, norm)
-
-    carry_size = 0
-    sequence = 1
+        self.output = linear(self.body.width, len(columns), 0.0, generator)
 
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
     ) -> tuple[Tensor, Tensor]:
-        del episode_start
-        return self.trunk(self.normalizer(self._read(obs))), carry
+        features, carry = self.body(self.normalizer(side_by_side(self.groups, obs)), carry, episode_start)
+        return self.output(features), carry
 
     @property
     def scale(self) -> Tensor:
         return self.scaler.scale
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
-        """Merge observations ``[…, D]`` into the normaliser."""
-        self.normalizer.merge(self._read(obs))
-
-    def _read(self, obs: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat((obs[self.group], obs["time"]), -1) if self.time else obs[self.group]
+        self.normalizer.merge(side_by_side(self.groups, obs))
 
     @torch.no_grad()
     def rescale(self, returns: Tensor) -> dict[str, Tensor]:
@@ -100,9 +82,7 @@ class MlpCritic(Critic):
             their gradient is a sum over columns, each of which changes by the square of its own factor.
         """
         factor = self.scaler.merge(returns)
-        output = self.trunk[-1]
-        assert isinstance(output, nn.Linear)
         factors = {"weight": factor.unsqueeze(-1), "bias": factor}
         for name, by in factors.items():
-            getattr(output, name).mul_(by)
-        return {f"trunk.{len(self.trunk) - 1}.{name}": by for name, by in factors.items()}
+            getattr(self.output, name).mul_(by)
+        return {f"output.{name}": by for name, by in factors.items()}

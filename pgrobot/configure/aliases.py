@@ -1,0 +1,67 @@
+"""Shorter names of keys: ``policy.hidden`` is ``policy.body.hidden``, typed or written in a recipe.
+
+An alias stands for a key where the part that holds that key is there: a policy of the user's own may have keys of the
+same names, and keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, MutableMapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+_BODY = ("hidden", "activation", "block", "norm")
+_HEAD = ("log_std", "log_std_bounds", "concentration", "concentration_bounds", "bins", "share", "correlation")
+ALIASES: dict[str, str] = {
+    **{f"{owner}.{key}": f"{owner}.body.{key}" for owner in ("policy", "critic") for key in _BODY},
+    **{f"policy.{key}": f"policy.head.{key}" for key in _HEAD},
+    "policy.head": "policy.head.kind",
+}
+# Whole overrides whose value is written in another way, too.
+_SAID = {
+    "critic.time=true": "critic.groups=[policy,time]",
+    "critic.time=false": "critic.groups=[policy]",
+}
+
+
+def key_of(line: str) -> str:
+    """The key of an override, without the signs before it."""
+    return line.partition("=")[0].lstrip("+~")
+
+
+def spelt_out(line: str) -> str:
+    """An override by the key's own name, whatever its signs: ``policy.hidden=[8]``, ``~policy.hidden``, sweeps."""
+    if line in _SAID:
+        return _SAID[line]
+    if line.startswith("critic.group="):
+        return f"critic.groups=[{line.partition('=')[2]}]"
+    key, equals, value = line.partition("=")
+    signs = key[: len(key) - len(key_of(line))]
+    is_node = key_of(line) == "policy.head" and not value[:1].isalpha()  # and no kind of one
+    return line if is_node else f"{signs}{ALIASES.get(key_of(line), key_of(line))}{equals}{value}"
+
+
+def in_full(lines: Sequence[str], cfg: DictConfig) -> list[str]:
+    """Overrides as they fit a composed config: spelt out, but for keys whose part is not there."""
+    return [full if _fits(full := spelt_out(line), cfg) else line for line in lines]
+
+
+def _fits(line: str, cfg: DictConfig) -> bool:
+    parent, _, key = key_of(line).rpartition(".")
+    part = OmegaConf.select(cfg, parent, throw_on_resolution_failure=False) if parent else None
+    return isinstance(part, DictConfig) and "_target_" in part and (key in part or "." in parent)
+
+
+def settle(content: MutableMapping[str, Any], typed: Collection[str]) -> None:
+    """Move in place what a config holds under an alias to its key, unless that key was ``typed``."""
+    for alias, full in ALIASES.items():
+        (owner, name), (_, place, key) = alias.split("."), full.split(".")
+        node = content.get(owner)
+        if name == place or not isinstance(node, MutableMapping) or name not in node:
+            continue
+        part = node.get(place)
+        if isinstance(part, MutableMapping) and "_target_" in part:
+            value = node.pop(name)
+            if full not in typed:
+                part[key] = value

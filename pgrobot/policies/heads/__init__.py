@@ -1,0 +1,1 @@
+"""Heads: what a policy's last numbers mean. One file each; a config names it by its path."""

@@ -1,0 +1,51 @@
+"""A Gaussian that knows where to be careful: its deviation depends on the state."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from pgrobot.distributions import Gaussian
+from pgrobot.policies.bounds import SoftBounds
+from pgrobot.policies.heads.diagonal import checked_bounds
+from pgrobot.policies.heads.head import Head
+from pgrobot.ranges import ascending
+
+
+class StateStdHead(Head):
+    """Diagonal Gaussian whose mean and log-deviation are both what the network says.
+
+    See docs/derivations.md#state-dependent-deviation.
+
+    Args:
+        actions: number of actions ``A``.
+        log_std: log-deviation that every state starts near, in policy units.
+        log_std_bounds: least and greatest log-deviation, approached and never reached: see ``SoftBounds``.
+
+    Raises:
+        PgrobotError: the initial log-deviation lies outside its bounds.
+    """
+
+    def __init__(
+        self,
+        actions: int,
+        log_std: float,
+        log_std_bounds: Annotated[tuple[float, float], ascending("[-4,1]")],
+    ) -> None:
+        super().__init__()
+        self.outputs, self.action_size = 2 * actions, actions
+        self.bounds = SoftBounds(log_std, *checked_bounds(log_std, log_std_bounds))
+        self.log_std = log_std
+
+    @torch.no_grad()
+    def begin(self, output: nn.Linear) -> None:
+        output.bias[self.action_size :] = self.log_std
+
+    def forward(
+        self, numbers: Tensor, seen: Tensor, carry: Tensor, episode_start: Tensor
+    ) -> tuple[Gaussian, Tensor]:
+        del seen, episode_start
+        mean, log_std = numbers.chunk(2, -1)
+        return Gaussian(mean, self.bounds(log_std)), carry

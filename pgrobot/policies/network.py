@@ -1,0 +1,78 @@
+"""The policy that is put together: a normaliser, a body, an output layer and a head."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from pgrobot.bodies import BodyFactory, linear
+from pgrobot.distributions import Distribution
+from pgrobot.groups import Groups, side_by_side, width_of
+from pgrobot.normalizer import ObservationNormalizer
+from pgrobot.policies.heads.head import HeadFactory
+from pgrobot.policies.policy import Policy
+from pgrobot.ranges import Built, CalledBy, positive
+
+# Gain of the output layer: small, so that a policy starts near the middle of every actuator's range.
+OUTPUT_GAIN = 0.01
+
+
+class NetworkPolicy(Policy):
+    """Normalised observations → body → output layer → head.
+
+    It remembers what its body and its head remember, side by side. The small last layer starts it near its mean
+    (Andrychowicz et al. 2021, arXiv 2006.05990, section 3.2).
+
+    Args:
+        observation: width of each observation group.
+        actions: number of actuators.
+        groups: the observation groups read, in that order.
+        body: makes the network up to its features.
+        head: makes what turns the output layer's numbers into a distribution.
+        observation_clip: bound on normalised observations.
+        generator: random stream of the weights.
+        observation_memory: environment steps that the normaliser remembers.
+
+    Raises:
+        PgrobotError: the task has no such observation group, or the body or the head refuses its values.
+    """
+
+    def __init__(
+        self,
+        observation: Mapping[str, int],
+        actions: int,
+        groups: Groups,
+        body: Annotated[BodyFactory, Built("hidden"), CalledBy(BodyFactory)],
+        head: Annotated[HeadFactory, Built("_target_"), CalledBy(HeadFactory)],
+        observation_clip: Annotated[float, positive],
+        generator: torch.Generator,
+        observation_memory: Annotated[float, positive] = math.inf,
+    ) -> None:
+        super().__init__(observation)
+        width = width_of("policy", groups, observation)
+        self.groups = tuple(groups)
+        self.normalizer = ObservationNormalizer(width, observation_clip, observation_memory)
+        # The order of the parameters in the flat vector: the head's own, the body's, the output layer's.
+        self.head = head(actions=actions)
+        self.body = body(inputs=width, generator=generator)
+        self.output = linear(self.body.width, self.head.outputs, OUTPUT_GAIN, generator)
+        self.head.begin(self.output)
+        self.action_size = self.head.action_size
+        self.carry_size = self.body.carry_size + self.head.carry_size
+        self.sequence = self.body.sequence
+
+    def forward(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        seen = side_by_side(self.groups, obs)
+        of_body, of_head = carry.split((self.body.carry_size, self.head.carry_size), -1)
+        features, of_body = self.body(self.normalizer(seen), of_body, episode_start)
+        distribution, of_head = self.head(self.output(features), seen, of_head, episode_start)
+        return distribution, torch.cat((of_body, of_head), -1)
+
+    def merge(self, obs: Mapping[str, Tensor]) -> None:
+        self.normalizer.merge(side_by_side(self.groups, obs))
