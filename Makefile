@@ -33,7 +33,7 @@ train: $(STAMP)  ## train the default robot under its safety budgets (ARGS="seed
 	@$(BIN)/pgrobot train $(ARGS)
 
 test: $(STAMP)  ## run the tests (ARGS="tests/exact -k gae")
-	@$(QUIET_THREADS) $(BIN)/python -m pytest --quiet -n $(JOBS) $(ARGS)
+	@$(QUIET_THREADS) $(BIN)/python -m pytest --quiet -n $(JOBS) --dist worksteal --durations 10 $(ARGS)
 
 test-slow: $(STAMP)  ## run the slow tests: learning, long equivalences
 	@$(QUIET_THREADS) $(BIN)/python -m pytest --quiet -n $(JOBS) -m slow --timeout 1800 $(ARGS)

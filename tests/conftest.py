@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 
+import hydra_memory
 import torch
 
 import pgrobot.simulation  # noqa: F401  chooses how a machine without a display draws, before MuJoCo is imported
@@ -19,3 +20,5 @@ torch.set_num_threads(1)
 # What was imported stays for good: to search it for garbage time and again would take a tenth of the suite's time.
 gc.freeze()
 gc.set_threshold(50_000, 20, 100)
+
+hydra_memory.remember()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import pgrobot
+from pgrobot.cli import main
 from pgrobot.configure import compose, expand, options, validated
 from pgrobot.help import documented_keys
 
@@ -141,23 +141,33 @@ def commands() -> list[str]:
     return [line.strip() for line in lines if line.startswith("    pgrobot train")]
 
 
+@pytest.fixture
+def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """As in a shell that stands there."""
+    monkeypatch.chdir(project)
+    monkeypatch.syspath_prepend(str(project))
+    monkeypatch.setenv("PGROBOT_CONFIG_PATH", "my_robots/conf")
+    forget_package("my_robots")
+    yield project
+    forget_package("my_robots")
+
+
+def forget_package(package: str) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
+
+
 @pytest.mark.parametrize("command", commands())
-def test_the_examples_of_extending_train(command: str, project: Path) -> None:
+def test_the_examples_of_extending_train(
+    command: str, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = [*shlex.split(command)[1:], *TINY, "hydra.run.dir=run_of_example"]
-    answer = subprocess.run(
-        [sys.executable, "-m", "pgrobot", *arguments],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": ".", "PGROBOT_CONFIG_PATH": "my_robots/conf"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    rows = (project / "run_of_example" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert main(arguments) == 0, capsys.readouterr()
+    rows = (inside / "run_of_example" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     marks = {"height": "cost/height/torso", "effort": "objective/effort", "cart": "reward/near/mean"}
     expected = next(metric for mark, metric in marks.items() if mark in command)
     assert expected in json.loads(rows[-1])
-    (project / "run_of_example").rename(project / f"run_of_{expected.replace('/', '_')}")
+    (inside / "run_of_example").rename(inside / f"run_of_{expected.replace('/', '_')}")
 
 
 def test_the_gymnasium_examples_run() -> None:

@@ -91,29 +91,35 @@ def test_measured_variances_and_means_meet_the_closed_forms(
         assert bool(((mean[order] - wanted).abs() < 4.0 * error[order]).all())
 
 
-def test_a_fit_to_the_same_batch_is_caught_and_cross_fits_pass(biased: Path) -> None:
-    """Eight actions: a linear fit to all of them takes a good part of the gradient with it."""
+@pytest.fixture(scope="module")
+def eight_actions(biased: Path) -> dict[str, Tensor]:
+    """What every kind of control leaves where a rollout has eight actions."""
     baselines = {
         "none": NoBaseline(),
         "value": Value(),
         "linear": Projection("linear", 0, 1e-2, 4),
         "quadratic": Projection("quadratic", 0, 1e-2, 4),
         "same batch": Projection("linear", 0, 1e-2, 1),
+        "centred": Constant(1),
+        "others": Constant(8),
     }
     with opened(biased, (), SETTING) as subject:
-        found = measured(subject, baselines, 400, 1)
-    tested = biases(found, ("none", "value"), 0.95, stream(0, "directions"))
+        return measured(subject, baselines, 500, 1)
+
+
+def test_a_fit_to_the_same_batch_is_caught_and_cross_fits_pass(eight_actions: dict[str, Tensor]) -> None:
+    """A linear fit to all actions takes a good part of the gradient with it."""
+    tested = biases(eight_actions, ("none", "value"), 0.95, stream(0, "directions"))
     assert tested["same batch"].p_value < 1e-6
     assert tested["same batch"].shift.high < 0.0, "it falls short of the gradient"
     for name in ("value", "linear", "quadratic"):
         assert tested[name].p_value > 0.05, name
 
 
-def test_the_mean_of_the_same_batch_keeps_one_minus_one_part_in_its_rows(biased: Path) -> None:
-    baselines = {"none": NoBaseline(), "value": Value(), "centred": Constant(1), "others": Constant(8)}
-    with opened(biased, (), SETTING) as subject:
-        found = measured(subject, baselines, 800, 1)
-    tested = biases(found, ("none", "value"), 0.99, stream(0, "directions"))
+def test_the_mean_of_the_same_batch_keeps_one_minus_one_part_in_its_rows(
+    eight_actions: dict[str, Tensor],
+) -> None:
+    tested = biases(eight_actions, ("none", "value"), 0.99, stream(0, "directions"))
     assert tested["centred"].shift.low < -1.0 / 8.0 < tested["centred"].shift.high < 0.0
     assert tested["centred"].p_value < 0.01 < tested["others"].p_value
 
