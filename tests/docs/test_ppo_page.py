@@ -1,4 +1,4 @@
-"""The page that follows one PPO update: what it lists is there, is as long as it says, and is short enough to be read."""
+"""The page that follows one PPO update: what it lists is there, as long as it says, and short enough to read."""
 
 from __future__ import annotations
 
