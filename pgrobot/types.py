@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Generic, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from pgrobot.errors import PgrobotError
+
+Array = TypeVar("Array", default=np.ndarray)  # what a simulator hands out
 
 MOST_IN_AN_ARRAY = 1024  # numbers of an observation in several dimensions; more are taken for an image
 
@@ -186,44 +189,47 @@ class EnvironmentSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(Generic[Array]):
     """One step of all ``N`` environments, with same-step auto-reset.
 
-    The arrays are the environment's own buffers: valid until its next ``step``.
+    The arrays are the environment's own buffers: valid until its next ``step``. They are NumPy's unless it says
+    otherwise: a simulator that hands out tensors makes ``Step[Tensor]``.
     """
 
-    obs: Observation  # what the policy acts on next: the new episode's first where one ended  [N, D or H, W, C]
-    next_obs: (
-        Observation  # the true successor of the state acted on                          [N, D or H, W, C]
-    )
-    reward: np.ndarray  # [N]
-    terms: np.ndarray  # named reward terms, summing to the reward                            [N, R]
-    cost: np.ndarray  # [N, K]
-    terminated: np.ndarray  # [N] bool
-    truncated: np.ndarray  # [N] bool
-    censored: np.ndarray  # [N] bool, of those ended: broken, or cut by us, which tells nothing of an episode
-    telemetry: Mapping[str, np.ndarray]  # "torque" [N, A] in N·m; "violation/<cost>" [N, J]; …
+    obs: Mapping[str, Array]  # what the policy acts on next: the new episode's first where one ended
+    next_obs: Mapping[str, Array]  # the true successor of the state acted on; both [N, D] or [N, H, W, C]
+    reward: Array  # [N]
+    terms: Array  # named reward terms, summing to the reward  [N, R]
+    cost: Array  # [N, K]
+    terminated: Array  # [N] bool
+    truncated: Array  # [N] bool
+    censored: Array  # [N] bool, of those ended: broken, or cut by us, which tells nothing of an episode
+    telemetry: Mapping[str, Array]  # "torque" [N, A] in N·m; "violation/<cost>" [N, J]; …
     failures: Mapping[int, str]  # environments that broke in this step -> a sentence naming joint or body
 
 
 @runtime_checkable
-class Environment(Protocol):
-    """``N`` environments stepped together. Randomness of environment ``i`` does not depend on ``N``."""
+class Environment(Protocol[Array]):
+    """``N`` environments stepped together. Randomness of environment ``i`` does not depend on ``N``.
+
+    ``Environment`` alone is one of NumPy's arrays, which collectors and evaluations take; see
+    ``pgrobot.simulation.wrappers.ArrayEnvironment`` for one of tensors.
+    """
 
     spec: EnvironmentSpec
 
-    def reset(self) -> Observation:
+    def reset(self) -> Mapping[str, Array]:
         """Start a new episode everywhere; the streams go on, they are not re-seeded."""
         ...
 
-    def restart(self, ids: np.ndarray) -> Observation:
+    def restart(self, ids: Array) -> Mapping[str, Array]:
         """Start a new episode in environments ``ids`` (sorted) and return what all ``N`` observe.
 
         Beside ``obs``, what the last ``step`` returned stays as it is.
         """
         ...
 
-    def step(self, action: np.ndarray) -> Step:
+    def step(self, action: Array) -> Step[Array]:
         """Advance by one action ``[N, A]``, in the units of the action space."""
         ...
 

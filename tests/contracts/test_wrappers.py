@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from toys import ABOVE, TargetWorld, make_policy
 
 from pgrobot.collectors import SimulationCollector, StaggeredEnvironment
 from pgrobot.constraints import CostColumns
 from pgrobot.errors import PgrobotError
 from pgrobot.randomness import stream
-from pgrobot.simulation.wrappers import WrappedEnvironment, innermost, wrapped
+from pgrobot.simulation.wrappers import ArrayEnvironment, WrappedEnvironment, innermost, wrapped
 from pgrobot.types import Environment, Observation, ObservationGroup, State, Step
 
 
@@ -127,7 +128,6 @@ def test_a_wrapper_goes_on_to_the_last_bit() -> None:
     file = io.BytesIO()
     torch.save(parts.state_dict(), file)
     file.seek(0)
-    resumed.collect()
     resumed.load_state_dict(torch.load(file, weights_only=True))
     for rollout in expected[1:]:
         found = resumed.collect()["robot"]
@@ -178,6 +178,45 @@ def played(environment: Environment, steps: int) -> None:
 def test_what_makes_no_environment_is_named() -> None:
     with pytest.raises(PgrobotError, match=r"^wrapper\.odd has to make an environment, .* but made None"):
         wrapped(Recorded(), {"fine": Negated, "odd": lambda _: None})  # type: ignore[dict-item, return-value]
+
+
+class InTensors:
+    """The same world in tensors, as a simulator on another device would be."""
+
+    def __init__(self, world: Recorded) -> None:
+        self.spec, self._world = world.spec, world
+        self.state_dict, self.load_state_dict, self.close = (
+            world.state_dict,
+            world.load_state_dict,
+            world.close,
+        )
+
+    def reset(self) -> Mapping[str, Tensor]:
+        return _tensors(self._world.reset())
+
+    def restart(self, ids: Tensor) -> Mapping[str, Tensor]:
+        return _tensors(self._world.restart(ids.numpy()))
+
+    def step(self, action: Tensor) -> Step[Tensor]:
+        step = self._world.step(action.numpy())
+        told = {name: getattr(step, name) for name in ("reward", "terms", "cost")}
+        ends = {name: getattr(step, name) for name in ("terminated", "truncated", "censored")}
+        groups = {name: _tensors(getattr(step, name)) for name in ("obs", "next_obs", "telemetry")}
+        return Step(**_tensors(told | ends), **groups, failures=step.failures)
+
+
+def _tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    return {name: torch.from_numpy(value) for name, value in arrays.items()}
+
+
+def test_a_simulator_may_hand_out_tensors() -> None:
+    one, other = collector_of(Recorded()), collector_of(ArrayEnvironment(InTensors(Recorded())))
+    for _ in range(3):
+        first, second = one.collect()["robot"], other.collect()["robot"]
+        for name in ("action", "reward", "truncated", "censored"):
+            assert torch.equal(getattr(first, name), getattr(second, name)), name
+        assert torch.equal(first.next_obs["policy"], second.next_obs["policy"])
+        assert torch.equal(first.telemetry["torque"], second.telemetry["torque"])
 
 
 def test_an_environment_that_cannot_restart_cannot_in_a_wrapper_either() -> None:

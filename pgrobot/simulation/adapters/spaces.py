@@ -50,7 +50,7 @@ def groups(name: str, space: gymnasium.Space) -> dict[str, ObservationGroup]:
 
 
 def rows(name: str, space: gymnasium.Space, found: Any) -> dict[str, np.ndarray]:
-    """An observation as a row of each group: numbers ``[D]`` float64, images uint8; all arrays of their own.
+    """An observation as a row of each group: numbers ``[D]`` float64, images uint8 in the environment's own memory.
 
     Numbers stay what they are, whatever type of number the space declares: a cast to a declared ``int64`` would cut
     fractions off.
@@ -62,7 +62,7 @@ def rows(name: str, space: gymnasium.Space, found: Any) -> dict[str, np.ndarray]
     told: dict[str, np.ndarray] = {}
     for path, leaf, array in _parts(name, space, found, ()):
         if _is_image(leaf):
-            told[_called(path)] = array.copy()
+            told[_called(path)] = array
         else:
             numbers.append(np.asarray(array, dtype=np.float64).ravel())
     return {NUMBERS_GROUP: np.concatenate(numbers), **told} if numbers else told
