@@ -23,6 +23,7 @@ from pgrobot.randomness import component_seed
 from pgrobot.schemes import Blueprint, Scheme, build_constraints, iterations
 from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled
 from pgrobot.simulation.contract import check_environment
+from pgrobot.simulation.wrappers import wrapped
 from pgrobot.tracking import Mirror
 from pgrobot.types import Collector, Diagnostic, Environment, EnvironmentSpec
 
@@ -138,9 +139,7 @@ def build_environment(cfg: DictConfig, num_envs: int, seed: int, threads: int) -
             f"task._target_={cfg.task._target_} is no task: it has no method make(num_envs, costs, seed, threads)"
         )
     made = check_environment(f"{cfg.task._target_}.make", task.make(num_envs, costs, seed, threads))
-    for name, wrap in construct(cfg, "wrapper").items():
-        made = check_environment(f"wrapper.{name}", wrap(made))
-    return made
+    return wrapped(made, construct(cfg, "wrapper"))
 
 
 def model_files(cfg: DictConfig) -> ModelFiles:

@@ -11,12 +11,13 @@ from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 import pgrobot
 from pgrobot.cli import main
-from pgrobot.configure import compose, expand, options, validated
+from pgrobot.configure import build_environment, compose, expand, options, validated
 from pgrobot.help import documented_keys
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +137,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+LATE = "{_target_:my_robots.wrappers.Late,_partial_:true}"
+
+
 def commands() -> list[str]:
     lines = page("extending").split("\n## A constraint")[0].splitlines()
     return [line.strip() for line in lines if line.startswith("    pgrobot train")]
@@ -155,6 +159,16 @@ def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def forget_package(package: str) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
+
+
+def test_the_example_of_a_wrapper_delays_by_a_step(inside: Path) -> None:
+    cfg = validated(compose(["modules=[my_robots]", f"+wrapper.late={LATE}"]))
+    late, plain = build_environment(cfg, 2, 0, 1), build_environment(validated(compose([])), 2, 0, 1)
+    for environment in (late, plain):
+        environment.reset()
+    actions = [np.full((2, 3), value) for value in (0.3, -0.2, 0.1)]
+    for told, meant in zip([np.zeros((2, 3)), *actions], [*actions, actions[0]], strict=True):
+        assert np.array_equal(late.step(meant).next_obs["policy"], plain.step(told).next_obs["policy"])
 
 
 @pytest.mark.parametrize("command", commands())
