@@ -64,7 +64,7 @@ class Simulation:
     def names(self, field: str) -> np.ndarray:
         """Names of the entries of a field, ``[1, ...]``, to be cut and joined as the field is, ``[N, ...]``.
 
-        ``qvel/thigh_joint`` of a hinge, ``qpos/root/qw`` of a free joint, ``cvel/torso/rx`` of a body; all others are
+        ``qvel/thigh_joint`` of a hinge, ``qpos/float/qw`` of a free joint, ``cvel/torso/rx`` of a body; all others are
         numbered, ``light_xpos/0``.
 
         Raises:

@@ -85,7 +85,7 @@ def test_every_entry_of_every_robot_is_what_it_is_called(name: str, options: dic
 
 
 XML = """<mujoco><worldbody>
-<body name="base"><freejoint name="root"/><geom size="0.1" mass="1"/>
+<body name="base"><freejoint name="float"/><geom size="0.1" mass="1"/>
   <body name="arm" pos="1 0 0"><joint name="ball" type="ball"/><geom size="0.1" mass="1"/>
     <body><joint name="slide" type="slide" axis="1 0 0"/><geom size="0.1" mass="1"/>
       <body name="hand"><joint name="hinge" axis="0 1 0"/><geom size="0.1" mass="1"/>
@@ -103,12 +103,12 @@ XML = """<mujoco><worldbody>
 def test_joints_of_every_kind_and_parts_without_names() -> None:
     simulation = _Fields(mujoco.MjModel.from_xml_string(XML))
     assert simulation.names("qpos") == [
-        *(f"qpos/root/{c}" for c in ("x", "y", "z", "qw", "qx", "qy", "qz")),
+        *(f"qpos/float/{c}" for c in ("x", "y", "z", "qw", "qx", "qy", "qz")),
         *(f"qpos/ball/{c}" for c in ("qw", "qx", "qy", "qz")),
         "qpos/slide", "qpos/hinge", "qpos/tip",
     ]  # fmt: skip
     assert simulation.names("qfrc_actuator") == [
-        *(f"qfrc_actuator/root/{c}" for c in ("x", "y", "z", "rx", "ry", "rz")),
+        *(f"qfrc_actuator/float/{c}" for c in ("x", "y", "z", "rx", "ry", "rz")),
         *(f"qfrc_actuator/ball/{c}" for c in ("rx", "ry", "rz")),
         "qfrc_actuator/slide", "qfrc_actuator/hinge", "qfrc_actuator/tip",
     ]  # fmt: skip
