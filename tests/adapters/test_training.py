@@ -20,6 +20,10 @@ TASKS = {
     "gymnasium": {"task": "gymnasium", "task.id": "Pendulum-v1"},
     "dm_control": {"task": "dm_control", "task.domain": "cartpole", "task.name": "swingup"},
 }
+SHORT = {
+    "gymnasium": {"+task.kwargs.max_episode_steps": 100},
+    "dm_control": {"task.max_episode_steps": 100},
+}
 WITHOUT_SUITE = pytest.mark.skipif(
     sys.version_info >= (3, 13), reason="dm_control installs on Python 3.11 and 3.12 only"
 )
@@ -35,10 +39,14 @@ def rows(run: Path) -> list[dict[str, float]]:
 def test_a_run_resumed_in_the_middle_of_its_episodes_ends_the_same(name: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         **TASKS[name],
+        **SHORT[name],
         "debug": "tiny",
         "num_envs": 2,
         "total_steps": 640,
         "checkpoint.every": 320,
+        "evaluation.every": 640,
+        "evaluation.episodes": 2,
+        "evaluation.final_episodes": 2,
         "hydra.run.dir": tmp_path / "run",
     }
     run = pgrobot.train(**settings, quiet=True).path

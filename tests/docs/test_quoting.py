@@ -9,8 +9,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from pgrobot import cli
 from pgrobot.help import USAGE
 
@@ -36,9 +34,11 @@ def unquoted(command: str) -> str:
     return re.sub(r"'[^']*'|\"[^\"]*\"|\[[^\]]* \.\.\.\]", "", command)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_what_a_shell_would_expand_is_quoted(name: str) -> None:
-    assert [c for c in commands(PAGES[name]) if re.search(r"[\[\]{}*?$]|(?<!\S)~", unquoted(c))] == []
+def test_what_a_shell_would_expand_is_quoted() -> None:
+    assert len(PAGES) > 50
+    for name, page in PAGES.items():
+        found = [c for c in commands(page) if re.search(r"[\[\]{}*?$]|(?<!\S)~", unquoted(c))]
+        assert found == [], name
 
 
 def test_commands_are_found() -> None:

@@ -19,8 +19,8 @@ def act(learner: Learner, target: torch.Tensor) -> torch.Tensor:
 
 
 def test_ppo_finds_the_target() -> None:
-    collector, learner = make(TargetWorld(32, 0, costs=False), horizon=32, minibatch=256, passes=4)
-    for _ in range(40):
+    collector, learner = make(TargetWorld(32, 0, costs=False), horizon=32, minibatch=512, passes=4, rate=2e-2)
+    for _ in range(20):
         learner.update(collector.collect()["robot"])
     target = torch.linspace(-0.9, 0.9, 19)
     assert float((act(learner, target) - target).abs().mean()) < 0.1
@@ -35,9 +35,9 @@ def test_a_priced_constraint_is_kept_and_an_unpriced_one_is_not() -> None:
     spent = []
     for multiplier in (pid, None):
         collector, learner = make(
-            TargetWorld(32, 0), horizon=32, minibatch=256, passes=4, multiplier=multiplier
+            TargetWorld(32, 0), horizon=32, minibatch=512, passes=4, multiplier=multiplier, rate=2e-2
         )
-        metrics = [learner.update(collector.collect()["robot"]) for _ in range(60)]
+        metrics = [learner.update(collector.collect()["robot"]) for _ in range(40)]
         spent.append(sum(m["cost/above/mean"] for m in metrics[-15:]) / 15)
     assert 0.6 < spent[0] < 1.2, "a budget is there to be spent, and kept"
     assert spent[1] > 3.0

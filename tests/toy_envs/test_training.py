@@ -44,8 +44,9 @@ def test_a_process_is_trained_under_its_own_cost() -> None:
 
 def test_the_bandits_policy_goes_to_the_best_action() -> None:
     overrides = ["task=gaussian_bandit", "compile=false", "num_envs=64", "horizon=4", "policy.hidden=[]"]
-    assembly = build(validated(compose([*overrides, "total_steps=20_000"])), 1)
-    for _ in range(60):
+    faster = ["algorithm.policy_solver.rate.initial=0.02", "algorithm.policy_solver.minibatch=256"]
+    assembly = build(validated(compose([*overrides, *faster, "total_steps=10_240"])), 1)
+    for _ in range(40):
         assembly.learners[LEARNER].update(assembly.collector.collect()[LEARNER])
     with torch.no_grad():
         start = torch.zeros(1, dtype=torch.bool)
