@@ -20,14 +20,15 @@ from pgrobot.run_directory import RunDirectory
 from pgrobot.simulation import NO_MODEL
 from pgrobot.simulation.batch import Physics
 
-from .conftest import TINY, Train, assert_equal, metrics, state, tiny_request
+from .conftest import TINY, Finished, Train, assert_equal, metrics, state, tiny_request
 
 
 def test_a_run_tells_everything(train: Train, tmp_path: Path) -> None:
     result = train("run")
     run = tmp_path / "run"
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "overrides.yaml", "manifest.json", "model", "metrics.jsonl", "checkpoints", "result.json",
+        "config.yaml", "overrides.yaml", "manifest.json", "model", "spec.json", "metrics.jsonl", "checkpoints",
+        "result.json",
     }  # fmt: skip
     assert {path.name for path in (run / "checkpoints").iterdir()} == {
         "last.pt", "best.pt", "step_128.pt", "step_256.pt",
@@ -43,9 +44,8 @@ def test_a_run_tells_everything(train: Train, tmp_path: Path) -> None:
     assert (result.path, result.status, result.exit_code) == (run, "finished", 0)
 
 
-def test_metrics_say_what_the_design_promises(train: Train, tmp_path: Path) -> None:
-    train("run")
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+def test_metrics_say_what_the_design_promises(finished: Finished) -> None:
+    lines = [json.loads(line) for line in (finished() / "metrics.jsonl").read_text().splitlines()]
     assert [line["global_step"] for line in lines] == [64, 128, 192, 256]
     promised = {
         "time/wall_s", "time/env_steps_per_s", "cost/speed/mean", "cost/speed/budget", "cost/torque/thigh_joint",
@@ -59,30 +59,27 @@ def test_metrics_say_what_the_design_promises(train: Train, tmp_path: Path) -> N
     assert clock == sorted(clock)
 
 
-def test_the_same_seed_gives_the_same_run_and_another_another(train: Train, tmp_path: Path) -> None:
-    for name, seed in (("one", 3), ("two", 3), ("three", 4)):
-        train(name, f"seed={seed}")
-    assert metrics(tmp_path / "one") == metrics(tmp_path / "two")
-    assert metrics(tmp_path / "one") != metrics(tmp_path / "three")
+def test_the_same_seed_gives_the_same_run_and_another_another(train: Train, finished: Finished) -> None:
+    same, another = train("same", "seed=1").path, train("another", "seed=4").path
+    assert metrics(same) == metrics(finished())
+    assert metrics(another) != metrics(finished())
 
 
-def test_evaluations_do_not_disturb_training(train: Train, tmp_path: Path) -> None:
-    train("often", "evaluation.every=64", "checkpoint.every=64", "evaluation.episodes=3")
-    train("seldom", "evaluation.every=256", "checkpoint.every=256")
-    often, seldom = state(tmp_path / "often"), state(tmp_path / "seldom")
+def test_evaluations_do_not_disturb_training(train: Train, finished: Finished) -> None:
+    often = state(train("often", "evaluation.every=64", "checkpoint.every=64", "evaluation.episodes=3").path)
+    seldom = state(finished())
     assert_equal(often["learners"], seldom["learners"])
     assert_equal(often["collector"], seldom["collector"])
 
 
-def test_evaluate_repeats_the_evaluation_that_ended_the_run(train: Train) -> None:
-    result = train("run")
-    told = pgrobot.evaluate(result.path)
-    assert told["return"] == result.evaluation["return"]
-    assert told["costs"] == result.evaluation["costs"]
+def test_evaluate_repeats_the_evaluation_that_ended_the_run(finished: Finished) -> None:
+    told, ended = pgrobot.evaluate(finished()), json.loads((finished() / "result.json").read_text())
+    assert told["return"] == ended["return"]
+    assert told["costs"] == ended["costs"]
 
 
-def test_evaluate_can_be_told_otherwise(train: Train) -> None:
-    run = train("run").path
+def test_evaluate_can_be_told_otherwise(finished: Finished) -> None:
+    run = finished()
     mean = pgrobot.evaluate(run, mode="deterministic", episodes=4)["return"]
     assert mean["episodes"] == 4
     assert mean["mean"] != pgrobot.evaluate(run, episodes=4)["return"]["mean"]
@@ -93,12 +90,11 @@ def test_evaluate_can_be_told_otherwise(train: Train) -> None:
         pgrobot.evaluate(run, checkpoint="step_1")
 
 
-def test_two_runs_cannot_have_one_directory(train: Train, tmp_path: Path) -> None:
-    train("run")
-    before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+def test_two_runs_cannot_have_one_directory(finished_run: Path, train: Train) -> None:
+    before = (finished_run / "metrics.jsonl").read_bytes()
     with pytest.raises(PgrobotError, match="already holds a finished run"):
-        train("run")
-    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
+        train(finished_run.name)
+    assert (finished_run / "metrics.jsonl").read_bytes() == before
 
 
 def test_a_directory_in_use_is_left_alone(train: Train, tmp_path: Path) -> None:

@@ -209,9 +209,8 @@ def test_an_older_run_without_a_copy_says_what_it_goes_on_with(
     ]
 
 
-def test_a_copy_that_changed_is_refused(train: Train, resume: Train, tmp_path: Path) -> None:
-    train("run")
-    run = tmp_path / "run"
+def test_a_copy_that_changed_is_refused(finished_run: Path, resume: Train) -> None:
+    run = finished_run
     copy = run / "model" / "hopper.xml"
     assert copy.read_bytes() == (assets() / "hopper.xml").read_bytes()  # gymnasium's own are copied too
     copy.write_text(copy.read_text().replace("<worldbody>", '<option gravity="0 0 -1"/>\n<worldbody>', 1))

@@ -20,7 +20,7 @@ from pgrobot.run.stop import SIGNALS, SharedStop, StopRequest
 from pgrobot.run.training import Training
 from pgrobot.tracking import MetricsFile, RunInfo
 
-from .conftest import TINY, Train, assert_equal, metrics, state
+from .conftest import TINY, Finished, Train, assert_equal, metrics, state
 
 
 @pytest.mark.parametrize("place", [".", "no such directory"])
@@ -69,9 +69,9 @@ def test_a_closing_terminal_saves(train: Train, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_last_evaluation_stops_at_once_and_is_done_when_resumed(
-    train: Train, resume: Train, monkeypatch: pytest.MonkeyPatch
+    train: Train, finished: Finished, resume: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train("whole")
+    whole = finished()
     judge, steps = Training.judge, 0
 
     def interrupted(self: Training, stop: StopRequest) -> Any:
@@ -96,8 +96,8 @@ def test_the_last_evaluation_stops_at_once_and_is_done_when_resumed(
     assert steps == 3
     assert not (result.path / "result.json").exists()
     assert resume(result.path).status == "finished"
-    assert_equal(metrics(result.path), metrics(whole.path))
-    found, wanted = (json.loads((run / "result.json").read_text()) for run in (result.path, whole.path))
+    assert_equal(metrics(result.path), metrics(whole))
+    found, wanted = (json.loads((run / "result.json").read_text()) for run in (result.path, whole))
     assert (found["return"], found["costs"]) == (wanted["return"], wanted["costs"])
 
 
