@@ -61,7 +61,7 @@ def trust_region(repeats: int) -> dict[str, Any]:
     ours: list[float] = []
     theirs: dict[int, list[float]] = {envs: [] for envs in (1, 8)}
     for _ in range(repeats):
-        ours.append(training_speed("algorithm=trpo", *_TRPO_ALIKE, "total_steps=204800"))
+        ours.append(training_speed("algorithm=trpo", *TRPO_ALIKE, "total_steps=204800"))
         for envs, speeds in theirs.items():
             speeds.append(float(python(_SB3_TRPO, str(envs)).split()[-1]))
     rows = [("pgrobot, 64 environments", *spread(ours))]
@@ -73,7 +73,7 @@ def trust_region(repeats: int) -> dict[str, Any]:
 
 
 # sb3-contrib's defaults: 15 conjugate-gradient iterations, 10 passes over the critic in minibatches of 128.
-_TRPO_ALIKE = (
+TRPO_ALIKE = (
     "algorithm.policy_solver.iterations=15",
     "algorithm.critic_solver.epochs=10",
     "algorithm.critic_solver.minibatch=128",
