@@ -69,10 +69,12 @@ class NetworkPolicy(Policy):
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
     ) -> tuple[Distribution, Tensor]:
         seen = side_by_side(self.groups, obs)
-        of_body, of_head = carry.split((self.body.carry_size, self.head.carry_size), -1)
+        of_body = of_head = carry
+        if self.carry_size:  # to cut and join nothing would take a tenth of a step's time
+            of_body, of_head = carry.split((self.body.carry_size, self.head.carry_size), -1)
         features, of_body = self.body(self.normalizer(seen), of_body, episode_start)
         distribution, of_head = self.head(self.output(features), seen, of_head, episode_start)
-        return distribution, torch.cat((of_body, of_head), -1)
+        return distribution, torch.cat((of_body, of_head), -1) if self.carry_size else carry
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         self.normalizer.merge(side_by_side(self.groups, obs))
