@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
-from pgrobot.baselines import Baseline
+from pgrobot.baselines import NORMALISATIONS, Baseline
 from pgrobot.estimators import Estimator
 from pgrobot.objectives import Objective
+from pgrobot.ranges import Built, Called, Keys, at_least, between, one_of
 from pgrobot.reduce import Reduce
 from pgrobot.solvers import ExponentialAverage, SolverFactory
 
 
 @dataclass(frozen=True, slots=True)
+class Discounts:
+    """The keys of ``Algorithm.discounts``: γ by kind of column."""
+
+    reward: Annotated[float, between(0.0, 1.0)]
+    cost: Annotated[float, between(0.0, 1.0)]
+    bonus: Annotated[float, between(0.0, 1.0)]
+
+
+@dataclass(frozen=True, slots=True)
 class Algorithm:
-    """How a learner learns.
+    """How a learner learns; a config's node ``algorithm`` has these keys, and is checked against them.
 
     Attributes:
         name: what users call it.
@@ -33,16 +44,16 @@ class Algorithm:
     """
 
     name: str
-    estimator: Estimator
-    baseline: Baseline
-    normalisation: str
+    estimator: Annotated[Estimator, Called("lam", Estimator)]
+    baseline: Annotated[Baseline, Built("_target_")]
+    normalisation: Annotated[str, one_of(*NORMALISATIONS)]
     state_discount: bool
-    objective: Mapping[str, Objective]
-    average: ExponentialAverage
-    discounts: Mapping[str, float]
-    passes: int
-    policy_solver: SolverFactory
-    critic_solver: SolverFactory
+    objective: Annotated[Mapping[str, Annotated[Objective, Built("weight")]], Keys("surrogate")]
+    average: Annotated[ExponentialAverage, Built("decay")]
+    discounts: Annotated[Mapping[str, float], Discounts]
+    passes: Annotated[int, at_least(1)]
+    policy_solver: Annotated[SolverFactory, Called("rate", SolverFactory)]
+    critic_solver: Annotated[SolverFactory, Called("rate", SolverFactory)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,16 +22,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.configure import (
-    blaming,
-    build_constraints,
-    build_environment,
-    build_learners,
-    quote,
-    search_path,
-)
+from pgrobot.assembly import build_environment, build_learners
+from pgrobot.blame import blaming
+from pgrobot.configure import search_path
 from pgrobot.constraints import check_bound
 from pgrobot.errors import PgrobotError, nearest
+from pgrobot.overrides import quote
 from pgrobot.run import (
     FINISHED,
     STOPPED,
@@ -55,6 +51,7 @@ from pgrobot.run import (
     with_own_model,
 )
 from pgrobot.run_directory import find_checkpoint
+from pgrobot.schemes import build_constraints
 
 KEYWORDS = ("null", "true", "false", "nan", "inf")  # of Hydra's grammar
 

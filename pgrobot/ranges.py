@@ -6,12 +6,11 @@ returns it in its type, or raises ``PgrobotError`` with a sentence that begins w
 
 from __future__ import annotations
 
-import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from pgrobot.errors import PgrobotError, nearest, shown
 
@@ -88,28 +87,15 @@ class Built(Keys):
         return value
 
 
-class Given(NamedTuple):
-    """What a part is called with."""
-
-    positions: int
-    keywords: tuple[str, ...]
-
-
 @dataclass(frozen=True)
-class CalledBy:
-    """Of a part that is called later.
+class Called(Built):
+    """Such a node of a part that is ``_partial_``: whoever needs it calls it, with the rest of its parameters.
 
     Attributes:
-        factory: the protocol by which it is.
+        by: the protocol by which it is called.
     """
 
-    factory: Any
-
-    def given(self) -> Given:
-        """What it is called with."""
-        _, *parameters = inspect.signature(self.factory.__call__).parameters.values()  # but for self
-        keywords = tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
-        return Given(len(parameters) - len(keywords), keywords)
+    by: Any
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 from measuring import CONSOLE, show, spread
 
-from pgrobot.configure import Assembly, build, build_environment, compose, validated
+from pgrobot.assembly import Assembly, build, build_environment
+from pgrobot.configure import compose, validated
 from pgrobot.episodes import evaluate
 from pgrobot.randomness import component_seed, stream
 from pgrobot.run import one_torch_thread

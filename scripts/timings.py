@@ -17,7 +17,7 @@ from measuring import HOME, command, fresh, python, show, spread, train
 from mujoco.batch import Batch
 
 from pgrobot import compose
-from pgrobot.configure import build_environment
+from pgrobot.assembly import build_environment
 from pgrobot.simulation.environment import BatchEnvironment
 
 

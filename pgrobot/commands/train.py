@@ -30,7 +30,8 @@ MODELS = ("task.xml_file", "task.kwargs.xml_file")  # each is a path, or in a sw
 
 def train(words: list[str]) -> int:
     """``pgrobot train``: one run, a sweep (``-m``), or information about the config."""
-    from pgrobot.configure import compose, in_full, search_path
+    from pgrobot.configure import compose, search_path
+    from pgrobot.configure.aliases import in_full
 
     asked = _train_arguments(words)
     overrides = [*map(_whole_path, asked.overrides), *search_path(asked.config_dir)]
@@ -108,7 +109,8 @@ def _train_arguments(words: Sequence[str]) -> TrainArguments:
 
 def _about_option(word: str, options: Sequence[str]) -> str:
     """Why pgrobot does not know an option, which settings are not."""
-    from pgrobot.configure import compose, hint
+    from pgrobot.configure import compose
+from pgrobot.foreign import hint
 
     name, _, value = word.lstrip("-").partition("=")
     name = name.replace("-", "_")
@@ -122,7 +124,7 @@ def _about_option(word: str, options: Sequence[str]) -> str:
 
 def _whole_path(override: str) -> str:
     """Quote what is a path, whatever a comma or ``=`` means in another value; a sweep over models names several."""
-    from pgrobot.configure import parse, quote
+    from pgrobot.overrides import parse, quote
 
     key, _, value = override.partition("=")
     if not value or value[0] in ("'", '"'):

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pgrobot.configure.targets import locate
+from pgrobot.targets import locate
 
 CONFIG_MODULE = "pgrobot.conf"
 

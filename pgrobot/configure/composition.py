@@ -18,17 +18,16 @@ import omegaconf
 from hydra import initialize_config_module
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.agreement import objective_has_ratio
 from pgrobot.configure.aliases import in_full, key_of, settle, spelt_out
-from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, parse, quote, text_of
+from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, load
 from pgrobot.errors import PgrobotError
+from pgrobot.overrides import parse, quote
 
-CONFIG_NAME = "train"
 CONFIG_PATH_VARIABLE = "PGROBOT_CONFIG_PATH"
 # Hydra 1.4 deprecates the argument that Hydra 1.3 warns about when it is missing.
 VERSION_BASE: dict[str, str] = {"version_base": "1.3"} if hydra.__version__.startswith("1.3") else {}
@@ -92,11 +91,10 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     """
     parse(overrides)
     with session() as opened:
-        loader: ConfigLoader = opened.config_loader
         try:
-            return _loaded(loader, list(overrides))
+            return _loaded(opened.config_loader, list(overrides))
         except COMPOSITION_ERRORS as error:
-            raise PgrobotError(diagnose(loader, CONFIG_NAME, list(overrides), error)) from error
+            raise PgrobotError(diagnose(opened.config_loader, overrides, error)) from error
 
 
 def _loaded(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
@@ -104,52 +102,18 @@ def _loaded(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
     cfg, full = None, [spelt_out(line) for line in overrides]
     if full != overrides:
         with suppress(*COMPOSITION_ERRORS):
-            cfg = loader.load_configuration(CONFIG_NAME, full, RunMode.RUN)
+            cfg = load(loader, full)
     if cfg is None or in_full(overrides, cfg) != full:
-        cfg = loader.load_configuration(CONFIG_NAME, overrides, RunMode.RUN)
+        cfg = load(loader, overrides)
     with open_dict(cfg):
         settle(cfg, [key_of(line) for line in full])
     return cfg
 
 
-def expand(overrides: Sequence[str]) -> list[list[str]]:
-    """Write a sweep out: the overrides of every job, in Hydra's order (the last key varies fastest).
-
-    A range that only a sweeper can search (``interval(0, 1)``) is left to it: the jobs are written without.
-
-    Raises:
-        PgrobotError: an override cannot be read, or names a value twice.
-    """
-    jobs: list[list[str]] = [[]]
-    for override in parse(overrides):
-        lines = [text_of(override)]
-        if override.is_discrete_sweep():
-            lines = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
-        elif override.is_sweep_override():
-            continue
-        if not lines:
-            raise PgrobotError(f"{override.input_line} has no values: a sweep needs one at least")
-        _check_distinct(lines)
-        jobs = [[*job, line] for job in jobs for line in lines]
-    return jobs
-
-
-def _check_distinct(lines: Sequence[str]) -> None:
-    """Refuse one value twice, however it is written: both jobs would be the same."""
-    seen: dict[Any, str] = {}
-    for line in lines:
-        value = line.partition("=")[2]
-        with suppress(ValueError):
-            value = repr(float(value))
-        if value in seen:
-            raise PgrobotError(f"{line} would run twice: name each value of a sweep once")
-        seen[value] = line
-
-
 def options(overrides: Sequence[str]) -> dict[str, list[str]]:
     """List every config group of the search path with the options it offers, Hydra's own left out."""
     with session() as opened:
-        return group_options(opened.config_loader, CONFIG_NAME, overrides)
+        return group_options(opened.config_loader, overrides)
 
 
 def resolved(cfg: DictConfig) -> DictConfig:

@@ -2,118 +2,81 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 import yaml
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pgrobot.configure.aliases import ALIASES, in_full
-from pgrobot.configure.clash import clash
-from pgrobot.configure.foreign import hint, suggestion
-from pgrobot.errors import PgrobotError, nearest
+from pgrobot.errors import nearest
+from pgrobot.foreign import hint, suggestion
+from pgrobot.overrides import parse, text_of
 
+CONFIG_NAME = "train"
+RECIPES = ("experiment", "debug")  # what writes into the whole config
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+Groups = Mapping[str, Sequence[str]]  # the options of every group
 
 
-def parse(overrides: Sequence[str]) -> list[Override]:
-    """Read overrides by Hydra's grammar.
-
-    Raises:
-        PgrobotError: one cannot be read.
-    """
-    parser = OverridesParser.create()
-    parsed = []
-    for text in overrides:
-        try:
-            parsed.extend(parser.parse_overrides([text]))
-        except HydraException as error:
-            remedy = (
-                f"write {text}=<value>"
-                if text.isidentifier()
-                else ("write key=value, and quote a list for the shell, as in 'constraint=[speed,torque]'")
-            )
-            raise PgrobotError(f"Cannot read the override {text!r}: {remedy}") from error
-    for override in parsed:
-        if override.type is OverrideType.CHANGE and override.value() == {}:
-            key = override.key_or_group
-            raise PgrobotError(
-                f"{override.input_line} changes nothing, for a mapping is merged into what is there: "
-                f"~{key}.<key> takes a key out"
-            )
-    return parsed
+def load(loader: ConfigLoader, overrides: Sequence[str]) -> DictConfig:
+    """Compose one job, the ``hydra`` node included; raises ``COMPOSITION_ERRORS``."""
+    return loader.load_configuration(CONFIG_NAME, list(overrides), RunMode.RUN)
 
 
-def quote(text: str) -> str:
-    """Write any string as a value that the grammar reads back as that string."""
-    # Backslashes count only before a quote: before ours, the closing one included, they are doubled.
-    return "'" + re.sub(r"(\\*)(?='|$)", r"\1\1", text).replace("'", "\\'") + "'"
-
-
-def text_of(override: Override) -> str:
-    """Return an override as it was typed."""
-    assert override.input_line is not None, "an override that was parsed from text keeps the text"
-    return override.input_line
-
-
-def group_options(loader: ConfigLoader, config_name: str, overrides: Sequence[str]) -> dict[str, list[str]]:
+def group_options(loader: ConfigLoader, overrides: Sequence[str]) -> dict[str, list[str]]:
     """List every config group of the search path with the options it offers, Hydra's own left out."""
     paths = [line for line in overrides if line.startswith("hydra.searchpath=")]
 
     def found(parent: str) -> Iterator[tuple[str, list[str]]]:
-        for name in loader.get_group_options(parent, ObjectType.GROUP, config_name, paths):
+        for name in loader.get_group_options(parent, ObjectType.GROUP, CONFIG_NAME, paths):
             group = f"{parent}/{name}" if parent else name
             if group != "hydra" and not name.startswith("__"):
-                yield group, loader.get_group_options(group, ObjectType.CONFIG, config_name, paths)
+                yield group, loader.get_group_options(group, ObjectType.CONFIG, CONFIG_NAME, paths)
                 yield from found(group)
 
     return dict(found(""))
 
 
-def diagnose(loader: ConfigLoader, config_name: str, overrides: list[str], error: Exception) -> str:
+def diagnose(loader: ConfigLoader, overrides: Sequence[str], error: Exception) -> str:
     """Say what is wrong with ``overrides``, which Hydra refused with ``error``; else in its words."""
-    groups = group_options(loader, config_name, overrides)
-    parsed = parse(overrides)
-    choices = [o for o in parsed if _chooses(o, groups)]
-    keys = [o for o in parsed if o not in choices]
-    for override in parsed:
-        complaint = _of_form(override, groups) or _of_choice(override, groups, loader)
-        if complaint:
+    groups = group_options(loader, overrides)
+    choices: list[str] = []
+    keys: list[str] = []
+    for override in parse(overrides):
+        if complaint := _of_form(override, groups) or _of_choice(override, groups, loader):
             return complaint
-
-    chosen = [text_of(o) for o in choices]
+        group = override.key_or_group
+        if group in groups or group.startswith("hydra/") or group == "hydra.searchpath":
+            choices.append(text_of(override))
+        else:
+            keys.append(text_of(override))
     try:
-        cfg = loader.load_configuration(config_name, chosen, RunMode.RUN)
+        cfg = load(loader, choices)
     except COMPOSITION_ERRORS as error_of_choices:
-        words = clash(chosen, lambda lines: _composes(loader, config_name, lines))
+        words = clash(choices, lambda lines: _composes(loader, lines))
         return f"{words}: it changes what is not there" if words else _own_words(error_of_choices)
-    named = parse(in_full([text_of(o) for o in keys], cfg))
-    return next(filter(None, (_of_key(override, cfg, groups) for override in named)), _own_words(error))
+    node: Any = OmegaConf.to_container(cfg, resolve=False)
+    complaints = (_of_key(override, node, groups) for override in parse(in_full(keys, cfg)))
+    return next(filter(None, complaints), _own_words(error))
 
 
-def _composes(loader: ConfigLoader, config_name: str, overrides: Sequence[str]) -> bool:
+def _composes(loader: ConfigLoader, overrides: Sequence[str]) -> bool:
     try:
-        loader.load_configuration(config_name, list(overrides), RunMode.RUN)
+        load(loader, overrides)
     except COMPOSITION_ERRORS:
         return False
     return True
 
 
-def _chooses(override: Override, groups: dict[str, list[str]]) -> bool:
-    key = override.key_or_group
-    return key in groups or key.startswith("hydra/") or key == "hydra.searchpath"
-
-
-def _of_form(override: Override, groups: dict[str, list[str]]) -> str:
+def _of_form(override: Override, groups: Groups) -> str:
     line, group = text_of(override), override.key_or_group
     if override.is_sweep_override():
         return f"{line!r} names several values: add -m to run one job for each"
@@ -130,12 +93,12 @@ def _of_form(override: Override, groups: dict[str, list[str]]) -> str:
     return ""
 
 
-def _of_choice(override: Override, groups: dict[str, list[str]], loader: ConfigLoader) -> str:
+def _of_choice(override: Override, groups: Groups, loader: ConfigLoader) -> str:
     group, value = override.key_or_group, override.value()
     if group.startswith("hydra/"):
         known = loader.get_group_options(group)
     elif group in groups:
-        known = groups[group]
+        known = list(groups[group])
     else:
         return ""
     if value is None and group in ("constraint", "tracker"):
@@ -148,41 +111,55 @@ def _of_choice(override: Override, groups: dict[str, list[str]], loader: ConfigL
     return ""
 
 
-def _of_key(override: Override, cfg: DictConfig, groups: dict[str, list[str]]) -> str:
+def _of_key(override: Override, node: Any, groups: Groups) -> str:
     if override.is_add() or override.is_force_add():
         return ""
-    node: Any = OmegaConf.to_container(cfg, resolve=False)
     walked = ""
     for part in override.key_or_group.split("."):
         if not isinstance(node, dict):
             return f"{walked} is a single value, so {override.key_or_group} does not exist"
-        keys = [str(key) for key in node]
-        if part not in keys:
-            return _of_missing(override, walked, part, keys, groups)
-        node = node[part]
-        walked = f"{walked}.{part}" if walked else part
+        if part not in node:
+            return _of_missing(override, walked, part, list(map(str, node)), groups)
+        node, walked = node[part], f"{walked}.{part}" if walked else part
     return ""
 
 
-def _of_missing(
-    override: Override, walked: str, part: str, keys: list[str], groups: dict[str, list[str]]
-) -> str:
+def _of_missing(override: Override, walked: str, part: str, keys: Sequence[str], groups: Groups) -> str:
+    key = override.key_or_group
     if not walked:
-        last = override.key_or_group.rpartition(".")[2]
+        last = key.rpartition(".")[2]
         if last != part and (told := hint(last)):
-            return f"Unknown key {override.key_or_group!r}: {told}"
+            return f"Unknown key {key!r}: {told}"
         return f"Unknown key or group {part!r}: {suggestion(part, {*keys, *groups} - {'hydra'})}"
     if part in groups.get(walked, ()):
         selection = f"'{walked}=[{','.join([*keys, part])}]'"
-        return (
-            f"{override.key_or_group} is not there because {part} is not selected: select it with {selection}"
-        )
-    short = [
-        alias.rpartition(".")[2] for alias in ALIASES if "body" in keys and alias.startswith(f"{walked}.")
-    ]
+        return f"{key} is not there because {part} is not selected: select it with {selection}"
+    short = [name.rpartition(".")[2] for name in ALIASES if "body" in keys and name.startswith(f"{walked}.")]
     return f"{walked} has no key {part!r}: {suggestion(part, [*keys, *get_close_matches(part, short)])}"
 
 
 def _own_words(error: Exception) -> str:
     chain = [str(e) for e in (error, error.__cause__) if e is not None]
     return f"Cannot compose the config: {' '.join(' '.join(chain).split())}"
+
+
+def clash(overrides: Sequence[str], accepted: Callable[[Sequence[str]], bool]) -> str:
+    """Find a recipe and another override that are both fine and do not go together: none is refused without the other.
+
+    Args:
+        overrides: as typed, refused together.
+        accepted: whether such overrides are.
+
+    Returns:
+        The first words of a sentence, or nothing where no two such overrides are typed.
+    """
+    for recipe in filter(_is_recipe, overrides):
+        if accepted([line for line in overrides if line != recipe]):
+            for other in overrides:
+                if not _is_recipe(other) and accepted([line for line in overrides if line != other]):
+                    return f"{recipe} does not go with {other}"
+    return ""
+
+
+def _is_recipe(line: str) -> bool:
+    return line.partition("=")[0] in RECIPES

@@ -1,6 +1,6 @@
 """What the config of a run consists of: the keys of ``conf/train.yaml`` that belong to no part, and where parts stand.
 
-A part's own keys are those of the class or function that it names; see ``pgrobot.configure.parts``.
+A part's own keys are the parameters of the class or function that it names.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pgrobot.baselines import NORMALISATIONS
-from pgrobot.constraints import BOUNDS, UNITS
+from pgrobot.algorithm import Algorithm
+from pgrobot.constraints import AMOUNT, BOUNDS, UNIT
 from pgrobot.errors import shown
-from pgrobot.estimators import Estimator
 from pgrobot.factories import (
     CriticFactory,
     EnvironmentWrapper,
@@ -20,8 +19,7 @@ from pgrobot.factories import (
     MultiplierFactory,
     PolicyFactory,
 )
-from pgrobot.ranges import Built, CalledBy, Keys, Range, at_least, between, inside, list_of, one_of, text
-from pgrobot.solvers import SolverFactory
+from pgrobot.ranges import Built, Called, Keys, Range, at_least, inside, list_of, one_of, text
 
 Part = Annotated[Any, Built("_target_")]
 
@@ -61,35 +59,9 @@ class ConstraintConfig:
     named: ClassVar[str] = "a constraint"
 
     cost: Part
-    budget: Annotated[float, at_least(0.0)]
-    unit: Annotated[str, one_of(*UNITS)]
-    limit: Annotated[float, at_least(0.0)]
-
-
-@dataclass(frozen=True)
-class DiscountsConfig:
-    """γ by kind of column."""
-
-    reward: Annotated[float, between(0.0, 1.0)]
-    cost: Annotated[float, between(0.0, 1.0)]
-    bonus: Annotated[float, between(0.0, 1.0)]
-
-
-@dataclass(frozen=True)
-class AlgorithmConfig:
-    """How a policy and its critic learn."""
-
-    name: str
-    estimator: Annotated[Any, Built("lam"), CalledBy(Estimator)]
-    baseline: Part
-    normalisation: Annotated[str, one_of(*NORMALISATIONS)]
-    state_discount: bool
-    objective: Annotated[Mapping[str, Annotated[Any, Built("weight")]], Keys("surrogate")]
-    average: Annotated[Any, Built("decay")]
-    discounts: DiscountsConfig
-    passes: Annotated[int, at_least(1)]
-    policy_solver: Annotated[Any, Built("rate"), CalledBy(SolverFactory)]
-    critic_solver: Annotated[Any, Built("rate"), CalledBy(SolverFactory)]
+    budget: Annotated[float, AMOUNT]
+    unit: Annotated[str, UNIT]
+    limit: Annotated[float, AMOUNT]
 
 
 @dataclass(frozen=True)
@@ -112,13 +84,15 @@ class RunConfig:
     checkpoint: CheckpointConfig
     evaluation: EvaluationConfig
     task: Part
-    wrapper: Annotated[Mapping[str, Annotated[Part, CalledBy(EnvironmentWrapper)]], Keys("noise")]
+    wrapper: Annotated[Mapping[str, Annotated[Any, Called("_target_", EnvironmentWrapper)]], Keys("noise")]
     constraint: Mapping[str, ConstraintConfig]
-    intrinsic: Annotated[Mapping[str, Annotated[Part, CalledBy(IntrinsicRewardFactory)]], Keys("curiosity")]
+    intrinsic: Annotated[
+        Mapping[str, Annotated[Any, Called("_target_", IntrinsicRewardFactory)]], Keys("curiosity")
+    ]
     scheme: Part
-    multiplier: Annotated[Part, CalledBy(MultiplierFactory)]
-    policy: Annotated[Part, CalledBy(PolicyFactory)]
-    critic: Annotated[Part, CalledBy(CriticFactory)]
-    algorithm: AlgorithmConfig
+    multiplier: Annotated[Any, Called("_target_", MultiplierFactory)]
+    policy: Annotated[Any, Called("_target_", PolicyFactory)]
+    critic: Annotated[Any, Called("_target_", CriticFactory)]
+    algorithm: Algorithm
     tracker: Mapping[str, Part]
     diagnostics: Annotated[Mapping[str, Part], Keys("gradients")]

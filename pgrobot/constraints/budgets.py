@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from pgrobot.errors import PgrobotError, nearest
+from pgrobot.errors import PgrobotError
+from pgrobot.ranges import at_least, one_of
 from pgrobot.types import State
 
 # What a budget may be stated in, and how its figure is read out.
@@ -22,6 +22,7 @@ UNITS = MappingProxyType(
         "probability": "of episodes",
     }
 )
+UNIT, AMOUNT = one_of(*UNITS), at_least(0.0)  # what a budget's unit, and it and its limit may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,11 @@ class Constraint:
 
     def __post_init__(self) -> None:
         node = f"constraint.{self.name}"
-        if self.unit not in UNITS:
-            raise PgrobotError(f"{node}.unit={self.unit} is unknown: {nearest(str(self.unit), UNITS)}")
-        for key, value in (("budget", self.budget), ("limit", self.limit)):
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (number and 0.0 <= value < math.inf):
-                raise PgrobotError(f"{node}.{key}={value} has to be a finite number of at least 0")
+        UNIT(f"{node}.unit", self.unit)
+        AMOUNT(f"{node}.budget", self.budget)
+        AMOUNT(f"{node}.limit", self.limit)
         if self.unit == "probability" and self.budget > 1.0:
-            raise PgrobotError(f"{node}.budget={self.budget} is a probability: at most 1")
+            raise PgrobotError(f"{node}.budget is a probability, so at most 1, not {self.budget}")
 
 
 def unattainable(constraint: Constraint) -> str:

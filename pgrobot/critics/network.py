@@ -13,7 +13,7 @@ from pgrobot.bodies import BodyFactory, linear
 from pgrobot.critics.critic import Critic
 from pgrobot.groups import Groups, side_by_side, width_of
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
-from pgrobot.ranges import Built, CalledBy, positive
+from pgrobot.ranges import Called, positive
 
 
 class NetworkCritic(Critic):
@@ -41,7 +41,7 @@ class NetworkCritic(Critic):
         observation: Mapping[str, int],
         columns: Sequence[str],
         groups: Groups,
-        body: Annotated[BodyFactory, Built("hidden"), CalledBy(BodyFactory)],
+        body: Annotated[BodyFactory, Called("hidden", BodyFactory)],
         observation_clip: Annotated[float, positive],
         generator: torch.Generator,
         observation_memory: Annotated[float, positive] = math.inf,

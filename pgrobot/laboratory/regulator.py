@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.func import jacrev
 
+from pgrobot.assembly import Assembly
 from pgrobot.batch import Batch
-from pgrobot.configure import Assembly
 from pgrobot.estimators import Estimator
 from pgrobot.factories import PolicyFactory
 from pgrobot.laboratory.apparatus import SIX_NODES, Apparatus, assemble, estimate

@@ -11,10 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from pgrobot.configure import CONFIG_MODULE
-from pgrobot.configure.construction import construct
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.laboratory.check import Check, Outcome
 from pgrobot.laboratory.report import print_check, print_header, print_verdict
+from pgrobot.targets import construct
 
 CONFIG = "exact.yaml"
 

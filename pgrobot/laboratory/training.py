@@ -11,8 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from pgrobot.assembly import Assembly, build
 from pgrobot.batch import Batch
-from pgrobot.configure import Assembly, build, compose, validated
+from pgrobot.configure import compose, validated
 from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.objectives import FixedWeight, PolicyAt
 from pgrobot.schemes import LEARNER

@@ -15,7 +15,7 @@ from pgrobot.groups import Groups, side_by_side, width_of
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
 from pgrobot.policies.policy import Policy
-from pgrobot.ranges import Built, CalledBy, positive
+from pgrobot.ranges import Called, positive
 
 # Gain of the output layer: small, so that a policy starts near the middle of every actuator's range.
 OUTPUT_GAIN = 0.01
@@ -46,8 +46,8 @@ class NetworkPolicy(Policy):
         observation: Mapping[str, int],
         actions: int,
         groups: Groups,
-        body: Annotated[BodyFactory, Built("hidden"), CalledBy(BodyFactory)],
-        head: Annotated[HeadFactory, Built("_target_"), CalledBy(HeadFactory)],
+        body: Annotated[BodyFactory, Called("hidden", BodyFactory)],
+        head: Annotated[HeadFactory, Called("_target_", HeadFactory)],
         observation_clip: Annotated[float, positive],
         generator: torch.Generator,
         observation_memory: Annotated[float, positive] = math.inf,

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from pgrobot.assembly import build_environment
 from pgrobot.collectors import ActionMap
-from pgrobot.configure import build_constraints, build_environment
 from pgrobot.episodes import Act, Episodes, evaluate, summary
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
+from pgrobot.schemes import build_constraints
 from pgrobot.types import EnvironmentSpec, Observation
 
 # Episodes of an evaluation run side by side, one per environment as long as there are no more than this.

@@ -13,27 +13,23 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.configure import (
-    Assembly,
-    blaming,
-    build,
-    build_constraints,
-    build_mirrors,
-    model_files,
-    within_memory,
-)
+from pgrobot.assembly import Assembly, build, model_files
+from pgrobot.blame import blaming
 from pgrobot.constraints import unattainable
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
+from pgrobot.run.memory import within_memory
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.request import Request
 from pgrobot.run.result import FAILED, FINISHED, STOPPED, Result
 from pgrobot.run.stop import AskedToStop, StopRequest
 from pgrobot.run.training import Training
 from pgrobot.run_directory import RunDirectory
+from pgrobot.schemes import build_constraints
 from pgrobot.simulation import NO_MODEL, ModelFiles
 from pgrobot.spec_file import write_spec
-from pgrobot.tracking import Progress, RunInfo, open_console, open_mirrors
+from pgrobot.targets import construct
+from pgrobot.tracking import Mirror, Progress, RunInfo, open_console, open_mirrors
 from pgrobot.types import EnvironmentSpec
 
 _logger = logging.getLogger(__name__)
@@ -77,7 +73,7 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
     with ExitStack() as stack:
         stack.enter_context(blaming(cfg.modules))
         stack.enter_context(one_torch_thread())
-        mirrors = build_mirrors(cfg)
+        mirrors: dict[str, Mirror] = construct(cfg, "tracker")
         model = NO_MODEL if request.resume else model_files(cfg)
         own = with_own_model(cfg, request.directory) if request.resume else cfg
         with within_memory():

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from pgrobot.configure import planned_steps
+from pgrobot.assembly import planned_steps
 from pgrobot.policies import Policy
 from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, EvaluationPlan, evaluation
 

@@ -20,11 +20,13 @@ import torch
 from omegaconf import DictConfig
 
 from pgrobot import checkpoint
-from pgrobot.configure import settle, validated
+from pgrobot.configure import validated
+from pgrobot.configure.aliases import settle
 from pgrobot.errors import PgrobotError, shown
 from pgrobot.provenance import this_version
 from pgrobot.run.past_networks import rename_layers, split_networks
 from pgrobot.run_directory import made_by
+from pgrobot.targets import nodes
 from pgrobot.types import State
 
 _logger = logging.getLogger(__name__)
@@ -124,7 +126,7 @@ def completed(content: dict[str, Any], rows: tuple[Added, ...]) -> dict[str, Any
     """
     filled: dict[str, Any] = {}
     for row in rows:
-        for path, node in _nodes(content, ""):
+        for path, node in nodes(content):
             wanted = matches(row.node, path) and row.target in ("", node.get("_target_"))
             if wanted and row.key not in node:
                 node[row.key] = row.value(node)
@@ -135,7 +137,7 @@ def completed(content: dict[str, Any], rows: tuple[Added, ...]) -> dict[str, Any
 def moved(content: dict[str, Any], rows: tuple[Moved, ...]) -> None:
     """Put in place what a plain nested dict has elsewhere or by another name."""
     for row in rows:
-        for _, node in [found for found in _nodes(content, "") if matches(row.node, found[0])]:
+        for _, node in [found for found in nodes(content) if matches(row.node, found[0])]:
             if row.old in node:
                 value = node.pop(row.old)
                 *parents, name = row.new.split(".")
@@ -145,7 +147,7 @@ def moved(content: dict[str, Any], rows: tuple[Moved, ...]) -> None:
 
 
 def _renamed_classes(content: dict[str, Any]) -> None:
-    for _, node in _nodes(content, ""):
+    for _, node in nodes(content):
         target = node.get("_target_")
         for old, new in CLASSES.items():
             if isinstance(target, str) and (target == old or (old.endswith(".") and target.startswith(old))):
@@ -232,14 +234,3 @@ def _of_another(run: Path) -> str:
     """The end of a sentence about a run that another version made."""
     made, this = made_by(run), this_version()
     return f"; {run} was made by {made}, and this is {this}" if made and made != this else ""
-
-
-def _nodes(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every dict of a nested value with its dotted key, outer ones first."""
-    if isinstance(node, dict):
-        yield path, node
-        for key, child in list(node.items()):
-            yield from _nodes(child, f"{path}.{key}" if path else str(key))
-    elif isinstance(node, list):
-        for index, child in enumerate(node):
-            yield from _nodes(child, f"{path}.{index}" if path else str(index))

@@ -11,8 +11,13 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from pgrobot.configure import RECIPES, check_memory, clash, compose, in_full, parse, resolved, validated
+from pgrobot.configure import compose, validated
+from pgrobot.configure.aliases import in_full
+from pgrobot.configure.composition import resolved
+from pgrobot.configure.diagnosis import RECIPES, clash
 from pgrobot.errors import PgrobotError
+from pgrobot.overrides import parse
+from pgrobot.run.memory import check_memory
 from pgrobot.run.past import checked, complete_config
 from pgrobot.run_directory import find_checkpoint
 

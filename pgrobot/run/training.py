@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pgrobot import checkpoint
-from pgrobot.configure import Assembly
+from pgrobot.assembly import Assembly
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
 from pgrobot.run.broken import BrokenEpisodes

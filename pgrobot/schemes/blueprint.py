@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -22,6 +21,7 @@ from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE
 from pgrobot.sequences import check_sequences
 from pgrobot.simulation.threads import physical_cores
+from pgrobot.targets import construct
 from pgrobot.types import EnvironmentSpec
 
 
@@ -36,13 +36,11 @@ class Blueprint:
         cfg: the job's config, checked.
         spec: of the environments.
         threads: cores of an update; 0: the physical cores.
-        construct: makes what stands at a key of the config.
     """
 
     cfg: DictConfig
     spec: EnvironmentSpec
     threads: int
-    construct: Callable[[str], Any]
 
     def stream(self, name: str, learner: str = "") -> torch.Generator:
         """A random stream where the networks live."""
@@ -58,7 +56,7 @@ class Blueprint:
 
     def policy(self, learner: str = "") -> Policy:
         """A policy as it is before training."""
-        make: PolicyFactory = self.construct("policy")
+        make: PolicyFactory = construct(self.cfg, "policy")
         return make(
             observation=self.spec.widths,
             actions=self.spec.real_actions,
@@ -67,7 +65,7 @@ class Blueprint:
 
     def critic(self, columns: Sequence[str], learner: str = "") -> Critic:
         """A critic of these columns as it is before training."""
-        make: CriticFactory = self.construct("critic")
+        make: CriticFactory = construct(self.cfg, "critic")
         made = make(
             observation=critic_widths(self.spec), columns=columns, generator=self.weights("critic", learner)
         )
@@ -79,8 +77,8 @@ class Blueprint:
         Raises:
             PgrobotError: a part refuses its values, or learns from sequences that no rollout consists of.
         """
-        make_intrinsic: dict[str, IntrinsicRewardFactory] = self.construct("intrinsic")
-        make_multiplier: MultiplierFactory = self.construct("multiplier")
+        make_intrinsic: dict[str, IntrinsicRewardFactory] = construct(self.cfg, "intrinsic")
+        make_multiplier: MultiplierFactory = construct(self.cfg, "multiplier")
         constraints = build_constraints(self.cfg)
         intrinsic = [
             make(
@@ -99,7 +97,7 @@ class Blueprint:
             intrinsic=intrinsic,
             constraints=constraints,
             multiplier=make_multiplier(constraints=constraints, columns=columns),
-            algorithm=Algorithm(**self.construct("algorithm")),
+            algorithm=Algorithm(**construct(self.cfg, "algorithm")),
             surroundings=Surroundings(
                 iterations=iterations(self.cfg, self.cfg.annealing_steps),
                 max_episode_steps=self.spec.max_episode_steps,

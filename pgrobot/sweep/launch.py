@@ -15,10 +15,14 @@ import joblib
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pgrobot.configure import CONFIG_NAME, compose, expand, in_full, parse, quote, session
+from pgrobot.configure import CONFIG_NAME, compose
+from pgrobot.configure.aliases import in_full
+from pgrobot.configure.composition import session
 from pgrobot.errors import OccupiedError, PgrobotError
 from pgrobot.files import make_anew, reason
+from pgrobot.overrides import parse, quote
 from pgrobot.run import FINISHED, SIGNALS, SharedStop, named_by_time, prepare
+from pgrobot.sweep.expansion import expand
 from pgrobot.sweep.job import get_ready, job, shared_stop
 from pgrobot.sweep.models import unlike
 from pgrobot.sweep.names import register_resolvers

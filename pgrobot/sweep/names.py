@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from pgrobot.configure import register_resolver
+from pgrobot.configure.composition import register_resolver
 
 _LONGEST = 160  # file systems allow 255 bytes
 

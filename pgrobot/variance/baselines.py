@@ -16,11 +16,11 @@ from pgrobot.baselines import Baseline, Controlled
 from pgrobot.baselines.baseline import uncontrolled
 from pgrobot.batch import BaselineInput, CriticBatch
 from pgrobot.configure import CONFIG_MODULE
-from pgrobot.configure.construction import construct
 from pgrobot.critics import Critic
 from pgrobot.groups import TIME, critic_widths
 from pgrobot.randomness import stream
 from pgrobot.solvers import CriticProblem, FlatParameters
+from pgrobot.targets import construct
 from pgrobot.types import EnvironmentSpec, Rollout
 
 CONFIG = "variance.yaml"

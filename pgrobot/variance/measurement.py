@@ -12,12 +12,8 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import Tensor
 
-from pgrobot.configure import (
-    blaming,
-    build_constraints,
-    build_environment,
-    build_learners,
-)
+from pgrobot.assembly import build_environment, build_learners
+from pgrobot.blame import blaming
 from pgrobot.errors import PgrobotError
 from pgrobot.files import write_json
 from pgrobot.learner import Learner
@@ -25,6 +21,7 @@ from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
 from pgrobot.run import checked, fitting, load_checkpoint, one_torch_thread, saved_config, with_own_model
 from pgrobot.run_directory import find_checkpoint
+from pgrobot.schemes import build_constraints
 from pgrobot.types import Environment
 from pgrobot.variance.baselines import REFERENCES, catalogue, each, refitted
 from pgrobot.variance.experience import Experience, collect

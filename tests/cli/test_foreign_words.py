@@ -7,17 +7,17 @@ import re
 import pytest
 from omegaconf import OmegaConf
 
-from pgrobot.configure import compose, hint
-from pgrobot.configure.foreign import WORDS, suggestion
+from pgrobot.configure import compose
+from pgrobot.foreign import hint, suggestion, words
 
 
 def test_every_hint_names_what_exists() -> None:
     cfg = compose(["algorithm/rate@algorithm.policy_solver.rate=kl_adaptive"])
-    for word, words in WORDS.items():
+    for word, ours in words().items():
         assert re.fullmatch("[a-z]+", word)
-        for key in re.findall(r"(?<!\S)[a-z_]+(?:\.[a-z_]+)+(?=[\s,]|$)", words):
+        for key in re.findall(r"(?<!\S)[a-z_]+(?:\.[a-z_]+)+(?=[\s,]|$)", ours):
             assert OmegaConf.select(cfg, key, throw_on_missing=False) is not None, (word, key)
-        assert re.match(r"[a-z_]+", words)[0] in cfg or words.startswith("constraint.<name>"), word
+        assert re.match(r"[a-z_]+", ours)[0] in cfg or ours.startswith("constraint.<name>"), word
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from omegaconf import OmegaConf
 import pgrobot
 from pgrobot.api import as_overrides
 from pgrobot.cli import main
-from pgrobot.configure import parse
 from pgrobot.errors import PgrobotError
+from pgrobot.overrides import parse
 from pgrobot.provenance import source_commit
 from pgrobot.run import prepare
 

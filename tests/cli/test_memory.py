@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pgrobot.configure import check_memory, memory, within_memory
 from pgrobot.errors import PgrobotError
+from pgrobot.run import memory
+from pgrobot.run.memory import check_memory, within_memory
 
 
 def bad_alloc() -> None:

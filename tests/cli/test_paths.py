@@ -9,7 +9,7 @@ import pytest
 
 from pgrobot.cli import main
 from pgrobot.commands.train import _whole_path
-from pgrobot.configure import parse
+from pgrobot.overrides import parse
 from pgrobot.simulation.model import assets
 
 ODD = "a=b, (c) [d] it's"

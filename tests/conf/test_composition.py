@@ -12,10 +12,12 @@ from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from pgrobot.configure import VERSION_BASE, build, compose, expand, options, search_path, validated
-from pgrobot.configure.parts import hints
-from pgrobot.configure.schema import AlgorithmConfig, RunConfig
+from pgrobot.algorithm import Algorithm
+from pgrobot.configure import VERSION_BASE, build, compose, options, search_path, validated
+from pgrobot.configure.schema import RunConfig
 from pgrobot.errors import PgrobotError
+from pgrobot.signatures import hints
+from pgrobot.sweep.expansion import expand
 
 NEEDS = {
     ("task", "gymnasium"): ["task.id=Pendulum-v1"],
@@ -104,7 +106,7 @@ def test_constraints_are_selected_by_name(overrides: list[str], names: list[str]
 def test_the_schema_is_what_the_primary_config_says() -> None:
     cfg = OmegaConf.to_container(compose([]), resolve=False)
     assert set(hints(RunConfig)) == cfg.keys() - {"hydra"}
-    assert set(hints(AlgorithmConfig)) == cfg["algorithm"].keys()
+    assert set(hints(Algorithm)) == cfg["algorithm"].keys()
 
 
 def test_values_come_out_in_their_type() -> None:

@@ -16,9 +16,9 @@ from gymnasium import spaces
 from torch import Tensor
 from toys import ABOVE, TargetWorld
 
+from pgrobot.assembly import build_policy
 from pgrobot.collectors import ActionMap, SimulationCollector, StaggeredEnvironment
 from pgrobot.configure import compose
-from pgrobot.configure.construction import build_policy
 from pgrobot.constraints import CostColumns
 from pgrobot.distributions import Distribution, Gaussian
 from pgrobot.errors import PgrobotError

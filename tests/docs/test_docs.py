@@ -17,8 +17,9 @@ from omegaconf import OmegaConf
 
 import pgrobot
 from pgrobot.cli import main
-from pgrobot.configure import build_environment, compose, expand, options, validated
+from pgrobot.configure import build_environment, compose, options, validated
 from pgrobot.help import documented_keys
+from pgrobot.sweep.expansion import expand
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("debug=tiny", "total_steps=512")

@@ -14,8 +14,19 @@ ROOT = Path(__file__).resolve().parents[2]
 # A room imports from lower floors and from itself, never from a neighbour.
 FLOORS = (
     ("errors", "reduce", "provenance", "randomness", "compilation", "concurrency", "distributions"),
-    ("types", "normalizer", "ranges"),
-    ("batch", "control_variates", "files", "bodies", "groups", "origin", "sequences"),
+    ("blame", "foreign", "types", "normalizer", "ranges"),
+    (
+        "batch",
+        "control_variates",
+        "files",
+        "bodies",
+        "groups",
+        "origin",
+        "overrides",
+        "sequences",
+        "signatures",
+        "targets",
+    ),
     (
         "baselines",
         "estimators",
@@ -34,6 +45,7 @@ FLOORS = (
     ("posing",),
     ("learner",),
     ("loop", "schemes"),
+    ("assembly",),
     ("configure",),
     ("run", "help", "laboratory"),
     ("sweep", "variance"),

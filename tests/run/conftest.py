@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pgrobot import checkpoint
-from pgrobot.configure import quote
+from pgrobot.overrides import quote
 from pgrobot.run import Request, Result, Surroundings, prepare, run, silent_console
 
 # Hopper falls soon, so its evaluations are short; 4 iterations of 64 steps.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pgrobot.blame import blaming, place_in
 from pgrobot.cli import main
-from pgrobot.configure.blame import blaming, place_in
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.run import prepare
 

@@ -1,4 +1,4 @@
-"""Which classes and functions a config may name.
+"""Which classes and functions a config may name, and the only place where they are called.
 
 A config is data that may come from somebody else (``resume=<run>``), so a ``_target_`` is only followed into the rooms
 listed here and into the modules that the user names in ``modules``; and what is found there must have been
@@ -11,9 +11,12 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
-from pgrobot.configure.blame import place_in
+from omegaconf import DictConfig, OmegaConf
+
+from pgrobot.blame import place_in
 from pgrobot.errors import PgrobotError, in_a_sentence, nearest, shown
 
 ROOMS = tuple(
@@ -26,16 +29,18 @@ ROOMS = tuple(
 )  # fmt: skip
 
 
-def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Walk a plain config and yield every node that has a ``_target_``, with its key."""
+def nodes(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Walk a plain nested value and yield every dict in it with its dotted key, outer ones first."""
     if isinstance(node, dict):
-        if "_target_" in node:
-            yield path, node
-        for key, child in node.items():
-            yield from targets(child, f"{path}.{key}" if path else str(key))
-    elif isinstance(node, list):
-        for index, child in enumerate(node):
-            yield from targets(child, f"{path}.{index}")
+        yield path, node
+    children = node.items() if isinstance(node, dict) else enumerate(node if isinstance(node, list) else ())
+    for key, child in list(children):
+        yield from nodes(child, f"{path}.{key}" if path else str(key))
+
+
+def targets(node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Those of them that have a ``_target_``."""
+    return ((path, found) for path, found in nodes(node) if "_target_" in found)
 
 
 def locate(path: str, target: Any, modules: Sequence[str]) -> Callable[..., Any]:
@@ -109,3 +114,28 @@ def check_modules(modules: Sequence[str]) -> None:
 
 def _inside(target: str, roots: Sequence[str]) -> bool:
     return any(target.startswith(f"{root}.") for root in roots)
+
+
+def construct(cfg: DictConfig, path: str) -> Any:
+    """Call every ``_target_`` at and below the key ``path``, inner ones first; ``_partial_`` ones stay uncalled.
+
+    Raises:
+        PgrobotError: a target is not trusted, or refuses its arguments.
+    """
+    return _construct(OmegaConf.to_container(OmegaConf.select(cfg, path)), path, list(cfg.modules))
+
+
+def _construct(node: Any, path: str, modules: Sequence[str]) -> Any:
+    if isinstance(node, list):
+        return [_construct(child, f"{path}.{index}", modules) for index, child in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    arguments = {
+        key: _construct(child, f"{path}.{key}", modules)
+        for key, child in node.items()
+        if key not in ("_target_", "_partial_")
+    }
+    if "_target_" not in node:
+        return arguments
+    target: Callable[..., Any] = locate(path, node["_target_"], modules)
+    return partial(target, **arguments) if node.get("_partial_", False) else target(**arguments)

@@ -1,18 +1,15 @@
-"""From a checked config to the objects that train: the only place where a ``_target_`` is called."""
+"""From a checked config to the objects that train."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import StaggeredEnvironment
-from pgrobot.configure.targets import check_trusted, locate
 from pgrobot.constraints import check_bound
 from pgrobot.diagnostics import EpisodeStatistics
 from pgrobot.errors import PgrobotError
@@ -24,7 +21,7 @@ from pgrobot.schemes import Blueprint, Scheme, build_constraints, iterations
 from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled
 from pgrobot.simulation.contract import check_environment
 from pgrobot.simulation.wrappers import wrapped
-from pgrobot.tracking import Mirror
+from pgrobot.targets import check_trusted, construct
 from pgrobot.types import Collector, Diagnostic, Environment, EnvironmentSpec
 
 
@@ -59,7 +56,7 @@ def build(cfg: DictConfig, threads: int) -> Assembly:
     spec = environment.spec
     check_bound(build_constraints(cfg), spec.highest_cost, cfg.evaluation.bound)
     scheme, learners = _cast(cfg, spec, threads)
-    collector = scheme.collector(_blueprint(cfg, spec, threads), environment, learners)
+    collector = scheme.collector(Blueprint(cfg, spec, threads), environment, learners)
     _check_savable(collector)
     return Assembly(
         environment=environment,
@@ -84,11 +81,7 @@ def build_learners(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> dict
 
 def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:
     """A policy as it is before training."""
-    return _blueprint(cfg, spec, 1).policy()
-
-
-def _blueprint(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> Blueprint:
-    return Blueprint(cfg, spec, threads, partial(construct, cfg))
+    return Blueprint(cfg, spec, 1).policy()
 
 
 def _cast(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> tuple[Scheme, dict[str, Learner]]:
@@ -99,7 +92,7 @@ def _cast(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> tuple[Scheme,
             raise PgrobotError(
                 f"scheme._target_={cfg.scheme._target_} is no scheme: it has no {word!r}, see pgrobot.schemes.Scheme"
             )
-    learners = scheme.learners(_blueprint(cfg, spec, threads))
+    learners = scheme.learners(Blueprint(cfg, spec, threads))
     if scheme.acting not in learners:
         raise PgrobotError(
             f"scheme._target_={cfg.scheme._target_} has {scheme.acting!r} act, which is none of its learners: "
@@ -161,33 +154,3 @@ def staggered(cfg: DictConfig, environment: Environment) -> Environment:
     if cfg.num_envs == 1 or cfg.horizon >= environment.spec.max_episode_steps:
         return environment
     return StaggeredEnvironment(environment, np.random.default_rng(component_seed(cfg.seed, "stagger")))
-
-
-def build_mirrors(cfg: DictConfig) -> dict[str, Mirror]:
-    """The trackers that mirror the metrics, by name."""
-    return dict(construct(cfg, "tracker"))
-
-
-def construct(cfg: DictConfig, path: str) -> Any:
-    """Call every ``_target_`` at and below the key ``path``, inner ones first; ``_partial_`` ones stay uncalled.
-
-    Raises:
-        PgrobotError: a target is not trusted, or refuses its arguments.
-    """
-    return _construct(OmegaConf.to_container(OmegaConf.select(cfg, path)), path, list(cfg.modules))
-
-
-def _construct(node: Any, path: str, modules: Sequence[str]) -> Any:
-    if isinstance(node, list):
-        return [_construct(child, f"{path}.{index}", modules) for index, child in enumerate(node)]
-    if not isinstance(node, dict):
-        return node
-    arguments = {
-        key: _construct(child, f"{path}.{key}", modules)
-        for key, child in node.items()
-        if key not in ("_target_", "_partial_")
-    }
-    if "_target_" not in node:
-        return arguments
-    target: Callable[..., Any] = locate(path, node["_target_"], modules)
-    return partial(target, **arguments) if node.get("_partial_", False) else target(**arguments)

@@ -1,0 +1,49 @@
+"""Reading and writing overrides, ``key=value`` as they are typed, by Hydra's grammar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
+
+from pgrobot.errors import PgrobotError
+
+
+def parse(overrides: Sequence[str]) -> list[Override]:
+    """Read overrides by Hydra's grammar.
+
+    Raises:
+        PgrobotError: one cannot be read.
+    """
+    parser = OverridesParser.create()
+    parsed = []
+    for text in overrides:
+        try:
+            parsed.extend(parser.parse_overrides([text]))
+        except HydraException as error:
+            remedy = "write key=value, and quote a list for the shell, as in 'constraint=[speed,torque]'"
+            remedy = f"write {text}=<value>" if text.isidentifier() else remedy
+            raise PgrobotError(f"Cannot read the override {text!r}: {remedy}") from error
+    for override in parsed:
+        if override.type is OverrideType.CHANGE and override.value() == {}:
+            key = override.key_or_group
+            raise PgrobotError(
+                f"{override.input_line} changes nothing, for a mapping is merged into what is there: "
+                f"~{key}.<key> takes a key out"
+            )
+    return parsed
+
+
+def quote(text: str) -> str:
+    """Write any string as a value that the grammar reads back as that string."""
+    # Backslashes count only before a quote: before ours, the closing one included, they are doubled.
+    return "'" + re.sub(r"(\\*)(?='|$)", r"\1\1", text).replace("'", "\\'") + "'"
+
+
+def text_of(override: Override) -> str:
+    """Return an override as it was typed."""
+    assert override.input_line is not None, "an override that was parsed from text keeps the text"
+    return override.input_line
