@@ -110,7 +110,7 @@ def _train_arguments(words: Sequence[str]) -> TrainArguments:
 def _about_option(word: str, options: Sequence[str]) -> str:
     """Why pgrobot does not know an option, which settings are not."""
     from pgrobot.configure import compose
-from pgrobot.foreign import hint
+    from pgrobot.foreign import hint
 
     name, _, value = word.lstrip("-").partition("=")
     name = name.replace("-", "_")
