@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pgrobot.algorithm import Algorithm
-from pgrobot.constraints import AMOUNT, BOUNDS, UNIT
+from pgrobot.constraints import BOUNDS, UNITS
 from pgrobot.errors import shown
 from pgrobot.factories import (
     CriticFactory,
@@ -59,9 +59,9 @@ class ConstraintConfig:
     named: ClassVar[str] = "a constraint"
 
     cost: Part
-    budget: Annotated[float, AMOUNT]
-    unit: Annotated[str, UNIT]
-    limit: Annotated[float, AMOUNT]
+    budget: Annotated[float, at_least(0.0)]
+    unit: Annotated[str, one_of(*UNITS)]
+    limit: Annotated[float, at_least(0.0)]
 
 
 @dataclass(frozen=True)

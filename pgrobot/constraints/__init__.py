@@ -1,6 +1,6 @@
 """What is limited and by how much, how far it is spent, and prices that make a policy keep to it."""
 
-from pgrobot.constraints.budgets import AMOUNT, UNIT, UNITS, Constraint, CostColumns, unattainable
+from pgrobot.constraints.budgets import UNITS, Constraint, CostColumns, unattainable
 from pgrobot.constraints.inference import BOUNDS, check_bound
 from pgrobot.constraints.lagrangian import Lagrangian
 from pgrobot.constraints.measure import measure
@@ -10,10 +10,8 @@ from pgrobot.constraints.unconstrained import Unconstrained
 from pgrobot.constraints.verdict import Verdict, judge
 
 __all__ = [
-    "AMOUNT",
     "BOUNDS",
     "PID",
-    "UNIT",
     "UNITS",
     "Constraint",
     "CostColumns",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -9,8 +10,8 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from pgrobot.errors import PgrobotError
-from pgrobot.ranges import at_least, one_of
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.ranges import is_number
 from pgrobot.types import State
 
 # What a budget may be stated in, and how its figure is read out.
@@ -22,7 +23,6 @@ UNITS = MappingProxyType(
         "probability": "of episodes",
     }
 )
-UNIT, AMOUNT = one_of(*UNITS), at_least(0.0)  # what a budget's unit, and it and its limit may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,11 @@ class Constraint:
 
     def __post_init__(self) -> None:
         node = f"constraint.{self.name}"
-        UNIT(f"{node}.unit", self.unit)
-        AMOUNT(f"{node}.budget", self.budget)
-        AMOUNT(f"{node}.limit", self.limit)
+        if self.unit not in UNITS:
+            raise PgrobotError(f"{node}.unit={self.unit} is unknown: {nearest(str(self.unit), UNITS)}")
+        for key, value in (("budget", self.budget), ("limit", self.limit)):
+            if not is_number(value) or not 0.0 <= value < math.inf:
+                raise PgrobotError(f"{node}.{key}={value} has to be a finite number of at least 0")
         if self.unit == "probability" and self.budget > 1.0:
             raise PgrobotError(f"{node}.budget is a probability, so at most 1, not {self.budget}")
 
