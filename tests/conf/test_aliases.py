@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from pgrobot.configure import compose, expand, in_full, search_path, validated
-from pgrobot.configure.aliases import ALIASES
+from pgrobot.configure import compose, search_path, validated
+from pgrobot.configure.aliases import ALIASES, in_full
 from pgrobot.errors import PgrobotError
+from pgrobot.sweep.expansion import expand
 
 
 def at(cfg: Any, key: str) -> Any:
