@@ -60,6 +60,17 @@ class ListOf(Rule):
 
 
 @dataclass(frozen=True)
+class MappingOf(Rule):
+    """A mapping whose values follow a rule of their own."""
+
+    whole: Rule
+    value: Rule
+
+    def __call__(self, key: str, value: Any) -> Any:
+        return {name: self.value(f"{key}.{name}", each) for name, each in self.whole(key, value).items()}
+
+
+@dataclass(frozen=True)
 class Keys(Rule):
     """A node of keys, which a single value would wipe out.
 

@@ -27,7 +27,7 @@ from pgrobot.policies.heads.gaussian import GaussianHead
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE, Reduce
 from pgrobot.retrospect import Values, valued
-from pgrobot.solvers import Adam, Constant, ExponentialAverage, FirstOrderSolver
+from pgrobot.solvers import Adam, ClipByGlobalNorm, Constant, ExponentialAverage, FirstOrderSolver
 from pgrobot.solvers.rates import Rate
 from pgrobot.types import (
     Action,
@@ -189,7 +189,6 @@ def make(
     minibatch: int = 32,
     passes: int = 3,
     rate: float | Rate = 1e-2,
-    max_gradient_norm: float = 0.5,
     cores: int = 1,
     target_kl: float = math.inf,
     constraint: Constraint = ABOVE,
@@ -220,11 +219,10 @@ def make(
     def solver(metric: str) -> functools.partial[FirstOrderSolver]:
         return functools.partial(
             FirstOrderSolver,
-            optimizer=Adam(0.9, 0.999, 1e-8),
+            chain={"clip": ClipByGlobalNorm(0.5), "optimizer": Adam(0.9, 0.999, 1e-8)},
             rate=Constant(rate) if isinstance(rate, float) else rate,
             minibatch=minibatch,
             epochs=1,
-            max_gradient_norm=max_gradient_norm,
             target_kl=target_kl,
             gradient_metric=metric,
             compile_steps=False,

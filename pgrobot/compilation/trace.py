@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.fx import Graph, GraphModule, Node
 
@@ -32,6 +33,7 @@ def trace(function: Callable[..., Sequence[Tensor]], arguments: Sequence[Tensor]
     module = make_fx(lambda *inputs: tuple(function(*inputs)))(*arguments)
     captured = _lift(module.graph, module)
     module.graph.eliminate_dead_code()
+    _share_norms(module.graph)
     (output,) = (node for node in module.graph.nodes if node.op == "output")
     return Traced(
         module=GraphModule({}, module.graph),
@@ -39,6 +41,17 @@ def trace(function: Callable[..., Sequence[Tensor]], arguments: Sequence[Tensor]
         example=(*captured, *arguments),
         outputs=len(output.args[0]),
     )
+
+
+def _share_norms(graph: Graph) -> None:
+    """Compute a norm once that is asked for twice: that of a gradient, which is reported and which bounds a step."""
+    first: dict[str, Node] = {}
+    for node in list(graph.nodes):
+        if node.target is torch.ops.aten.linalg_vector_norm.default:
+            kept = first.setdefault(repr((node.args, node.kwargs)), node)
+            if kept is not node:
+                node.replace_all_uses_with(kept)
+                graph.erase_node(node)
 
 
 def _lift(graph: Graph, module: GraphModule) -> tuple[Tensor, ...]:

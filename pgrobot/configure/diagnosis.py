@@ -86,7 +86,7 @@ def _of_form(override: Override, groups: Groups) -> str:
         return (
             f"{line!r} removes nothing: constraint=[] trains without any, ~constraint.torque leaves one out"
         )
-    if override.is_add() and group in groups:
+    if override.is_add() and group in groups and override.package is None:
         return f"{line!r} adds a second {group}: leave out the +"
     if override.is_delete() and group in groups:
         return f"{line!r} would remove a whole group: choose one of its options instead: {', '.join(groups[group])}"

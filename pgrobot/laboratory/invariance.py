@@ -72,7 +72,7 @@ class Invariance:
         noise = torch.randn(size, size, generator=stream(self.seed, "matrix"), dtype=torch.float64)
         matrix = unit + 0.3 * noise
         apart = (matrix @ matrix.T - unit) @ apparatus.gradient(batch)
-        plain = first_order(SGD(momentum=0.0), self.rows)
+        plain = first_order({"optimizer": SGD(momentum=0.0)}, self.rows)
         ends = self._ends(apparatus, batch, matrix, plain)
         here, there = (
             apparatus.distribution(end, batch.obs["policy"])

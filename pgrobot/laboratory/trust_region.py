@@ -93,6 +93,7 @@ class Worse:
         self._point = point
         self.sequence = problem.sequence
         self.reduce = problem.reduce
+        self.layout = problem.layout
         self.distribution = problem.distribution
         self.kl = problem.kl
         self.project = problem.project

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,8 +19,17 @@ from pgrobot.laboratory.check import Outcome, compare
 from pgrobot.objectives import Objective
 from pgrobot.randomness import stream
 from pgrobot.simulation import Task
-from pgrobot.solvers import Constant, FirstOrderSolver, Optimizer, Solver, SolverFactory
-from pgrobot.solvers.optimizer import Moments
+from pgrobot.solvers import (
+    SGD,
+    ClipByGlobalNorm,
+    Constant,
+    FirstOrderSolver,
+    Link,
+    Moments,
+    Place,
+    SolverFactory,
+    Uniform,
+)
 
 
 def drawn_batch(apparatus: Apparatus, world: Task, rows: int, seed: int) -> Batch:
@@ -112,7 +121,6 @@ class GradientBound:
         world: any.
         policy: a continuous one.
         objective: a surrogate.
-        solver: one step of gradient descent with rate one, but for its bound.
         shares: bounds in units of the gradient's norm.
         rows: of the batch, and of the minibatch.
         seed: of policy and batch.
@@ -122,7 +130,6 @@ class GradientBound:
     world: Task
     policy: PolicyFactory
     objective: Objective
-    solver: Callable[..., Solver]
     shares: Sequence[float]
     rows: int
     seed: int
@@ -135,7 +142,8 @@ class GradientBound:
             batch = drawn_batch(apparatus, self.world, self.rows, self.seed)
             gradient = apparatus.gradient(batch)
             bound = share * float(gradient.norm())
-            step = moved(apparatus, partial(self.solver, max_gradient_norm=bound), batch, self.seed)
+            chain: dict[str, Link] = {"clip": ClipByGlobalNorm(bound), "optimizer": SGD(momentum=0.0)}
+            step = moved(apparatus, first_order(chain, self.rows), batch, self.seed)
             outcomes += [
                 compare(
                     f"norm of the step, bound {share:g} ‖g‖",
@@ -176,7 +184,7 @@ class MinibatchMean:
         exact = apparatus.gradient(batch)
         outcomes = []
         for count in self.minibatches:
-            solver = first_order(Total(), self.rows // count)(
+            solver = first_order({"optimizer": Total()}, self.rows // count)(
                 vector=apparatus.vector, problem=apparatus.problem, generator=stream(self.seed, "solver")
             )
             solver.solve(batch)
@@ -186,31 +194,30 @@ class MinibatchMean:
 
 
 @dataclass(frozen=True)
-class Total:
+class Total(Uniform):
     """An optimiser that stays where it is and sums the gradients that it is given, ``[P]``."""
+
+    place: ClassVar[Place] = "optimizer"
 
     def initial(self, vector: Tensor) -> Moments:
         return (torch.zeros_like(vector),)
 
-    def step(
-        self, vector: Tensor, moments: Moments, gradient: Tensor, rate: Tensor
-    ) -> tuple[Tensor, Moments]:
-        return vector.clone(), (moments[0] + gradient,)
+    def step(self, update: Tensor, moments: Moments, vector: Tensor, rate: Tensor) -> tuple[Tensor, Moments]:
+        return torch.zeros_like(vector), (moments[0] + update,)
 
     def rescale(self, moments: Moments, factor: Tensor) -> Moments:
         return (moments[0] * factor,)
 
 
-def first_order(optimizer: Optimizer, minibatch: int) -> SolverFactory:
-    """One pass of steps at a rate of one, each on ``minibatch`` rows, without any bound."""
+def first_order(chain: Mapping[str, Link], minibatch: int) -> SolverFactory:
+    """One pass of steps at a rate of one, each on ``minibatch`` rows."""
     make: Callable[..., Any] = FirstOrderSolver  # mypy takes what a solver lets be read for what could be set
     return partial(
         make,
-        optimizer=optimizer,
+        chain=chain,
         rate=Constant(1.0),
         minibatch=minibatch,
         epochs=1,
-        max_gradient_norm=math.inf,
         target_kl=math.inf,
         gradient_metric="gradient/norm",
         compile_steps=False,

@@ -63,13 +63,44 @@ class Moved:
     old: str
     new: str
 
+    def value(self, was: Any) -> Any:
+        """What stands there now for what it was."""
+        return was
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped(Moved):
+    """A value that became one key of a part.
+
+    Attributes:
+        target: the part's ``_target_``.
+        key: the value's name in the part.
+    """
+
+    target: str
+    key: str
+
+    def value(self, was: Any) -> Any:
+        return {"_target_": self.target, self.key: was}
+
 
 # Classes by the paths that configs named them by, or the beginnings of such paths, which end with a dot.
 CLASSES: Mapping[str, str] = {
     "pgrobot.envs.worlds.": "pgrobot.envs.toys.",
     "pgrobot.solvers.MinibatchSolver": "pgrobot.solvers.FirstOrderSolver",
 }
-CONFIG_MOVED: tuple[Moved, ...] = (Moved("", "signal", "intrinsic"),)
+CONFIG_MOVED: tuple[Moved, ...] = (
+    Moved("", "signal", "intrinsic"),
+    # in this order, which is that of the chain
+    Wrapped(
+        "algorithm.*_solver",
+        "max_gradient_norm",
+        "chain.clip",
+        "pgrobot.solvers.ClipByGlobalNorm",
+        "max_norm",
+    ),
+    Moved("algorithm.*_solver", "optimizer", "chain.optimizer"),
+)
 STATE_MOVED: tuple[Moved, ...] = (
     Moved("learners.*", "signals", "intrinsic"),
     Moved("collector.environment", "landmark", "reward_state"),
@@ -139,7 +170,7 @@ def moved(content: dict[str, Any], rows: tuple[Moved, ...]) -> None:
     for row in rows:
         for _, node in [found for found in nodes(content) if matches(row.node, found[0])]:
             if row.old in node:
-                value = node.pop(row.old)
+                value = row.value(node.pop(row.old))
                 *parents, name = row.new.split(".")
                 for parent in parents:
                     node = node.setdefault(parent, {})  # noqa: PLW2901

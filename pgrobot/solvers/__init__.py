@@ -2,12 +2,13 @@
 
 from pgrobot.solvers.adam import Adam
 from pgrobot.solvers.average import ExponentialAverage
+from pgrobot.solvers.clipping import ClipByGlobalNorm
 from pgrobot.solvers.compatible import CompatibleFisher
 from pgrobot.solvers.first_order import FirstOrderSolver
 from pgrobot.solvers.fisher import Fisher, GaussNewtonFisher, gauss_newton
+from pgrobot.solvers.group_rates import GroupRates
 from pgrobot.solvers.linear import Linearisation, Solution, conjugate_gradient, linearise
 from pgrobot.solvers.natural_gradient import NaturalGradientSolver
-from pgrobot.solvers.optimizer import Optimizer
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Problem, Report, Unbounded
 from pgrobot.solvers.rates import Constant, KLAdaptive, Linear
@@ -16,12 +17,15 @@ from pgrobot.solvers.sgd import SGD
 from pgrobot.solvers.snapshot import SnapshotProblem, UpdateSnapshot, own_state
 from pgrobot.solvers.solver import Solver, SolverFactory
 from pgrobot.solvers.steps import KLRadius, LearningRate, StepSize
+from pgrobot.solvers.transform import Forgetful, Layout, Link, Moments, Place, Transform, Uniform
 from pgrobot.solvers.trust_region import Acceptance, FullStep, LineSearch, Trial
+from pgrobot.solvers.weight_decay import WeightDecay
 
 __all__ = [
     "SGD",
     "Acceptance",
     "Adam",
+    "ClipByGlobalNorm",
     "CompatibleFisher",
     "Constant",
     "CriticProblem",
@@ -29,16 +33,21 @@ __all__ = [
     "FirstOrderSolver",
     "Fisher",
     "FlatParameters",
+    "Forgetful",
     "FullStep",
     "GaussNewtonFisher",
+    "GroupRates",
     "KLAdaptive",
     "KLRadius",
+    "Layout",
     "LearningRate",
     "LineSearch",
     "Linear",
     "Linearisation",
+    "Link",
+    "Moments",
     "NaturalGradientSolver",
-    "Optimizer",
+    "Place",
     "PolicyProblem",
     "Problem",
     "RMSprop",
@@ -48,9 +57,12 @@ __all__ = [
     "Solver",
     "SolverFactory",
     "StepSize",
+    "Transform",
     "Trial",
     "Unbounded",
+    "Uniform",
     "UpdateSnapshot",
+    "WeightDecay",
     "conjugate_gradient",
     "gauss_newton",
     "linearise",

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from pgrobot.ranges import above, fading
-from pgrobot.solvers.optimizer import Moments
+from pgrobot.solvers.transform import Moments, Place, Uniform
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Uniform):
     """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1).
 
     See docs/derivations.md#adam.
     """
 
+    place: ClassVar[Place] = "optimizer"
     beta1: Annotated[float, fading]
     beta2: Annotated[float, fading]
     epsilon: Annotated[float, above(0.0)]
@@ -27,18 +28,14 @@ class Adam:
         """First moment ``[P]``, second moment ``[P]`` and the number of steps taken."""
         return torch.zeros_like(vector), torch.zeros_like(vector), torch.zeros((), dtype=vector.dtype)
 
-    def step(
-        self, vector: Tensor, moments: Moments, gradient: Tensor, rate: Tensor
-    ) -> tuple[Tensor, Moments]:
-        """Return the next vector ``[P]`` and moments after one step down ``gradient`` ``[P]``."""
+    def step(self, update: Tensor, moments: Moments, vector: Tensor, rate: Tensor) -> tuple[Tensor, Moments]:
         first, second, count = moments
         count = count + 1.0
-        first = self.beta1 * first + (1.0 - self.beta1) * gradient
-        second = self.beta2 * second + (1.0 - self.beta2) * gradient.square()
+        first = self.beta1 * first + (1.0 - self.beta1) * update
+        second = self.beta2 * second + (1.0 - self.beta2) * update.square()
         unbiased_first = first / (1.0 - self.beta1**count)
         unbiased_second = second / (1.0 - self.beta2**count)
-        vector = vector - rate * unbiased_first / (unbiased_second.sqrt() + self.epsilon)
-        return vector, (first, second, count)
+        return rate * unbiased_first / (unbiased_second.sqrt() + self.epsilon), (first, second, count)
 
     def rescale(self, moments: Moments, factor: Tensor) -> Moments:
         """The moments of gradients ``factor`` ``[P]`` times as large."""

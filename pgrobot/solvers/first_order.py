@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -12,10 +12,11 @@ from torch.utils import _pytree as pytree
 
 from pgrobot.compilation import Compiled
 from pgrobot.errors import PgrobotError, nearest_divisor
-from pgrobot.ranges import Built, at_least, positive
-from pgrobot.solvers.optimizer import Optimizer
+from pgrobot.ranges import Built, Keys, MappingOf, at_least, positive
+from pgrobot.solvers.chain import Chain
 from pgrobot.solvers.problem import Problem, Report
 from pgrobot.solvers.rates import Rate
+from pgrobot.solvers.transform import Link
 from pgrobot.types import State
 
 
@@ -27,18 +28,17 @@ class FirstOrderSolver:
     Args:
         vector: the parameters ``[P]``, moved in place.
         problem: whose ``loss`` is descended.
-        optimizer: the update rule.
+        chain: what makes a step of a gradient, by name, in this order.
         rate: the learning rate and its schedule.
         minibatch: environment steps per step; must divide the batch, and hold whole chunks of the problem's.
         epochs: passes over the batch per call.
-        max_gradient_norm: bound on the norm of one step's gradient.
         target_kl: a pass whose steps met a larger mean KL is this iteration's last; infinity never stops.
-        gradient_metric: name under which the norm of the gradient, before it is bounded, is reported.
+        gradient_metric: name under which the norm of the gradient, before the chain, is reported.
         compile_steps: compile the step into one native call; the eager path computes the same.
         generator: random stream of the shuffles.
 
     Raises:
-        PgrobotError: the update rule lacks a method of ``Optimizer``.
+        PgrobotError: the links are no chain.
     """
 
     needs_policy: ClassVar[bool] = False
@@ -49,24 +49,18 @@ class FirstOrderSolver:
         self,
         vector: Tensor,
         problem: Problem,
-        optimizer: Annotated[Optimizer, Built("epsilon")],
+        chain: Annotated[Mapping[str, Link], MappingOf(Keys("optimizer"), Built("_target_"))],
         rate: Annotated[Rate, Built("initial")],
         minibatch: Annotated[int, at_least(1)],
         epochs: Annotated[int, at_least(1)],
-        max_gradient_norm: Annotated[float, positive],
         target_kl: Annotated[float, positive],
         gradient_metric: str,
         compile_steps: bool,
         generator: torch.Generator,
     ) -> None:
-        for method in ("initial", "step", "rescale"):
-            if not callable(getattr(optimizer, method, None)):
-                raise PgrobotError(
-                    f"the optimiser {type(optimizer).__name__} has no method {method}: see pgrobot.solvers.Optimizer"
-                )
         self._vector = vector
-        self._optimizer = optimizer
-        self._moments = tuple(optimizer.initial(vector))
+        self._chain = Chain(chain, problem.layout, vector)
+        self._moments = self._chain.initial
         self._schedule = rate
         self._rate = rate.initial
         self._minibatch = minibatch
@@ -75,7 +69,7 @@ class FirstOrderSolver:
         self._epochs = epochs
         self._target_kl = target_kl
         self._generator = generator
-        self._step = _Step(problem, optimizer, len(self._moments), max_gradient_norm, gradient_metric)
+        self._step = _Step(problem, self._chain, gradient_metric)
         self._compiled = Compiled(self._step, enabled=compile_steps and problem.reduce.traceable)
 
     def anneal(self, progress: float) -> None:
@@ -115,8 +109,8 @@ class FirstOrderSolver:
         return report, False
 
     def rescale(self, factor: Tensor) -> None:
-        """Let the optimiser remember gradients ``factor`` ``[P]`` times as large."""
-        self._moments = tuple(self._optimizer.rescale(self._moments, factor))
+        """Let the chain remember gradients ``factor`` ``[P]`` times as large."""
+        self._moments = self._chain.rescale(self._moments, factor)
 
     def _epoch(self, batch: Any, rows: int) -> Report:
         order = torch.randperm(rows // self._sequence, generator=self._generator)
@@ -146,7 +140,8 @@ class FirstOrderSolver:
 
     def load_state_dict(self, state: State) -> None:
         """Continue from ``state``."""
-        self._moments = tuple(tensor.clone() for tensor in state["moments"])
+        moments = zip(self._moments, state["moments"], strict=True)
+        self._moments = tuple(tensor.clone() for _, tensor in moments)
         self._rate = state["rate"]
         self._generator.set_state(state["generator"])
 
@@ -159,7 +154,7 @@ class FirstOrderSolver:
 class _Step:
     """One step as a pure function of tensors: the unit that is compiled.
 
-    Takes the rate, the vector, the optimiser's moments and the leaves of a minibatch; returns the metrics as one
+    Takes the rate, the vector, the chain's moments and the leaves of a minibatch; returns the metrics as one
     tensor, the next vector and the next moments.
 
     Attributes:
@@ -169,31 +164,22 @@ class _Step:
 
     structure: pytree.TreeSpec
 
-    def __init__(
-        self,
-        problem: Problem,
-        optimizer: Optimizer,
-        moments: int,
-        max_gradient_norm: float,
-        gradient_metric: str,
-    ) -> None:
+    def __init__(self, problem: Problem, chain: Chain, gradient_metric: str) -> None:
         self.metrics: tuple[str, ...] = ()
         self._gradient_of = grad_and_value(problem.loss, has_aux=True)
         self._project = problem.project
         self._reduce = problem.reduce
-        self._optimizer = optimizer
-        self._moments = moments
-        self._max_gradient_norm = max_gradient_norm
+        self._chain = chain
+        self._moments = len(chain.initial)
         self._gradient_metric = gradient_metric
 
     def __call__(self, rate: Tensor, vector: Tensor, *rest: Tensor) -> Sequence[Tensor]:
         minibatch = pytree.tree_unflatten(list(rest[self._moments :]), self.structure)
         gradient, (_, report) = self._gradient_of(vector, minibatch)
         gradient = self._reduce.mean(gradient)
-        norm = torch.linalg.vector_norm(gradient)
-        report = report | {self._gradient_metric: norm}
-        gradient = gradient * (self._max_gradient_norm / (norm + 1e-6)).clamp(max=1.0)
-        vector, moments = self._optimizer.step(vector, rest[: self._moments], gradient, rate)
+        report = report | {self._gradient_metric: torch.linalg.vector_norm(gradient)}
+        step, moments = self._chain.step(gradient, rest[: self._moments], vector, rate)
+        vector = vector - step
         self.metrics = tuple(report)
         return torch.stack(list(report.values())), self._project(vector), *moments
 

@@ -26,6 +26,7 @@ class FlatParameters:
     Attributes:
         vector: all parameters, ``[P]``; writing to it changes the module.
         slices: where each named parameter lies in the vector.
+        layout: the shape of each.
         lower: the least value of each, ``[P]``; minus infinity where none is declared.
         upper: the greatest, likewise.
 
@@ -36,12 +37,12 @@ class FlatParameters:
     def __init__(self, module: nn.Module) -> None:
         self.vector = torch.cat([p.detach().reshape(-1) for p in module.parameters()])
         self.slices: dict[str, slice] = {}
-        self._shapes: dict[str, torch.Size] = {}
+        self.layout: dict[str, torch.Size] = {}
         start = 0
         for name, parameter in module.named_parameters():
             end = start + parameter.numel()
             self.slices[name] = slice(start, end)
-            self._shapes[name] = parameter.shape
+            self.layout[name] = parameter.shape
             parameter.data = self.vector[start:end].view(parameter.shape)
             parameter.requires_grad = False  # gradients are taken with respect to the vector
             start = end
@@ -74,12 +75,12 @@ class FlatParameters:
         """A vector ``[P]`` of ones but for the named parameters, whose ``values`` broadcast to their shapes."""
         vector = torch.ones_like(self.vector)
         for name, value in values.items():
-            vector[self.slices[name]] = value.expand(self._shapes[name]).reshape(-1)
+            vector[self.slices[name]] = value.expand(self.layout[name]).reshape(-1)
         return vector
 
     def views(self, vector: Tensor) -> dict[str, Tensor]:
         """Read any vector ``[P]`` as the module's named parameters, for ``torch.func.functional_call``."""
-        return {name: vector[where].view(self._shapes[name]) for name, where in self.slices.items()}
+        return {name: vector[where].view(self.layout[name]) for name, where in self.slices.items()}
 
     def __len__(self) -> int:
-        return sum(prod(shape) for shape in self._shapes.values())
+        return sum(prod(shape) for shape in self.layout.values())

@@ -7,6 +7,7 @@ of ``kl``, and a test differentiates the very object that trains.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -23,6 +24,7 @@ from pgrobot.policies import Policy
 from pgrobot.reduce import ALONE, Reduce
 from pgrobot.sequences import along_chunks, unrolled
 from pgrobot.solvers.parameters import FlatParameters
+from pgrobot.solvers.transform import Layout
 from pgrobot.types import Metrics
 
 Report = dict[str, Tensor]  # scalar metrics by name
@@ -44,6 +46,11 @@ class Problem(Protocol):
     @property
     def reduce(self) -> Reduce: ...
 
+    @property
+    def layout(self) -> Layout:
+        """The shapes of the parameters by name, in the order of the vector."""
+        ...
+
     def loss(self, vector: Tensor, batch: Any) -> tuple[Tensor, Report]:
         """Return the scalar to minimise at the parameters ``vector`` ``[P]``, and scalar metrics."""
         ...
@@ -54,10 +61,11 @@ class Problem(Protocol):
 
 
 class Unbounded:
-    """For problems of one process and of single steps, whose parameters may be anything."""
+    """For problems of one process and of single steps, whose parameters may be anything, and have no names."""
 
     sequence = 1
     reduce: Reduce = ALONE
+    layout: Layout = MappingProxyType({})
 
     def project(self, vector: Tensor) -> Tensor:
         """The parameters ``[P]`` as they are."""
@@ -95,6 +103,11 @@ class PolicyProblem:
         self._policy = policy
         self._parameters = parameters
         self._terms = dict(terms)
+
+    @property
+    def layout(self) -> Layout:
+        """The shapes of the policy's parameters by name, in the order of the vector."""
+        return self._parameters.layout
 
     def distribution(self, vector: Tensor, batch: Batch) -> Distribution:
         """The policy at ``vector`` ``[P]`` on every row of the batch."""
@@ -238,6 +251,11 @@ class CriticProblem:
         self.reduce = reduce
         self._critic = critic
         self._parameters = parameters
+
+    @property
+    def layout(self) -> Layout:
+        """The shapes of the critic's parameters by name, in the order of the vector."""
+        return self._parameters.layout
 
     def loss(self, vector: Tensor, batch: CriticBatch) -> tuple[Tensor, Report]:
         """Return the mean over rows."""

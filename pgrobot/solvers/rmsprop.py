@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from pgrobot.ranges import above, at_least, fading
-from pgrobot.solvers.optimizer import Moments
+from pgrobot.solvers.transform import Moments, Place, Uniform
 
 
 @dataclass(frozen=True)
-class RMSprop:
+class RMSprop(Uniform):
     """RMSprop (Tieleman and Hinton 2012): the gradient over the root of its running mean square.
 
     ``v ← α v + (1 − α) g²``, then ``g / (√v + ε)`` with epsilon outside the root (PyTorch) or ``g / √(v + ε)`` with
@@ -29,6 +29,7 @@ class RMSprop:
         initial_square: v before the first step.
     """
 
+    place: ClassVar[Place] = "optimizer"
     decay: Annotated[float, fading]
     epsilon: Annotated[float, above(0.0)]
     epsilon_place: Literal["outside", "inside"]
@@ -38,15 +39,12 @@ class RMSprop:
         """The running mean square ``[P]``."""
         return (torch.full_like(vector, self.initial_square),)
 
-    def step(
-        self, vector: Tensor, moments: Moments, gradient: Tensor, rate: Tensor
-    ) -> tuple[Tensor, Moments]:
-        """Return the next vector ``[P]`` and moments after one step down ``gradient`` ``[P]``."""
+    def step(self, update: Tensor, moments: Moments, vector: Tensor, rate: Tensor) -> tuple[Tensor, Moments]:
         (square,) = moments
-        square = self.decay * square + (1.0 - self.decay) * gradient.square()
+        square = self.decay * square + (1.0 - self.decay) * update.square()
         inside = self.epsilon_place == "inside"
         root = (square + self.epsilon).sqrt() if inside else square.sqrt() + self.epsilon
-        return vector - rate * gradient / root, (square,)
+        return rate * update / root, (square,)
 
     def rescale(self, moments: Moments, factor: Tensor) -> Moments:
         """The moments of gradients ``factor`` ``[P]`` times as large."""

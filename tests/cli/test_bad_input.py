@@ -11,6 +11,8 @@ from pgrobot.cli import main
 
 SURROGATE = "algorithm.objective.surrogate"
 CONTROL = "{_target_:pgrobot.objectives.ControlVariate,weight:1.0}"
+DECAY = "+algorithm/transform@algorithm.policy_solver.chain.last=weight_decay"
+GROUPS = "+algorithm/transform@algorithm.policy_solver.chain.last=group_rates"
 ADAPTIVE = "algorithm/rate@algorithm.policy_solver.rate=kl_adaptive"
 ADAPTIVE_STEP = ["algorithm=npg", "algorithm/rate@algorithm.policy_solver.step.kl=kl_adaptive"]
 CASES = [
@@ -140,7 +142,16 @@ CASES = [
     (["policy.hidden=64"], "policy.body.hidden must be a list of layer sizes, such as [64,64], not 64"),
     (["algorithm.policy_solver.rate=1e-3"], "such as algorithm.policy_solver.rate.initial, so it cannot be 0.001"),
     (["algorithm.policy_solver=adam"], "such as algorithm.policy_solver.rate, so it cannot be 'adam'"),
-    (["algorithm.critic_solver.optimizer=sgd"], "algorithm.critic_solver.optimizer consists of keys"),
+    (["algorithm.critic_solver.chain.optimizer=sgd"], "algorithm.critic_solver.chain.optimizer consists of keys"),
+    (["algorithm.critic_solver.chain=0.5"], "such as algorithm.critic_solver.chain.optimizer, so it cannot be 0.5"),
+    (["+algorithm.critic_solver.chain.mine={decay:1}"], "algorithm.critic_solver.chain.mine._target_ must be given"),
+    (["algorithm.policy_solver.chain.clip.max_norm=0"], "chain.clip.max_norm must be a number above 0, not 0"),
+    ([DECAY, "algorithm.policy_solver.chain.last.decay=-1"], "chain.last.decay must be a number of at least 0, not -1"),
+    ([DECAY, "algorithm.policy_solver.chain.last.of=bias"], "chain.last.of cannot be 'bias': valid: all, matrices"),
+    ([f"{DECAY}ed"], "Unknown algorithm/transform 'weight_decayed': did you mean 'weight_decay'?"),
+    ([GROUPS, "algorithm.policy_solver.chain.last.rates=2"], "chain.last.rates.*, so it cannot be 2"),
+    ([GROUPS, "+algorithm.policy_solver.chain.last.rates={*.bias:-1}"], "rates.*.bias must be a number of at least 0"),
+    (["algorithm.policy_solver.max_gradient_norm=1"], "calls it algorithm.policy_solver.chain.clip.max_norm and"),
     (["algorithm.objective.surrogate=3"], "such as algorithm.objective.surrogate.weight, so it cannot be 3"),
     (["algorithm.discounts=0.9"], "such as algorithm.discounts.reward, so it cannot be 0.9"),
     (["constraint.speed.cost=3"], "constraint.speed.cost consists of keys"),
@@ -157,7 +168,7 @@ CASES = [
     (["policy=beta", "policy.concentration_bounds=[3,x]"], "two ascending numbers, such as [1,1000], not [3, 'x']"),
     (["policy.observation_clip=0"], "policy.observation_clip must be a number above 0, not 0"),
     (["critic.observation_clip=-1"], "critic.observation_clip must be a number above 0, not -1"),
-    (["algorithm.critic_solver.optimizer.epsilon=0"], "optimizer.epsilon must be a number above 0, not 0"),
+    (["algorithm.critic_solver.chain.optimizer.epsilon=0"], "optimizer.epsilon must be a number above 0, not 0"),
     ([ADAPTIVE, "algorithm.policy_solver.rate.factor=0"], "policy_solver.rate.factor must be a number above 1, not 0"),
     ([ADAPTIVE, "algorithm.policy_solver.rate.factor=1"], "policy_solver.rate.factor must be a number above 1, not 1"),
     ([ADAPTIVE, "algorithm.policy_solver.rate.least=0"], "policy_solver.rate.least must be a number above 0, not 0"),

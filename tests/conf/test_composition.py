@@ -24,7 +24,8 @@ NEEDS = {
     ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
 }
 PLACES = {
-    "algorithm/optimizer": "algorithm/optimizer@algorithm.policy_solver.optimizer",
+    "algorithm/optimizer": "algorithm/optimizer@algorithm.policy_solver.chain.optimizer",
+    "algorithm/transform": "+algorithm/transform@algorithm.policy_solver.chain.added",
     "algorithm/rate": "algorithm/rate@algorithm.policy_solver.rate",
 }
 OWN_TASKS = (

@@ -273,7 +273,7 @@ def test_nothing_is_limited(algorithm: str, multiplier: str) -> None:
 
 WHOLE = {"algorithm.policy_solver.minibatch": 32, "algorithm.passes": 1, "algorithm.normalisation": "raw"}
 RMSPROP = {
-    "algorithm/optimizer@algorithm.policy_solver.optimizer": "rmsprop",
+    "algorithm/optimizer@algorithm.policy_solver.chain.optimizer": "rmsprop",
     "algorithm/rate@algorithm.critic_solver.rate": "constant",
     "algorithm.policy_solver.rate.initial": 3e-3,
     "algorithm.critic_solver.rate.initial": 1e-3,

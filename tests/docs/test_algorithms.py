@@ -24,6 +24,7 @@ PLACES = {
     "algorithm/estimator": ("algorithms", "Keys of the parts", ("estimator.",)),
     "algorithm/baseline": ("algorithms", "Keys of the parts", ("baseline.", "objective.")),
     "algorithm/optimizer": ("algorithms", "Keys of the parts", ("optimizer.",)),
+    "algorithm/transform": ("algorithms", "Keys of the parts", ("transform.",)),
     "algorithm/rate": ("algorithms", "Keys of the parts", ("rate.",)),
     "policy": ("configuration", "Policy and critic", ("policy.",)),
     "policy/body": ("configuration", "Policy and critic", ("body.",)),

@@ -118,7 +118,7 @@ def test_rewards_that_change_their_unit_midway_are_forgotten(
 def critic_solver(critic: Critic, optimizer: Any) -> tuple[FlatParameters, FirstOrderSolver]:
     parameters = FlatParameters(critic)
     return parameters, FirstOrderSolver(
-        parameters.vector, CriticProblem(critic, parameters), optimizer, Constant(2.0**-6), 8, 1, math.inf, math.inf,
+        parameters.vector, CriticProblem(critic, parameters), {"one": optimizer}, Constant(2.0**-6), 8, 1, math.inf,
         "norm", compile_steps=False, generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
 
@@ -153,14 +153,14 @@ def test_moments_follow_the_unit_of_their_gradient(optimizer: Any) -> None:
     start, rate = torch.zeros(6), torch.tensor(0.125)
     changed, always = optimizer.initial(start), optimizer.initial(start)
     for gradient in gradients[:4]:
-        _, changed = optimizer.step(start, changed, gradient, rate)
-        _, always = optimizer.step(start, always, factor * gradient, rate)
+        _, changed = optimizer.step(gradient, changed, start, rate)
+        _, always = optimizer.step(factor * gradient, always, start, rate)
     changed = optimizer.rescale(changed, factor)
     for one, other in zip(changed, always, strict=True):
         assert torch.equal(one, other)
     for gradient in gradients[4:]:
-        one, changed = optimizer.step(start, changed, factor * gradient, rate)
-        other, always = optimizer.step(start, always, factor * gradient, rate)
+        one, changed = optimizer.step(factor * gradient, changed, start, rate)
+        other, always = optimizer.step(factor * gradient, always, start, rate)
         assert torch.equal(one, other)
 
 

@@ -77,7 +77,7 @@ def at(policy: Policy, batch: Batch) -> Batch:
 
 def first_order(vector: Tensor, problem: PolicyProblem, optimizer: Any, rate: float = 0.05) -> Any:
     return FirstOrderSolver(
-        vector, problem, optimizer, Constant(rate), 8, 1, math.inf, math.inf, "norm", compile_steps=False,
+        vector, problem, {"one": optimizer}, Constant(rate), 8, 1, math.inf, "norm", compile_steps=False,
         generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
 
@@ -126,15 +126,16 @@ def test_natural_steps_stay_at_a_bound_and_leave_it(kind: str, bound: float, out
     assert bool(((bound - log_std_of(policy)) * outward > 0.02).all())
 
 
+@pytest.mark.parametrize(("bound", "outward"), [(LOW, -1.0), (HIGH, 1.0)])
 @pytest.mark.parametrize("kind", ["trpo", "npg"])
-def test_a_held_parameter_takes_no_part_of_the_radius(kind: str) -> None:
-    """At its floor and pushed against it, the deviation leaves the trust region to the mean."""
-    policy, parameters, problem, batch = posed(LOW, -100.0)
+def test_a_held_parameter_takes_no_part_of_the_radius(kind: str, bound: float, outward: float) -> None:
+    """At a bound and pushed against it, the deviation leaves the trust region to the mean."""
+    policy, parameters, problem, batch = posed(bound, 100.0 * outward)
     before = parameters.vector.clone()
     report, _ = natural(kind, parameters.vector, problem).solve(batch)
     assert float(report["step/kl_predicted"]) == pytest.approx(0.05, rel=1e-9)
     assert float(report["policy/kl"]) > 0.02, "the deviation would take all but a thousandth of it"
-    assert torch.equal(log_std_of(policy), torch.full((2,), LOW).double())
+    assert torch.equal(log_std_of(policy), torch.full((2,), bound).double())
     moved = (parameters.vector != before)[parameters.slices["body.layers.0.weight"]]
     assert bool(moved.any())
 

@@ -54,8 +54,8 @@ def a_pass_without_its_last_minibatch(patch: pytest.MonkeyPatch) -> None:
 def doubled(patch: pytest.MonkeyPatch) -> None:
     original = SGD.step
 
-    def step(self: SGD, vector: Tensor, moments: Any, gradient: Tensor, rate: Tensor) -> Any:
-        return original(self, vector, moments, 2.0 * gradient, rate)
+    def step(self: SGD, update: Tensor, *rest: Any) -> Any:
+        return original(self, 2.0 * update, *rest)
 
     patch.setattr(SGD, "step", step)
 
@@ -105,10 +105,10 @@ def clipping_in_the_other_direction(patch: pytest.MonkeyPatch) -> None:
 
 @sabotage("adam_first_step")
 def adam_without_its_correction(patch: pytest.MonkeyPatch) -> None:
-    def step(self: Adam, vector: Tensor, moments: Any, gradient: Tensor, rate: Tensor) -> Any:
-        first = (1 - self.beta1) * gradient
-        second = (1 - self.beta2) * gradient.square()
-        return vector - rate * first / (second.sqrt() + self.epsilon), moments
+    def step(self: Adam, update: Tensor, moments: Any, vector: Tensor, rate: Tensor) -> Any:
+        first = (1 - self.beta1) * update
+        second = (1 - self.beta2) * update.square()
+        return rate * first / (second.sqrt() + self.epsilon), moments
 
     patch.setattr(Adam, "step", step)
 

@@ -105,6 +105,19 @@ def test_a_key_that_it_lacks_is_filled_and_said(
     assert "not_of_this_one" not in sentence
 
 
+def test_how_it_made_steps_of_gradients_is_a_chain_in_the_order_of_the_steps(old: Path) -> None:
+    content = yaml.safe_load((old / "config.yaml").read_text())
+    was = content["algorithm"]["policy_solver"] | {"max_gradient_norm": 0.25}
+    content["algorithm"]["policy_solver"] = dict(reversed(was.items()))  # whatever the order of its keys
+    past.complete_config(content, old)
+    for part, norm in (("policy", 0.25), ("critic", 0.5)):
+        solver = content["algorithm"][f"{part}_solver"]
+        assert {"max_gradient_norm", "optimizer"}.isdisjoint(solver)
+        assert list(solver["chain"]) == ["clip", "optimizer"]
+        assert solver["chain"]["clip"] == {"_target_": "pgrobot.solvers.ClipByGlobalNorm", "max_norm": norm}
+        assert solver["chain"]["optimizer"]["_target_"] == "pgrobot.solvers.Adam"
+
+
 def test_states_are_completed_at_every_place_that_a_row_names() -> None:
     state = {"learners": {"a": {"policy": {"mean": 2.0}}, "b": {"policy": {"mean": 3.0, "origin": 1.0}}}}
     row = past.Added("learners.*.policy", "", "origin", lambda node: -node["mean"])
