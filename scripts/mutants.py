@@ -1,0 +1,394 @@
+"""Whether the tests would notice: faults of the core, each tried against the tests that have to fail.
+
+    python scripts/mutants.py [--jobs N] [--control] [PART …]
+
+By hand, after tests were changed. ``--control`` runs the same tests on the sources as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from mutating import Mutant, Trial, of, tried, untouched
+from rich.console import Console
+from rich.table import Table
+
+from pgrobot.errors import nearest
+
+CONSOLE = Console()
+
+ESTIMATORS = (
+    *of("pgrobot/estimators/gae.py", "exact/test_estimators", {
+        "gae bootstraps through a termination": ("~given.terminated * given.next_value", "given.next_value"),
+        "gae takes a truncation for a termination": ("~given.terminated * given", "~given.done * given"),
+        "gae goes on through a truncation":
+            ("(given.discount * lam) * ~given.done", "(given.discount * lam) * ~given.terminated"),
+    }),
+    *of("pgrobot/estimators/gae.py", "exact/test_estimators_definitions", {
+        "td(λ) has one λ": ("lam=target_lam)", "lam=lam)"),
+    }),
+    *of("pgrobot/estimators/returns.py", "exact/test_estimators_definitions", {
+        "a return ends without its bootstrap":
+            ("to_go = reverse_scan(given.reward + future,", "to_go = reverse_scan(given.reward,"),
+        "rewards to go the other way round": ("if reward_to_go else", "if not reward_to_go else"),
+        "n steps land on the wrong value": ("landing = torch.cat((next_value", "landing = torch.cat((value"),
+    }),
+    *of("pgrobot/estimators/vtrace.py", "exact/test_estimators_definitions", {
+        "v-trace does not clip ρ": ("ratio.clamp(max=rho_bar) * delta", "ratio * delta"),
+        "v-trace clips c by ρ̄": ("ratio.clamp(max=c_bar)", "ratio.clamp(max=rho_bar)"),
+        "v-trace's advantage is its error": ("trace * ahead(error, 1)", "trace * error"),
+    }),
+    *of("pgrobot/estimators/vtrace.py", "exact/test_estimators_worlds", {
+        "v-trace's two weights changed places": ("if objective_has_ratio:", "if not objective_has_ratio:"),
+    }),
+    *of("pgrobot/estimators/scan.py", "exact/test_estimators", {
+        "the scan doubles by one": ("reach *= 2", "reach += 1"),
+    }),
+    *of("pgrobot/estimators/scan.py", "exact/test_estimators_definitions", {
+        "a window multiplies decays twice": ("product * ahead(decay, covered)", "product * decay"),
+        "the last row goes on": ("last[-1] = True", "last[-1] |= done[-1]"),
+    }),
+    *of("pgrobot/estimators/discounting.py", "exact/test_estimators_worlds", {
+        "the state discount begins with γ": ("torch.pow(discount, age)", "torch.pow(discount, age + 1)"),
+    }),
+)  # fmt: skip
+
+BASELINES = (
+    *of("pgrobot/baselines/folds.py", "exact/test_baselines", {
+        "a fold is fitted on itself": ("~own if count > 1 else own", "own"),
+        "a fitted mean forgets its weights": ("(value * weight)[fitted_on].sum()", "value[fitted_on].sum()"),
+        "a fold begins with an episode's last step": ("done.cumsum(0) - done.long()", "done.cumsum(0)"),
+    }),
+    *of("pgrobot/baselines/scalar.py", "exact/test_baselines", {
+        "the optimal baseline weighs once": ("given.weight.square()", "given.weight"),
+    }),
+    *of("pgrobot/baselines/projection.py", "exact/test_baselines", {
+        "a projection leaves what it fitted": ("advantage - (coefficients * basis).sum(-1)", "advantage"),
+        "the ridge is forgotten": ("gram.diagonal().add_(ridge)", "gram.diagonal().add_(1e-9)"),
+    }),
+    *of("pgrobot/baselines/normalisation.py", "exact/test_baselines", {
+        "standardised but not centred": ("(advantage - counted.mean()) / scale", "advantage / scale"),
+    }),
+)  # fmt: skip
+
+OBJECTIVES = (
+    *of("pgrobot/objectives/policy_gradient.py", "exact/test_objectives", {
+        "clipping without the minimum":
+            ("torch.minimum(ratio * advantage, clipped * advantage)", "(clipped * advantage)"),
+    }),
+    *of("pgrobot/objectives/policy_gradient.py", "exact/test_objectives_terms", {
+        "decoupled clipping forgets who acted": ("torch.exp(kept_near - batch.log_prob) * ", "1.0 * "),
+        "spo's penalty has the advantage's sign": ("batch.advantage.abs() *", "batch.advantage *"),
+    }),
+    *of("pgrobot/objectives/entropy.py", "exact/test_objectives_terms", {
+        "the estimated entropy lacks its ratio":
+            ("batch.mean(probability_ratio(policy.here, batch) *", "batch.mean(1.0 *"),
+    }),
+    *of("pgrobot/objectives/kl.py", "exact/test_objectives_terms", {
+        "the penalty's divergence the other way round":
+            ("batch.reference.kl(distribution)", "distribution.kl(batch.reference)"),
+        "β falls where it should rise": ("weight *= self.factor", "weight /= self.factor"),
+    }),
+    *of("pgrobot/solvers/problem.py", "exact/test_objectives", {
+        "the objective is minimised": ("loss = loss - weight * value", "loss = loss + weight * value"),
+        "costs forget the ratio": ("log_ratio.exp().unsqueeze(-1)", "log_ratio.unsqueeze(-1)"),
+        "the critic errs by a whole square": ("0.5 * batch.mean(", "batch.mean("),
+    }),
+)  # fmt: skip
+
+DISTRIBUTIONS = (
+    *of("pgrobot/distributions/gaussian.py", "exact/test_distributions_continuous", {
+        "a gaussian density without its scale": ("square() - self.log_std -", "square() -"),
+        "a gaussian divergence by its own scale":
+            ("(self.mean - other.mean) * torch.exp(-other", "(self.mean - other.mean) * torch.exp(-self"),
+    }),
+    *of("pgrobot/distributions/full_covariance.py", "exact/test_distributions_continuous", {
+        "volumes the other way round":
+            ("other._log_volume() - self._log_volume()", "self._log_volume() - other._log_volume()"),
+    }),
+    *of("pgrobot/distributions/squashed.py", "exact/test_distributions_continuous", {
+        "squashing without its slope": (" - log_slope(variable).sum(-1)", ""),
+        "squashed entropy without its tangents": ("+ 2.0 * tangents", "+ 0.0 * tangents"),
+    }),
+    *of("pgrobot/distributions/beta.py", "exact/test_distributions_continuous", {
+        "a beta density on the unit interval": ("(density - math.log(2.0))", "density"),
+        "a beta entropy off by a digamma": ("(total - 2.0)", "(total - 1.0)"),
+    }),
+    *of("pgrobot/distributions/categorical.py", "exact/test_distributions_discrete", {
+        "gumbel noise upside down": ("return -waiting", "return waiting"),
+    }),
+    *of("pgrobot/distributions/binned.py", "exact/test_distributions_discrete", {
+        "an action counts as the bin below": (".round().clamp(0, last)", ".floor().clamp(0, last)"),
+    }),
+    *of("pgrobot/distributions/categorical.py", "exact/test_distributions", {
+        "a categorical divergence without the other": (" - _finite(other.log_probs)", ""),
+    }),
+)  # fmt: skip
+
+NORMALISERS = (
+    *of("pgrobot/normalizer.py", "exact/test_normalizer", {
+        "a merge forgets how far the means are": ("shift.square() * (kept * count / total)", "0.0"),
+        "the memory has no end":
+            ("self.count.clamp(max=max(self.memory - count, 0.0))", "self.count.clone()"),
+        "observations are not clipped": (".clamp(-self.clip, self.clip)", ""),
+        "a scale's factor upside down":
+            ("self.scale / scale.to(self.scale.dtype)", "scale.to(self.scale.dtype) / self.scale"),
+    }),
+    *of("pgrobot/critics/network.py", "exact/test_normalizer", {
+        "the output's bias is not rescaled": (', "bias": factor}', "}"),
+    }),
+)  # fmt: skip
+
+SOLVERS = (
+    *of("pgrobot/solvers/adam.py", "exact/test_solvers", {
+        "adam's first moment keeps its bias": ("first / (1.0 - self.beta1**count)", "first"),
+    }),
+    *of("pgrobot/solvers/adam.py", "exact/test_normalizer", {
+        "adam's second moment is rescaled once": ("second * factor.square()", "second * factor"),
+    }),
+    *of("pgrobot/solvers/rmsprop.py", "exact/test_optimizers", {
+        "rmsprop's ε in the wrong place":
+            ('self.epsilon_place == "inside"', 'self.epsilon_place == "outside"'),
+    }),
+    *of("pgrobot/solvers/sgd.py", "exact/test_optimizers", {
+        "momentum is dampened":
+            ("velocity + update", "velocity + (1.0 - self.momentum) * update"),
+    }),
+    *of("pgrobot/solvers/first_order.py", "exact/test_solvers", {
+        "rows are not shuffled": ("(x[order].view(", "(x.view("),
+        "near is too far": ("if kl > self._target_kl", "if kl < self._target_kl"),
+        "the step forgets the bounds": ("self._project(vector), *moments", "vector, *moments"),
+    }),
+    *of("pgrobot/solvers/chain.py", "exact/test_chain", {
+        "a chain goes backwards":
+            ("for name, link in links.items())\n", "for name, link in reversed(links.items()))\n"),
+        "every link remembers the first's":
+            ("update, moments[part],", "update, moments[: part.stop - part.start],"),
+    }),
+    *of("pgrobot/solvers/clipping.py", "exact/test_chain", {
+        "small gradients are stretched": (".clamp(max=1.0)", ""),
+    }),
+    *of("pgrobot/solvers/weight_decay.py", "exact/test_chain", {
+        "biases decay as well": ("len(shape) >= least", "True"),
+        "the decay forgets the rate": ("rate * self.decay * vector", "self.decay * vector"),
+    }),
+    *of("pgrobot/solvers/group_rates.py", "exact/test_chain", {
+        "the last pattern counts": ("for p in self.rates if", "for p in reversed(self.rates) if"),
+    }),
+    *of("pgrobot/solvers/average.py", "exact/test_optimizers", {
+        "the average is biased from its start": ("weight = past + 1.0", "weight = past + 1.0 - self.decay"),
+    }),
+    *of("pgrobot/solvers/linear.py", "exact/test_linear", {
+        "directions are not conjugate": ("residual + (square / last) * direction", "residual"),
+        "any curvature will do": ("if not bool(quotient > resolution * greatest)", "if False"),
+    }),
+    *of("pgrobot/solvers/fisher.py", "exact/test_natural_gradient", {
+        "the fisher information is a sum": ("structure)).mean()", "structure)).sum()"),
+    }),
+    *of("pgrobot/solvers/compatible.py", "exact/test_compatible", {
+        "compatible features without an intercept": ("(fitted - fitted.mean())", "fitted"),
+    }),
+    *of("pgrobot/solvers/natural_gradient.py", "exact/test_natural_gradient", {
+        "damping shortens the step":
+            ("curvature = solution.x @ mean(gauss_newton(self._problem, self._vector, batch)(solution.x))",
+             "curvature = solution.x @ gradient"),
+    }),
+    *of("pgrobot/solvers/steps.py", "exact/test_natural_gradient", {
+        "half the radius": ("(2.0 * size / curvature)", "(size / curvature)"),
+    }),
+    *of("pgrobot/solvers/trust_region.py", "exact/test_trust_region", {
+        "the search leaves the region": (" & (kl <= radius)", ""),
+        "the search accepts what is worse": ("(trial.loss < start.loss) & ", ""),
+        "the search begins with a shorter step": ("self.shrink**index", "self.shrink ** (index + 1)"),
+    }),
+    *of("pgrobot/solvers/rates.py", "exact/test_solvers", {
+        "a linear rate goes backwards": ("(self.final - self.initial) * progress", "0.0 * progress"),
+        "an adaptive rate is left alone": ("if kl > 2.0 * self.target_kl", "if kl > 20.0 * self.target_kl"),
+    }),
+    *of("pgrobot/solvers/parameters.py", "exact/test_parameter_bounds", {
+        "only the lower bound holds": ("clamp(self.lower, self.upper)", "clamp(self.lower)"),
+        "what an upper bound holds is free": ("~(down | up)", "~down"),
+    }),
+)  # fmt: skip
+
+LEARNER = (
+    *of("pgrobot/learner.py", "exact/test_learner", {
+        "distances are measured from the policy itself":
+            ("slack, self._averaged[0])", "slack, self.policy_vector.vector)"),
+        "one pass is enough": ("again = index + 1 < self._passes", "again = False"),
+        "weights do not adapt": ('self.problem.adapt(metrics["policy/kl"])', "{}"),
+        "rates are not annealed": ("min(self._updates, iterations - 1)", "min(0, iterations - 1)"),
+        "the critic's normaliser is not merged": ("in (self.policy, self.critic):", "in (self.policy,):"),
+    }),
+    *of("pgrobot/learner.py", "exact/test_normalizer", {
+        "moments keep the old unit": ("self.critic_solver.rescale(", "str("),
+    }),
+    *of("pgrobot/retrospect.py", "exact/test_learner", {
+        "a truncated step is followed by itself": ("in rollout.next_obs.items()", "in rollout.obs.items()"),
+    }),
+    *of("pgrobot/posing.py", "exact/test_learner", {
+        "cost advantages are not centred":
+            ("cost_advantage - _mean_of_columns(self.counting(cost_advantage, evidence))", "cost_advantage"),
+    }),
+    *of("pgrobot/posing.py", "exact/test_rollout_fields", {
+        "a long decision is discounted once": ("discount ** rollout.duration.unsqueeze(-1)", "discount"),
+    }),
+    *of("pgrobot/posing.py", "exact/test_baselines_training", {
+        "a step's age weighs nothing": ("weight = discounted * estimate.weight", "weight = estimate.weight"),
+        "a control keeps the returns' scale": ("(discounted / scale)", "discounted"),
+    }),
+    *of("pgrobot/pricing.py", "exact/test_learner", {
+        "excess per episode": ("- self._budgets) / measured.steps", "- self._budgets)"),
+    }),
+    *of("pgrobot/batch.py", "exact/test_rollout_fields", {
+        "padding is learnt from":
+            ("torch.where(share > 0.0, share * x, 0.0).sum() / share.sum()", "x.sum() / torch.ones_like(x).sum()"),
+    }),
+    *of("pgrobot/sequences.py", "exact/test_sequences", {
+        "chunks begin without a memory": ("batch.carry[:, 0]", "torch.zeros_like(batch.carry[:, 0])"),
+        "what is unrolled forgets": ("output, carry = step(now", "output, _ = step(now"),
+    }),
+    *of("pgrobot/solvers/first_order.py", "exact/test_reduce", {
+        "every process has a gradient of its own": ("self._reduce.mean(gradient)", "gradient"),
+    }),
+)  # fmt: skip
+
+COLLECTORS = (
+    *of("pgrobot/collectors/simulation.py", "contracts/test_collector", {
+        "the next observation is the next episode's": ("step.next_obs.items()", "step.obs.items()"),
+        "ages go on through an end": ("np.where(done, 0, self._age + 1)", "self._age + 1"),
+        "an episode starts with every rollout": ("start[t] = self._age == 0", "start[t] = t == 0"),
+    }),
+    *of("pgrobot/collectors/simulation.py", "exact/test_learner", {
+        "who has paid may pay again": ("paid[t] = self._cost_columns.paid", "paid[t] = False"),
+    }),
+    *of("pgrobot/collectors/actions.py", "contracts/test_collector", {
+        "actions are not clipped":
+            ("np.clip(self.centre + self.unit * action, self.low, self.high)", "self.centre + self.unit * action"),
+        "a unit is the whole range": ("0.5 * (right - left)", "(right - left)"),
+    }),
+    *of("pgrobot/collectors/stagger.py", "contracts/test_stagger", {
+        "a step that ends by itself at the cut is seen":
+            ("step.censored | cut)", "step.censored | early)"),
+        "lengths are one too short": ("length = 1 + (", "length = 0 + ("),
+    }),
+)  # fmt: skip
+
+CONSTRAINTS = (
+    *of("pgrobot/constraints/measure.py", "constraints/test_measure", {
+        "survival by Nelson and Aalen":
+            ("(1.0 - hazard[:-1]).cumprod(dim=0)", "hazard[:-1].cumsum(dim=0).neg().exp()"),
+        "a censored step is known": ("known = ~censored", "known = torch.ones_like(censored)"),
+        "who has paid is at risk": ("known & ~paid[..., k]", "known"),
+    }),
+    *of("pgrobot/constraints/price.py", "constraints/test_mix", {
+        "costs are mixed as they are": ("cost - cost.mean(dim=tuple(range(cost.dim() - 1)))", "cost"),
+        "prices are not averaged": ("1.0 + price.sum().to(advantage)", "1.0"),
+    }),
+    *of("pgrobot/constraints/budgets.py", "constraints/test_budgets", {
+        "an episode pays at every step": (" & ~self.paid\n", "\n"),
+        "an episode remembers the one before": ("self.paid[done] = False", "pass"),
+    }),
+    *of("pgrobot/constraints/lagrangian.py", "constraints/test_lagrangian", {
+        "a price goes the wrong way": ("maximize=True", "maximize=False"),
+        "a price below zero": ("clamp_(0.0, self._maximum)", "clamp_(max=self._maximum)"),
+    }),
+    *of("pgrobot/constraints/bounds.py", "constraints/test_bounds", {
+        "student has a degree too many": ("len(sample.amount) - 1))", "len(sample.amount)))"),
+        "a hit is not counted": ("ppf(confidence, hits + 1, count - hits)", "ppf(confidence, hits, count - hits)"),
+    }),
+    *of("pgrobot/constraints/bounds.py", "constraints/test_betting", {
+        "a bet is won too early": (">= -math.log1p(-confidence)", ">= -0.5 * math.log1p(-confidence)"),
+    }),
+    *of("pgrobot/constraints/inference.py", "constraints/test_verdict", {
+        "satisfied by the lower bound": ("if upper <= budget:", "if lower <= budget:"),
+    }),
+    *of("pgrobot/constraints/verdict.py", "constraints/test_verdict", {
+        "what broke is bounded": ("math.inf if spending.broken else high", "high"),
+    }),
+)  # fmt: skip
+
+STATE = (
+    *of("pgrobot/randomness.py", "exact/test_learner", {
+        "all streams are one": ("[seed, zlib.crc32(component.encode())]", "[seed]"),
+    }),
+    *of("pgrobot/checkpoint.py", "files/test_checkpoint", {
+        "checksums are not compared": ("archive.testzip() is None", "bool(archive.namelist())"),
+        "a checkpoint runs what it holds": ("weights_only=True)", "weights_only=False)"),
+        "a view takes along what it views": ("copy=True).contiguous()", "copy=False)"),
+    }),
+    *of("pgrobot/guard.py", "exact/test_guard", {
+        "nothing is rolled back": ("self.learner.load_state_dict(before)", "pass"),
+        "what explodes is kept": ("check_state(self.learner.state_dict())", "pass"),
+    }),
+)  # fmt: skip
+
+MUTANTS: tuple[Mutant, ...] = (
+    *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
+    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE,
+)  # fmt: skip
+
+
+def main() -> None:
+    """Try the mutants that were asked for.
+
+    Raises:
+        SystemExit: one was not killed, or tests fail without any.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="how many to try at once")
+    parser.add_argument("--control", action="store_true", help="run their tests on the sources as they are")
+    parser.add_argument("part", nargs="*", help="only those with this in their name or file")
+    asked = parser.parse_args()
+    chosen = selected(asked.part)
+    trials: dict[str, Callable[[], Trial]]
+    if asked.control:
+        trials = {" ".join(tests): partial(untouched, tests) for tests in sorted({m.tests for m in chosen})}
+    else:
+        trials = {mutant.name: partial(tried, mutant) for mutant in chosen}
+    missed = show(trials, "passed" if asked.control else "killed", asked.jobs)
+    raise SystemExit(missed > 0)
+
+
+def selected(parts: Sequence[str]) -> list[Mutant]:
+    """The mutants with one of the parts in their name or file; all of them without any.
+
+    Raises:
+        SystemExit: there is none with a part.
+    """
+    for part in parts:
+        if not any(part in mutant.name or part in mutant.file for mutant in MUTANTS):
+            raise SystemExit(
+                f"no mutant has {part!r} in its name or file: {nearest(part, [m.name for m in MUTANTS])}"
+            )
+    return [m for m in MUTANTS if not parts or any(part in m.name or part in m.file for part in parts)]
+
+
+def show(trials: Mapping[str, Callable[[], Trial]], wanted: str, jobs: int) -> int:
+    """Run trials, tell each as it ends, and count those that ended otherwise than wanted."""
+    missed, seconds = [], 0.0
+    with ThreadPoolExecutor(jobs) as pool:
+        for name, trial in zip(trials, pool.map(lambda run: run(), trials.values()), strict=True):
+            seconds += trial.seconds
+            verdict = "SURVIVED" if trial.verdict == "passed" != wanted else trial.verdict
+            row = name, trial.seconds, verdict, trial.told
+            line = "{:<55} {:>5.1f} s  {}  {}".format(*row)
+            CONSOLE.print(line, markup=False, highlight=False, soft_wrap=True)
+            if trial.verdict != wanted:
+                missed.append(row)
+    if missed:
+        table = Table("otherwise", "s", "verdict", "why", box=None)
+        for name, spent, verdict, told in missed:
+            table.add_row(name, f"{spent:.1f}", verdict, told, style="bold red")
+        CONSOLE.print(table)
+    CONSOLE.print(f"{len(trials) - len(missed)} of {len(trials)} {wanted}, {seconds:.0f} s")
+    return len(missed)
+
+
+if __name__ == "__main__":
+    main()
