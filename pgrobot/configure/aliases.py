@@ -17,6 +17,11 @@ ALIASES: dict[str, str] = {
     **{f"{owner}.{key}": f"{owner}.body.{key}" for owner in ("policy", "critic") for key in _BODY},
     **{f"policy.{key}": f"policy.head.{key}" for key in _HEAD},
     "policy.head": "policy.head.kind",
+    **{
+        f"algorithm.{solver}.{key}": f"algorithm.{solver}.chain.{link}"
+        for solver in ("policy_solver", "critic_solver")
+        for key, link in (("max_gradient_norm", "clip.max_norm"), ("optimizer", "optimizer"))
+    },
 }
 # Whole overrides whose value is written in another way, too.
 _SAID = {
@@ -39,7 +44,17 @@ def spelt_out(line: str) -> str:
     key, equals, value = line.partition("=")
     signs = key[: len(key) - len(key_of(line))]
     is_node = key_of(line) == "policy.head" and not value[:1].isalpha()  # and no kind of one
-    return line if is_node else f"{signs}{ALIASES.get(key_of(line), key_of(line))}{equals}{value}"
+    return line if is_node else f"{signs}{_full(key_of(line))}{equals}{value}"
+
+
+def _full(name: str) -> str:
+    """The key's own name, that of one below an alias too; in ``group@package`` that of the package."""
+    group, at, key = name.rpartition("@")
+    for alias, full in ALIASES.items():
+        below = key.startswith(f"{alias}.") and not full.startswith(f"{alias}.")
+        if key == alias or below:
+            return f"{group}{at}{full}{key[len(alias) :]}"
+    return name
 
 
 def in_full(lines: Sequence[str], cfg: DictConfig) -> list[str]:
@@ -48,20 +63,29 @@ def in_full(lines: Sequence[str], cfg: DictConfig) -> list[str]:
 
 
 def _fits(line: str, cfg: DictConfig) -> bool:
-    parent, _, key = key_of(line).rpartition(".")
+    parent, _, key = key_of(line).rpartition("@")[2].rpartition(".")
     part = OmegaConf.select(cfg, parent, throw_on_resolution_failure=False) if parent else None
-    return isinstance(part, DictConfig) and "_target_" in part and (key in part or "." in parent)
+    if not isinstance(part, DictConfig):
+        return False
+    holds = "_target_" in part and (key in part or "." in parent)
+    return holds or isinstance(part.get(key), DictConfig)
 
 
 def settle(content: MutableMapping[str, Any], typed: Collection[str]) -> None:
     """Move in place what a config holds under an alias to its key, unless that key was ``typed``."""
     for alias, full in ALIASES.items():
-        (owner, name), (_, place, key) = alias.split("."), full.split(".")
-        node = content.get(owner)
-        if name == place or not isinstance(node, MutableMapping) or name not in node:
+        (owner, _, name), (place, _, key) = alias.rpartition("."), full.rpartition(".")
+        node, part = _at(content, owner), _at(content, place)
+        if full.startswith(f"{alias}.") or name not in node or "_target_" not in part:
             continue
-        part = node.get(place)
-        if isinstance(part, MutableMapping) and "_target_" in part:
-            value = node.pop(name)
-            if full not in typed:
-                part[key] = value
+        value = node.pop(name)
+        if full not in typed:
+            part[key] = value
+
+
+def _at(content: MutableMapping[str, Any], key: str) -> MutableMapping[str, Any]:
+    """The node at a dotted key; an empty one where there is none."""
+    node: Any = content
+    for word in key.split("."):
+        node = node.get(word) if isinstance(node, MutableMapping) else None
+    return node if isinstance(node, MutableMapping) else {}

@@ -32,6 +32,30 @@ def test_a_key_is_set_by_its_short_name(key: str) -> None:
     assert "hidden" not in cfg.policy
 
 
+@pytest.mark.parametrize(
+    ("typed", "key", "value"),
+    [
+        ("algorithm.policy_solver.max_gradient_norm=2", "policy_solver.chain.clip.max_norm", 2.0),
+        (
+            "++algorithm.critic_solver.max_gradient_norm=inf",
+            "critic_solver.chain.clip.max_norm",
+            float("inf"),
+        ),
+        ("algorithm.policy_solver.optimizer.epsilon=0.5", "policy_solver.chain.optimizer.epsilon", 0.5),
+        (
+            "algorithm/optimizer@algorithm.policy_solver.optimizer=sgd",
+            "policy_solver.chain.optimizer.momentum",
+            0.0,
+        ),
+        ("algorithm.critic_solver.optimizer={beta1: 0.5}", "critic_solver.chain.optimizer.beta1", 0.5),
+    ],
+)
+def test_what_makes_a_step_may_be_typed_without_its_chain(typed: str, key: str, value: float) -> None:
+    solvers = validated(compose([typed])).algorithm
+    assert at(solvers, key) == value
+    assert list(solvers.policy_solver.chain) == list(solvers.critic_solver.chain) == ["clip", "optimizer"]
+
+
 def test_a_key_is_taken_out_by_its_short_name() -> None:
     assert "log_std" not in compose(["~policy.log_std"]).policy.head
 
@@ -69,6 +93,7 @@ def recipes(tmp_path: Path) -> list[str]:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "small.yaml").write_text(
         "# @package _global_\npolicy: {hidden: [8], log_std: -1.0}\ncritic: {norm: layer}\n"
+        "algorithm: {policy_solver: {max_gradient_norm: 0.25}}\n"
     )
     (tmp_path / "policy").mkdir()
     (tmp_path / "policy" / "own.yaml").write_text("_target_: my.Policy\n_partial_: true\nhidden: [3]\n")
@@ -78,6 +103,7 @@ def recipes(tmp_path: Path) -> list[str]:
 def test_a_recipe_may_use_short_names(recipes: list[str]) -> None:
     cfg = validated(compose([*recipes, "experiment=small"]))
     assert at(cfg, "policy.body.hidden") == [8]
+    assert at(cfg, "algorithm.policy_solver.chain.clip.max_norm") == 0.25
     assert (cfg.policy.head.log_std, cfg.critic.body.norm) == (-1.0, "layer")
     for typed in ("policy.hidden=[5]", "policy.body.hidden=[5]"):
         assert at(validated(compose([*recipes, "experiment=small", typed])), "policy.body.hidden") == [5]
