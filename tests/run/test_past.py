@@ -20,6 +20,7 @@ from pgrobot.provenance import source_commit, this_version
 from pgrobot.run import past, prepare, run, silent_console
 from pgrobot.run.execution import Surroundings
 from pgrobot.run_directory import made_by
+from pgrobot.spec_file import read_spec
 from pgrobot.variance.measurement import MeasurementPlan, opened
 
 OLD = Path(__file__).parent / "made_by_7662861"
@@ -50,6 +51,7 @@ def test_it_is_resumed(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     steps = [json.loads(line)["global_step"] for line in (old / "metrics.jsonl").read_text().splitlines()]
     assert steps == [64, 128, 192, 256]
     assert made_by(old) == this_version()
+    assert read_spec(old).costs == tuple(yaml.safe_load((old / "config.yaml").read_text())["constraint"])
     assert [message for message in caplog.messages if "whose prices were in reward per cost" in message]
     caplog.clear()
     run(prepare([f"resume={old}", "total_steps=320"]), Surroundings(("pgrobot",), "", 1, silent_console()))
