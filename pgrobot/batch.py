@@ -36,6 +36,12 @@ class Batch:
         """The mean of ``x`` ``[…]`` over the rows, each as it counts: a scalar."""
         return weighted_mean(x, self.weight)
 
+    def shared(self, x: Tensor) -> Tensor:
+        """What each row adds to the mean of ``x``: ``[…]``."""
+        if self.weight.shape[-1] == 0:
+            return x / x.numel()
+        return x * self.weight.squeeze(-1) / self.weight.sum()
+
 
 @dataclass(frozen=True)
 class CriticBatch:

@@ -36,7 +36,7 @@ def width_of(owner: str, groups: Sequence[str], observation: Mapping[str, int]) 
         observation: width of each group that there is.
 
     Raises:
-        PgrobotError: there is no such group, or none is read.
+        PgrobotError: there is no such group, or none is read, or one twice.
     """
     if not groups:
         raise PgrobotError(f"{owner}.groups names no observation group; valid: {', '.join(observation)}")
@@ -45,6 +45,8 @@ def width_of(owner: str, groups: Sequence[str], observation: Mapping[str, int]) 
             raise PgrobotError(
                 f"{owner}.groups names {group!r}, which this task does not observe; {nearest(group, observation)}"
             )
+    if len(set(groups)) < len(groups):
+        raise PgrobotError(f"{owner}.groups names a group twice: {', '.join(groups)}")
     return sum(observation[group] for group in groups)
 
 

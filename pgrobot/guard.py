@@ -32,6 +32,10 @@ class Updatable(Protocol):
 
     def update(self, rollout: Rollout) -> Metrics: ...
 
+    def skip(self) -> None: ...
+
+    def pose(self, rollout: Rollout) -> Any: ...
+
     def snapshot(self, rollout: Rollout) -> Mapping[str, Any]: ...
 
     def state_dict(self) -> State: ...
@@ -102,9 +106,14 @@ class GuardedLearner:
             check_state(self.learner.state_dict())
         except NonFiniteError as error:
             self.learner.load_state_dict(before)
+            self.learner.skip()
             self.faults.append(Fault(str(error), rollout, before))
             return {"guard/skipped_updates": 1.0}
         return metrics | {"guard/skipped_updates": 0.0}
+
+    def pose(self, rollout: Rollout) -> Any:
+        """The wrapped learner's."""
+        return self.learner.pose(rollout)
 
     def snapshot(self, rollout: Rollout) -> Mapping[str, Any]:
         """The wrapped learner's."""

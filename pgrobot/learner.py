@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -62,7 +63,7 @@ class Learner:
         self.policy_vector = FlatParameters(policy)
         self.critic_vector = FlatParameters(critic)
         self._intrinsic = tuple(intrinsic)
-        self._surroundings = surroundings
+        self._iterations = surroundings.iterations
         self._average = algorithm.average
         self._averaged = algorithm.average.initial(self.policy_vector.vector)
         self._passes = algorithm.passes
@@ -84,19 +85,23 @@ class Learner:
             constraints, multiplier, algorithm.discounts["cost"], surroundings.max_episode_steps, reduce
         )
         self._critic_carry = torch.zeros(0, critic.carry_size)
+        self._began: tuple[Rollout | None, Tensor] = (None, self._critic_carry)
         self._updates = 0
         self._snapshot: UpdateSnapshot | None = None
-        self._second_core = second_core(surroundings.cores)
+        self._second_core = second_core(surroundings.cores if reduce.local else 1)
 
     @torch.no_grad()
     def update(self, rollout: Rollout) -> Metrics:
         """Learn from one rollout; returns the iteration's metrics."""
+        carry = self._remembered(rollout)
         collected, rollout = rollout, self._with_intrinsic(rollout)
-        self._anneal()
+        done = min(self._updates, self._iterations - 1) / self._iterations
+        for solver in (self.policy_solver, self.critic_solver):
+            solver.anneal(done)
         metrics = self._budgets.price(rollout)
         self._averaged = self._average.step(self._averaged, self.policy_vector.vector)
         evidence = self.poser.evidence(rollout, self._budgets.slack, self._averaged[0])
-        values = valued(self.critic, rollout, self._remembered(rollout))
+        values = valued(self.critic, rollout, carry)
         self._rescale(evidence, values)  # values are in the columns' own units and stay what they are
         for index in range(self._passes):
             posed = self.poser.pose(evidence, values)
@@ -109,19 +114,19 @@ class Learner:
                 self._snapshot = UpdateSnapshot.of(
                     collected, posed.policy, posed.critic, self.policy, self.critic, self.problem
                 )
-            again = index + 1 < self._passes
-            report, stop, values = self._solve(posed, self._valued(rollout, values, again))
+            then = partial(self._following, rollout, values, index)
+            report, stop, values = self._solve(posed, then)
             metrics |= report
             if stop:
                 break
-        self._critic_carry = values.carries[-1]
+        self._critic_carry, self._began = values.carries[-1], (collected, carry)
         metrics |= self.problem.adapt(metrics["policy/kl"])
         metrics["policy/kl_normalizer"] = self._merge(evidence)
         for one in self._intrinsic:
             metrics |= one.fit(rollout)
         self._updates += 1
         return metrics | {
-            "policy/std": float(evidence.reference.std.mean()),
+            "policy/std": float(self.poser.counting(evidence.reference.std, evidence).mean()),
             "policy/learning_rate": self.policy_solver.rate,
             "critic/learning_rate": self.critic_solver.rate,
         }
@@ -129,14 +134,16 @@ class Learner:
     @torch.no_grad()
     def pose(self, rollout: Rollout) -> PosedPass:
         """The problems of a pass over the rollout, at the present parameters and prices; nothing moves."""
-        evidence, values = self.seen(rollout)
-        return self.poser.pose(evidence, values)
+        return self.poser.pose(*self.seen(rollout))
 
     @torch.no_grad()
     def solve(self, posed: PosedPass) -> tuple[Metrics, bool]:
         """Move policy and critic by one pass; returns metrics, and whether the rollout's passes should end here."""
-        metrics, stop, _ = self._solve(posed, lambda: None)
-        return metrics, stop
+        return self._solve(posed, lambda: None)[:2]
+
+    def skip(self) -> None:
+        """A rollout went by unlearnt: what the critic remembers is of no use to the next one."""
+        self._critic_carry = torch.zeros_like(self._critic_carry)
 
     def snapshot(self, rollout: Rollout) -> dict[str, SnapshotProblem]:
         """The problems ``policy`` and ``critic`` as the last update met them: for looking at, in storage of their own.
@@ -144,16 +151,15 @@ class Learner:
         Args:
             rollout: what that update learnt from. There are no problems if it learnt from another one, or none.
         """
-        begun = self._snapshot
-        if begun is None or begun.rollout is not rollout:
+        if self._snapshot is None or self._snapshot.rollout is not rollout:
             return {}
-        return begun.problems(self.policy, self.critic, self.problem)
+        return self._snapshot.problems(self.policy, self.critic, self.problem)
 
     def seen(self, rollout: Rollout) -> tuple[Evidence, Values]:
         """A rollout as the present policy, its own reference, and critic see it; nothing moves."""
-        rollout = self._with_intrinsic(rollout)
+        carry, rollout = self._remembered(rollout), self._with_intrinsic(rollout)
         evidence = self.poser.evidence(rollout, self._budgets.slack, self.policy_vector.vector)
-        return evidence, valued(self.critic, rollout, self._remembered(rollout))
+        return evidence, valued(self.critic, rollout, carry)
 
     def _solve(self, posed: PosedPass, then: Callable[[], T]) -> tuple[Metrics, bool, T]:
         """One pass of both problems, which share nothing: the critic is fitted beside the policy, ``then`` follows."""
@@ -171,16 +177,10 @@ class Learner:
             metrics["estimator/effective_sample_share"] = effective_sample_share(posed.log_ratio)
         return metrics, stop, followed
 
-    def _valued(self, rollout: Rollout, values: Values, again: bool) -> Callable[[], Values]:
-        """What gives the values of another pass, if there is one."""
-        if not again:
-            return lambda: values
-        return torch.no_grad()(lambda: valued(self.critic, rollout, self._remembered(rollout)))
-
-    def _anneal(self) -> None:
-        iterations = self._surroundings.iterations
-        for solver in (self.policy_solver, self.critic_solver):
-            solver.anneal(min(self._updates, iterations - 1) / iterations)
+    def _following(self, rollout: Rollout, values: Values, index: int) -> Values:
+        """The values of the next pass; where there is none, those of this one."""
+        last = index + 1 == self._passes
+        return values if last else valued(self.critic, rollout, values.carries[0])
 
     def _rescale(self, evidence: Evidence, values: Values) -> None:
         """Let the critic's unit follow the returns, and its solver's memory follow the unit."""
@@ -212,10 +212,11 @@ class Learner:
         return rollout
 
     def _remembered(self, rollout: Rollout) -> Tensor:
-        """What the critic remembers before the rollout's first step, ``[N, H]``: nothing before the first rollout."""
-        envs = rollout.log_prob.shape[1]
-        fits = len(self._critic_carry) == envs
-        return self._critic_carry if fits else torch.zeros(envs, self.critic.carry_size)
+        """What the critic remembers before the first step of the next rollout, or of the last one, ``[N, H]``."""
+        if self._began[0] is rollout:
+            return self._began[1]
+        nothing = torch.zeros(rollout.log_prob.shape[1], self.critic.carry_size)
+        return self._critic_carry if len(self._critic_carry) == len(nothing) else nothing
 
     def state_dict(self) -> State:
         """Parameters, normalisers, averages, moments, multipliers, weights, memories, shuffles, number of updates."""

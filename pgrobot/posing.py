@@ -115,9 +115,9 @@ class Poser:
             parameters: of the reference policy, ``[P]``.
         """
         reference, _ = acting(self._policy, rollout, self._vector.views(parameters))
-        alike = bool((rollout.weight == 1.0).all())
+        alike = bool(self._reduce.mean((rollout.weight == 1.0).all().float()) == 1.0)
         weight = rollout.weight.unsqueeze(-1)
-        return Evidence(rollout, reference, slack, weight[..., :0] if alike else weight)
+        return Evidence(rollout, reference, slack.clone(), weight[..., :0] if alike else weight)
 
     def counting(self, x: Tensor, evidence: Evidence) -> Tensor:
         """What statistics are taken of: ``x`` ``[T, N, …]`` of all processes, or its steps ``[B, …]`` that count."""

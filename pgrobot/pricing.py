@@ -66,7 +66,9 @@ class Budgets:
         )
         excess = (measured.cost - self._budgets) / measured.steps
         self.slack.copy_(-excess)
-        metrics = self._multiplier.update(excess, measured.length, gather(rollout.reward))
+        earned, counts = gather(rollout.reward), gather(rollout.weight) > 0.0
+        paid = earned if bool(counts.all()) else earned[counts]
+        metrics = self._multiplier.update(excess, measured.length, paid)
         for constraint, value in zip(self._constraints, measured.cost.tolist(), strict=True):
             metrics[f"cost/{constraint.name}/mean"] = value
             metrics[f"cost/{constraint.name}/budget"] = constraint.budget

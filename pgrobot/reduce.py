@@ -15,10 +15,10 @@ class Reduce(Protocol):
     costs that are measured. All processes then move alike, and their parameters stay equal.
 
     Attributes:
-        traceable: whether a compiled step may hold it.
+        local: whether no other process is asked: a compiled step may hold it then, and two threads may ask at once.
     """
 
-    traceable: bool
+    local: bool
 
     def mean(self, x: Tensor) -> Tensor:
         """The mean over the processes, each of which holds as many rows."""
@@ -36,7 +36,7 @@ class Reduce(Protocol):
 class Alone:
     """One process: everything is what it is."""
 
-    traceable = True
+    local = True
 
     def mean(self, x: Tensor) -> Tensor:
         return x

@@ -53,6 +53,7 @@ def acting(policy: Policy, rollout: Rollout, parameters: Mapping[str, Tensor]) -
     return along, carries[:-1]
 
 
+@torch.no_grad()
 def valued(critic: Critic, rollout: Rollout, carry: Tensor) -> Values:
     """The critic's value of every state and of its true successor.
 

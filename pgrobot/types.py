@@ -319,7 +319,7 @@ class Multiplier(Protocol):
         Args:
             excess: that distance in the budget's unit, divided by the steps which the unit adds up, ``[K]``.
             length: steps that an episode is expected to last.
-            reward: the rollout's columns, ``[T, N, C]``.
+            reward: the rollout's columns, ``[T, N, C]``; of one that holds padding ``[B, C]`` without it.
         """
         ...
 

@@ -14,7 +14,7 @@ from pgrobot.distributions import Distribution
 from pgrobot.groups import Groups, side_by_side, width_of
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
-from pgrobot.policies.policy import Policy
+from pgrobot.policies.policy import Policy, check_sizes
 from pgrobot.ranges import Called, positive
 
 # Gain of the output layer: small, so that a policy starts near the middle of every actuator's range.
@@ -58,6 +58,7 @@ class NetworkPolicy(Policy):
         self.normalizer = ObservationNormalizer(width, observation_clip, observation_memory)
         # The order of the parameters in the flat vector: the head's own, the body's, the output layer's.
         self.head = head(actions=actions)
+        check_sizes("policy.head", self.head, ("outputs", "action_size", "carry_size"))
         self.body = body(inputs=width, generator=generator)
         self.output = linear(self.body.width, self.head.outputs, OUTPUT_GAIN, generator)
         self.head.begin(self.output)

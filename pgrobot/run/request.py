@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.configure import compose, validated
-from pgrobot.configure.aliases import in_full
+from pgrobot.configure.aliases import ALIASES, in_full
 from pgrobot.configure.composition import resolved
 from pgrobot.configure.diagnosis import RECIPES, clash
 from pgrobot.errors import PgrobotError
@@ -116,7 +117,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     saved = saved_config(run)
     before_typed = deepcopy(saved)
     overrides = in_full(overrides, saved)
-    typed = {override.key_or_group: line for override, line in zip(parse(overrides), overrides, strict=True)}
+    typed = [_key(override) for override in parse(overrides)]
     if "hydra.run.dir" in typed:
         raise PgrobotError(f"resume={run} goes on in that directory: leave out hydra.run.dir")
     before = in_full(_saved_overrides(run), saved)
@@ -125,11 +126,11 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
         kept = [
             line
             for override, line in zip(parse(before), before, strict=True)
-            if override.key_or_group not in typed
+            if not any(_chosen_by(_key(override), key) for key in typed)
         ]
         wanted = resolved(compose([*kept, *overrides]))
         for key in changes:
-            _check_past(key, saved, wanted, run)
+            _check_past(_place(key), saved, wanted, run)
         for key in CHANGEABLE:
             if any(_below(change, key) for change in changes):
                 saved[key] = wanted[key]
@@ -140,6 +141,23 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     cfg = checked(saved, run, before_typed)
     check_memory(cfg)
     return Request(cfg, tuple(before), run, resume=True, anew=False)
+
+
+def _key(override: Override) -> str:
+    """What an override is of: a key, or a group, with where its option goes if that is another place."""
+    place = f"@{override.package}" if override.package else ""
+    return f"{override.key_or_group}{place}"
+
+
+def _chosen_by(key: str, typed: str) -> bool:
+    """Whether an override of ``typed`` takes the place of one of ``key``: the same, or an option of a group above."""
+    return key == typed or key.startswith(f"{typed}/")
+
+
+def _place(key: str) -> str:
+    """Where in the config the options of a group go: ``algorithm/rate@algorithm.policy_solver.rate`` to the latter."""
+    _, at, package = key.rpartition("@")
+    return ALIASES.get(package, package) if at else key.replace("/", ".")
 
 
 def _check_past(key: str, saved: DictConfig, wanted: DictConfig, run: Path) -> None:

@@ -16,6 +16,7 @@ from pgrobot.factories import CriticFactory, IntrinsicRewardFactory, MultiplierF
 from pgrobot.groups import critic_widths
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
+from pgrobot.policies.policy import check_sizes
 from pgrobot.posing import columns_of
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE
@@ -57,11 +58,13 @@ class Blueprint:
     def policy(self, learner: str = "") -> Policy:
         """A policy as it is before training."""
         make: PolicyFactory = construct(self.cfg, "policy")
-        return make(
+        made = make(
             observation=self.spec.widths,
             actions=self.spec.real_actions,
             generator=self.weights("policy", learner),
-        ).to(self.cfg.device)
+        )
+        check_sizes("policy", made, ("action_size", "carry_size", "sequence"))
+        return made.to(self.cfg.device)
 
     def critic(self, columns: Sequence[str], learner: str = "") -> Critic:
         """A critic of these columns as it is before training."""

@@ -55,6 +55,10 @@ def _check_spec(spec: EnvironmentSpec) -> None:
         raise PgrobotError(
             f"{spec.name} observes {RESERVED!r}, which pgrobot adds itself: choose another name."
         )
+    if "policy" not in spec.observation:
+        raise PgrobotError(
+            f"{spec.name} observes {', '.join(spec.observation) or 'nothing'}, and no group 'policy': policies read it."
+        )
     for name, group in spec.observation.items():
         if not isinstance(group, ObservationGroup):
             raise PgrobotError(
@@ -69,6 +73,11 @@ def _check_spec(spec: EnvironmentSpec) -> None:
         if group.dtype not in DTYPES:
             raise PgrobotError(
                 f"{spec.name} observes {name!r} as {group.dtype}: {nearest(group.dtype, DTYPES)}"
+            )
+    for action in spec.actions:
+        if action.choices < 0:
+            raise PgrobotError(
+                f"{spec.name} has an action {action.name!r} of {action.choices} choices: 0 is continuous."
             )
     sizes = (len(spec.actions), np.shape(spec.action_low), np.shape(spec.action_high))
     if sizes[1:] != ((sizes[0],),) * 2:
@@ -134,5 +143,6 @@ def check_ends(spec: EnvironmentSpec, step: Step, owner: str = "") -> None:
 
 
 def _check_array(owner: str, what: str, found: Any, shape: tuple[int, ...], wanted: str) -> None:
-    if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype.kind not in KINDS[wanted]:
+    fits = isinstance(found, np.ndarray) and found.shape == shape and found.dtype.kind in KINDS[wanted]
+    if not fits or (wanted == "uint8" and found.dtype != np.uint8):
         raise PgrobotError(f"{what} of {owner} has to be {wanted} {shape}, not {shown_result(found)}.")

@@ -46,6 +46,6 @@ class CompatibleFisher:
 
         def product(direction: Tensor) -> Tensor:
             (fitted,) = scores.push(direction)
-            return scores.pull(((fitted - fitted.mean()) / fitted.numel(),))
+            return scores.pull((rows.shared(fitted - rows.mean(fitted)),))
 
         return product

@@ -70,7 +70,7 @@ class FirstOrderSolver:
         self._target_kl = target_kl
         self._generator = generator
         self._step = _Step(problem, self._chain, gradient_metric)
-        self._compiled = Compiled(self._step, enabled=compile_steps and problem.reduce.traceable)
+        self._compiled = Compiled(self._step, enabled=compile_steps and problem.reduce.local)
 
     def anneal(self, progress: float) -> None:
         """Set the learning rate for ``progress`` in [0, 1) of training."""

@@ -67,7 +67,7 @@ def gauss_newton(problem: PolicyProblem, vector: Tensor, batch: Batch) -> Produc
     here = pytree.tree_unflatten(policy.value, structure)
 
     def divergence(*leaves: Tensor) -> Tensor:
-        return here.kl(pytree.tree_unflatten(leaves, structure)).mean()
+        return batch.mean(here.kl(pytree.tree_unflatten(leaves, structure)))
 
     # M is symmetric, so the reverse pass through the gradient multiplies by it.
     metric = vjp(grad(divergence, argnums=tuple(range(len(policy.value)))), *policy.value)[1]

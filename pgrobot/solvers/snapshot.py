@@ -35,8 +35,8 @@ class UpdateSnapshot:
     """What an update learns from in its first pass, and the state it begins from: what it moves is copied."""
 
     rollout: Rollout  # as it was collected
-    batch: Batch  # rows [B]
-    critic_batch: CriticBatch  # rows [B]
+    batch: Batch  # rows [B] or chunks [B, L]
+    critic_batch: CriticBatch  # likewise
     policy: State  # parameters and normalisers
     critic: State
     weights: Tensor  # of the objective's terms

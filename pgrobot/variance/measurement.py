@@ -22,6 +22,7 @@ from pgrobot.randomness import component_seed, stream
 from pgrobot.run import checked, fitting, load_checkpoint, one_torch_thread, saved_config, with_own_model
 from pgrobot.run_directory import find_checkpoint
 from pgrobot.schemes import build_constraints
+from pgrobot.sequences import check_sequences
 from pgrobot.types import Environment
 from pgrobot.variance.baselines import REFERENCES, catalogue, each, refitted
 from pgrobot.variance.experience import Experience, collect
@@ -150,6 +151,11 @@ def measured(subject: Subject, plan: MeasurementPlan, progress: Callable[[str], 
         warmup=spec.max_episode_steps if plan.warmup < 0 else plan.warmup,
         seed=plan.seed,
     )
+    if subject.learner.critic.carry_size:
+        raise PgrobotError(
+            "pgrobot variance refits critics row by row, and this run's remembers from step to step"
+        )
+    check_sequences(asked.horizon, {"policy": subject.policy})
     baselines = each(catalogue(cfg), asked.rollouts)
     told = lambda what: lambda done: progress(f"{what} {done} of {asked.rollouts} rollouts")
     rollouts = collect(subject.environment, subject.policy, build_constraints(cfg), asked, told("Collected"))

@@ -51,7 +51,7 @@ class Half:
 
     meeting: Meeting
     place: int
-    traceable = False
+    local = False
 
     def mean(self, x: Tensor) -> Tensor:
         return torch.stack(self.meeting.exchange(self.place, x)).mean(0)
@@ -65,7 +65,8 @@ class Half:
 
 def learner_of(reduce: Any, natural: bool, minibatch: int) -> Learner:
     multiplier = Lagrangian((ABOVE,), ("reward", "cost/above"), "sgd", 0.5, 0.7, 10.0)
-    _, learner = make(TargetWorld(8, 0), minibatch=minibatch, passes=2, reduce=reduce, multiplier=multiplier)
+    options = {"minibatch": minibatch, "passes": 2, "reduce": reduce, "multiplier": multiplier}
+    _, learner = make(TargetWorld(8, 0), cores=2, **options)
     if natural:
         learner.policy_solver = NATURAL(
             vector=learner.policy_vector.vector, problem=learner.problem, generator=torch.Generator()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from toys import BASELINES, TargetWorld, make, values_of
+from toys import ABOVE, BASELINES, TargetWorld, make, values_of
 
+from pgrobot.baselines import Value
+from pgrobot.constraints import Lagrangian
 from pgrobot.errors import PgrobotError
 from pgrobot.learner import Learner
+from pgrobot.solvers import CompatibleFisher, GaussNewtonFisher
 from pgrobot.types import Metrics, Rollout
 
+COLUMNS = ("reward", "cost/above")
 PADDING = 3  # environments whose steps are none
 
 
@@ -35,26 +40,30 @@ def padded(rollout: Rollout, value: float) -> Rollout:
     return dataclasses.replace(rollout, **fields, weight=weight, duration=duration)
 
 
-def updated(changes: dict[str, Any], value: float | None) -> tuple[Metrics, Learner]:
+def updated(name: str, value: float | None) -> tuple[Metrics, Learner]:
     """A learner after an update in one minibatch on a rollout, padded if there is a value."""
+    changes: dict[str, Any] = {"baseline": BASELINES.get(name, Value()), "state_discount": name == "value"}
+    if name == "lagrangian":
+        changes["multiplier"] = Lagrangian((ABOVE,), COLUMNS, "sgd", 0.5, 0.7, 10.0)
     collector, learner = make(TargetWorld(4, 0), minibatch=64, passes=2, **changes)
     first, rollout = (collector.collect()["robot"] for _ in range(2))
     learner.update(first)
     if value is not None:
+        if name == "lagrangian":
+            changes["multiplier"] = Lagrangian((ABOVE,), COLUMNS, "sgd", 0.5, 0.7, 10.0)
         _, wide = make(TargetWorld(4, 0), minibatch=112, passes=2, **changes)
-        wide.load_state_dict(learner.state_dict())
+        wide.load_state_dict(copy.deepcopy(learner.state_dict()))
         learner, rollout = wide, padded(rollout, value)
     return learner.update(rollout), learner
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", [*BASELINES, "lagrangian"])
 def test_padding_changes_nothing(name: str) -> None:
     """Whatever its numbers are: loss, moments of the normalisers, prices, fits and statistics leave it out."""
-    changes = {"baseline": BASELINES[name], "state_discount": name == "value"}
-    metrics, learner = updated(changes, None)
+    metrics, learner = updated(name, None)
     for value in (0.5, 40.0):
-        told, other = updated(changes, value)
-        for key in metrics.keys() - {"policy/kl_normalizer", "policy/std"}:
+        told, other = updated(name, value)
+        for key in metrics.keys() - {"policy/kl_normalizer"}:
             assert told[key] == pytest.approx(metrics[key], rel=2e-4, abs=2e-5), key
         for part in ("policy", "critic"):
             (one, same) = (getattr(a, f"{part}_vector").vector for a in (learner, other))
@@ -62,6 +71,24 @@ def test_padding_changes_nothing(name: str) -> None:
             moments, others = (getattr(a, part).normalizer.moments for a in (learner, other))
             assert others.count == moments.count
             torch.testing.assert_close(others.mean, moments.mean)
+
+
+@pytest.mark.parametrize(
+    "metric", [GaussNewtonFisher(1.0), CompatibleFisher(1.0)], ids=["exact", "compatible"]
+)
+def test_padding_is_no_part_of_a_metric(metric: Any) -> None:
+    collector, learner = make(TargetWorld(4, 0))
+    learner.update(collector.collect()["robot"])
+    rollout = collector.collect()["robot"]
+    vector = learner.policy_vector.vector
+    direction = torch.randn(len(vector), generator=torch.Generator().manual_seed(0))
+
+    def product(rollout: Rollout) -> Tensor:
+        batch = learner.pose(rollout).policy
+        return metric(learner.problem, vector, batch, torch.Generator())(direction)
+
+    for value in (0.5, 40.0):
+        torch.testing.assert_close(product(padded(rollout, value)), product(rollout), rtol=1e-4, atol=1e-4)
 
 
 def test_a_weight_of_one_is_no_weight() -> None:

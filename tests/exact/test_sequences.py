@@ -14,6 +14,7 @@ from toys import TargetWorld, make
 
 from pgrobot.errors import PgrobotError
 from pgrobot.learner import Learner
+from pgrobot.policies.policy import check_sizes
 from pgrobot.sequences import as_rollout, check_sequences, in_rows
 from pgrobot.solvers import PolicyProblem
 from pgrobot.types import Rollout
@@ -152,6 +153,25 @@ def test_a_critic_remembers_until_the_reset_and_not_beyond() -> None:
         assert torch.equal(learner.state_dict()["critic_carry"], values.carries[-1])
 
 
+def test_a_learner_goes_on_with_what_its_critic_remembers() -> None:
+    """Saved in the midst of an episode, and asked again about the rollout that it has just learnt from."""
+    options = {"critic": ElmanCritic(2, 4)}
+    collector, learner = make(TargetWorld(4, 0, length=50), **options)
+    rollout = collector.collect()["robot"]
+    before = learner.seen(rollout)[1]
+    learner.critic_solver.solve = lambda batch: ({}, False)  # type: ignore[method-assign]
+    learner.update(rollout)
+    assert torch.equal(learner.seen(rollout)[1].now, before.now), "posed anew, it begins where it began"
+    _, resumed = make(TargetWorld(4, 0, length=50), critic=ElmanCritic(2, 4))
+    resumed.load_state_dict(learner.state_dict())
+    following = collector.collect()["robot"]
+    assert not following.episode_start.any()
+    assert torch.equal(resumed.seen(following)[1].now, learner.seen(following)[1].now)
+    learner.skip()
+    forgotten = learner.seen(following)[1]
+    assert torch.equal(forgotten.carries[0], torch.zeros(4, 3))
+
+
 def test_the_score_norm_of_chunks_is_that_of_every_step() -> None:
     rollout, learner = recurrent(4)
     batch = learner.pose(rollout).policy
@@ -174,6 +194,14 @@ def test_rows_and_chunks_hold_what_the_rollout_held() -> None:
     assert chunks[-1].tolist() == [19, 24, 29]
     for length in (1, 2, 3, 6):
         assert torch.equal(as_rollout(in_rows(x, length), 5, length), x)
+
+
+def test_a_policy_that_does_not_say_how_much_it_draws_is_refused() -> None:
+    policy = Echo(1)
+    check_sizes("policy", policy, ("action_size", "carry_size", "sequence"))
+    policy.carry_size = None  # type: ignore[assignment]
+    with pytest.raises(PgrobotError, match="policy is a Echo, which has no whole number carry_size"):
+        check_sizes("policy", policy, ("action_size", "carry_size", "sequence"))
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -211,6 +239,19 @@ def test_a_term_asks_the_policy_at_other_states() -> None:
         numeric = (value(vector + step) - value(vector - step)) / 2e-5
         torch.testing.assert_close(exact[index], numeric, rtol=1e-5, atol=1e-8)
     assert float(exact.abs().max()) > 1e-4
+    other = vector + 0.1  # the policy is asked at the parameters of the problem, not at its own
+    here: list[Tensor] = []
+
+    def noting(policy: Any, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        here.append(policy(batch.obs, batch.carry, batch.episode_start).mean)
+        return batch.mean(here[-1].sum(-1)), {}
+
+    noting.weight = 1.0  # type: ignore[attr-defined]
+    PolicyProblem(learner.policy, learner.policy_vector, {"noted": noting}).loss(other, in_double)
+    rows = (in_double.obs, in_double.carry, in_double.episode_start)
+    expected = torch.func.functional_call(learner.policy, learner.policy_vector.views(other), rows)[0].mean
+    torch.testing.assert_close(here[0], expected, rtol=0, atol=0)
+    assert float((learner.policy(*rows)[0].mean - expected).abs().max()) > 1e-3
     assert float(value(vector)) > 0.0
     with pytest.raises(pytest.fail.Exception):
         smoothness(

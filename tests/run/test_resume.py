@@ -263,6 +263,13 @@ def test_an_annealed_radius_stays_at_its_end_too(resume: Train, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
+        ("policy/head=beta", "policy.head was another in .* and its past depends on it"),
+        ("policy=beta", "policy was another in"),
+        ("algorithm/estimator=vtrace", "algorithm.estimator was another in"),
+        (
+            "algorithm/optimizer@algorithm.policy_solver.optimizer=sgd",
+            "algorithm.policy_solver.chain.optimizer was another in",
+        ),
         ("seed=2", "seed was 1 in .* and its past depends on it: only total_steps, annealing_steps, threads"),
         ("num_envs=8", "num_envs was 4"),
         ("constraint.speed.budget=5", "constraint.speed.budget was 0.025"),
