@@ -186,10 +186,13 @@ SOLVERS = (
         "any curvature will do": ("if not bool(quotient > resolution * greatest)", "if False"),
     }),
     *of("pgrobot/solvers/fisher.py", "exact/test_natural_gradient", {
-        "the fisher information is a sum": ("structure)).mean()", "structure)).sum()"),
+        "the fisher information is a sum": ("batch.mean(here.kl(pytree.tree_unflatten(leaves, structure)))", "here.kl(pytree.tree_unflatten(leaves, structure)).sum()"),
+    }),
+    *of("pgrobot/pricing.py", "exact/test_rollout_fields", {
+        "padding has a price": ("earned if bool(counts.all()) else earned[counts]", "earned"),
     }),
     *of("pgrobot/solvers/compatible.py", "exact/test_compatible", {
-        "compatible features without an intercept": ("(fitted - fitted.mean())", "fitted"),
+        "compatible features without an intercept": ("fitted - rows.mean(fitted)", "fitted"),
     }),
     *of("pgrobot/solvers/natural_gradient.py", "exact/test_natural_gradient", {
         "damping shortens the step":
