@@ -186,7 +186,7 @@ SOLVERS = (
         "any curvature will do": ("if not bool(quotient > resolution * greatest)", "if False"),
     }),
     *of("pgrobot/solvers/fisher.py", "exact/test_natural_gradient", {
-        "the fisher information is a sum": ("batch.mean(here.kl(pytree.tree_unflatten(leaves, structure)))", "here.kl(pytree.tree_unflatten(leaves, structure)).sum()"),
+        "the fisher information is twice itself": ("return batch.mean(here.kl(", "return 2.0 * batch.mean(here.kl("),
     }),
     *of("pgrobot/pricing.py", "exact/test_rollout_fields", {
         "padding has a price": ("earned if bool(counts.all()) else earned[counts]", "earned"),
@@ -221,9 +221,9 @@ LEARNER = (
     *of("pgrobot/learner.py", "exact/test_learner", {
         "distances are measured from the policy itself":
             ("slack, self._averaged[0])", "slack, self.policy_vector.vector)"),
-        "one pass is enough": ("again = index + 1 < self._passes", "again = False"),
+        "one pass is enough": ("last = index + 1 == self._passes", "last = True"),
         "weights do not adapt": ('self.problem.adapt(metrics["policy/kl"])', "{}"),
-        "rates are not annealed": ("min(self._updates, iterations - 1)", "min(0, iterations - 1)"),
+        "rates are not annealed": ("min(self._updates, self._iterations - 1)", "min(0, self._iterations - 1)"),
         "the critic's normaliser is not merged": ("in (self.policy, self.critic):", "in (self.policy,):"),
     }),
     *of("pgrobot/learner.py", "exact/test_normalizer", {
