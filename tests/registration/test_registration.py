@@ -59,7 +59,8 @@ def test_gymnasium_s_checker_has_nothing_against_it(name: str) -> None:
             "ignore", message=r".*A Box observation space (minimum|maximum) value is -?infinity"
         )
         warnings.filterwarnings("ignore", message=r".*we recommend using a symmetric and normalized space")
-        check_env(gymnasium.make(name).unwrapped)
+        # an older version differs in its rewards, not in its looks
+        check_env(gymnasium.make(name).unwrapped, skip_render_check=name.endswith("v4"))
 
 
 @pytest.mark.parametrize("name", [name for name in IDS if name.endswith("v5")])

@@ -19,7 +19,7 @@ from pgrobot.variance import print_variance
 from pgrobot.variance.baselines import lab
 
 NAMES = ["none", "constant", "optimal", "value", "linear", "quadratic", "refitted V(s)", "refitted V(s, t)"]
-QUICK = ["--rollouts", "6", "--horizon", "8", "--warmup", "16"]
+QUICK = ["--rollouts", "4", "--horizon", "4", "--warmup", "8"]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_run_is_measured_and_told(run: Path, capsys: pytest.CaptureFixture[str
             assert ratio["low"] <= ratio["estimate"] <= ratio["high"]
     assert "bias" not in found["baselines"]["none"]
     assert "none was found biased at the level 0.01" in out
-    assert (found["rollouts"], found["num_envs"], found["horizon"], found["warmup"]) == (6, 8, 8, 16)
+    assert (found["rollouts"], found["num_envs"], found["horizon"], found["warmup"]) == (4, 8, 4, 8)
     assert (found["checkpoint"], found["global_step"]) == ("last", 1024)
     assert {path: path.read_bytes() for path in before} == before, "the run is as it was"
 
