@@ -1,36 +1,53 @@
 """Hydra with a memory: the suite composes thousands of configs, and most differ in a few values only.
 
-Which files a config is merged from depends on the chosen options alone, and so does what they merge to. Both are kept
-by those options, and what a user typed beside them is applied to a copy, by Hydra itself. Where a config directory of
-the user's own is searched nothing is kept, since its files may change.
+What a packaged file holds does not change. Which files a config is merged from depends on the chosen options alone, and
+so does what they merge to. All three are kept, and what a user typed beside the options is applied to a copy, by Hydra
+itself. Files in directories of the user's own may change: where one is searched nothing is kept but packaged files.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
 
 Key = tuple[Any, ...]
-CREATE, COMPOSE = config_loader_impl.create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
+Plugins.instance()  # registers the sources
+PACKAGED: Any = SourcesRegistry.instance().resolve("pkg")
+LOAD = PACKAGED.load_config
+LIST = config_loader_impl.create_defaults_list
+MERGE = ConfigLoaderImpl._compose_config_from_defaults_list
+_files: dict[Key, bytes] = {}
 _lists: dict[Key, DefaultsList] = {}
 _configs: dict[Key, bytes] = {}
 
 
 def remember() -> None:
     """From here on; ``forget`` undoes it."""
-    config_loader_impl.create_defaults_list = _create  # type: ignore[assignment]
-    ConfigLoaderImpl._compose_config_from_defaults_list = _compose  # type: ignore[method-assign]
+    _patch(_load, _list, _merge)
 
 
 def forget() -> None:
-    config_loader_impl.create_defaults_list = CREATE
-    ConfigLoaderImpl._compose_config_from_defaults_list = COMPOSE  # type: ignore[method-assign]
+    _patch(LOAD, LIST, MERGE)
+
+
+def _patch(load: Any, list_: Any, merge: Any) -> None:
+    PACKAGED.load_config = load
+    config_loader_impl.create_defaults_list = list_
+    ConfigLoaderImpl._compose_config_from_defaults_list = merge  # type: ignore[method-assign]
+
+
+def _load(self: Any, config_path: str) -> Any:
+    key = (self.path, self.provider, config_path)
+    if key not in _files:
+        _files[key] = pickle.dumps(LOAD(self, config_path))
+    return pickle.loads(_files[key])
 
 
 def _sources(repo: Any) -> Key:
@@ -41,27 +58,24 @@ def _fixed(sources: Key) -> bool:
     return all(scheme in ("pkg", "structured") for scheme, _ in sources)
 
 
-def _create(repo: Any, config_name: Any, overrides_list: Any, prepend_hydra: bool, skip_missing: bool) -> Any:
-    make: Callable[[], DefaultsList] = lambda: CREATE(
-        repo, config_name, overrides_list, prepend_hydra=prepend_hydra, skip_missing=skip_missing
-    )
+def _list(repo: Any, config_name: Any, overrides_list: Any, **options: bool) -> DefaultsList:
     sources = _sources(repo)
     if not _fixed(sources):
-        return make()
-    typed = Overrides(repo=repo, overrides_list=overrides_list)
-    values = {id(override) for override in typed.config_overrides}
+        return LIST(repo, config_name, overrides_list, **options)
+    typed = Overrides(repo=repo, overrides_list=overrides_list).config_overrides
+    values = set(map(id, typed))
     chosen = tuple(override.input_line for override in overrides_list if id(override) not in values)
-    key = (sources, config_name, chosen, prepend_hydra, skip_missing)
+    key = (sources, config_name, chosen, *sorted(options.items()))
     if key not in _lists:
-        _lists[key] = make()
-    return replace(_lists[key], config_overrides=typed.config_overrides)
+        _lists[key] = LIST(repo, config_name, overrides_list, **options)
+    return replace(_lists[key], config_overrides=typed)
 
 
-def _compose(self: ConfigLoaderImpl, defaults: Any, repo: Any) -> Any:
+def _merge(self: ConfigLoaderImpl, defaults: Any, repo: Any) -> Any:
     sources = _sources(repo)
     if not _fixed(sources):
-        return COMPOSE(self, defaults, repo)
+        return MERGE(self, defaults, repo)
     key = (sources, repr(defaults))
     if key not in _configs:
-        _configs[key] = pickle.dumps(COMPOSE(self, defaults, repo))
+        _configs[key] = pickle.dumps(MERGE(self, defaults, repo))
     return pickle.loads(_configs[key])
