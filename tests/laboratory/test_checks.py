@@ -13,7 +13,7 @@ from laboratory import sabotage_estimators, sabotage_runs, sabotage_solvers
 from laboratory.sabotage import SABOTAGE, Sabotage
 from omegaconf import DictConfig
 
-from pgrobot.laboratory import Check, Identities, Outcome, OutOfSample, RewardUnit, compare
+from pgrobot.laboratory import Check, CrossFitting, Identities, Outcome, OutOfSample, RewardUnit, compare
 from pgrobot.laboratory.running import build_check, catalogue
 
 assert all((sabotage_estimators, sabotage_runs, sabotage_solvers))  # they register
@@ -71,6 +71,9 @@ def narrowed(sabotage: Sabotage) -> Check:
         return dataclasses.replace(check, pairs={name: check.pairs[name] for name in shown(check.pairs)})
     if isinstance(check, RewardUnit):
         return dataclasses.replace(check, tens=(), twos=check.twos[:1])
+    if isinstance(check, CrossFitting):
+        cheap = {name: check.baselines[name] for name in ("constant", "linear")}
+        return dataclasses.replace(check, baselines=cheap)
     if isinstance(check, OutOfSample):
         return dataclasses.replace(check, fits=2)
     return check

@@ -170,7 +170,23 @@ def assert_told_how_to_go_on(out: str, err: str, directory: Path) -> None:
     assert state(directory)["global_step"] == metrics(directory)[-1]["global_step"]
 
 
-def test_the_command_ends_with_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_command_ends_with_a_sentence(
+    number: signal.Signals,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupt_at(64, number, monkeypatch)
+    assert main(["train", *TINY, f"hydra.run.dir={tmp_path / 'run'}"]) == code
+    (warning,) = (record.getMessage() for record in caplog.records if record.name == "pgrobot.run.stop")
+    assert_told_how_to_go_on(capsys.readouterr().out, warning, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_ends_with_it_too(tmp_path: Path) -> None:
     directory = tmp_path / "run"
     arguments = ["train", *TINY, "total_steps=10000000", f"hydra.run.dir={directory}"]
     command = [sys.executable, "-m", "pgrobot", *arguments]
@@ -188,18 +204,6 @@ def test_the_command_ends_with_a_sentence(tmp_path: Path) -> None:
         process.wait()
     assert process.returncode == 130
     assert_told_how_to_go_on(out, err, directory)
-
-
-def test_it_does_so_whoever_ends_it(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    interrupt_at(64, signal.SIGTERM, monkeypatch)
-    assert main(["train", *TINY, f"hydra.run.dir={tmp_path / 'run'}"]) == 143
-    (warning,) = (record.getMessage() for record in caplog.records if record.name == "pgrobot.run.stop")
-    assert_told_how_to_go_on(capsys.readouterr().out, warning, tmp_path / "run")
 
 
 def test_a_finished_run_goes_on_with_more_steps(finished_run: Path, resume: Train, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def eight_actions(biased: Path) -> dict[str, Tensor]:
         "others": Constant(8),
     }
     with opened(biased, (), SETTING) as subject:
-        return measured(subject, baselines, 500, 1)
+        return measured(subject, baselines, 400, 1)
 
 
 def test_a_fit_to_the_same_batch_is_caught_and_cross_fits_pass(eight_actions: dict[str, Tensor]) -> None:
