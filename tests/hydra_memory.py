@@ -3,16 +3,19 @@
 What a packaged file holds does not change. Which files a config is merged from depends on the chosen options alone, and
 so does what they merge to. All three are kept, and what a user typed beside the options is applied to a copy, by Hydra
 itself. Files in directories of the user's own may change: where one is searched nothing is kept but packaged files.
+And Hydra copies the list of places that it searches, not every place with all that it holds.
 """
 
 from __future__ import annotations
 
+import copy
 import pickle
 from dataclasses import replace
 from typing import Any
 
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.defaults_list import DefaultsList, Overrides
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
@@ -21,6 +24,7 @@ Key = tuple[Any, ...]
 Plugins.instance()  # registers the sources
 PACKAGED: Any = SourcesRegistry.instance().resolve("pkg")
 LOAD = PACKAGED.load_config
+COPY = CachingConfigRepository.__init__
 LIST = config_loader_impl.create_defaults_list
 MERGE = ConfigLoaderImpl._compose_config_from_defaults_list
 _files: dict[Key, bytes] = {}
@@ -30,15 +34,16 @@ _configs: dict[Key, bytes] = {}
 
 def remember() -> None:
     """From here on; ``forget`` undoes it."""
-    _patch(_load, _list, _merge)
+    _patch(_load, _copy, _list, _merge)
 
 
 def forget() -> None:
-    _patch(LOAD, LIST, MERGE)
+    _patch(LOAD, COPY, LIST, MERGE)
 
 
-def _patch(load: Any, list_: Any, merge: Any) -> None:
+def _patch(load: Any, copy_: Any, list_: Any, merge: Any) -> None:
     PACKAGED.load_config = load
+    CachingConfigRepository.__init__ = copy_  # type: ignore[method-assign]
     config_loader_impl.create_defaults_list = list_
     ConfigLoaderImpl._compose_config_from_defaults_list = merge  # type: ignore[method-assign]
 
@@ -48,6 +53,11 @@ def _load(self: Any, config_path: str) -> Any:
     if key not in _files:
         _files[key] = pickle.dumps(LOAD(self, config_path))
     return pickle.loads(_files[key])
+
+
+def _copy(self: CachingConfigRepository, delegate: Any) -> None:
+    self.delegate = copy.copy(delegate)  # it is given another list of places, no other places
+    self.cache = {}
 
 
 def _sources(repo: Any) -> Key:
