@@ -24,7 +24,7 @@ def config() -> DictConfig:
     return catalogue()
 
 
-NAMES = [str(name) for name in catalogue().checks]
+NAMES = [str(name) for name in config().checks]
 
 
 # Of each kind one that is quickly run again: a closed form, samples, a training.
