@@ -88,8 +88,7 @@ class Poser:
     ) -> PosedPass:
         """``pose`` with another baseline and normalisation."""
         rollout = evidence.rollout
-        carry = acting(self._policy, rollout, {})[1] if unrolled(self._policy) else rollout.carry
-        log_ratio = self.log_ratio(rollout)
+        carry, log_ratio = self._along(rollout)
         estimate = self.estimate(rollout, values, log_ratio)
         batch = self._batch(evidence, carry, estimate, values.now, baseline, normalise)
         critic_batch = CriticBatch(
@@ -138,10 +137,16 @@ class Poser:
 
     def log_ratio(self, rollout: Rollout) -> Tensor:
         """Of the present policy to the one that acted, ``[T, N]``; zero where the estimator does not read it."""
-        if not self.reads_log_ratio:
-            return torch.zeros_like(rollout.log_prob)
-        policy, _ = acting(self._policy, rollout, {})
-        return policy.log_prob(rollout.action) - rollout.log_prob
+        return self._along(rollout)[1] if self.reads_log_ratio else torch.zeros_like(rollout.log_prob)
+
+    def _along(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
+        """What the present policy remembers before each step, ``[T, N, H]``, and its ``log_ratio``, found together."""
+        nothing = torch.zeros_like(rollout.log_prob)
+        if not (unrolled(self._policy) or self.reads_log_ratio):
+            return rollout.carry, nothing
+        policy, carry = acting(self._policy, rollout, {})
+        read = self.reads_log_ratio
+        return carry, policy.log_prob(rollout.action) - rollout.log_prob if read else nothing
 
     @property
     def reads_log_ratio(self) -> bool:
