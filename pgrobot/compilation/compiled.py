@@ -54,6 +54,11 @@ class Compiled:
                 self._bound[layout] = self._compile(arguments)
         return self._bound[layout]
 
+    def reads(self, arguments: Sequence[Tensor]) -> Sequence[int]:
+        """Which arguments laid out like these the function reads; the others may be anything in a call of it."""
+        bound = self.bound(arguments)
+        return bound.reads if isinstance(bound, NativeFunction) else range(len(arguments))
+
     def _compile(self, arguments: Sequence[Tensor]) -> Function:
         graph = trace(self._function, arguments)
         try:
@@ -66,12 +71,11 @@ class Compiled:
 
 def _load(graph: Traced, path: Path) -> NativeFunction:
     """Load a library; one that is damaged is compiled again."""
-    arguments = len(graph.example) - len(graph.captured)
     try:
-        return NativeFunction(path, graph.captured, arguments, graph.outputs)
+        return NativeFunction(path, graph.captured, graph.reads, graph.outputs)
     except OSError:
         path.unlink()
-        return NativeFunction(library(graph), graph.captured, arguments, graph.outputs)
+        return NativeFunction(library(graph), graph.captured, graph.reads, graph.outputs)
 
 
 @functools.cache  # several functions are compiled, and fail alike

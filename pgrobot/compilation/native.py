@@ -31,7 +31,7 @@ class NativeFunction:
     Args:
         path: the library.
         captured: its first inputs, the same at every call.
-        arguments: how many follow.
+        reads: which arguments of a call follow.
         outputs: how many tensors it returns.
 
     Raises:
@@ -39,10 +39,11 @@ class NativeFunction:
         RuntimeError: it refuses to start.
     """
 
-    def __init__(self, path: Path, captured: Sequence[Tensor], arguments: int, outputs: int) -> None:
+    def __init__(self, path: Path, captured: Sequence[Tensor], reads: Sequence[int], outputs: int) -> None:
         loaded = ctypes.CDLL(str(path))
+        self.reads = tuple(reads)
         self._captured = tuple(captured)
-        self._inputs = ctypes.c_void_p * (len(captured) + arguments)
+        self._inputs = ctypes.c_void_p * (len(captured) + len(reads))
         self._outputs = ctypes.c_void_p * outputs
         self._container = ctypes.c_void_p()
         self._run = loaded.AOTInductorModelContainerRun
@@ -55,12 +56,14 @@ class NativeFunction:
             raise RuntimeError(f"the compiled library {path} does not start")
 
     def __call__(self, *arguments: Tensor) -> Sequence[Tensor]:
-        """Run it; inputs and outputs are laid out as when it was traced.
+        """Run it; what it reads, and outputs, are laid out as when it was traced.
 
         Raises:
             RuntimeError: it reports an error, which it has printed.
         """
-        handles = _tensors_to_handles((*self._captured, *arguments))  # the callee takes them over
+        handles = _tensors_to_handles(
+            (*self._captured, *[arguments[i] for i in self.reads])
+        )  # the callee takes them over
         inputs = self._inputs(*[_pointer_of(handle, None) for handle in handles])
         outputs = self._outputs()
         if self._run(self._container, inputs, len(inputs), outputs, len(outputs), None, None):

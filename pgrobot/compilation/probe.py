@@ -52,4 +52,4 @@ def call(path: str, layouts: str, outputs: str) -> None:
         torch.empty_strided(shape, strides, dtype=getattr(torch, dtype)).zero_()
         for dtype, shape, strides in told
     ]
-    NativeFunction(Path(path), (), len(zeros), int(outputs))(*zeros)
+    NativeFunction(Path(path), (), range(len(zeros)), int(outputs))(*zeros)

@@ -12,10 +12,11 @@ from torch.fx import Graph, GraphModule, Node
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A function as a graph whose inputs are its captured tensors followed by its arguments."""
+    """A function as a graph whose inputs are its captured tensors followed by the arguments that it reads."""
 
     module: GraphModule
     captured: tuple[Tensor, ...]  # what the function read besides its arguments, by reference
+    reads: tuple[int, ...]  # which of the arguments
     example: tuple[Tensor, ...]  # all inputs
     outputs: int
 
@@ -34,13 +35,24 @@ def trace(function: Callable[..., Sequence[Tensor]], arguments: Sequence[Tensor]
     captured = _lift(module.graph, module)
     module.graph.eliminate_dead_code()
     _share_norms(module.graph)
+    reads = _read(module.graph, len(captured))
     (output,) = (node for node in module.graph.nodes if node.op == "output")
     return Traced(
         module=GraphModule({}, module.graph),
         captured=captured,
-        example=(*captured, *arguments),
+        reads=reads,
+        example=(*captured, *(arguments[index] for index in reads)),
         outputs=len(output.args[0]),
     )
+
+
+def _read(graph: Graph, captured: int) -> tuple[int, ...]:
+    """Which arguments a graph reads; the others are taken out of it: to hand over a tensor costs a microsecond."""
+    inputs = [node for node in graph.nodes if node.op == "placeholder"][captured:]
+    for node in inputs:
+        if not node.users:
+            graph.erase_node(node)
+    return tuple(index for index, node in enumerate(inputs) if node.users)
 
 
 def _share_norms(graph: Graph) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -116,11 +117,15 @@ class FirstOrderSolver:
         order = torch.randperm(rows // self._sequence, generator=self._generator)
         shape = (rows // self._minibatch, self._minibatch // self._sequence)
         leaves, self._step.structure = pytree.tree_flatten(batch)
-        shuffled = (x[order].view(*shape, *x.shape[1:]).unbind() for x in leaves)
-        minibatches = list(zip(*shuffled, strict=True))
         rate = torch.tensor(self._rate, dtype=self._vector.dtype)
         state: Sequence[Tensor] = (self._vector, *self._moments)
-        step = self._compiled.bound((rate, *state, *minibatches[0]))
+        first = (rate, *state, *(x[order[: shape[1]]] for x in leaves))
+        step, reads = self._compiled.bound(first), self._compiled.reads(first)
+        shuffled = (
+            x[order].view(*shape, *x.shape[1:]).unbind() if index in reads else repeat(x, shape[0])
+            for index, x in enumerate(leaves, 1 + len(state))
+        )
+        minibatches = list(zip(*shuffled, strict=True))
         reports = []
         for minibatch in minibatches:
             report, *state = step(rate, *state, *minibatch)

@@ -25,6 +25,19 @@ def test_not_asked_for_is_the_function_itself() -> None:
     assert Compiled(double, enabled=False).bound((torch.ones(2),)) is double
 
 
+def test_an_argument_that_is_not_read_may_be_anything() -> None:
+    def second_of_three(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> tuple[torch.Tensor]:
+        del a
+        return (b + len(c),)
+
+    laid_out = (torch.ones(4), torch.arange(3.0), torch.ones(2))
+    step = Compiled(second_of_three, enabled=True)
+    assert tuple(step.reads(laid_out)) == (1,)
+    (said,) = step.bound(laid_out)(torch.full((7,), torch.nan), laid_out[1], torch.zeros(0))
+    assert torch.equal(said, laid_out[1] + 2.0)
+    assert tuple(Compiled(second_of_three, enabled=False).reads(laid_out)) == (0, 1, 2)
+
+
 @pytest.mark.parametrize("compiler", ["/bin/false", "/nowhere/c++"], ids=["broken", "missing"])
 def test_without_a_working_compiler_the_function_runs_as_it_is(
     compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
