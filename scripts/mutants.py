@@ -242,6 +242,7 @@ LEARNER = (
     *of("pgrobot/posing.py", "exact/test_baselines_training", {
         "a step's age weighs nothing": ("weight = discounted * estimate.weight", "weight = estimate.weight"),
         "a control keeps the returns' scale": ("(discounted / scale)", "discounted"),
+        "an expectation is corrected for an older policy": ("(discounted / scale)", "(weight / scale)"),
     }),
     *of("pgrobot/pricing.py", "exact/test_learner", {
         "excess per episode": ("- self._budgets) / measured.steps", "- self._budgets)"),
@@ -256,6 +257,21 @@ LEARNER = (
     }),
     *of("pgrobot/solvers/first_order.py", "exact/test_reduce", {
         "every process has a gradient of its own": ("self._reduce.mean(gradient)", "gradient"),
+        "a step that asks others is compiled": ("compile_steps and problem.reduce.local", "compile_steps"),
+    }),
+    *of("pgrobot/solvers/problem.py", "exact/test_rollout_fields", {
+        "padding costs": ("batch.mean(c).view(1)", "c.mean().view(1)"),
+    }),
+    *of("pgrobot/compilation/trace.py", "exact/test_sequences", {
+        "what is read is handed to another": ("if node.users)", "if not node.users)"),
+    }),
+    *of("pgrobot/schemes/blueprint.py", "run/test_schemes", {
+        "all learners have the same weights":
+            ("stream(self.cfg.seed, f\"{learner}/{name}\" if learner else name)", "stream(self.cfg.seed, name)"),
+        "all learners have the same shuffles":
+            ("f\"{learner}/{name}\" if learner else name, self.cfg.device", "name, self.cfg.device"),
+        "sequences are not checked":
+            ("check_sequences(self.cfg.horizon, {\"policy\": policy, \"critic\": critic})", "pass"),
     }),
 )  # fmt: skip
 
@@ -289,6 +305,10 @@ COLLECTORS = (
     }),
     *of("pgrobot/simulation/wrappers/wrapped.py", "contracts/test_wrappers", {
         "a wrapper forgets": ('self.load_own_state(state["own"])', "pass"),
+    }),
+    *of("pgrobot/simulation/wrappers/inspected.py", "contracts/test_wrappers", {
+        "a restart is not looked at":
+            ('check_observation(self.spec, "what restart(ids) returned", obs, self._name)', "pass"),
     }),
 )  # fmt: skip
 

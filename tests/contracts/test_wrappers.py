@@ -175,6 +175,20 @@ def played(environment: Environment, steps: int) -> None:
         environment.step(np.zeros((environment.spec.num_envs, 1)))
 
 
+def test_the_wrapper_that_broke_as_an_episode_began_is_named() -> None:
+    class Narrow(WrappedEnvironment):
+        def reset(self) -> Observation:
+            return {"policy": super().reset()["policy"][:, :1]}
+
+        def restart(self, ids: np.ndarray) -> Observation:
+            return {"policy": super().restart(ids)["policy"][:, :1]}
+
+    environment = wrapped(Recorded(), {"narrow": Narrow, "around": WrappedEnvironment})
+    for begin in (environment.reset, lambda: environment.restart(np.array([1]))):
+        with pytest.raises(PgrobotError, match=r"wrapper.narrow .*\(3, 2\), not float64 \(3, 1\)"):
+            begin()
+
+
 def test_what_makes_no_environment_is_named() -> None:
     with pytest.raises(PgrobotError, match=r"^wrapper\.odd has to make an environment, .* but made None"):
         wrapped(Recorded(), {"fine": Negated, "odd": lambda _: None})  # type: ignore[dict-item, return-value]

@@ -182,3 +182,24 @@ def test_a_critic_reads_the_time_only_if_it_is_told_to() -> None:
 def test_a_checkpoint_of_one_does_not_load_into_the_other() -> None:
     with pytest.raises(RuntimeError, match="size mismatch"):
         critic(time=True).load_state_dict(critic(time=False).state_dict())
+
+
+def test_a_correction_for_an_older_policy_weighs_what_was_earned_and_not_the_expectation() -> None:
+    """What the control variate adds back is an expectation under the policy itself: no ratio belongs to it."""
+    options = {"baseline": Projection("linear", 1, 0.1, 2), "normalisation": "raw"}
+    collector, learner = make(TargetWorld(4, 0), terms={"control": ControlVariate(1.0), **PPO}, **options)
+    rollout = collector.collect()["robot"]
+    usual = learner.poser.algorithm
+    batches = []
+    for weight in (1.0, 3.0):
+
+        def weighing(given: Any, weight: float = weight) -> Any:
+            estimate = usual.estimator(given)
+            return estimate._replace(weight=weight * estimate.weight)
+
+        learner.poser.algorithm = dataclasses.replace(usual, estimator=weighing)
+        batches.append(learner.pose(rollout).policy)
+    plain, weighed = batches
+    assert float(plain.control.abs().max()) > 1e-3
+    assert torch.equal(weighed.control, plain.control)
+    torch.testing.assert_close(weighed.advantage, 3.0 * plain.advantage)

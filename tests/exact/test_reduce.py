@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,7 +17,15 @@ from toys import ABOVE, TargetWorld, make
 from pgrobot.constraints import Lagrangian
 from pgrobot.learner import Learner
 from pgrobot.reduce import ALONE
-from pgrobot.solvers import Constant, GaussNewtonFisher, KLRadius, LineSearch, NaturalGradientSolver
+from pgrobot.solvers import (
+    SGD,
+    Constant,
+    FirstOrderSolver,
+    GaussNewtonFisher,
+    KLRadius,
+    LineSearch,
+    NaturalGradientSolver,
+)
 from pgrobot.types import Rollout
 
 NATURAL: Any = partial(
@@ -61,6 +70,25 @@ class Half:
 
     def own(self, x: Tensor) -> Tensor:
         return x.chunk(2, 1)[self.place]
+
+
+class Counting:
+    """A process that counts how often it was asked."""
+
+    local = False
+
+    def __init__(self) -> None:
+        self.means = 0
+
+    def mean(self, x: Tensor) -> Tensor:
+        self.means += 1
+        return x
+
+    def gather(self, x: Tensor) -> Tensor:
+        return x
+
+    def own(self, x: Tensor) -> Tensor:
+        return x
 
 
 def learner_of(reduce: Any, natural: bool, minibatch: int) -> Learner:
@@ -110,3 +138,25 @@ def test_two_halves_learn_what_the_whole_does(natural: bool) -> None:
         first, *others = (getattr(a, part).normalizer.moments.mean for a in (whole, *halves))
         torch.testing.assert_close(others[0], first)
         assert torch.equal(*others)
+
+
+def test_what_asks_others_is_not_compiled() -> None:
+    """A compiled step asks once, when it is traced: other processes have to be asked at every one of four."""
+    reduce = Counting()
+    collector, learner = make(TargetWorld(4, 0), reduce=reduce)
+    solver = FirstOrderSolver(
+        vector=learner.policy_vector.vector,
+        problem=learner.problem,
+        chain={"optimizer": SGD(0.0)},
+        rate=Constant(0.1),
+        minibatch=16,
+        epochs=1,
+        target_kl=math.inf,
+        gradient_metric="gradient",
+        compile_steps=True,
+        generator=torch.Generator(),
+    )
+    batch = learner.pose(collector.collect()["robot"]).policy
+    reduce.means = 0
+    solver.solve(batch)
+    assert reduce.means == 4 + 1, "the last for the report"

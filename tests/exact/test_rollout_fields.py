@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.func import jacrev
 from toys import ABOVE, BASELINES, TargetWorld, make, values_of
 
 from pgrobot.baselines import Value
@@ -89,6 +90,25 @@ def test_padding_is_no_part_of_a_metric(metric: Any) -> None:
 
     for value in (0.5, 40.0):
         torch.testing.assert_close(product(padded(rollout, value)), product(rollout), rtol=1e-4, atol=1e-4)
+
+
+def test_padding_costs_nothing() -> None:
+    """What a solver is told of the budgets, at other parameters than those that acted, and its slope."""
+    collector, learner = make(TargetWorld(4, 0))
+    learner.update(collector.collect()["robot"])
+    rollout = collector.collect()["robot"]
+    vector = learner.policy_vector.vector + 0.05
+
+    def costs(rollout: Rollout) -> tuple[Tensor, Tensor]:
+        batch = learner.pose(rollout).policy
+        return learner.problem.costs(vector, batch), jacrev(lambda v: learner.problem.costs(v, batch))(vector)
+
+    value, slope = costs(rollout)
+    assert float(value.abs().max()) > 1e-3
+    for number in (0.5, 40.0):
+        same, also = costs(padded(rollout, number))
+        torch.testing.assert_close(same, value, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(also, slope, rtol=1e-4, atol=1e-5)
 
 
 def test_a_weight_of_one_is_no_weight() -> None:

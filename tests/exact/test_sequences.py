@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from torch import Tensor
 from torch.func import grad
 from toys import TargetWorld, make
 
+from pgrobot.compilation import Compiled
+from pgrobot.compilation.trace import trace
 from pgrobot.errors import PgrobotError
 from pgrobot.learner import Learner
 from pgrobot.policies.policy import check_sizes
 from pgrobot.sequences import as_rollout, check_sequences, in_rows
-from pgrobot.solvers import PolicyProblem
+from pgrobot.solvers import SGD, Constant, FirstOrderSolver, PolicyProblem
 from pgrobot.types import Rollout
 
 HORIZON = 16  # two episodes of eight steps
@@ -132,6 +135,40 @@ def test_chunks_of_what_remembers_nothing_are_rows_to_the_last_bit(monkeypatch: 
     (one, *vectors), (other, *same) = states
     assert one == other
     assert all(torch.equal(a, b) for a, b in zip(vectors, same, strict=True))
+
+
+def test_traced_chunks_learn_what_eager_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler is handed the loop over a chunk step by step, with its carries and its resets."""
+    traced = []
+
+    def run_what_was_traced(self: Compiled, arguments: Any) -> Any:
+        graph = trace(self._function, arguments)
+        traced.append(graph)
+        return lambda *given: graph.module(*graph.captured, *(given[index] for index in graph.reads))
+
+    monkeypatch.setattr(Compiled, "_compile", run_what_was_traced)
+    learnt = []
+    for compiled in (False, True):
+        rollout, learner = recurrent(2, minibatch=32)
+        solver = FirstOrderSolver(
+            vector=learner.policy_vector.vector,
+            problem=learner.problem,
+            chain={"optimizer": SGD(0.0)},
+            rate=Constant(0.3),
+            minibatch=32,
+            epochs=2,
+            target_kl=math.inf,
+            gradient_metric="gradient",
+            compile_steps=compiled,
+            generator=torch.Generator().manual_seed(0),
+        )
+        before = learner.policy_vector.vector.clone()
+        solver.solve(learner.pose(rollout).policy)
+        learnt.append(learner.policy_vector.vector - before)
+        assert len(traced) == compiled
+    eager, native = learnt
+    assert float(eager.abs().max()) > 1e-3
+    torch.testing.assert_close(native, eager, rtol=1e-4, atol=1e-6)
 
 
 def test_a_critic_remembers_until_the_reset_and_not_beyond() -> None:

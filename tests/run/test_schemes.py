@@ -12,9 +12,11 @@ import pytest
 import torch
 
 import pgrobot
+from pgrobot.assembly import build_learners
 from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.configure import build, build_environment, compose, search_path, validated
 from pgrobot.errors import PgrobotError
+from pgrobot.learner import Learner
 
 from .conftest import TINY, Train, metrics, state
 from .test_resume import assert_same_run, interrupt_at
@@ -25,6 +27,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Literal
 import torch
 from torch.utils import _pytree as pytree
+from pgrobot.bodies import Mlp
 from pgrobot.collectors import SimulationCollector
 from pgrobot.policies import Policy
 from pgrobot.ranges import inside
@@ -93,6 +96,9 @@ class Scaled:
 
 def nothing(environment):
     return None
+
+class InFives(Mlp):
+    sequence = 5
 """
 
 AS_SCHEME = ["scheme=twins", "~scheme.acting", "scheme._target_=own_schemes.Scaled"]
@@ -140,6 +146,25 @@ def test_two_learners_train_resume_and_are_judged_by_the_one_that_acts(
     assert other["return"]["mean"] != again["return"]["mean"]
 
 
+def test_every_learner_has_streams_of_its_own(own: list[str]) -> None:
+    """Weights, shuffles and whatever else is random: else twins would be one policy trained twice."""
+    cfg = validated(compose([*TINY, *own, "scheme=twins"]))
+    environment = build_environment(cfg, 4, 0, 1)
+    made, again = (build_learners(cfg, environment.spec, 1) for _ in range(2))
+    environment.close()
+
+    def random_parts(learner: Learner) -> dict[str, torch.Tensor]:
+        solvers = {"policy": learner.policy_solver, "critic": learner.critic_solver}
+        vectors = {"policy weights": learner.policy_vector, "critic weights": learner.critic_vector}
+        shuffles = {f"{name} shuffle": solver.state_dict()["generator"] for name, solver in solvers.items()}
+        return {name: parameters.vector.clone() for name, parameters in vectors.items()} | shuffles
+
+    left, right, same = (random_parts(each) for each in (made["left"], made["right"], again["left"]))
+    for name in left:
+        assert not torch.equal(left[name], right[name]), name
+        assert torch.equal(left[name], same[name]), name
+
+
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
@@ -159,6 +184,10 @@ def test_two_learners_train_resume_and_are_judged_by_the_one_that_acts(
         (
             ["+wrapper.far={_target_:own_schemes.Scaled,_partial_:true,factor:11}"],
             "wrapper.far.factor must be a number between 0 and 10, not 11",
+        ),
+        (
+            ["policy.body._target_=own_schemes.InFives"],
+            "policy learns from sequences of 5 steps, which do not divide horizon=16",
         ),
         (["+wrapper.far=3"], "wrapper.far consists of keys, such as wrapper.far._target_, so it cannot be 3"),
     ],
