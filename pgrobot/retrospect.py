@@ -71,8 +71,7 @@ def valued(critic: Critic, rollout: Rollout, carry: Tensor) -> Values:
         carries = carry.expand(steps + 1, envs, 0)
         predicted, _ = critic(rollout.obs, carries[:-1], rollout.episode_start)
     else:
-        step = lambda obs, carry, start, _: critic(obs, carry, start)
-        predicted, carries = unroll(step, rollout.obs, carry, rollout.episode_start, rollout.action)
+        predicted, carries = unroll(critic, rollout.obs, carry, rollout.episode_start)
     value = predicted * critic.scale
     last = rollout.done.clone()
     last[-1] = True

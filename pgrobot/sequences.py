@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from pgrobot.batch import Batch, CriticBatch
 from pgrobot.errors import PgrobotError, nearest_divisor
 
 T = TypeVar("T")
-# observations, carry, episode_start and action of one step -> what it says, and the carry of the next one
-Step = Callable[[Mapping[str, Tensor], Tensor, Tensor, Tensor], tuple[Any, Tensor]]
+# observations, carry, episode_start and whatever else of one step -> what it says, and the carry of the next one
+Step = Callable[..., tuple[Any, Tensor]]
 
 
 class Remembering(Protocol):
@@ -43,7 +44,7 @@ def check_sequences(horizon: int, modules: Mapping[str, Remembering]) -> None:
 
 
 def unroll(
-    step: Step, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor, action: Tensor
+    step: Step, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor, *others: Tensor
 ) -> tuple[Any, Tensor]:
     """Let a step follow another, each with the carry that the one before it left.
 
@@ -52,33 +53,32 @@ def unroll(
         obs: observation groups, ``[L, …, D]``.
         carry: before the first step, ``[…, H]``.
         episode_start: ``[L, …]`` bool.
-        action: what was drawn, ``[L, …, A]``.
+        others: what else a step is told, such as the action that was drawn, ``[L, …, A]``.
 
     Returns:
         What the steps say, stacked ``[L, …]``, and the carry before each of them and after the last,
         ``[L + 1, …, H]``.
     """
     said, carries = [], [carry]
-    for t in range(len(action)):
+    for t in range(len(episode_start)):
         now = {name: value[t] for name, value in obs.items()}
-        output, carry = step(now, carry, episode_start[t], action[t])
+        output, carry = step(now, carry, episode_start[t], *(other[t] for other in others))
         said.append(output)
         carries.append(carry)
     return pytree.tree_map(lambda *steps: torch.stack(steps), *said), torch.stack(carries)
 
 
-def along_chunks(step: Step, batch: Any) -> Any:
+def along_chunks(step: Step, batch: Batch | CriticBatch, *others: Tensor) -> Any:
     """What a step says along chunks, ``[B, L, …]``, each begun with the carry that its first step has in the batch.
 
     Args:
         step: one step on rows ``[B]``.
-        batch: chunks ``[B, L]`` with ``obs``, ``carry``, ``episode_start`` and, where there are any, ``action``.
+        batch: chunks ``[B, L]``.
+        others: what else a step is told, ``[B, L, …]``.
     """
     turned = lambda x: x.transpose(0, 1)
     obs = {name: turned(value) for name, value in batch.obs.items()}
-    start = turned(batch.episode_start)
-    action = turned(getattr(batch, "action", batch.carry))
-    said, _ = unroll(step, obs, batch.carry[:, 0], start, action)
+    said, _ = unroll(step, obs, batch.carry[:, 0], turned(batch.episode_start), *map(turned, others))
     return pytree.tree_map(turned, said)
 
 

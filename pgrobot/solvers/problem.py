@@ -128,7 +128,7 @@ class PolicyProblem:
             return distribution, self._policy.remember(following, action)
 
         if unrolled(self._policy):
-            here = along_chunks(remembering, batch)
+            here = along_chunks(remembering, batch, batch.action)
         else:
             here, _ = step(batch.obs, batch.carry, batch.episode_start)
         return PolicyAt(here, lambda *rows: step(*rows)[0])
@@ -261,14 +261,14 @@ class CriticProblem:
         """Return the mean over rows."""
         parameters = self._parameters.views(vector)
 
-        def step(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+        def step(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
             said: tuple[Tensor, Tensor] = functional_call(self._critic, parameters, (obs, carry, start))
             return said
 
         if unrolled(self._critic):
             prediction = along_chunks(step, batch)
         else:
-            prediction, _ = step(batch.obs, batch.carry, batch.episode_start, batch.target)
+            prediction, _ = step(batch.obs, batch.carry, batch.episode_start)
         error = prediction - batch.target / self._critic.scale
         loss = 0.5 * batch.mean(error.square().sum(-1))
         return loss, {"loss/value": loss}

@@ -11,6 +11,8 @@ from torch.func import grad
 from pgrobot.baselines import NORMALISATIONS, Baseline
 from pgrobot.learner import Learner
 from pgrobot.objectives import ControlVariate, Likelihood, Objective
+from pgrobot.posing import Evidence
+from pgrobot.retrospect import Values
 from pgrobot.solvers import PolicyProblem
 from pgrobot.types import Rollout
 
@@ -29,9 +31,11 @@ def advantages(learner: Learner, rollout: Rollout) -> Tensor:
 
 @torch.no_grad()
 def gradient(
-    learner: Learner, rollout: Rollout, baseline: Baseline, terms: Mapping[str, Objective]
+    learner: Learner, seen: tuple[Evidence, Values], baseline: Baseline, terms: Mapping[str, Objective]
 ) -> Tensor:
     """The gradient of other ``terms`` over another ``baseline``, of a rollout that the present policy collected.
+
+    ``seen`` is the rollout as the learner sees it: ``learner.seen(rollout)``.
 
     It takes an update's own way up to its first step, with advantages as they are (``raw``) and distances measured from
     the policy itself. Nothing moves.
@@ -39,8 +43,7 @@ def gradient(
     Returns:
         ``[P]``, the direction of ascent, in the unit of the reward.
     """
-    evidence, values = learner.seen(rollout)
-    batch = learner.poser.posed_with(evidence, values, baseline, NORMALISATIONS["raw"]).policy
+    batch = learner.poser.posed_with(*seen, baseline, NORMALISATIONS["raw"]).policy
     problem = PolicyProblem(learner.policy, learner.policy_vector, terms)
     ascent: Tensor = -grad(lambda vector: problem.loss(vector, batch)[0])(learner.policy_vector.vector)
     return ascent
@@ -66,6 +69,7 @@ def gradients(
     found: dict[str, list[Tensor]] = {name: [] for name in baselines}
     for k, rollout in enumerate(rollouts):
         progress(k)
+        seen = learner.seen(rollout)
         for name, own in baselines.items():
-            found[name].append(gradient(learner, rollout, own[k], OBJECTIVE))
+            found[name].append(gradient(learner, seen, own[k], OBJECTIVE))
     return {name: torch.stack(rows) for name, rows in found.items()}
