@@ -158,7 +158,7 @@ SOLVERS = (
             ("velocity + update", "velocity + (1.0 - self.momentum) * update"),
     }),
     *of("pgrobot/solvers/first_order.py", "exact/test_solvers", {
-        "rows are not shuffled": ("(x[order].view(", "(x.view("),
+        "rows are not shuffled": ("x[order].view(", "x.view("),
         "near is too far": ("if kl > self._target_kl", "if kl < self._target_kl"),
         "the step forgets the bounds": ("self._project(vector), *moments", "vector, *moments"),
     }),
