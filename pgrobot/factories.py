@@ -14,14 +14,14 @@ import torch
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
 from pgrobot.policies import Policy
-from pgrobot.types import Environment, IntrinsicReward, Multiplier
+from pgrobot.types import Action, Environment, IntrinsicReward, Multiplier
 
 
 class PolicyFactory(Protocol):
     """A policy but for what the environment and the run say."""
 
     def __call__(
-        self, *, observation: Mapping[str, int], actions: int, generator: torch.Generator
+        self, *, observation: Mapping[str, int], actions: Sequence[Action], generator: torch.Generator
     ) -> Policy: ...
 
 

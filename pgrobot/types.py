@@ -167,22 +167,6 @@ class EnvironmentSpec:
         return tuple(action.name for action in self.actions)
 
     @property
-    def real_actions(self) -> int:
-        """How many real numbers an action is, for policies that draw such.
-
-        Raises:
-            PgrobotError: some of it is a choice.
-        """
-        choices = sum(action.choices > 0 for action in self.actions)
-        if choices:
-            kind = "Discrete" if choices == 1 else "MultiDiscrete"
-            raise PgrobotError(
-                f"{self.name} takes {kind} actions; pgrobot trains continuous control, which needs a Box, "
-                "e.g. task.id=Pendulum-v1."
-            )
-        return len(self.actions)
-
-    @property
     def widths(self) -> Widths:
         """Width of every observation group but images; asking for an image's is refused in a sentence."""
         return Widths(self.name, self.observation)

@@ -144,6 +144,11 @@ POLICY = MappingProxyType({"policy": 2})
 GAUSSIAN = functools.partial(GaussianHead, log_std=-0.5, log_std_bounds=(-4.0, 1.0))
 
 
+def numbers(count: int) -> tuple[Action, ...]:
+    """The entries of an action that is so many real numbers."""
+    return Action.unitless(*(f"action{a}" for a in range(count)))
+
+
 def make_policy(
     observation: Mapping[str, int] = POLICY,
     actions: int = 1,
@@ -154,7 +159,9 @@ def make_policy(
 ) -> NetworkPolicy:
     """A policy of a small network; ``body`` are options of its body."""
     network = functools.partial(Mlp, hidden=hidden, activation="tanh", **body)
-    return NetworkPolicy(observation, actions, ("policy",), network, head, 10.0, stream(seed, "policy"))
+    return NetworkPolicy(
+        observation, numbers(actions), ("policy",), network, head, 10.0, stream(seed, "policy")
+    )
 
 
 def make_critic(

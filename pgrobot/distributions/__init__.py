@@ -8,7 +8,7 @@ the tensors of both arguments.
 |---|---|---|---|
 | `Gaussian`, `FullCovarianceGaussian`, `SmoothGaussian` | closed | closed | closed |
 | `SquashedGaussian` | fixed quadrature | closed | fixed quadrature |
-| `Beta`, `Categorical`, `Binned` | closed | closed | closed |
+| `Beta`, `Categorical`, `Binned`, `MultiCategorical` | closed | closed | closed |
 """
 
 from pgrobot.distributions.beta import Beta
@@ -17,6 +17,7 @@ from pgrobot.distributions.categorical import Categorical
 from pgrobot.distributions.distribution import Distribution
 from pgrobot.distributions.full_covariance import FullCovarianceGaussian
 from pgrobot.distributions.gaussian import Gaussian
+from pgrobot.distributions.multi_categorical import MultiCategorical
 from pgrobot.distributions.smooth import SmoothGaussian
 from pgrobot.distributions.squashed import SquashedGaussian
 
@@ -27,6 +28,7 @@ __all__ = [
     "Distribution",
     "FullCovarianceGaussian",
     "Gaussian",
+    "MultiCategorical",
     "SmoothGaussian",
     "SquashedGaussian",
 ]

@@ -66,6 +66,10 @@ class Beta:
         return (self.alpha - self.beta) / (self.alpha + self.beta)
 
     @property
+    def deterministic(self) -> Tensor:
+        return self.mean
+
+    @property
     def std(self) -> Tensor:
         total = self.alpha + self.beta
         return 2.0 * torch.sqrt(self.alpha * self.beta / (total + 1.0)) / total

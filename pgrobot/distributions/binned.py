@@ -67,6 +67,10 @@ class Binned:
         return self.bins.probs @ self.centres
 
     @property
+    def deterministic(self) -> Tensor:
+        return self.mean
+
+    @property
     def std(self) -> Tensor:
         probs, centres = self.bins.probs, self.centres
         centred = centres - (probs @ centres).unsqueeze(-1)

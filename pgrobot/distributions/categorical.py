@@ -74,6 +74,11 @@ class Categorical:
         return self.probs
 
     @property
+    def deterministic(self) -> Tensor:
+        """The most likely vector; of equally likely ones the first."""
+        return self._one_hot(self.logits)
+
+    @property
     def std(self) -> Tensor:
         probs = self.probs
         return (probs * (1.0 - probs)).sqrt()
@@ -87,8 +92,8 @@ class Categorical:
 
 
 def _finite(log_probs: Tensor) -> Tensor:
-    """Log-probabilities whose product with a probability of zero is zero."""
-    return log_probs.clamp(min=torch.finfo(log_probs.dtype).min)
+    """Log-probabilities whose product with a probability of zero is zero, whatever a term weighs."""
+    return log_probs.clamp(min=-(torch.finfo(log_probs.dtype).max ** 0.5))
 
 
 pytree.register_dataclass(Categorical)

@@ -29,7 +29,12 @@ class Distribution(Protocol):
 
     @property
     def mean(self) -> Tensor:
-        """The deterministic action, ``[…, A]``."""
+        """Expectation of the action, ``[…, A]``."""
+        ...
+
+    @property
+    def deterministic(self) -> Tensor:
+        """The action where none is drawn, ``[…, A]``: the mean, or the most likely of choices."""
         ...
 
     @property

@@ -30,6 +30,10 @@ class FullCovarianceGaussian:
         return self.mean + (self.cholesky.tril() @ noise.unsqueeze(-1)).squeeze(-1)
 
     @property
+    def deterministic(self) -> Tensor:
+        return self.mean
+
+    @property
     def std(self) -> Tensor:
         return torch.linalg.vector_norm(self.cholesky.tril(), dim=-1)
 

@@ -30,6 +30,10 @@ class Gaussian:
         return self.mean + self.std * noise
 
     @property
+    def deterministic(self) -> Tensor:
+        return self.mean
+
+    @property
     def std(self) -> Tensor:
         return self.log_std.exp()
 

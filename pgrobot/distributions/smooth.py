@@ -29,6 +29,10 @@ class SmoothGaussian:
         return self.given.sample(generator)
 
     @property
+    def deterministic(self) -> Tensor:
+        return self.mean
+
+    @property
     def std(self) -> Tensor:
         return self.given.std
 

@@ -97,6 +97,10 @@ class SquashedGaussian:
         return squash(variable) @ weight
 
     @property
+    def deterministic(self) -> Tensor:
+        return self.mean
+
+    @property
     def std(self) -> Tensor:
         variable, weight = self._nodes()
         action = squash(variable)

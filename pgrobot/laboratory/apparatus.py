@@ -74,9 +74,7 @@ class Apparatus:
 def assemble(world: Task, policy: PolicyFactory, terms: Mapping[str, Objective], seed: int) -> Apparatus:
     """Build a policy for a world, with parameters drawn about their initial ones: a new policy is a special case."""
     spec = world.make(1, {}, seed, 1).spec
-    built = policy(
-        observation=spec.widths, actions=len(spec.actuators), generator=stream(seed, "policy")
-    ).double()
+    built = policy(observation=spec.widths, actions=spec.actions, generator=stream(seed, "policy")).double()
     parameters = FlatParameters(built)
     parameters.vector += SPREAD * torch.randn(
         len(parameters), generator=stream(seed, "parameters"), dtype=torch.float64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
@@ -16,6 +16,7 @@ from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
 from pgrobot.policies.policy import Policy, check_sizes
 from pgrobot.ranges import Called, positive
+from pgrobot.types import Action
 
 # Gain of the output layer: small, so that a policy starts near the middle of every actuator's range.
 OUTPUT_GAIN = 0.01
@@ -29,7 +30,7 @@ class NetworkPolicy(Policy):
 
     Args:
         observation: width of each observation group.
-        actions: number of actuators.
+        actions: the entries of the environment's action.
         groups: the observation groups read, in that order.
         body: makes the network up to its features.
         head: makes what turns the output layer's numbers into a distribution.
@@ -44,7 +45,7 @@ class NetworkPolicy(Policy):
     def __init__(
         self,
         observation: Mapping[str, int],
-        actions: int,
+        actions: Sequence[Action],
         groups: Groups,
         body: Annotated[BodyFactory, Called("hidden", BodyFactory)],
         head: Annotated[HeadFactory, Called("_target_", HeadFactory)],

@@ -20,7 +20,7 @@ from pgrobot.types import EnvironmentSpec, Observation
 
 # Episodes of an evaluation run side by side, one per environment as long as there are no more than this.
 MOST_ENVIRONMENTS = 128
-STOCHASTIC, DETERMINISTIC = "stochastic", "deterministic"  # drawn actions, or the mean of their distribution
+STOCHASTIC, DETERMINISTIC = "stochastic", "deterministic"  # drawn actions, or what they are drawn around
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class EvaluationPlan:
         episodes: how many.
         purpose: names the random streams: ``selection`` chooses the best policy and ``final`` judges it, on other
             episodes, so that the choice does not flatter the verdict.
-        mode: ``stochastic`` as trained, or ``deterministic``: the mean action.
+        mode: ``stochastic`` as trained, or ``deterministic``: the mean action, or the most likely of choices.
         confidence: of the bounds.
         bound: how the bounds on a mean are found.
         seed: of all streams.
@@ -90,7 +90,7 @@ def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Gen
         for name, value in obs.items():
             read(name, value, read_obs[name])
         distribution, carry = policy(rows, carry, torch.as_tensor(start))
-        action = distribution.mean if mode == DETERMINISTIC else distribution.sample(generator)
+        action = distribution.deterministic if mode == DETERMINISTIC else distribution.sample(generator)
         carry = policy.remember(carry, action)
         return to_environment(policy.command(action).numpy())
 

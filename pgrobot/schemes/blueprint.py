@@ -60,7 +60,7 @@ class Blueprint:
         make: PolicyFactory = construct(self.cfg, "policy")
         made = make(
             observation=self.spec.widths,
-            actions=self.spec.real_actions,
+            actions=self.spec.actions,
             generator=self.weights("policy", learner),
         )
         check_sizes("policy", made, ("action_size", "carry_size", "sequence"))

@@ -22,7 +22,7 @@ from pairwise import pairwise
 from torch import Tensor, nn
 
 import pgrobot
-from pgrobot.configure import Assembly, build, options
+from pgrobot.configure import Assembly, build, build_policy, options
 from pgrobot.diagnostics import term_gradients
 from pgrobot.learner import Learner
 from pgrobot.schemes import LEARNER
@@ -49,6 +49,9 @@ LESS = {
     algorithm: _MINIBATCHES if algorithm.startswith("ppo") else _EPOCHS for algorithm in OPTIONS["algorithm"]
 }
 
+# where a policy acts that cannot on the small task
+PLACES: dict[str, dict[str, Any]] = {"categorical": {"task": "gymnasium", "task.id": "CartPole-v1"}}
+
 
 @functools.cache
 def _composed(settings: tuple[tuple[str, Any], ...]) -> DictConfig:
@@ -62,7 +65,7 @@ def composed(**settings: Any) -> DictConfig:
 
 def config(algorithm: str, multiplier: str, policy: str) -> DictConfig:
     """The config of a triple, put together from one composition per option: they do not depend on each other."""
-    cfg = copy.deepcopy(composed(algorithm=algorithm, **LESS[algorithm]))
+    cfg = copy.deepcopy(composed(algorithm=algorithm, **LESS[algorithm], **PLACES.get(policy, {})))
     cfg.multiplier = composed(algorithm="a2c", multiplier=multiplier).multiplier
     cfg.policy = composed(algorithm="a2c", policy=policy).policy
     return cfg
@@ -196,9 +199,11 @@ def test_an_update_keeps_its_contract(algorithm: str, multiplier: str, policy: s
     with opened(cfg) as again:
         iterate(again)
         assert_same(state(again), first, "the same seed")
-    cfg.seed = 2
+        cfg.seed = 2
+        another = build_policy(cfg, again.environment.spec).state_dict()
+        assert moved(start["policy"], another), "another seed is another start"
+    cfg.seed = 1 if policy in PLACES else 2  # Gymnasium's episodes are replayed from the run's own seed
     with opened(cfg) as restored:
-        assert moved(start["policy"], inner(restored).state_dict()["policy"]), "another seed is another start"
         inner(restored).load_state_dict(copy.deepcopy(first["learner"]))
         restored.collector.load_state_dict(copy.deepcopy(first["collector"]))
         assert_same(iterate(restored), (rollout, metrics), "restored")
@@ -215,7 +220,9 @@ def test_an_update_keeps_its_contract(algorithm: str, multiplier: str, policy: s
 )
 def test_a_triple_is_what_a_user_composes(choice: Sequence[str]) -> None:
     algorithm, multiplier, policy = choice
-    typed = composed(algorithm=algorithm, multiplier=multiplier, policy=policy, **LESS[algorithm])
+    typed = composed(
+        algorithm=algorithm, multiplier=multiplier, policy=policy, **LESS[algorithm], **PLACES.get(policy, {})
+    )
     assert typed == config(algorithm, multiplier, policy)
 
 
@@ -249,7 +256,7 @@ def test_smallest_sizes(num_envs: int, horizon: int, choice: tuple[str, str, str
             for name in parameters(assembly.policy)
         )
         # a single row has no advantage over the others; what is left is how Adam enlarges rounding
-        assert (shift > 1e-5) == (rows > 1)
+        assert (shift > 1e-4) == (rows > 1)
 
 
 @functools.cache

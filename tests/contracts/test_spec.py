@@ -140,10 +140,24 @@ def test_images_and_choices_are_refused_where_a_network_of_numbers_would_be_buil
     continuous = replace(blind, actions=Action.unitless("a", "b"))
     with pytest.raises(PgrobotError, match="no encoder of images"):
         build_policy(compose([]), continuous)
-    with pytest.raises(
-        PgrobotError, match="Target takes Discrete actions; pgrobot trains continuous control"
+    mixed = replace(spec, observation={"policy": spec.observation["policy"]})
+    chosen = replace(mixed, actions=mixed.actions[:1])
+    for head, seen, sentence in (
+        (
+            "gaussian",
+            mixed,
+            "draws real numbers, .* 'gripper' is one of 3 choices: no head draws numbers and",
+        ),
+        (
+            "categorical",
+            mixed,
+            "draws choices, .* 'push' is a real number: no head draws numbers and choices",
+        ),
+        ("gaussian", chosen, "'gripper' is one of 3 choices: use policy/head=categorical"),
+        ("categorical", replace(mixed, actions=mixed.actions[1:]), "real number: use policy/head=gaussian"),
     ):
-        build_policy(compose([]), spec)
+        with pytest.raises(PgrobotError, match=sentence):
+            build_policy(compose([f"policy/head={head}"]), seen)
 
 
 def test_what_is_chosen_is_a_whole_number_within_the_choices() -> None:
@@ -274,5 +288,3 @@ def test_several_choices_of_gymnasium_at_once(arcade: Any) -> None:
     assert [action.choices for action in environment.spec.actions] == [4, 2]
     environment.reset()
     assert environment.step(np.array([[3.0, 1.0], [0.0, 0.0]])).reward.tolist() == [5.0, 2.0]
-    with pytest.raises(PgrobotError, match="toys/Both-v0 takes MultiDiscrete actions"):
-        assert environment.spec.real_actions

@@ -23,6 +23,7 @@ from pgrobot.distributions import (
     Categorical,
     FullCovarianceGaussian,
     Gaussian,
+    MultiCategorical,
     SmoothGaussian,
     SquashedGaussian,
 )
@@ -75,6 +76,17 @@ def pairs_of_bins() -> tuple[Tensor, Tensor]:
     return torch.tensor(pairs, dtype=torch.float64), torch.ones(len(pairs), dtype=torch.float64)
 
 
+def three_and_two() -> tuple[Tensor, Tensor]:
+    pairs = list(itertools.product(range(3), range(2)))
+    return torch.tensor(pairs, dtype=torch.float64), torch.ones(len(pairs), dtype=torch.float64)
+
+
+def choices(x: Tensor) -> MultiCategorical:
+    """Three choices, and two: one more logit is no choice."""
+    two = torch.cat((x[..., 3:], torch.full_like(x[..., :1], -torch.inf)), -1)
+    return MultiCategorical(torch.stack((x[..., :3], two), -2))
+
+
 def full_covariance(x: Tensor) -> FullCovarianceGaussian:
     first = torch.stack((x[..., 2].exp(), torch.zeros_like(x[..., 2])), -1)
     second = torch.stack((x[..., 3], x[..., 4].exp()), -1)
@@ -93,6 +105,7 @@ KINDS = {
     "beta": Kind(2, lambda x: Beta(1.2 + x[..., :1].exp(), 1.2 + x[..., 1:].exp()), interval),
     "categorical": Kind(4, Categorical, one_hots),
     "binned": Kind(6, lambda x: Binned(x.unflatten(-1, (2, 3))), pairs_of_bins),
+    "multi_categorical": Kind(5, choices, three_and_two),
 }
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
+import pytest
 import torch
 from scipy.stats import chisquare
 from torch import distributions as peer
 from torch.distributions import kl_divergence
 from torch.func import grad
 
-from pgrobot.distributions import Binned, Categorical
+from pgrobot.distributions import Binned, Categorical, MultiCategorical
+from pgrobot.errors import PgrobotError
+from pgrobot.policies.heads.categorical import CategoricalHead
+from pgrobot.types import Action
 
 LOGITS = torch.tensor([0.5, -1.0, 1.5, 0.0], dtype=torch.float64)
 TARGET = torch.tensor([0.3, -0.2, 0.9, 0.4], dtype=torch.float64)
@@ -146,3 +152,78 @@ def test_what_is_ruled_out_is_never_drawn_and_leaves_no_nan() -> None:
     assert float(ruled.log_prob(torch.eye(4)[2].double())[0]) == -torch.inf
     gradient = grad(lambda x: Categorical(x).entropy() + Categorical(x).kl(Categorical(0.5 * x)))(logits)
     assert bool(gradient.isfinite().all())
+
+
+# ---- choices: a categorical per action, each over as many as it has ------------------------------------------------
+
+
+def chooser(*choices: int) -> CategoricalHead:
+    return CategoricalHead([Action(f"action{a}", "", count) for a, count in enumerate(choices)])
+
+
+def chosen(numbers: torch.Tensor, *choices: int) -> MultiCategorical:
+    """What the head makes of the output layer's numbers."""
+    start = torch.ones(numbers.shape[:-1], dtype=torch.bool)
+    return chooser(*choices)(numbers, numbers, numbers[..., :0], start)[0]
+
+
+@pytest.mark.parametrize("choices", [(2,), (2, 2, 2), (3, 1, 5)])
+def test_choices_equal_a_categorical_of_torch_per_action(choices: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.randn(2, 6, sum(choices), generator=generator, dtype=torch.float64)
+    assert chooser(*choices).outputs == sum(choices)
+    one, other = (chosen(x, *choices) for x in numbers)
+    theirs = [[peer.Categorical(logits=row) for row in x.split(choices, -1)] for x in numbers]
+    action = one.sample(generator)
+    assert action.shape == (6, len(choices))
+    by_action = list(zip(theirs[0], action.unbind(-1), strict=True))
+    torch.testing.assert_close(one.log_prob(action), sum(p.log_prob(a) for p, a in by_action))
+    torch.testing.assert_close(one.entropy(), sum(p.entropy() for p in theirs[0]))
+    torch.testing.assert_close(one.kl(other), sum(map(kl_divergence, *theirs)))
+    likely = torch.stack([p.probs.argmax(-1) for p in theirs[0]], -1).double()
+    assert torch.equal(one.deterministic, likely)
+    assert torch.equal(one.log_prob(action + 0.3), one.log_prob(action))  # the nearest
+
+
+def test_choices_are_drawn_as_often_as_they_are_likely_and_never_beyond_their_number() -> None:
+    rows, numbers = 200_000, torch.tensor([0.5, -1.0, 1.5, 0.0, 0.7])
+    drawn = chosen(numbers.expand(rows, 5), 3, 2).sample(torch.Generator().manual_seed(0))
+    pairs = list(itertools.product(range(3), range(2)))
+    counts = [int((drawn == torch.tensor(pair)).all(-1).sum()) for pair in pairs]
+    assert sum(counts) == rows
+    expected = torch.outer(numbers[:3].double().softmax(-1), numbers[3:].double().softmax(-1)).flatten()
+    assert chisquare(counts, rows * expected.numpy()).pvalue > 0.01
+
+
+def test_extreme_preferences_leave_no_nan() -> None:
+    """A policy that has become certain still has an entropy, a divergence, and gradients of both."""
+    certain = torch.tensor([1e4, -1e4, 0.0, 3e38, -3e38])
+    distribution = chosen(certain, 3, 2)
+    assert float(distribution.entropy()) == 0.0
+    assert float(distribution.log_prob(distribution.deterministic)) == 0.0
+    assert distribution.deterministic.tolist() == [0.0, 0.0]
+
+    def measured(x: torch.Tensor) -> torch.Tensor:
+        here = chosen(x, 3, 2)
+        return here.entropy() + here.kl(chosen(0.5 * x, 3, 2)) + here.log_prob(torch.zeros(2))
+
+    for x in (certain, certain.clamp(-1e4, 1e4), -certain.clamp(-80.0, 80.0)):
+        assert bool(grad(measured)(x).isfinite().all())
+
+
+def test_the_gradient_of_choices_is_that_of_finite_differences() -> None:
+    at = torch.tensor([0.5, -1.0, 1.5, 0.0, 0.7], dtype=torch.float64)
+    other, action = chosen(at.flip(0), 3, 2), torch.tensor([2.0, 0.0], dtype=torch.float64)
+
+    def measured(x: torch.Tensor) -> torch.Tensor:
+        here = chosen(x, 3, 2)
+        return here.log_prob(action) + 2.0 * here.entropy() + 3.0 * here.kl(other)
+
+    steps = 1e-6 * torch.eye(5).double()
+    slopes = torch.stack([(measured(at + s) - measured(at - s)) / 2e-6 for s in steps])
+    torch.testing.assert_close(grad(measured)(at), slopes, rtol=0, atol=1e-8)
+
+
+def test_a_head_of_choices_needs_some() -> None:
+    with pytest.raises(PgrobotError, match="draws choices, and there is no action"):
+        chooser()

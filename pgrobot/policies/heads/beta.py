@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -12,8 +13,9 @@ from torch.nn.functional import softplus
 from pgrobot.distributions import Beta
 from pgrobot.errors import PgrobotError
 from pgrobot.policies.bounds import SoftBounds
-from pgrobot.policies.heads.head import Head
+from pgrobot.policies.heads.head import Head, numbers_of
 from pgrobot.ranges import ascending
+from pgrobot.types import Action
 
 
 class BetaHead(Head):
@@ -23,17 +25,18 @@ class BetaHead(Head):
     it, where the slope of softplus would vanish; ``SoftBounds`` bend them between ``low`` and ``high``.
 
     Args:
-        actions: number of actions ``A``.
+        actions: what is drawn, ``A`` real numbers.
         concentration: α and β that every state starts near; 1.5 is a deviation of half the actuator's half-range.
         concentration_bounds: ``low`` and ``high``; one and above has a single mode.
 
     Raises:
-        PgrobotError: the concentration lies outside its bounds, or those begin below one.
+        PgrobotError: one of the actions is a choice, the concentration lies outside its bounds, or those begin below
+            one.
     """
 
     def __init__(
         self,
-        actions: int,
+        actions: Sequence[Action],
         concentration: float,
         concentration_bounds: Annotated[tuple[float, float], ascending("[1,1000]")],
     ) -> None:
@@ -46,7 +49,8 @@ class BetaHead(Head):
                 f"policy.head.concentration is {concentration}, "
                 f"which does not lie inside policy.head.concentration_bounds [{low}, {high}]"
             )
-        self.outputs, self.action_size = 2 * actions, actions
+        self.action_size = numbers_of(actions)
+        self.outputs = 2 * self.action_size
         self.low = low
         self.bounds = SoftBounds(concentration, low, high)
         self.start = math.log(math.expm1(concentration - low))  # the number that says the concentration

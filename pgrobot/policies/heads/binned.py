@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor
@@ -9,30 +10,32 @@ from torch.nn.functional import logsigmoid, pad
 
 from pgrobot.distributions import Binned
 from pgrobot.errors import PgrobotError
-from pgrobot.policies.heads.head import Head
+from pgrobot.policies.heads.head import Head, numbers_of
+from pgrobot.types import Action
 
 
 class BinnedHead(Head):
     """One categorical per actuator over evenly spaced torques (Tang and Agrawal 2020, arXiv 1901.10500).
 
     Args:
-        actions: number of actions ``A``.
+        actions: what is drawn, ``A`` real numbers.
         bins: torques per actuator, from one end of its range to the other.
         kind: ``softmax`` gives every bin a logit of its own; ``ordinal`` gives every step from one bin to the next a
             probability (section 5 of the paper), so that bins close to each other are alike.
 
     Raises:
-        PgrobotError: there are fewer than two bins.
+        PgrobotError: one of the actions is a choice, or there are fewer than two bins.
     """
 
-    def __init__(self, actions: int, bins: int, kind: Literal["softmax", "ordinal"]) -> None:
+    def __init__(self, actions: Sequence[Action], bins: int, kind: Literal["softmax", "ordinal"]) -> None:
         super().__init__()
         if bins < 2:
             raise PgrobotError(f"policy.head.bins must be at least 2, not {bins}")
         self.ordinal = kind == "ordinal"
         # The first bin of an ordinal head needs no number: there is no step into it.
-        self.shape = (actions, bins - 1 if self.ordinal else bins)
-        self.outputs, self.action_size = self.shape[0] * self.shape[1], actions
+        self.action_size = numbers_of(actions)
+        self.shape = (self.action_size, bins - 1 if self.ordinal else bins)
+        self.outputs = self.shape[0] * self.shape[1]
 
     def forward(
         self, numbers: Tensor, seen: Tensor, carry: Tensor, episode_start: Tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 
 from pgrobot.distributions import Gaussian
 from pgrobot.errors import PgrobotError
-from pgrobot.policies.heads.head import Head
+from pgrobot.policies.heads.head import Head, numbers_of
 from pgrobot.ranges import ascending
+from pgrobot.types import Action
 
 
 class DiagonalHead(Head):
@@ -20,24 +22,24 @@ class DiagonalHead(Head):
     at a bound it has the gradient that it has anywhere, so that it leaves when that asks it to.
 
     Args:
-        actions: number of actions ``A``.
+        actions: what is drawn, ``A`` real numbers.
         log_std: initial log-deviation, in policy units.
         log_std_bounds: least and greatest log-deviation.
 
     Raises:
-        PgrobotError: the initial log-deviation lies outside its bounds.
+        PgrobotError: one of the actions is a choice, or the initial log-deviation lies outside its bounds.
     """
 
     def __init__(
         self,
-        actions: int,
+        actions: Sequence[Action],
         log_std: float,
         log_std_bounds: Annotated[tuple[float, float], ascending("[-4,1]")],
     ) -> None:
         super().__init__()
-        self.outputs = self.action_size = actions
+        self.outputs = self.action_size = numbers_of(actions)
         self.parameter_bounds = {"log_std": checked_bounds(log_std, log_std_bounds)}
-        self.log_std = nn.Parameter(torch.full((actions,), float(log_std)))
+        self.log_std = nn.Parameter(torch.full((self.action_size,), float(log_std)))
         self.register_load_state_dict_post_hook(_within_bounds)
 
     def gaussian(self, mean: Tensor) -> Gaussian:

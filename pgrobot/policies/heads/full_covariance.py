@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.functional import normalize
 from pgrobot.distributions import FullCovarianceGaussian
 from pgrobot.policies.heads.diagonal import DiagonalHead
 from pgrobot.ranges import ascending
+from pgrobot.types import Action
 
 
 class FullCovarianceHead(DiagonalHead):
@@ -24,12 +26,14 @@ class FullCovarianceHead(DiagonalHead):
 
     def __init__(
         self,
-        actions: int,
+        actions: Sequence[Action],
         log_std: float,
         log_std_bounds: Annotated[tuple[float, float], ascending("[-4,1]")],
     ) -> None:
         super().__init__(actions, log_std, log_std_bounds)
-        self.register_buffer("below", torch.tril_indices(actions, actions, -1), persistent=False)
+        self.register_buffer(
+            "below", torch.tril_indices(self.action_size, self.action_size, -1), persistent=False
+        )
         self.correlation = nn.Parameter(torch.zeros(self.below.shape[1]))
 
     def forward(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from pgrobot.distributions import Distribution
+from pgrobot.errors import PgrobotError
+from pgrobot.types import Action
 
 
 class Head(nn.Module):
@@ -48,6 +50,39 @@ class Head(nn.Module):
 
 
 class HeadFactory(Protocol):
-    """A head but for the number of actuators."""
+    """A head but for what it draws: an entry of an environment's action each."""
 
-    def __call__(self, *, actions: int) -> Head: ...
+    def __call__(self, *, actions: Sequence[Action]) -> Head: ...
+
+
+def numbers_of(actions: Sequence[Action]) -> int:
+    """How many real numbers a head draws.
+
+    Raises:
+        PgrobotError: one of them is a choice.
+    """
+    chosen = next((action for action in actions if action.choices), None)
+    if chosen:
+        raise PgrobotError(
+            f"policy.head draws real numbers, and the action {chosen.name!r} is one of {chosen.choices} choices: "
+            f"{_remedy(actions, 'categorical')}"
+        )
+    return len(actions)
+
+
+def choices_of(actions: Sequence[Action]) -> tuple[int, ...]:
+    """The number of choices of every action that a head draws.
+
+    Raises:
+        PgrobotError: one of them is a real number, or there is none.
+    """
+    real = next((action for action in actions if not action.choices), None)
+    if real or not actions:
+        what = f"the action {real.name!r} is a real number" if real else "there is no action"
+        raise PgrobotError(f"policy.head draws choices, and {what}: {_remedy(actions, 'gaussian')}")
+    return tuple(action.choices for action in actions)
+
+
+def _remedy(actions: Sequence[Action], head: str) -> str:
+    kinds = {action.choices > 0 for action in actions}
+    return f"use policy/head={head}" if len(kinds) < 2 else "no head draws numbers and choices together"

@@ -19,6 +19,7 @@ like one more thing observed. Where observations repeat exactly, so does the noi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -29,6 +30,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.policies.hashing import hashed_normal
 from pgrobot.policies.heads.diagonal import DiagonalHead
 from pgrobot.ranges import ascending
+from pgrobot.types import Action
 
 
 class SmoothHead(DiagonalHead):
@@ -48,7 +50,7 @@ class SmoothHead(DiagonalHead):
 
     def __init__(
         self,
-        actions: int,
+        actions: Sequence[Action],
         log_std: float,
         log_std_bounds: Annotated[tuple[float, float], ascending("[-4,1]")],
         share: float,
@@ -58,7 +60,7 @@ class SmoothHead(DiagonalHead):
         for name, value in (("share", share), ("correlation", correlation)):
             if not 0.0 <= value < 1.0:
                 raise PgrobotError(f"policy.head.{name} must be at least 0 and below 1, not {value}")
-        self.carry_size = actions
+        self.carry_size = self.action_size
         self.share = share if correlation > 0.0 else 0.0
         self.correlation = correlation
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 from pgrobot.distributions import Gaussian
 from pgrobot.policies.bounds import SoftBounds
 from pgrobot.policies.heads.diagonal import checked_bounds
-from pgrobot.policies.heads.head import Head
+from pgrobot.policies.heads.head import Head, numbers_of
 from pgrobot.ranges import ascending
+from pgrobot.types import Action
 
 
 class StateStdHead(Head):
@@ -20,22 +22,23 @@ class StateStdHead(Head):
     See docs/derivations.md#state-dependent-deviation.
 
     Args:
-        actions: number of actions ``A``.
+        actions: what is drawn, ``A`` real numbers.
         log_std: log-deviation that every state starts near, in policy units.
         log_std_bounds: least and greatest log-deviation, approached and never reached: see ``SoftBounds``.
 
     Raises:
-        PgrobotError: the initial log-deviation lies outside its bounds.
+        PgrobotError: one of the actions is a choice, or the initial log-deviation lies outside its bounds.
     """
 
     def __init__(
         self,
-        actions: int,
+        actions: Sequence[Action],
         log_std: float,
         log_std_bounds: Annotated[tuple[float, float], ascending("[-4,1]")],
     ) -> None:
         super().__init__()
-        self.outputs, self.action_size = 2 * actions, actions
+        self.action_size = numbers_of(actions)
+        self.outputs = 2 * self.action_size
         self.bounds = SoftBounds(log_std, *checked_bounds(log_std, log_std_bounds))
         self.log_std = log_std
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gymnasium
@@ -14,20 +15,23 @@ from pgrobot.simulation.model import actuator_names
 from pgrobot.simulation.units import control_units
 from pgrobot.types import Action
 
-ActionSpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete
+ActionSpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary
 
 
 def action_space(name: str, space: gymnasium.Space) -> ActionSpace:
     """The space of actions.
 
     Raises:
-        PgrobotError: it is neither a Box nor choices.
+        PgrobotError: it is neither a Box nor choices alone.
     """
     if isinstance(space, ActionSpace):
         return space
+    parts = space.spaces if isinstance(space, spaces.Dict | spaces.Tuple) else ()
+    named = space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(parts)
+    told = ", ".join(f"{part}: {type(child).__name__}" for part, child in named)
     raise PgrobotError(
-        f"{name} takes {type(space).__name__} actions; pgrobot trains continuous control, which needs a Box, "
-        "e.g. task.id=Pendulum-v1."
+        f"{name} takes {type(space).__name__} actions{f' ({told})' if told else ''}; a policy draws those of one Box, "
+        "Discrete, MultiDiscrete or MultiBinary: flatten them with task.kwargs or a wrapper of your own."
     )
 
 
@@ -36,7 +40,13 @@ def bounds(space: ActionSpace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if isinstance(space, spaces.Box):
         low, high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
         return low, high, np.zeros(low.size, np.int64)
-    choices = np.ravel(space.n if isinstance(space, spaces.Discrete) else space.nvec).astype(np.int64)
+    match space:
+        case spaces.Discrete():
+            choices = np.array([space.n], np.int64)
+        case spaces.MultiDiscrete():
+            choices = space.nvec.ravel().astype(np.int64)
+        case _:
+            choices = np.full(math.prod(space.shape), 2)
     return np.zeros(choices.size), choices - 1.0, choices
 
 

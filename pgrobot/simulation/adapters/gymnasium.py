@@ -20,7 +20,7 @@ from pgrobot.simulation.model_files import NO_MODEL, ModelFiles
 
 @dataclass(frozen=True, kw_only=True)
 class GymnasiumTask:
-    """A Gymnasium environment with Box actions.
+    """A Gymnasium environment with actions that are a Box or choices.
 
     Attributes:
         id: its registered name, e.g. ``"Pendulum-v1"``; ``"module:Name-v0"`` imports the module that registers it.
