@@ -28,6 +28,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.policies import Policy
 from pgrobot.policies.hashing import hashed_normal
 from pgrobot.policies.heads.binned import ordinal_logits
+from pgrobot.policies.heads.categorical import CategoricalHead
 from pgrobot.randomness import stream
 from pgrobot.run.evaluation import actor
 from pgrobot.solvers import FlatParameters
@@ -54,6 +55,22 @@ class TwoMotors(toys.TargetWorld):
         return super().step(action[:, :1])
 
 
+class TwoSwitches(TwoMotors):
+    """The same, told by choices: full speed back, stop or ahead; and one of two that does nothing."""
+
+    def __init__(self, num_envs: int, seed: int) -> None:
+        super().__init__(num_envs, seed)
+        high = np.array([2.0, 1.0])
+        actions = (Action("motor", "", 3), Action("idle", "", 2))
+        self.spec = dataclasses.replace(self.spec, action_low=0.0 * high, action_high=high, actions=actions)
+
+    def step(self, action: np.ndarray) -> Step:
+        return super().step(2.0 * action - 2.0)
+
+
+WORLDS: dict[str, type[TwoMotors]] = {"categorical": TwoSwitches}
+
+
 @functools.cache
 def config(*overrides: str) -> Any:
     return validated(compose(["policy.hidden=[16]", *overrides]))
@@ -62,11 +79,11 @@ def config(*overrides: str) -> Any:
 def make(name: str, *overrides: str, seed: int = 1) -> Policy:
     cfg = config(*POLICIES[name], *overrides).copy()
     cfg.seed = seed
-    return build_policy(cfg, TwoMotors(1, 0).spec)
+    return build_policy(cfg, WORLDS.get(name, TwoMotors)(1, 0).spec)
 
 
 def collector_of(policy: Policy, seed: int = 0) -> SimulationCollector:
-    world = TwoMotors(4, seed)
+    world = TwoSwitches(4, seed) if isinstance(policy.head, CategoricalHead) else TwoMotors(4, seed)
     costs = CostColumns((toys.ABOVE,), 4)
     return SimulationCollector(world, policy, costs, 20, stream(seed, "noise"), "robot")
 
@@ -100,6 +117,7 @@ def test_log_probabilities_of_a_rollout_are_found_again(name: str) -> None:
     torch.testing.assert_close(ratio, torch.ones(80), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", [name for name in POLICIES if name not in WORLDS])
 def test_actions_explore_the_actuators_range(name: str) -> None:
     rollout = collected(make(name))
     assert rollout.action.shape == (20, 4, 2)
@@ -145,7 +163,7 @@ def _detached(distribution: Any) -> Any:
 
 def test_an_update_moves_every_parameter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toys, "make_policy", lambda seed: make(name))
-    collector, learner = toys.make(TwoMotors(4, 0))
+    collector, learner = toys.make(WORLDS.get(name, TwoMotors)(4, 0))
     before = learner.state_dict()["policy"]
     for _ in range(2):
         metrics = learner.update(collector.collect()["robot"])
@@ -365,7 +383,7 @@ def test_an_evaluation_acts_as_the_rollouts_do(name: str, monkeypatch: pytest.Mo
     assert collected(policy, rollouts=1).truncated.any()
     rollout = acted.copy()
     acted.clear()
-    world = TwoMotors(4, 0)
+    world = WORLDS.get(name, TwoMotors)(4, 0)
     evaluate(actor(policy, world.spec, "stochastic", stream(0, "noise")), world, 40, 1.0)
     assert np.array_equal(rollout, acted[: len(rollout)])
 
