@@ -110,6 +110,14 @@ class Called(Built):
 
 
 @dataclass(frozen=True)
+class Function(Called):
+    """Such a node of a function that is kept in a dataclass, as its field ``function``, and never called before.
+
+    The node has the keys of that dataclass, whose type stands before this mark, and parameters of the function.
+    """
+
+
+@dataclass(frozen=True)
 class Within:
     """Of a parameter that lies between two others of its part, which ascend."""
 
@@ -207,6 +215,7 @@ def list_of(element: Rule, words: str) -> ListOf:
 
 
 number = described(is_number, float, "a number")  # infinity is one
+finite = described(lambda value: is_number(value) and math.isfinite(value), float, "a finite number")
 whole = described(is_whole, int, "a whole number")
 flag = described(lambda value: isinstance(value, bool), bool, "true or false")
 positive = described(lambda value: is_number(value) and value > 0.0, float, "a number above 0")  # or infinity

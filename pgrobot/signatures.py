@@ -8,8 +8,9 @@ from dataclasses import is_dataclass
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from pgrobot.errors import PgrobotError
-from pgrobot.ranges import Rule, flag, number, one_of, text, whole
+from pgrobot.ranges import Function, Rule, flag, number, one_of, text, whole
 
+BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 PLAIN: Mapping[Any, Rule] = {bool: flag, int: whole, float: number, str: text("a word")}
 
 
@@ -53,6 +54,62 @@ def hint_of(annotation: Any) -> Hint:
     marks = getattr(annotation, "__metadata__", ())
     keys = [mark for mark in marks if inspect.isclass(mark) and is_dataclass(mark)]
     return Hint((*keys, get_args(annotation)[0])[0] if marks else annotation, marks)
+
+
+def takes(target: Callable[..., Any], name: str) -> bool:
+    """Whether a class or function has a parameter of a name; what is written in C says nothing, and has none."""
+    try:
+        return name in inspect.signature(target).parameters
+    except ValueError:
+        return False
+
+
+def kept_functions(target: Callable[..., Any]) -> dict[str, Hint]:
+    """The parameters of a class or function that are functions by name, each with what one of them is kept in."""
+    found = {}
+    for name, hint in hints(target).items():
+        if get_origin(hint.type) is Mapping:
+            element = hint_of(get_args(hint.type)[1])
+            if isinstance(element.rule, Function):
+                found[name] = element
+    return found
+
+
+def own_keys(hint: Hint) -> dict[str, Hint]:
+    """The keys of what a function is kept in, beside the function's parameters."""
+    return {name: own for name, own in hints(hint.type).items() if name != "function"}
+
+
+def checked_own_keys(
+    path: str, node: Mapping[str, Any], function: Callable[..., Any], hint: Hint
+) -> list[str]:
+    """Those keys, of a node at ``path`` that names a function.
+
+    Raises:
+        PgrobotError: one is missing, or is also a parameter of the function.
+    """
+    needed = inspect.signature(hint.type).parameters
+    for key in own_keys(hint):
+        if takes(function, key):
+            raise PgrobotError(
+                f"{path}._target_ is a function with a parameter {key!r}, which is a key of {path} itself: give the "
+                "parameter another name"
+            )
+        if key not in node and needed[key].default is inspect.Parameter.empty:
+            raise PgrobotError(f"{path}.{key} must be given: add +{path}.{key}=<value>")
+    return list(own_keys(hint))
+
+
+def given(parameters: Mapping[str, inspect.Parameter], by: Any) -> tuple[list[str], list[str]]:
+    """What a call by a protocol gives a function of these parameters: its keywords, and all that it fills.
+
+    A keyword that has a default in the protocol is given to those that have a parameter of its name.
+    """
+    _, *arguments = inspect.signature(by.__call__).parameters.values()  # but for self
+    keywords = [each for each in arguments if each.kind is each.KEYWORD_ONLY]
+    positional = [name for name, each in parameters.items() if each.kind in BY_POSITION]
+    always = [each.name for each in keywords if each.default is each.empty]
+    return always, [*positional[: len(arguments) - len(keywords)], *(each.name for each in keywords)]
 
 
 def is_section(hint: Hint) -> bool:

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.blame import place_in
 from pgrobot.errors import PgrobotError, in_a_sentence, nearest, shown
+from pgrobot.signatures import Hint, kept_functions, own_keys
 
 ROOMS = tuple(
     f"pgrobot.{room}"
@@ -126,16 +127,35 @@ def construct(cfg: DictConfig, path: str) -> Any:
 
 
 def _construct(node: Any, path: str, modules: Sequence[str]) -> Any:
+    """What stands at ``path``, every part in it built."""
     if isinstance(node, list):
         return [_construct(child, f"{path}.{index}", modules) for index, child in enumerate(node)]
     if not isinstance(node, dict):
         return node
+    if "_target_" not in node:
+        return {key: _construct(child, f"{path}.{key}", modules) for key, child in node.items()}
+    target: Callable[..., Any] = locate(path, node["_target_"], modules)
+    kept = kept_functions(target)
     arguments = {
+        key: {name: _kept(kept[key], each, f"{path}.{key}.{name}", modules) for name, each in child.items()}
+        if key in kept
+        else _construct(child, f"{path}.{key}", modules)
+        for key, child in node.items()
+        if key not in ("_target_", "_partial_")
+    }
+    return partial(target, **arguments) if node.get("_partial_", False) else target(**arguments)
+
+
+def _kept(hint: Hint, node: dict[str, Any], path: str, modules: Sequence[str]) -> Any:
+    """A function that is named and not called, with the parameters that its node gives, in what keeps it."""
+    own = own_keys(hint)
+    given = {
         key: _construct(child, f"{path}.{key}", modules)
         for key, child in node.items()
         if key not in ("_target_", "_partial_")
     }
-    if "_target_" not in node:
-        return arguments
-    target: Callable[..., Any] = locate(path, node["_target_"], modules)
-    return partial(target, **arguments) if node.get("_partial_", False) else target(**arguments)
+    function = partial(
+        locate(path, node["_target_"], modules),
+        **{key: value for key, value in given.items() if key not in own},
+    )
+    return hint.type(function=function, **{key: value for key, value in given.items() if key in own})

@@ -22,6 +22,8 @@ Array = TypeVar("Array", default=np.ndarray)  # what a simulator hands out
 
 MOST_IN_AN_ARRAY = 1024  # numbers of an observation in several dimensions; more are taken for an image
 
+TERMINATION = "termination/"  # begins the telemetry of a reason for which episodes end: which ended  [N, 1]
+
 Metrics = dict[str, float]
 State = dict[str, Any]  # plain tensors, numbers, strings, lists and dicts: loads with weights_only=True
 Observation = Mapping[str, np.ndarray]  # group -> [N, D], of images [N, H, W, C]

@@ -9,17 +9,25 @@ from typing import Any
 
 import yaml
 
+from pgrobot.signatures import takes
 from pgrobot.targets import locate
 
 CONFIG_MODULE = "pgrobot.conf"
 
 
 def options(group: str) -> dict[str, Any]:
-    """The options of a group of parts, each with the class or function that it names."""
-    files = (file for file in resources.files(CONFIG_MODULE).joinpath(group).iterdir() if file.is_file())
+    """The options of a group of parts that name a class or function, each with it; none where there is no group."""
+    directory = resources.files(CONFIG_MODULE).joinpath(group)
+    files = [file for file in directory.iterdir() if file.is_file()] if directory.is_dir() else []
     nodes = {file.name.removesuffix(".yaml"): yaml.safe_load(file.read_text("utf-8")) for file in files}
     part = group.rpartition("/")[2]  # an option that says more than its part has that below the part's key
-    return {name: locate(group, node.get(part, node)["_target_"], ()) for name, node in sorted(nodes.items())}
+    named = {name: node.get(part, node).get("_target_") for name, node in sorted(nodes.items())}
+    return {name: locate(group, target, ()) for name, target in named.items() if target}
+
+
+def takers(group: str, key: str) -> list[str]:
+    """The options of a group whose parts take a key; none where there is no such group."""
+    return [name for name, part in options(group).items() if takes(part, key)]
 
 
 def parts(room: str) -> dict[str, Any]:

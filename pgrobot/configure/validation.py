@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 
+from pgrobot.arguments import WORDS, check_arguments
+from pgrobot.configure.advice import takers
 from pgrobot.configure.agreement import Choice, check_agreement
 from pgrobot.configure.composition import leaves, resolved
 from pgrobot.configure.schema import RunConfig
 from pgrobot.errors import PgrobotError, nearest_divisor
 from pgrobot.foreign import suggestion
-from pgrobot.ranges import Called, Keys, Within
+from pgrobot.ranges import Function, Keys, Within
 from pgrobot.schemes import build_constraints
-from pgrobot.signatures import Hint, hint_of, hints, is_section
+from pgrobot.signatures import (
+    Hint,
+    hint_of,
+    hints,
+    is_section,
+    kept_functions,
+    own_keys,
+)
 from pgrobot.targets import check_modules, locate, nodes, targets
 
-WORDS = ("_target_", "_partial_")
-_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Places = Iterator[tuple[str, Hint]]  # what stands where
 
 
@@ -47,9 +52,13 @@ def validated(cfg: DictConfig) -> DictConfig:
     parts: dict[str, Any] = {}
     for path, node in targets(job):
         part = parts[path] = locate(path, node["_target_"], job["modules"])
-        _check_arguments(path, node, part, places.get(path))
-        known = hints(part)
+        check_arguments(path, node, part, places.get(path), takers)
+        kept = places[path] if path in places and isinstance(places[path].rule, Function) else None
+        known = hints(part) | (own_keys(kept) if kept else {})
         _convert(path, node, known)
+        for key, hint in kept_functions(part).items():
+            for name, child in node.get(key, {}).items():
+                places |= dict(_node(f"{path}.{key}.{name}", hint, child))
         places |= {f"{path}.{key}": hint for key, hint in known.items()}
     for path, value in leaves(job, ""):
         if isinstance(value, float) and math.isnan(value):
@@ -109,60 +118,6 @@ def _convert(path: str, node: dict[str, Any], known: Mapping[str, Hint]) -> None
         for mark in hint.marks:
             if isinstance(mark, Within):
                 mark.check(path, key, node)
-
-
-def _check_arguments(path: str, node: Mapping[str, Any], target: Any, place: Hint | None) -> None:
-    """Check that a node says what its target needs, and nothing else.
-
-    Args:
-        path: the node's key.
-        node: its content.
-        target: what it names.
-        place: what the schema says of the key, where it has it: how the target is called later.
-
-    Raises:
-        PgrobotError: the target is abstract, has no such parameter, needs another, or does not take what it is given
-            when called.
-    """
-    name = str(getattr(target, "__name__", target))
-    if inspect.isabstract(target):
-        undefined = ", ".join(sorted(getattr(target, "__abstractmethods__", ())))
-        raise PgrobotError(f"{path}._target_: {name} has to define {undefined}, which it does not")
-    parameters = inspect.signature(target).parameters
-    partial = bool(node.get("_partial_", False))
-    called = place.rule if place else None
-    keywords, supplied = _given(parameters, called.by) if isinstance(called, Called) else ([], [])
-    taken = supplied if partial else []
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        _check_keys(path, node, [key for key in parameters if key not in taken], taken)
-        for key in keywords if partial else ():
-            if key not in parameters:
-                raise PgrobotError(f"{path}: {name} has no parameter {key!r}, which it is called with")
-    if partial and not isinstance(called, Called):
-        return  # whoever calls it is of the user's own, and knows what it gives
-    for key, parameter in parameters.items():
-        needed = parameter.default is parameter.empty and parameter.kind not in _VARIADIC
-        if needed and key not in node and key not in taken:
-            remedy = f"add +{path}.{key}=<value>"
-            if key in supplied:
-                remedy = f"set {path}._partial_=true, so that pgrobot gives it, or {remedy}"
-            raise PgrobotError(f"{path}.{key} must be given, as {name} needs it: {remedy}")
-
-
-def _check_keys(path: str, node: Mapping[str, Any], known: Sequence[str], taken: Sequence[str]) -> None:
-    for key in node:
-        if key in taken:
-            raise PgrobotError(f"{path}.{key} is given by pgrobot itself: leave it out")
-        if key not in known and key not in WORDS:
-            raise PgrobotError(f"{path} has no key {key!r}: {suggestion(key, known)}")
-
-
-def _given(parameters: Mapping[str, inspect.Parameter], by: Any) -> tuple[list[str], list[str]]:
-    """What a call by a protocol gives: its keywords, and all the parameters that it fills."""
-    _, *given = inspect.signature(by.__call__).parameters.values()  # but for self
-    keywords = [each.name for each in given if each.kind is each.KEYWORD_ONLY]
-    positional = [name for name, each in parameters.items() if each.kind in _BY_POSITION]
-    return keywords, [*positional[: len(given) - len(keywords)], *keywords]
 
 
 def _at(node: Any, path: str) -> Any:

@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pgrobot.types import EnvironmentSpec, Metrics, Rollout, State
+from pgrobot.types import TERMINATION, EnvironmentSpec, Metrics, Rollout, State
 
 
 class EpisodeStatistics:
     """Sums over the whole episodes that ended in a rollout, wherever they began, and means over its steps.
 
     Of the episodes that ended: ``return/mean``, ``episode_length/mean`` (steps) and ``episode_cost/<name>/mean``
-    (the sum of that column). They see short episodes first, which is why budgets are measured otherwise; where none
-    ended, they are absent. Of all steps: ``reward/<term>/mean``, and ``cost/<name>/<part>``, what that part added to
-    the cost. An episode that is censored, because it was cut or a simulation broke, is not whole and does not count. An
-    episode or a mean that is not finite is left out. With several learners, each one's names begin with
-    ``<learner>/``.
+    (the sum of that column); ``termination/<name>`` is the share of them that this added reason ended. They see short
+    episodes first, which is why budgets are measured otherwise; where none ended, they are absent. Of all
+    steps: ``reward/<term>/mean``, and ``cost/<name>/<part>``, what that part added to the cost. An episode that is
+    censored, because it was cut or a simulation broke, is not whole and does not count. An episode or a mean that is
+    not finite is left out. With several learners, each one's names begin with ``<learner>/``.
 
     Args:
         spec: names the reward terms and the parts of each cost.
@@ -59,12 +59,18 @@ class EpisodeStatistics:
         running = running.masked_fill(rollout.episode_start[0].unsqueeze(-1), 0.0)
         ended, self._running[learner] = episode_sums(amounts, rollout.done, running)
         whole = ~rollout.censored.T[rollout.done.T]  # in the order of the sums
+        reasons = {
+            name: happened[..., 0].T[rollout.done.T][whole]
+            for name, happened in rollout.telemetry.items()
+            if name.startswith(TERMINATION) and whole.any()
+        }
+        metrics = {name: float(happened.double().mean()) for name, happened in reasons.items()}
         ended = ended[whole & ended.isfinite().all(dim=-1)]
         if len(ended) == 0:
-            return {}
+            return metrics
         sums = dict(zip((*rollout.columns, "steps"), ended.mean(dim=0).tolist(), strict=True))
         costs = [column for column in rollout.columns if column.startswith("cost/")]
-        return {
+        return metrics | {
             "return/mean": sums["reward"],
             "episode_length/mean": sums["steps"],
             **{f"episode_{column}/mean": sums[column] for column in costs},

@@ -10,11 +10,13 @@ import inspect
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
+from pgrobot.simulation.added import Added
 from pgrobot.simulation.contract import RESERVED
 from pgrobot.simulation.costs import BoundCost, Cost, highest
 from pgrobot.simulation.model import distinct
@@ -38,7 +40,8 @@ class Behaviour:
         costs: those of the constraints, by name.
 
     Attributes:
-        reward_terms: ``R`` names.
+        added: what the config adds to the robot.
+        reward_terms: ``R`` names, the robot's own first.
         parts: of every cost, by constraint; each with a name of its own.
         highest: the most that each can charge in a step, all parts together.
         groups: the observation groups.
@@ -59,7 +62,7 @@ class Behaviour:
             (robot.total, 1),
         ):
             _check_signature(method, arguments)
-        self.reward_terms = _distinct(f"{words_of(type(robot))}.reward_terms", robot.reward_terms)
+        self._own_terms = _distinct(f"{words_of(type(robot))}.reward_terms", robot.reward_terms)
         self._marks = array_of(robot.reward_state, robot.reward_state(simulation), (self._num_envs, -1)).shape
         simulation.before = simulation.after = self.reward_state()
         self._costs = {name: _bound(name, cost, simulation) for name, cost in costs.items()}
@@ -73,7 +76,10 @@ class Behaviour:
         self.highest = {name: _highest(self._owners[name], cost) for name, cost in self._costs.items()}
         # Each is called once here, so that the fields it reads are bound before the first reset.
         self._widths = self._checked_widths(robot.observation(simulation))
-        self.groups = self._named(robot.observation_names(simulation))
+        self.added = Added(
+            robot, simulation, self._own_terms, self._named(robot.observation_names(simulation))
+        )
+        self.groups, self.reward_terms = self.added.groups, (*self._own_terms, *self.added.reward_terms)
         self.total(self.terms(simulation.ctrl))
         self.terminated()
         self.violations()
@@ -87,33 +93,47 @@ class Behaviour:
                 f"at every step, but returned {shown_result(found)}."
             )
         method = self._robot.observation
-        return {
+        own = {
             group: array_of(method, found[group], (self._num_envs, width), group)
             for group, width in self._widths.items()
         }
+        return self.added.joined(own)
 
     def terms(self, action: np.ndarray) -> tuple[np.ndarray, ...]:
         """The reward terms of the last step, R arrays ``[N]``."""
         found = self._robot.terms(self._simulation, action)
-        method, count = self._robot.terms, len(self.reward_terms)
+        method, count = self._robot.terms, len(self._own_terms)
         if not isinstance(found, tuple | list) or len(found) != count:
             raise PgrobotError(
                 f"{words_of(method)} has to return a tuple of {count}, one [N] array for each of reward_terms "
-                f"({', '.join(self.reward_terms)}), but returned {shown_result(found)}."
+                f"({', '.join(self._own_terms)}), but returned {shown_result(found)}."
             )
-        return tuple(
+        own = tuple(
             array_of(method, term, (self._num_envs,), name)
-            for name, term in zip(self.reward_terms, found, strict=True)
+            for name, term in zip(self._own_terms, found, strict=True)
         )
+        return own + self.added.rewards(action)
 
     def total(self, terms: tuple[np.ndarray, ...]) -> np.ndarray:
-        """The reward ``[N]``."""
-        return array_of(self._robot.total, self._robot.total(terms), (self._num_envs,))
+        """The reward ``[N]``: what the robot makes of its own terms, and then the added ones."""
+        own, added = terms[: len(self._own_terms)], terms[len(self._own_terms) :]
+        return sum(added, start=array_of(self._robot.total, self._robot.total(own), (self._num_envs,)))
 
-    def terminated(self) -> np.ndarray:
-        """Which simulations ended for good, ``[N]`` bool."""
+    def terminated(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Which simulations ended for good, ``[N]`` bool, and which of them each added termination ended."""
         found = self._robot.terminated(self._simulation)
-        return truths_of(self._robot.terminated, found, self._num_envs)
+        own = truths_of(self._robot.terminated, found, self._num_envs)
+        endings = self.added.endings()
+        return reduce(np.logical_or, endings.values(), own), endings
+
+    def check_finite(self, observed: Mapping[str, np.ndarray], terms: np.ndarray) -> None:
+        """Refuse what added functions returned, in observations and in terms ``[N, R]``, where it is no number.
+
+        Raises:
+            PgrobotError: names the function and the simulation.
+        """
+        self.added.check_observed(observed)
+        self.added.check_earned(terms[:, len(self._own_terms) :])
 
     def reward_state(self) -> np.ndarray:
         """What the reward compares before and after a step, ``[N, M]``."""

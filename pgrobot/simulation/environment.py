@@ -18,7 +18,7 @@ from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.results import words_of
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.simulation.units import control_units
-from pgrobot.types import Action, EnvironmentSpec, Observation, State, Step
+from pgrobot.types import TERMINATION, Action, EnvironmentSpec, Observation, State, Step
 
 if TYPE_CHECKING:
     from pgrobot.simulation.task import Robot
@@ -76,6 +76,7 @@ class BatchEnvironment(AutoReset):
             PgrobotError: MuJoCo would not accept a state that the robot drew, or it is observed as no number.
         """
         super().reset()
+        self.behaviour.added.check_observed(self._observation)
         for group, array in self._observation.items():
             bad = np.argwhere(~np.isfinite(array))
             if bad.size:
@@ -126,13 +127,15 @@ class BatchEnvironment(AutoReset):
         violations = behaviour.violations()
         telemetry = {"torque": simulation.actuator_force * simulation.gear}
         telemetry |= {f"violation/{name}": amounts for name, amounts in violations.items()}
+        terminated, endings = behaviour.terminated()
+        telemetry |= {f"{TERMINATION}{name}": ended[:, None] for name, ended in endings.items()}
         step = Step(
             obs=next_obs,
             next_obs=next_obs,
             reward=behaviour.total(terms),
             terms=_columns(terms, simulation.num_envs),
             cost=_columns([amounts.sum(axis=1) for amounts in violations.values()], simulation.num_envs),
-            terminated=behaviour.terminated(),
+            terminated=terminated,
             truncated=over,
             censored=np.zeros(simulation.num_envs, dtype=bool),
             telemetry=telemetry,
@@ -140,6 +143,8 @@ class BatchEnvironment(AutoReset):
         )
         if broken:
             step = self._discard(step, broken)
+        if behaviour.added.any:
+            behaviour.check_finite(next_obs, step.terms)
         self._observation = next_obs
         return step
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,25 @@ def array_of(
     array = as_array(found)
     if array.dtype.kind in NUMBERS and (array.shape == shape or _fits(array.shape, shape)):
         return array.astype(np.float64)
-    owner = source if isinstance(source, str) else words_of(source)
+    owner = _owner(source)
     wanted = ", ".join("any" if length < 0 else str(length) for length in shape)
     wanted = f"({wanted},)" if len(shape) == 1 else f"({wanted})"
     where = f" as {part!r}" if part else ""
     raise PgrobotError(f"{owner} has to return numbers {wanted}{where}, but returned {shown_result(found)}.")
 
 
-def truths_of(source: Callable[..., Any], found: Any, count: int) -> np.ndarray:
+def truths_of(source: Callable[..., Any] | str, found: Any, count: int) -> np.ndarray:
     """Copy a truth value per simulation, ``[count]`` bool; raises as ``array_of`` does."""
     if isinstance(found, np.ndarray) and found.dtype.kind == "b" and found.shape == (count,):
         return found.copy()
     raise PgrobotError(
-        f"{words_of(source)} has to return bool ({count},), a truth value per simulation, but returned "
+        f"{_owner(source)} has to return bool ({count},), a truth value per simulation, but returned "
         f"{shown_result(found)}."
     )
+
+
+def _owner(source: Callable[..., Any] | str) -> str:
+    return source if isinstance(source, str) else words_of(source)
 
 
 def as_array(found: Any) -> np.ndarray:
@@ -68,6 +73,8 @@ def names_of(owner: str, found: Any) -> tuple[str, ...]:
 
 def words_of(function: Callable[..., Any]) -> str:
     """Where a function or class is defined, ``my_robots.cart.Cart.terms``."""
+    while isinstance(function, partial):
+        function = function.func
     function = getattr(function, "__func__", function)
     name = getattr(function, "__qualname__", type(function).__qualname__)
     return f"{getattr(function, '__module__', '')}.{name}".lstrip(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.environment import BatchEnvironment
+from pgrobot.simulation.functions import Observations, Rewards, Terminations
 from pgrobot.simulation.model import built_in, compiled, typed
 from pgrobot.simulation.model_files import ModelFiles
 from pgrobot.simulation.options import check_options
@@ -56,6 +57,7 @@ class Robot(ABC):
         frame_skip: MuJoCo steps per environment step.
         max_episode_steps: steps after which an episode is truncated.
         speed_threshold: what the constraint ``speed`` allows by default, m/s; infinite where none is known.
+        rewards, observations, terminations: what a config adds to it, by name; see ``pgrobot.simulation.functions``.
     """
 
     name: str
@@ -64,6 +66,9 @@ class Robot(ABC):
     frame_skip: int
     max_episode_steps: int
     speed_threshold: float
+    rewards: Rewards = field(default_factory=dict, hash=False)
+    observations: Observations = field(default_factory=dict, hash=False)
+    terminations: Terminations = field(default_factory=dict, hash=False)
 
     models: ClassVar[Mapping[str, str]]  # version -> absolute path, or file name in the gymnasium package
 

@@ -1,0 +1,60 @@
+"""Functions as a user writes them, to be added to a robot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgrobot.envs.hopper import Hopper
+from pgrobot.simulation import Simulation
+from pgrobot.types import Observation
+
+
+def effort(simulation: Simulation, action: np.ndarray, power: float) -> np.ndarray:
+    return (np.abs(action) ** power).sum(axis=1)
+
+
+def speed(simulation: Simulation) -> np.ndarray:
+    return simulation.qvel[:, 0]
+
+
+def place(simulation: Simulation, body: str) -> np.ndarray:
+    return simulation.field("xpos")[:, simulation.body(body)]
+
+
+def low(simulation: Simulation, height: float) -> np.ndarray:
+    return simulation.qpos[:, 1] < height
+
+
+def missing(simulation: Simulation, height: float) -> np.ndarray:
+    """NaN in every simulation that is lower than ``height``, where it stands still for the first time."""
+    return np.where(simulation.qpos[:, 1] < height, np.nan, 0.0)
+
+
+def entry(simulation: Simulation, height: float) -> np.ndarray:
+    return missing(simulation, height)[:, None]
+
+
+def raises(simulation: Simulation) -> np.ndarray:
+    return simulation.qpos[:, 99]
+
+
+def alone() -> float:
+    return 0.0
+
+
+def heavy(simulation: Simulation, weight: float) -> np.ndarray:
+    return weight * simulation.qvel[:, 0]
+
+
+def nothing(simulation: Simulation) -> np.ndarray:
+    return np.zeros((simulation.num_envs, 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unnamed(Hopper):
+    """Its entries are numbered, as it says nothing of their names."""
+
+    def observation(self, simulation: Simulation) -> Observation:
+        return super().observation(simulation)
