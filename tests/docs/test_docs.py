@@ -45,6 +45,8 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     settings = {
         "algorithm/estimator": "vtrace",
         "diagnostics.gradients.every": 1,
+        "modules": ["own_functions"],
+        "+task.terminations.low": {"_target_": "own_functions.low", "height": 1.0},
         "hydra.run.dir": directory,
     }
     pgrobot.train(debug="tiny", constraint=["speed", "torque"], quiet=True, **settings)
@@ -179,7 +181,13 @@ def test_the_examples_of_extending_train(
     arguments = [*shlex.split(command)[1:], *TINY, "hydra.run.dir=run_of_example"]
     assert main(arguments) == 0, capsys.readouterr()
     rows = (inside / "run_of_example" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    marks = {"height": "cost/height/torso", "effort": "objective/effort", "cart": "reward/near/mean"}
+    marks = {
+        "height": "cost/height/torso",
+        "effort": "objective/effort",
+        "energy": "reward/energy/mean",
+        "hips": "termination/tipped",
+        "cart": "reward/near/mean",
+    }
     expected = next(metric for mark, metric in marks.items() if mark in command)
     assert expected in json.loads(rows[-1])
     (inside / "run_of_example").rename(inside / f"run_of_{expected.replace('/', '_')}")
