@@ -1,6 +1,7 @@
 """Robotics continuous control: policies trained by gradient ascent under safety budgets.
 
 ``train``, ``evaluate`` and ``compose`` are the Python side of the command ``pgrobot``; see ``pgrobot.api``.
+``Iteration`` is what a callback of ``train`` is told.
 ``__version__`` is the installed version.
 """
 
@@ -9,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pgrobot.api import compose, evaluate, train
+    from pgrobot.api import Iteration, compose, evaluate, train
 
     __version__: str
 
-__all__ = ["compose", "evaluate", "train"]
+__all__ = ["Iteration", "compose", "evaluate", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,38 +8,49 @@
 
 from __future__ import annotations
 
-import math
-import re
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
-from numbers import Integral, Real
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
-from pgrobot.assembly import build_environment, build_learners
+from pgrobot.assembly import TaskMaker, build_environment, build_learners, configured
 from pgrobot.blame import blaming
 from pgrobot.configure import search_path
 from pgrobot.constraints import check_bound
-from pgrobot.errors import PgrobotError, nearest
-from pgrobot.overrides import quote
+from pgrobot.errors import PgrobotError, nearest, shown
+from pgrobot.given import (
+    Env,
+    Given,
+    check_again,
+    check_alone,
+    check_run,
+    check_same_spaces,
+    given,
+    source,
+    spec_of,
+)
 from pgrobot.run import (
     FINISHED,
-    STOPPED,
+    Callback,
     EvaluationPlan,
     Interrupted,
+    Iteration,
     Judged,
+    Request,
     Result,
     Surroundings,
     checked,
     fitting,
     judgement,
     load_checkpoint,
+    nobody,
     one_torch_thread,
     prepare,
     read_result,
@@ -50,44 +61,106 @@ from pgrobot.run import (
     silent_console,
     with_own_model,
 )
-from pgrobot.run_directory import find_checkpoint
+from pgrobot.run_directory import environment_note, find_checkpoint
 from pgrobot.schemes import build_constraints
+from pgrobot.settings import as_overrides
+from pgrobot.spec_file import read_spec
 
-KEYWORDS = ("null", "true", "false", "nan", "inf")  # of Hydra's grammar
+__all__ = ["Iteration", "compose", "evaluate", "train"]
 
 
-def train(*, quiet: bool = False, **settings: Any) -> Result:
+def train(
+    *,
+    env: Env | None = None,
+    evaluation_env: Env | None = None,
+    callback: Callback = nobody,
+    quiet: bool = False,
+    **settings: Any,
+) -> Result:
     """Train a robot: ``pgrobot train`` from Python.
 
     Args:
+        env: an environment instead of a ``task``: a function without arguments that builds a new ``gymnasium.Env`` at
+            every call, or an ``EnvSpec``. One environment by itself is trained in with ``num_envs=1``, and needs an
+            ``evaluation_env`` beside it; it is not closed.
+        evaluation_env: what evaluations take place in, where that is another; one environment by itself needs
+            ``evaluation={"num_envs": 1}``.
+        callback: called after every iteration with an ``Iteration``; it returns True to stop, and None or False to go
+            on. What it raises ends the run, saved, and is raised here.
         quiet: print nothing; what there is to tell stands in ``run.log``.
         settings: what the command line takes as ``key=value``. Dotted keys are given as ``**{"a.b": 1}`` or nested,
             ``evaluation={"episodes": 50}``; ``constraint={"speed": {"budget": 0.01}}`` selects ``speed`` and sets it.
+
+    Returns:
+        The run, finished, or stopped by the callback: ``train(resume=result.path)`` goes on with it, and so does
+        ``train(resume=result.path, env=…)`` where it was given an ``env``.
 
     Raises:
         PgrobotError: what is wrong, in one sentence, before anything was created.
         Interrupted: Ctrl-C, a KeyboardInterrupt with the ``result`` so far; everything is saved. SIGTERM and SIGHUP end
             the program in the same way, with a SystemExit.
     """
+    if not callable(callback):
+        raise PgrobotError(f"callback= takes a function of one argument, an Iteration, not {shown(callback)}")
     with silence() if quiet else nullcontext():
-        request = prepare([*as_overrides(settings), *search_path([])])
+        request = _request(env, evaluation_env, settings)
         console = silent_console() if quiet else Console()
-        result = run(request, Surroundings(tuple(sys.argv), "", 0, console))
+        result = run(request, Surroundings(tuple(sys.argv), "", 0, console, callback))
     if result.exit_code == 128 + signal.SIGINT:
         raise Interrupted(result)
-    if result.status == STOPPED:
+    if result.exit_code:
         sys.exit(result.exit_code)
     return result
 
 
-def compose(**settings: Any) -> DictConfig:
+def compose(*, env: Env | None = None, evaluation_env: Env | None = None, **settings: Any) -> DictConfig:
     """Compose and check the config of ``train(**settings)`` without running it; raises what that raises."""
-    return prepare([*as_overrides(settings), *search_path([])]).cfg
+    return _request(env, evaluation_env, settings).cfg
+
+
+def _request(env: Env | None, evaluation_env: Env | None, settings: Mapping[str, Any]) -> Request:
+    """The run that is asked for, with the environments that are given."""
+    if env is None:
+        if evaluation_env is not None:
+            raise PgrobotError("evaluation_env= stands beside env=, the environment that is trained in")
+        return prepare([*as_overrides(settings), *search_path([])])
+    trained = given("env", env)
+    if evaluation_env is None and trained.inner is not None:
+        raise PgrobotError(
+            "env= is one environment, whose episode an evaluation would break off: give a function that builds "
+            "them, env=make_env, or another environment beside it, evaluation_env="
+        )
+    judged = trained if evaluation_env is None else given("evaluation_env", evaluation_env)
+    if not isinstance(settings.get("task", {}), Mapping):
+        raise PgrobotError(f"env= is the task, and so is task={settings['task']}: leave out one of them")
+    chosen = {} if settings.get("resume") else {"task": "python", "task.name": trained.name}
+    request = prepare([*as_overrides(chosen), *as_overrides(settings), *search_path([])])
+    origin = source(trained, judged, request.cfg)
+    if request.resume:
+        _check_past(trained, judged, request)
+    elif judged is not trained:
+        cfg = request.cfg
+        check_same_spaces(judged, spec_of(judged, cfg), spec_of(trained, cfg), f"env={trained.name}")
+    return replace(request, source=origin)
+
+
+def _check_past(trained: Given, judged: Given, request: Request) -> None:
+    """Refuse, or tell of, environments with which a run cannot go on or was not made."""
+    cfg, directory = request.cfg, request.directory
+    note, wanted = environment_note(directory), read_spec(directory)
+    if judged is trained and "evaluation_env" in note:
+        raise PgrobotError(
+            f"{directory} was given evaluation_env={note['evaluation_env'].get('name')} beside env=: give it again"
+        )
+    for env in dict.fromkeys((trained, judged)):
+        check_same_spaces(env, spec_of(env, cfg), wanted, str(directory))
+        check_again(env, note.get(env.word, {}), directory)
 
 
 def evaluate(
     run: str | Path | Result,
     *,
+    env: Env | None = None,
     checkpoint: str = "best",
     modules: Sequence[str] = (),
     **changes: Any,
@@ -98,6 +171,8 @@ def evaluate(
 
     Args:
         run: a run directory, or what ``train`` returned.
+        env: of a run that was given its environment: that of the evaluation, again, as ``train`` takes it. Another
+            one with the same spaces shows how the policy does there.
         checkpoint: ``best``, ``last``, ``step_<n>``, or the path of one.
         modules: your own modules that the run's config may name.
         changes: ``episodes``, ``mode``, ``confidence``, ``bound`` or ``seed``, where they shall differ from the run's.
@@ -127,7 +202,8 @@ def evaluate(
     state = load_checkpoint(path)
     with blaming(modules), one_torch_thread():
         cfg = with_own_model(cfg, directory)
-        environment = build_environment(cfg, 1, 0, 1)
+        task = configured if env is None else _given_again(env, cfg, directory)
+        environment = build_environment(cfg, 1, 0, 1, task)
         spec = environment.spec
         environment.close()
         check_bound(build_constraints(cfg), spec.highest_cost, chosen.bound)
@@ -145,9 +221,20 @@ def evaluate(
             cfg.threads,
         )
         name = path.relative_to(directory) if path.is_relative_to(directory) else path
-        told = judgement(cfg, policy, plan, Judged(str(name), state["global_step"]))
+        told = judgement(cfg, task, policy, plan, Judged(str(name), state["global_step"]))
     told["judged"]["repeats"] = repeats(told["judged"], final)
     return told
+
+
+def _given_again(env: Env, cfg: DictConfig, directory: Path) -> TaskMaker:
+    """The task of an evaluation of a run that was given its environment."""
+    judged = given("env", env)
+    check_run(cfg, directory)
+    check_alone(judged, cfg)
+    check_same_spaces(judged, spec_of(judged, cfg), read_spec(directory), str(directory))
+    note = environment_note(directory)
+    check_again(judged, note.get("evaluation_env", note.get("env", {})), directory)
+    return judged.task
 
 
 def _last_evaluation(run: Path, cfg: DictConfig) -> dict[str, Any]:
@@ -158,46 +245,3 @@ def _last_evaluation(run: Path, cfg: DictConfig) -> dict[str, Any]:
     chosen = cfg.evaluation
     config = {"step": result["best_step"], "seed": chosen.seed, "episodes": chosen.final_episodes}
     return config | result.get("judged", {})
-
-
-def as_overrides(settings: Mapping[str, Any]) -> list[str]:
-    """Write settings as overrides of the command line.
-
-    Raises:
-        PgrobotError: a value that a config cannot hold.
-    """
-    return [line for key, value in settings.items() for line in _lines(key, value)]
-
-
-def _lines(key: str, value: Any) -> Iterator[str]:
-    if isinstance(value, DictConfig):
-        value = OmegaConf.to_container(value)
-    if not isinstance(value, Mapping):
-        yield f"{key}={_literal(key, value)}"
-        return
-    if key == "constraint":
-        yield f"constraint=[{','.join(value)}]"
-    for name, child in value.items():
-        yield from _lines(f"{key}.{name}", child)
-
-
-def _literal(key: str, value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Integral):
-        return str(int(value))
-    if isinstance(value, Real):
-        return repr(float(value)) if not math.isnan(value) else "nan"
-    if isinstance(value, (str, Path)):
-        return _word(str(value))
-    if isinstance(value, Sequence):
-        return f"[{','.join(_literal(key, child) for child in value)}]"
-    raise PgrobotError(f"{key} is a {type(value).__name__}, which a config cannot hold")
-
-
-def _word(text: str) -> str:
-    """A string as Hydra reads it back: quoted where it could mean something else."""
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and text.lower() not in KEYWORDS
-    return text if plain else quote(text)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -18,11 +19,48 @@ from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed
 from pgrobot.schemes import Blueprint, Scheme, build_constraints, iterations
-from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled
+from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled, Task
 from pgrobot.simulation.contract import check_environment
 from pgrobot.simulation.wrappers import wrapped
 from pgrobot.targets import check_trusted, construct
 from pgrobot.types import Collector, Diagnostic, Environment, EnvironmentSpec
+
+TaskMaker = Callable[[DictConfig], Task]  # of a config as ``validated`` returns it
+
+
+def configured(cfg: DictConfig) -> Task:
+    """The task that a config names.
+
+    Raises:
+        PgrobotError: it is not trusted, refuses its options, or is no task.
+    """
+    module, _, _ = str(cfg.task.get("id", "")).rpartition(":")
+    if module:  # Gymnasium imports it
+        check_trusted("task.id", module, list(cfg.modules))
+    task: Task = construct(cfg, "task")
+    if not callable(getattr(task, "make", None)):
+        raise PgrobotError(
+            f"task._target_={cfg.task._target_} is no task: it has no method make(num_envs, costs, seed, threads)"
+        )
+    return task
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the environments of a run come from.
+
+    Attributes:
+        training: the task that is trained in.
+        evaluation: the task of evaluations, as a rule the same.
+        note: what the manifest says of them; empty where the config says everything.
+    """
+
+    training: TaskMaker
+    evaluation: TaskMaker
+    note: Mapping[str, Any]
+
+
+CONFIGURED = Source(configured, configured, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +77,20 @@ class Assembly:
     steps_per_iteration: int  # environment steps
 
 
-def build(cfg: DictConfig, threads: int) -> Assembly:
+def build(cfg: DictConfig, threads: int, task: TaskMaker = configured) -> Assembly:
     """Build a run.
 
     Args:
         cfg: as ``validated`` returns it.
         threads: physics threads and cores of the update; 0: the physical cores.
+        task: what is trained in.
 
     Raises:
         PgrobotError: the task cannot provide a cost, or says too little of it for the bound that shall judge it, or
             a part refuses its values.
     """
-    environment = staggered(
-        cfg, build_environment(cfg, cfg.num_envs, component_seed(cfg.seed, "environment"), threads)
-    )
+    seed = component_seed(cfg.seed, "environment")
+    environment = staggered(cfg, build_environment(cfg, cfg.num_envs, seed, threads, task))
     spec = environment.spec
     check_bound(build_constraints(cfg), spec.highest_cost, cfg.evaluation.bound)
     scheme, learners = _cast(cfg, spec, threads)
@@ -116,22 +154,17 @@ def _check_savable(collector: Collector) -> None:
         ) from error
 
 
-def build_environment(cfg: DictConfig, num_envs: int, seed: int, threads: int) -> Environment:
+def build_environment(
+    cfg: DictConfig, num_envs: int, seed: int, threads: int, task: TaskMaker = configured
+) -> Environment:
     """``num_envs`` environments of the task with the costs of its constraints, in the wrappers of the config.
 
     Raises:
         PgrobotError: the task cannot provide a cost, or the task or a wrapper makes something else.
     """
-    module, _, _ = str(cfg.task.get("id", "")).rpartition(":")
-    if module:  # Gymnasium imports it
-        check_trusted("task.id", module, list(cfg.modules))
     costs = {str(name): construct(cfg, f"constraint.{name}.cost") for name in cfg.constraint}
-    task = construct(cfg, "task")
-    if not callable(getattr(task, "make", None)):
-        raise PgrobotError(
-            f"task._target_={cfg.task._target_} is no task: it has no method make(num_envs, costs, seed, threads)"
-        )
-    made = check_environment(f"{cfg.task._target_}.make", task.make(num_envs, costs, seed, threads))
+    made = task(cfg).make(num_envs, costs, seed, threads)
+    made = check_environment(f"{cfg.task._target_}.make", made)
     return wrapped(made, construct(cfg, "wrapper"))
 
 

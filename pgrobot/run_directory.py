@@ -61,10 +61,12 @@ class RunDirectory:
         command: Sequence[str],
         model: ModelFiles,
         spec: EnvironmentSpec,
+        source: Mapping[str, Any],
     ) -> RunDirectory:
         """Start a new run with a copy of its model and the spec of its environment.
 
-        Files of others in ``path`` (Hydra's, say) stay as they are.
+        ``source`` is noted in the manifest, where the environments do not come from the config. Files of others in
+        ``path`` (Hydra's, say) stay as they are.
 
         Raises:
             PgrobotError: ``path`` is in use, holds a run, or cannot be written. Nothing half written stays behind.
@@ -82,7 +84,8 @@ class RunDirectory:
                 _make((path / MODEL / name).parent)
                 write_atomically(path / MODEL / name, content)
             write_spec(path, spec)
-            write_json(path / "manifest.json", {**manifest(seed, command), "model": model.note})
+            notes = {"model": model.note, **_from(source)}
+            write_json(path / "manifest.json", {**manifest(seed, command), **notes})
             write_atomically(path / "config.yaml", config.encode())
         except BaseException:
             metrics.close()
@@ -91,7 +94,7 @@ class RunDirectory:
         return cls(path, metrics)
 
     @classmethod
-    def open(cls, path: Path, command: Sequence[str]) -> RunDirectory:
+    def open(cls, path: Path, command: Sequence[str], source: Mapping[str, Any]) -> RunDirectory:
         """Take up an existing run again; the manifest notes when, where and with which versions.
 
         Raises:
@@ -101,7 +104,7 @@ class RunDirectory:
         metrics = MetricsFile(path / "metrics.jsonl")
         try:
             story = json.loads((path / "manifest.json").read_text())
-            story["resumed"].append(_circumstances(command))
+            story["resumed"].append({**_circumstances(command), **_from(source)})
             write_json(path / "manifest.json", story)
         except (OSError, ValueError, KeyError, TypeError) as error:
             metrics.close()
@@ -180,6 +183,18 @@ def find_checkpoint(run: Path, name: str) -> Path:
 def manifest(seed: int, command: Sequence[str]) -> dict[str, Any]:
     """What a reader must know to run the same again, and to judge whether two runs may be compared."""
     return {"id": secrets.token_hex(4), "seed": seed, **_circumstances(command), "resumed": []}
+
+
+def environment_note(run: Path) -> Mapping[str, Any]:
+    """What the manifest of a run says of where its environments came from; empty where the config says it."""
+    try:
+        return dict(json.loads((run / "manifest.json").read_text())["environment"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _from(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {"environment": dict(source)} if source else {}
 
 
 def _circumstances(command: Sequence[str]) -> dict[str, Any]:

@@ -53,11 +53,20 @@ def train(words: list[str]) -> int:
         return 0
     from rich.console import Console
 
-    from pgrobot.run import FINISHED, Surroundings, prepare, print_evaluation, print_next, resume_command, run
+    from pgrobot.run import (
+        FINISHED,
+        Surroundings,
+        nobody,
+        prepare,
+        print_evaluation,
+        print_next,
+        resume_command,
+        run,
+    )
 
     console = Console()
     request = prepare(overrides)
-    result = run(request, Surroundings(tuple(sys.argv), "", 0, console))
+    result = run(request, Surroundings(tuple(sys.argv), "", 0, console, nobody))
     if result.status != FINISHED:
         with suppress(OSError):  # the terminal may have been closed
             console.print(

@@ -1,5 +1,6 @@
 """Running: from overrides to a run directory that tells everything."""
 
+from pgrobot.run.callback import Callback, Iteration, nobody
 from pgrobot.run.evaluation import EvaluationPlan, evaluation
 from pgrobot.run.execution import Surroundings, one_torch_thread, run, run_until, silent_console
 from pgrobot.run.judgement import Judged, judgement, repeats
@@ -17,8 +18,10 @@ __all__ = [
     "SIGNALS",
     "STOPPED",
     "STYLES",
+    "Callback",
     "EvaluationPlan",
     "Interrupted",
+    "Iteration",
     "Judged",
     "Request",
     "Result",
@@ -30,6 +33,7 @@ __all__ = [
     "judgement",
     "load_checkpoint",
     "named_by_time",
+    "nobody",
     "number",
     "one_torch_thread",
     "prepare",

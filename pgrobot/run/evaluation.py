@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from pgrobot.assembly import build_environment
+from pgrobot.assembly import TaskMaker, build_environment
 from pgrobot.collectors import ActionMap
 from pgrobot.episodes import Act, Episodes, evaluate, summary
 from pgrobot.policies import Policy
@@ -47,8 +47,8 @@ class EvaluationPlan:
     threads: int
 
 
-def evaluation(cfg: DictConfig, policy: Policy, plan: EvaluationPlan) -> dict[str, Any]:
-    """Evaluate a policy; the same plan gives the same numbers.
+def evaluation(cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan) -> dict[str, Any]:
+    """Evaluate a policy in a task; the same plan gives the same numbers.
 
     Returns:
         What ``pgrobot.episodes.summary`` states.
@@ -56,15 +56,15 @@ def evaluation(cfg: DictConfig, policy: Policy, plan: EvaluationPlan) -> dict[st
     Raises:
         PgrobotError: the plan is out of range.
     """
-    episodes = run_episodes(cfg, policy, plan)
+    episodes = run_episodes(cfg, task, policy, plan)
     return summary(episodes, build_constraints(cfg), plan.confidence, plan.bound)
 
 
-def run_episodes(cfg: DictConfig, policy: Policy, plan: EvaluationPlan) -> Episodes:
+def run_episodes(cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan) -> Episodes:
     """Run whole episodes of a policy in environments of their own."""
     seed = component_seed(plan.seed, f"{plan.purpose}/environment")
     most = cfg.evaluation.num_envs or MOST_ENVIRONMENTS
-    environment = build_environment(cfg, min(plan.episodes, most), seed, plan.threads)
+    environment = build_environment(cfg, min(plan.episodes, most), seed, plan.threads, task)
     try:
         generator = stream(plan.seed, f"{plan.purpose}/action_noise")
         act = actor(policy, environment.spec, plan.mode, generator)

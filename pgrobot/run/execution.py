@@ -18,6 +18,7 @@ from pgrobot.blame import blaming
 from pgrobot.constraints import unattainable
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
+from pgrobot.run.callback import Callback, Told
 from pgrobot.run.memory import within_memory
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.request import Request
@@ -44,19 +45,21 @@ class Surroundings:
         group: the sweep that the run belongs to, or empty.
         threads: physics threads where the config leaves them open; 0: one per physical core.
         console: shows the progress.
+        callback: told every iteration; it may ask to stop.
     """
 
     command: tuple[str, ...]
     group: str
     threads: int
     console: Console
+    callback: Callback
 
 
 def run(request: Request, surroundings: Surroundings) -> Result:
     """Train, evaluate and write the result.
 
     A first SIGINT, SIGTERM or SIGHUP ends the run after the iteration, or in the midst of the last evaluation, saved
-    and ready to be resumed.
+    and ready to be resumed; and so does the callback. What it raises is raised again when all is saved.
 
     Raises:
         PgrobotError: the directory is in use, holds another run or cannot be written; a part of the config cannot be
@@ -68,6 +71,13 @@ def run(request: Request, surroundings: Surroundings) -> Result:
 
 def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -> Result:
     """``run`` that ends at a request which others may make too."""
+    result, told = _run_until(stop, request, surroundings)
+    told.raise_again()  # where nobody takes it for an error of the run's own
+    return result
+
+
+def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -> tuple[Result, Told]:
+    """The run, and what its callback was told."""
     cfg = request.cfg
     threads = cfg.threads or surroundings.threads
     with ExitStack() as stack:
@@ -77,7 +87,7 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         model = NO_MODEL if request.resume else model_files(cfg)
         own = with_own_model(cfg, request.directory) if request.resume else cfg
         with within_memory():
-            assembly = build(own, threads)
+            assembly = build(own, threads, request.source.training)
         stack.callback(assembly.environment.close)
         spec = assembly.environment.spec
         directory = stack.enter_context(_directory(request, surroundings.command, model, spec))
@@ -91,9 +101,13 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         for tracker in trackers:
             stack.callback(tracker.close)
         shown = f"{assembly.acting}/" if len(assembly.learners) > 1 else ""
-        progress = Progress(assembly.iterations * assembly.steps_per_iteration, learner=shown)
+        steps = assembly.iterations * assembly.steps_per_iteration
+        progress = Progress(steps, learner=shown)
+        told = Told(surroundings.callback, steps, directory.path, stop)
         display = open_console(_title(cfg, assembly), str(directory.path), progress, surroundings.console)
-        training = Training(own, assembly, directory, (display, *trackers), threads)
+        training = Training(
+            own, assembly, directory, (display, *trackers, told), request.source.evaluation, threads
+        )
         try:
             if request.resume:
                 training.restore()
@@ -108,21 +122,22 @@ def run_until(stop: StopRequest, request: Request, surroundings: Surroundings) -
         try:
             stop.check()
             with failing(), within_memory(), surroundings.console.status("Evaluating the best policy"):
-                told = training.judge(stop)
+                judged = training.judge(stop)
         except AskedToStop:
-            ending.status = STOPPED
-            return Result(directory.path, STOPPED, training.metrics, {}, stop.exit_code)
-        result = {
+            ending.status = FAILED if told.raised else STOPPED
+            result = Result(directory.path, STOPPED, training.metrics, {}, stop.exit_code, stop.by)
+            return result, told
+        content = {
             "status": FINISHED,
-            **told,
+            **judged,
             "env_steps": training.step,
             "env_steps_per_s": training.step / training.training_s,
             "wall_s": training.wall_s,
         }
         with failing():
-            directory.finish(result)
+            directory.finish(content)
         ending.status = FINISHED
-        return Result(directory.path, FINISHED, training.metrics, result, 0)
+        return Result(directory.path, FINISHED, training.metrics, content, 0, ""), told
 
 
 @dataclass(slots=True)
@@ -142,12 +157,12 @@ def _directory(
     request: Request, command: Sequence[str], model: ModelFiles, spec: EnvironmentSpec
 ) -> Iterator[RunDirectory]:
     if request.resume:
-        directory = RunDirectory.open(request.directory, command)
+        directory = RunDirectory.open(request.directory, command, request.source.note)
     else:
         config = OmegaConf.to_yaml(request.cfg)
         path = make_anew(request.directory) if request.anew else request.directory
         directory = RunDirectory.create(
-            path, config, request.overrides, request.cfg.seed, command, model, spec
+            path, config, request.overrides, request.cfg.seed, command, model, spec, request.source.note
         )
     with directory:
         yield directory

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from pgrobot.assembly import planned_steps
+from pgrobot.assembly import TaskMaker, planned_steps
 from pgrobot.policies import Policy
 from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, EvaluationPlan, evaluation
 
@@ -28,7 +28,9 @@ class Judged:
     step: int
 
 
-def judgement(cfg: DictConfig, policy: Policy, plan: EvaluationPlan, judged: Judged) -> dict[str, Any]:
+def judgement(
+    cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan, judged: Judged
+) -> dict[str, Any]:
     """Evaluate a policy as it acts when it explores and with its mean action, on the same random streams.
 
     Returns:
@@ -38,11 +40,11 @@ def judgement(cfg: DictConfig, policy: Policy, plan: EvaluationPlan, judged: Jud
     Raises:
         PgrobotError: the plan is out of range.
     """
-    told = evaluation(cfg, policy, plan)
+    told = evaluation(cfg, task, policy, plan)
     other = replace(plan, mode=OTHER[plan.mode])
     return {
         **told,
-        "other_mode": {"mode": other.mode, **evaluation(cfg, policy, other)},
+        "other_mode": {"mode": other.mode, **evaluation(cfg, task, policy, other)},
         "judged": {
             "checkpoint": judged.checkpoint,
             "step": judged.step,

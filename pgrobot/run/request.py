@@ -12,6 +12,7 @@ import yaml
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from pgrobot.assembly import CONFIGURED, Source
 from pgrobot.configure import compose, validated
 from pgrobot.configure.aliases import ALIASES, in_full
 from pgrobot.configure.composition import resolved
@@ -47,6 +48,7 @@ class Request:
         directory: where the run lies or will lie.
         resume: whether ``directory`` holds the run's past.
         anew: whether ``directory`` gives way to another name where it exists: it is named by the time.
+        source: of its environments.
     """
 
     cfg: DictConfig
@@ -54,6 +56,7 @@ class Request:
     directory: Path
     resume: bool
     anew: bool
+    source: Source
 
 
 def prepare(overrides: Sequence[str]) -> Request:
@@ -77,7 +80,8 @@ def prepare(overrides: Sequence[str]) -> Request:
         raise PgrobotError(f"{words}: {error}" if words else str(error)) from error
     check_memory(checked)
     anew = named_by_time(cfg.hydra.run)
-    return Request(checked, _concerning_the_job(overrides), Path(cfg.hydra.run.dir), resume=False, anew=anew)
+    typed, directory = _concerning_the_job(overrides), Path(cfg.hydra.run.dir)
+    return Request(checked, typed, directory, resume=False, anew=anew, source=CONFIGURED)
 
 
 def named_by_time(node: DictConfig) -> bool:
@@ -140,7 +144,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
         config.resume = ""
     cfg = checked(saved, run, before_typed)
     check_memory(cfg)
-    return Request(cfg, tuple(before), run, resume=True, anew=False)
+    return Request(cfg, tuple(before), run, resume=True, anew=False, source=CONFIGURED)
 
 
 def _key(override: Override) -> str:

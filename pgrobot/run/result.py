@@ -19,10 +19,11 @@ class Result:
 
     Attributes:
         path: the run directory.
-        status: ``finished``, or ``stopped`` by the user, who may resume it.
+        status: ``finished``, or ``stopped`` on request, to be resumed.
         metrics: of the last iteration.
         evaluation: the content of ``result.json``; empty unless finished.
         exit_code: what the command line ends with.
+        stopped_by: ``callback``, or the name of a signal, ``SIGINT``; empty unless stopped.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Result:
     metrics: Mapping[str, float]
     evaluation: Mapping[str, Any]
     exit_code: int
+    stopped_by: str
 
     @property
     def verdicts(self) -> dict[str, str]:

@@ -29,6 +29,7 @@ class StopRequest:
     def __init__(self, signals: Sequence[signal.Signals] = SIGNALS) -> None:
         self._signals = signals
         self._heard = 0
+        self._told = False
         self._before: dict[signal.Signals, Any] = {}
 
     @property
@@ -37,13 +38,27 @@ class StopRequest:
         return self._heard
 
     @property
+    def asked(self) -> bool:
+        """Whether a signal or the program itself asked to stop."""
+        return self._told or self.signal > 0
+
+    @property
     def exit_code(self) -> int:
-        """What a shell expects of a program that ended by this signal: 130, 143 or 129."""
-        return 128 + self.signal
+        """What a shell expects of a program that ended by this signal: 130, 143 or 129; without one 0."""
+        return 128 + self.signal if self.signal else 0
+
+    @property
+    def by(self) -> str:
+        """Who asked to stop: the name of a signal, or ``callback``; empty as long as nobody did."""
+        return signal.Signals(self.signal).name if self.signal else "callback" if self._told else ""
+
+    def ask(self) -> None:
+        """Ask to stop without a signal."""
+        self._told = True
 
     def check(self, *_: object) -> None:
         """Do nothing, or raise `AskedToStop`; whatever calls it may hand over what it likes."""
-        if self.signal:
+        if self.asked:
             raise AskedToStop
 
     def __enter__(self) -> Self:

@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pgrobot import checkpoint
-from pgrobot.assembly import Assembly
+from pgrobot.assembly import Assembly, TaskMaker
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
 from pgrobot.run.broken import BrokenEpisodes
@@ -36,7 +36,8 @@ class Training:
         assembly: as built for it.
         directory: where it is kept.
         trackers: told every iteration's metrics.
-        threads: physics threads of evaluations.
+        task: of evaluations.
+        threads: their physics threads.
 
     Attributes:
         step: environment steps done.
@@ -51,6 +52,7 @@ class Training:
         assembly: Assembly,
         directory: RunDirectory,
         trackers: Sequence[Tracker],
+        task: TaskMaker,
         threads: int,
     ) -> None:
         self.metrics: Metrics = {}
@@ -59,6 +61,7 @@ class Training:
         self._assembly = assembly
         self._directory = directory
         self._trackers = trackers
+        self._task = task
         self._threads = threads
         self._faults = FaultRecorder(directory, directory.config)
         self._done = 0
@@ -136,9 +139,9 @@ class Training:
                 tracker.write(self.step, metrics)
             if self._due(self._cfg.checkpoint.every):
                 self._save("last", f"step_{self.step}")
-            elif stop.signal:
+            elif stop.asked:
                 self._save("last")
-            if stop.signal:
+            if stop.asked:
                 return
             before = time.perf_counter()
         self._faults.conclude(self._done)
@@ -159,7 +162,7 @@ class Training:
                 self._assembly.environment.close()
             judged = Judged("checkpoints/best.pt", state["global_step"])
             plan = self._plan("final", self._cfg.evaluation.final_episodes)
-            told = judgement(self._cfg, self._assembly.policy, plan, judged)
+            told = judgement(self._cfg, self._task, self._assembly.policy, plan, judged)
         finally:
             watch.remove()
         if told["failures"] >= told["return"]["episodes"]:
@@ -211,7 +214,7 @@ class Training:
     def _evaluate(self) -> Metrics:
         plan = self._plan("selection", self._cfg.evaluation.episodes)
         with self._alone():
-            told = evaluation(self._cfg, self._assembly.policy, plan)
+            told = evaluation(self._cfg, self._task, self._assembly.policy, plan)
         candidate = score(told["return"]["mean"], list(told["costs"].values()), told["failures"])
         if candidate >= self._best:
             kept, self._best = self._best, candidate

@@ -26,6 +26,7 @@ from pgrobot.run import (
     Result,
     SharedStop,
     Surroundings,
+    nobody,
     number,
     prepare,
     read_result,
@@ -97,7 +98,7 @@ def _surroundings(at_once: int, group: str) -> Surroundings:
     alone = at_once == 1
     console = Console() if alone else silent_console()
     threads = 0 if alone else max(1, physical_cores() // at_once)
-    return Surroundings(tuple(sys.argv), group, threads, console)
+    return Surroundings(tuple(sys.argv), group, threads, console, nobody)
 
 
 def _mean(evaluation: Mapping[str, Any]) -> float:

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 import pgrobot
-from pgrobot.api import as_overrides
 from pgrobot.cli import main
 from pgrobot.errors import PgrobotError
 from pgrobot.overrides import parse
 from pgrobot.provenance import source_commit
 from pgrobot.run import prepare
+from pgrobot.settings import as_overrides
 
 PAIRS: list[tuple[dict[str, Any], list[str]]] = [
     ({}, []),

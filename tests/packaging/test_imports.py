@@ -36,6 +36,8 @@ FLOORS = (
         "simulation",
         "diagnostics",
         "tracking",
+        "same_spaces",
+        "settings",
         "spec_file",
     ),
     (
@@ -55,7 +57,7 @@ FLOORS = (
     ("learner",),
     ("loop", "schemes"),
     ("assembly",),
-    ("configure",),
+    ("configure", "given"),
     ("run", "help", "laboratory"),
     ("sweep", "variance"),
     ("api",),

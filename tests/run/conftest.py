@@ -14,7 +14,7 @@ import torch
 
 from pgrobot import checkpoint
 from pgrobot.overrides import quote
-from pgrobot.run import Request, Result, Surroundings, prepare, run, silent_console
+from pgrobot.run import Request, Result, Surroundings, nobody, prepare, run, silent_console
 
 # Hopper falls soon, so its evaluations are short; 4 iterations of 64 steps.
 TINY = [
@@ -31,7 +31,7 @@ def tiny_request(directory: Path, *overrides: str) -> Request:
 
 
 def start(request: Request) -> Result:
-    return run(request, Surroundings(("pytest",), "", 0, silent_console()))
+    return run(request, Surroundings(("pytest",), "", 0, silent_console(), nobody))
 
 
 @pytest.fixture

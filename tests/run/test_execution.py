@@ -99,7 +99,7 @@ def test_two_runs_cannot_have_one_directory(finished_run: Path, train: Train) ->
 
 def test_a_directory_in_use_is_left_alone(train: Train, tmp_path: Path) -> None:
     with (
-        RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, [], NO_MODEL, TargetWorld(1, 0).spec),
+        RunDirectory.create(tmp_path / "run", "seed: 1\n", [], 1, [], NO_MODEL, TargetWorld(1, 0).spec, {}),
         pytest.raises(PgrobotError, match="Another run is using"),
     ):
         train("run")

@@ -117,7 +117,7 @@ def test_skips_with_an_update_between_them_do_not_add_up(
     fault = Fault("it broke", collector.collect()["robot"], learner.state_dict())
     guarded = GuardedLearner(learner)
     with RunDirectory.create(
-        tmp_path / "run", "seed: 1\n", [], 1, [], NO_MODEL, TargetWorld(2, 0).spec
+        tmp_path / "run", "seed: 1\n", [], 1, [], NO_MODEL, TargetWorld(2, 0).spec, {}
     ) as directory:
         recorder = FaultRecorder(directory, "")
         for broken in (True, False, True, False, True):

@@ -17,7 +17,7 @@ import yaml
 from pgrobot import api
 from pgrobot.errors import PgrobotError
 from pgrobot.provenance import source_commit, this_version
-from pgrobot.run import past, prepare, run, silent_console
+from pgrobot.run import nobody, past, prepare, run, silent_console
 from pgrobot.run.execution import Surroundings
 from pgrobot.run_directory import made_by
 from pgrobot.spec_file import read_spec
@@ -45,7 +45,7 @@ def test_it_is_evaluated_as_the_version_that_made_it_did(old: Path) -> None:
 
 def test_it_is_resumed(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     request = prepare([f"resume={old}", "total_steps=256"])
-    result = run(request, Surroundings(("pgrobot",), "", 1, silent_console()))
+    result = run(request, Surroundings(("pgrobot",), "", 1, silent_console(), nobody))
     assert (result.status, result.evaluation["env_steps"]) == ("finished", 256)
     assert yaml.safe_load((old / "config.yaml").read_text())["annealing_steps"] == 128
     steps = [json.loads(line)["global_step"] for line in (old / "metrics.jsonl").read_text().splitlines()]
@@ -54,7 +54,10 @@ def test_it_is_resumed(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert read_spec(old).costs == tuple(yaml.safe_load((old / "config.yaml").read_text())["constraint"])
     assert [message for message in caplog.messages if "whose prices were in reward per cost" in message]
     caplog.clear()
-    run(prepare([f"resume={old}", "total_steps=320"]), Surroundings(("pgrobot",), "", 1, silent_console()))
+    run(
+        prepare([f"resume={old}", "total_steps=320"]),
+        Surroundings(("pgrobot",), "", 1, silent_console(), nobody),
+    )
     assert not [message for message in caplog.messages if "prices" in message], "it is told once"
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import mujoco
+from gymnasium.wrappers import TimeLimit
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.adapters.instance import number, raised_in
 from pgrobot.simulation.adapters.serial import SerialEnvironment, built
+from pgrobot.simulation.adapters.wrappers import attributes, layers
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.model_files import NO_MODEL, ModelFiles
+
+LIMIT = "_max_episode_steps"  # of Gymnasium's TimeLimit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,35 +40,9 @@ class GymnasiumTask:
         Raises:
             PgrobotError: no such environment, one that cannot be built, or one that cannot be trained.
         """
-        if num_envs < 1:
-            raise PgrobotError(f"num_envs={num_envs} has to be at least 1.")
-        environments = built(self._build, num_envs)
-        try:
-            instance = environments[0]
-            model = getattr(instance.unwrapped, "model", None)
-            return SerialEnvironment(
-                name=self.id,
-                environments=environments,
-                build=self._build,
-                costs=costs,
-                seed=seed,
-                max_episode_steps=self._limit(instance),
-                control_dt=control_dt(self.id, instance),
-                model=model if isinstance(model, mujoco.MjModel) else None,
-            )
-        except PgrobotError:
-            for environment in environments:
-                environment.close()
-            raise
-
-    def _limit(self, instance: gymnasium.Env) -> int:
-        steps = instance.spec.max_episode_steps if instance.spec else None
-        if steps is None or steps < 0:
-            raise PgrobotError(
-                f"{self.id} has no time limit, so an episode may never end: give it one with "
-                "+task.kwargs.max_episode_steps=1000."
-            )
-        return steps
+        return serial(
+            self.id, self._build, num_envs, costs, seed, remedy="+task.kwargs.max_episode_steps=1000"
+        )
 
     def model_files(self) -> ModelFiles:
         """The MJCF file that ``kwargs.xml_file`` names, where it is a path as Gymnasium's robots understand it."""
@@ -91,6 +69,64 @@ class GymnasiumTask:
             raise PgrobotError(
                 f"Gymnasium cannot build {self.id} with task.kwargs={dict(self.kwargs)}: {error}"
             ) from error
+
+
+def serial(
+    name: str,
+    build: Callable[[], gymnasium.Env],
+    num_envs: int,
+    costs: Mapping[str, Cost],
+    seed: int,
+    remedy: str,
+) -> SerialEnvironment:
+    """Build instances of a Gymnasium environment and step them in turn.
+
+    Args:
+        name: what users call it.
+        build: builds one instance.
+        num_envs: how many.
+        costs: the constraints' costs by name.
+        seed: of all episodes.
+        remedy: what gives an environment a time limit that has none.
+
+    Raises:
+        PgrobotError: one cannot be built or trained, or has no time limit.
+    """
+    if num_envs < 1:
+        raise PgrobotError(f"num_envs={num_envs} has to be at least 1.")
+    environments = built(build, num_envs)
+    try:
+        instance = environments[0]
+        for word in ("observation_space", "action_space"):
+            if not isinstance(getattr(instance, word, None), gymnasium.Space):
+                raise PgrobotError(f"{name} has no {word}, which has to be a space of Gymnasium.")
+        model = getattr(instance.unwrapped, "model", None)
+        steps = time_limit(instance)
+        if not steps:
+            raise PgrobotError(
+                f"{name} has no time limit, so an episode may never end: give it one with {remedy}."
+            )
+        return SerialEnvironment(
+            name=name,
+            environments=environments,
+            build=build,
+            costs=costs,
+            seed=seed,
+            max_episode_steps=steps,
+            control_dt=control_dt(name, instance),
+            model=model if isinstance(model, mujoco.MjModel) else None,
+        )
+    except PgrobotError:
+        for environment in environments:
+            environment.close()
+        raise
+
+
+def time_limit(instance: gymnasium.Env) -> int:
+    """Steps after which an episode is truncated, by its spec or a ``TimeLimit`` around it; 0 if neither says so."""
+    told = instance.spec.max_episode_steps if instance.spec else None
+    limits = [attributes(layer)[LIMIT] for layer in layers(instance) if isinstance(layer, TimeLimit)]
+    return int(min([*limits, *([told] if told is not None and told >= 0 else [])], default=0))
 
 
 def control_dt(name: str, instance: gymnasium.Env) -> float:

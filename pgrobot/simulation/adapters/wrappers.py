@@ -21,8 +21,8 @@ def check_wrappers(name: str, environment: gymnasium.Env) -> None:
     Raises:
         PgrobotError: names the wrapper and the remedy.
     """
-    for layer in _layers(environment):
-        learns = any(type(value).__name__ == STATISTICS for value in _attributes(layer).values())
+    for layer in layers(environment):
+        learns = any(type(value).__name__ == STATISTICS for value in attributes(layer).values())
         if learns and all(getattr(layer, switch, True) for switch in SWITCHES):
             raise PgrobotError(
                 f"{name} is wrapped in {type(layer).__name__}, whose statistics are not saved and begin anew in every "
@@ -31,11 +31,13 @@ def check_wrappers(name: str, environment: gymnasium.Env) -> None:
             )
 
 
-def _layers(environment: Any) -> Iterator[Any]:
+def layers(environment: Any) -> Iterator[Any]:
+    """An environment from its outermost wrapper to the innermost environment."""
     while environment is not None:
         yield environment
-        environment = _attributes(environment).get("env")
+        environment = attributes(environment).get("env")
 
 
-def _attributes(layer: Any) -> dict[str, Any]:
+def attributes(layer: Any) -> dict[str, Any]:
+    """What a layer has itself, without asking the layers below, as a wrapper's attributes do."""
     return getattr(layer, "__dict__", {})
