@@ -135,12 +135,14 @@ def _request(env: Env | None, evaluation_env: Env | None, settings: Mapping[str,
         raise PgrobotError(f"env= is the task, and so is task={settings['task']}: leave out one of them")
     chosen = {} if settings.get("resume") else {"task": "python", "task.name": trained.name}
     request = prepare([*as_overrides(chosen), *as_overrides(settings), *search_path([])])
-    origin = source(trained, judged, request.cfg)
+    origin = source(trained, judged, request.cfg, request.directory)
     if request.resume:
         _check_past(trained, judged, request)
     elif judged is not trained:
         cfg = request.cfg
         check_same_spaces(judged, spec_of(judged, cfg), spec_of(trained, cfg), f"env={trained.name}")
+    elif request.cfg.num_envs == 1:
+        spec_of(trained, request.cfg)  # a function that returns the same one twice is found out before it trains
     return replace(request, source=origin)
 
 

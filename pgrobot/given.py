@@ -85,14 +85,14 @@ def given(word: str, env: Any) -> Given:
     return _several(word, name, env, {"kind": "factory", **_origin(_function(env))})
 
 
-def source(env: Given, evaluation: Given, cfg: DictConfig) -> Source:
-    """Where the environments of a run come from, for the config of it.
+def source(env: Given, evaluation: Given, cfg: DictConfig, run: Path) -> Source:
+    """Where the environments of the run in the directory ``run`` come from, for its config.
 
     Raises:
         PgrobotError: the config names a task; or one environment is given where there have to be several, or where it
             would be in use twice at once.
     """
-    check_run(cfg, Path(str(cfg.resume)))
+    check_run(cfg, run)
     if env.inner is not None and cfg.num_envs != 1:
         raise PgrobotError(
             f"env= is one environment, and num_envs={cfg.num_envs}: give a function that builds them, env=make_env, "

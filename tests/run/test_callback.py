@@ -1,0 +1,124 @@
+"""A callback is told every iteration, changes nothing, may ask to stop, and what it raises costs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pgrobot
+from pgrobot.errors import FailureError, PgrobotError
+from pgrobot.run import Interrupted, Result
+from pgrobot.run.stop import StopRequest
+
+from .conftest import Finished, assert_equal, metrics, state
+from .test_stop import settings
+
+
+def train(directory: Path, **more: Any) -> Result:
+    return pgrobot.train(quiet=True, **settings(directory), **more)
+
+
+def goes_on(stopped: Path, whole: Path) -> None:
+    """A run that was stopped is resumed to the same end, bit for bit."""
+    assert not (stopped / "result.json").exists()
+    assert pgrobot.train(resume=stopped, quiet=True).status == "finished"
+    assert_equal(metrics(stopped), metrics(whole))
+    assert_equal(state(stopped), state(whole))
+
+
+def test_it_is_told_every_iteration_and_changes_nothing(tmp_path: Path, finished: Finished) -> None:
+    told: list[pgrobot.Iteration] = []
+    run = train(tmp_path / "run", callback=told.append)
+    assert [(each.step, each.total_steps, each.path) for each in told] == [
+        (step, 256, run.path) for step in (64, 128, 192, 256)
+    ]
+    written = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    for each, row in zip(told, written, strict=True):
+        assert {"global_step": each.step, **each.metrics} == pytest.approx(row, nan_ok=True)
+        with pytest.raises(TypeError):
+            each.metrics["return/mean"] = 0.0  # type: ignore[index]
+    whole = finished()
+    assert_equal(metrics(run.path), metrics(whole))
+    for name in ("last", "best"):
+        assert_equal(state(run.path, name), state(whole, name))
+    assert (run.status, run.stopped_by, run.exit_code) == ("finished", "", 0)
+
+
+@pytest.mark.parametrize("step", [64, 256])
+def test_it_stops_a_run_that_can_go_on(step: int, tmp_path: Path, finished: Finished) -> None:
+    run = train(tmp_path / "run", callback=lambda at: np.bool_(at.step == step))
+    assert (run.status, run.stopped_by, run.exit_code, run.evaluation) == ("stopped", "callback", 0, {})
+    assert metrics(run.path)[-1]["global_step"] == state(run.path)["global_step"] == step
+    assert f"callback= asked to stop at step {step}." in (run.path / "run.log").read_text()
+    goes_on(run.path, finished())
+
+
+class Pruned(Exception):  # noqa: N818
+    """As a library for tuning raises to end a trial."""
+
+
+def fail(at: pgrobot.Iteration) -> None:
+    if at.step == 128:
+        raise Pruned("a bad one")
+
+
+def test_what_it_raises_is_raised_once_all_is_saved(tmp_path: Path, finished: Finished) -> None:
+    with pytest.raises(Pruned) as caught:
+        train(tmp_path / "run", callback=fail, modules=[__name__])
+    assert str(caught.value) == "a bad one"
+    (note,) = caught.value.__notes__
+    assert note == f"the run ended at step 128, saved: resume={tmp_path / 'run'} goes on from there"
+    assert caught.traceback[-1].name == "fail"
+    assert state(tmp_path / "run")["global_step"] == 128
+    assert "callback= raised Pruned: a bad one at step 128" in (tmp_path / "run" / "run.log").read_text()
+    pgrobot.train(resume=tmp_path / "run", quiet=True)
+    assert_equal(metrics(tmp_path / "run"), metrics(finished()))
+
+
+def test_leaving_the_program_from_it_saves_too(tmp_path: Path) -> None:
+    def leave(at: pgrobot.Iteration) -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit, match="3"):
+        train(tmp_path / "run", callback=leave)
+    assert state(tmp_path / "run")["global_step"] == 64
+
+
+@pytest.mark.parametrize("answer", ["yes", 1, 0.0, {"stop": True}])
+def test_it_answers_with_a_truth_value(answer: Any, tmp_path: Path) -> None:
+    with pytest.raises(FailureError, match=r"callback= returned .* at step 64: it returns True to stop"):
+        train(tmp_path / "run", callback=lambda _: answer)
+    assert state(tmp_path / "run")["global_step"] == 64
+
+
+def test_it_has_to_be_a_function(tmp_path: Path) -> None:
+    with pytest.raises(PgrobotError, match="callback= takes a function of one argument, an Iteration, not 3"):
+        train(tmp_path / "run", callback=3)
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_in_it_is_ctrl_c(tmp_path: Path) -> None:
+    after = []
+
+    def interrupted(at: pgrobot.Iteration) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        after.append(at.step)
+
+    with pytest.raises(Interrupted) as caught:
+        train(tmp_path / "run", callback=interrupted)
+    assert after == [64], "it is not torn up"
+    assert (caught.value.result.status, caught.value.result.stopped_by) == ("stopped", "SIGINT")
+    assert state(tmp_path / "run")["global_step"] == 64
+
+
+def test_a_request_says_who_made_it() -> None:
+    stop = StopRequest()
+    assert (stop.asked, stop.by, stop.exit_code) == (False, "", 0)
+    stop.ask()
+    assert (stop.asked, stop.by, stop.exit_code) == (True, "callback", 0)
