@@ -193,6 +193,21 @@ def test_the_examples_of_extending_train(
     (inside / "run_of_example").rename(inside / f"run_of_{expected.replace('/', '_')}")
 
 
+def test_the_example_from_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```", page("python"), flags=re.MULTILINE | re.DOTALL)
+    assert program.count("total_steps=100_000") == 2
+    small = (
+        'total_steps=128, debug="tiny", num_envs=2, evaluation={"every": 64, "final_episodes": 2}, quiet=True'
+    )
+    program = program.replace("total_steps=100_000", small).replace("episodes=500", "episodes=2")
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(compile(program.replace("> -10.0", "> -np.inf"), "python.md", "exec"), found)
+    stopped, whole = sorted(tmp_path.glob("runs/*/*"))
+    assert found["result"].status == "finished"
+    assert {found["result"].path.resolve()} < {stopped, whole}
+
+
 def test_the_gymnasium_examples_run() -> None:
     program, by_its_module = re.findall(
         r"^```python\n(import gymnasium.*?)^```", page("extending"), flags=re.MULTILINE | re.DOTALL

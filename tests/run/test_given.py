@@ -124,7 +124,9 @@ def test_an_evaluation_takes_the_environment_again(finished: Result) -> None:
         lambda: pgrobot.evaluate(finished),
         lambda: pgrobot.train(resume=finished.path, total_steps=256, quiet=True),
     ):
-        with pytest.raises(PgrobotError, match=r"given from Python \(make_point\), which has to be given again"):
+        with pytest.raises(
+            PgrobotError, match=r"given from Python \(make_point\), which has to be given again"
+        ):
             again()
 
 
@@ -135,7 +137,9 @@ def test_the_command_line_says_that_it_cannot_give_one(
     before = sorted(run.rglob("*"))
     assert main([*words, f"resume={run}" if words == ["train"] else str(run)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "given from Python (make_point), which has to be given again there, by env=: pgrobot.train(" in line
+    assert (
+        "given from Python (make_point), which has to be given again there, by env=: pgrobot.train(" in line
+    )
     assert sorted(run.rglob("*")) == before
 
 
@@ -169,7 +173,9 @@ def test_other_spaces_are_refused(other: Callable[[], Any], words: str, run: Pat
     with pytest.raises(PgrobotError, match=f"^env=.* has other spaces than {run}: it {words}$"):
         pgrobot.evaluate(run, env=other)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
-    with pytest.raises(PgrobotError, match=f"evaluation_env=.* has other spaces than env=make_point: it {words}"):
+    with pytest.raises(
+        PgrobotError, match=f"evaluation_env=.* has other spaces than env=make_point: it {words}"
+    ):
         train(tmp_path / "new", env=make_point, evaluation_env=other)
     assert not (tmp_path / "new").exists()
 
@@ -203,7 +209,9 @@ def test_one_environment_trains_beside_another_and_stays_open(tmp_path: Path) ->
     assert not judged.unwrapped.closed
     many = train(tmp_path / "many", env=make_point, **ALONE)
     assert_equal(metrics(run.path), metrics(many.path))
-    with pytest.raises(PgrobotError, match=r"evaluation_env= is env= itself, .* evaluation=\{'alone': True\}"):
+    with pytest.raises(
+        PgrobotError, match=r"evaluation_env= is env= itself, .* evaluation=\{'alone': True\}"
+    ):
         train(tmp_path / "same", env=trained, evaluation_env=trained, **ALONE)
     lonely = train(
         tmp_path / "lonely", env=trained, evaluation_env=trained, **ALONE, **{"evaluation.alone": True}
