@@ -1,7 +1,8 @@
 """Robotics continuous control: policies trained by gradient ascent under safety budgets.
 
 ``train``, ``evaluate`` and ``compose`` are the Python side of the command ``pgrobot``; see ``pgrobot.api``.
-``Iteration`` is what a callback of ``train`` is told.
+``Iteration`` is what a callback of ``train`` is told. ``load`` loads a trained policy, which acts without a simulator;
+see ``pgrobot.deploy``.
 ``__version__`` is the installed version.
 """
 
@@ -11,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pgrobot.api import Iteration, compose, evaluate, train
+    from pgrobot.deploy import load
 
     __version__: str
 
-__all__ = ["Iteration", "compose", "evaluate", "train"]
+__all__ = ["Iteration", "compose", "evaluate", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "load":  # without MuJoCo
+        from pgrobot.deploy import load
+
+        return load
     # Importing the interface imports torch and MuJoCo, which `import pgrobot` alone need not wait for.
     if name in __all__:
         from pgrobot import api

@@ -18,7 +18,7 @@ from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed
-from pgrobot.schemes import Blueprint, Scheme, build_constraints, iterations
+from pgrobot.schemes import Blueprint, build_constraints, cast, iterations
 from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled, Task
 from pgrobot.simulation.contract import check_environment
 from pgrobot.simulation.wrappers import wrapped
@@ -93,7 +93,7 @@ def build(cfg: DictConfig, threads: int, task: TaskMaker = configured) -> Assemb
     environment = staggered(cfg, build_environment(cfg, cfg.num_envs, seed, threads, task))
     spec = environment.spec
     check_bound(build_constraints(cfg), spec.highest_cost, cfg.evaluation.bound)
-    scheme, learners = _cast(cfg, spec, threads)
+    scheme, learners = cast(cfg, spec, threads)
     collector = scheme.collector(Blueprint(cfg, spec, threads), environment, learners)
     _check_savable(collector)
     return Assembly(
@@ -114,29 +114,12 @@ def build_learners(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> dict
     Raises:
         PgrobotError: a part refuses its values.
     """
-    return _cast(cfg, spec, threads)[1]
+    return cast(cfg, spec, threads)[1]
 
 
 def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:
     """A policy as it is before training."""
     return Blueprint(cfg, spec, 1).policy()
-
-
-def _cast(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> tuple[Scheme, dict[str, Learner]]:
-    """A run's scheme and its learners."""
-    scheme = construct(cfg, "scheme")
-    for word in ("acting", "learners", "collector"):
-        if not hasattr(scheme, word):
-            raise PgrobotError(
-                f"scheme._target_={cfg.scheme._target_} is no scheme: it has no {word!r}, see pgrobot.schemes.Scheme"
-            )
-    learners = scheme.learners(Blueprint(cfg, spec, threads))
-    if scheme.acting not in learners:
-        raise PgrobotError(
-            f"scheme._target_={cfg.scheme._target_} has {scheme.acting!r} act, which is none of its learners: "
-            f"{', '.join(learners)}"
-        )
-    return scheme, learners
 
 
 def planned_steps(cfg: DictConfig) -> int:

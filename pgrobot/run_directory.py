@@ -24,17 +24,19 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.files import reason, write_atomically, write_json
 from pgrobot.provenance import git_commit, named, source_commit
-from pgrobot.simulation import ModelFiles
 from pgrobot.spec_file import write_spec
 from pgrobot.tracking.metrics_file import MetricsFile
 from pgrobot.types import EnvironmentSpec
+
+if TYPE_CHECKING:  # it imports MuJoCo, which whoever reads a run need not have
+    from pgrobot.simulation import ModelFiles
 
 PACKAGES = ("pgrobot", "mujoco", "torch", "gymnasium", "numpy", "dm-control", "hydra-core", "wandb")
 MODEL = "model"  # the folder of the model's files

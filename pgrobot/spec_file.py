@@ -6,10 +6,12 @@
      "observation": {"policy": {"names": ["qpos/rootz", …], "shape": [11], "dtype": "float64"}},
      "actions": [{"name": "thigh_joint", "unit": "200 N·m", "choices": 0, "low": -1.0, "high": 1.0}, …],
      "reward_terms": ["forward", …], "costs": ["speed"], "violations": {"speed": ["torso"]},
-     "highest_cost": {"speed": 1.0}}
+     "highest_cost": {"speed": 1.0},
+     "parts": [{"path": ["position"], "group": "policy", "shape": [3], "choices": [], "start": []}, …],
+     "action_form": {"shape": [3], "dtype": "float32", "start": []}, "left_behind": ["noise"]}
 
 ``null`` stands for no bound: −∞ as ``low``, +∞ as ``high`` and in ``highest_cost``. The fields are those of
-``pgrobot.types.EnvironmentSpec``.
+``pgrobot.types.EnvironmentSpec``; files of older versions lack the last three.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import numpy as np
 
 from pgrobot.errors import PgrobotError
 from pgrobot.files import write_json
-from pgrobot.types import Action, EnvironmentSpec, ObservationGroup
+from pgrobot.types import ROW, Action, ActionForm, EnvironmentSpec, ObservationGroup, ObservationPart
 
 FILE = "spec.json"
 
@@ -72,6 +74,22 @@ def as_json(spec: EnvironmentSpec) -> dict[str, Any]:
         "costs": list(spec.costs),
         "violations": {cost: list(parts) for cost, parts in spec.violations.items()},
         "highest_cost": dict(spec.highest_cost),
+        "parts": [
+            {
+                "path": list(part.path),
+                "group": part.group,
+                "shape": list(part.shape),
+                "choices": list(part.choices),
+                "start": list(part.start),
+            }
+            for part in spec.parts
+        ],
+        "action_form": {
+            "shape": list(spec.action_form.shape),
+            "dtype": spec.action_form.dtype,
+            "start": list(spec.action_form.start),
+        },
+        "left_behind": list(spec.left_behind),
     }
 
 
@@ -96,7 +114,23 @@ def from_json(told: Mapping[str, Any]) -> EnvironmentSpec:
         can_fall=told["can_fall"],
         max_episode_steps=told["max_episode_steps"],
         control_dt=told["control_dt"],
+        parts=tuple(
+            ObservationPart(
+                tuple(part["path"]),
+                part["group"],
+                tuple(part["shape"]),
+                tuple(part["choices"]),
+                tuple(part["start"]),
+            )
+            for part in told.get("parts", ())
+        ),
+        action_form=_form(told["action_form"]) if "action_form" in told else ROW,
+        left_behind=tuple(told.get("left_behind", ())),
     )
+
+
+def _form(told: Mapping[str, Any]) -> ActionForm:
+    return ActionForm(tuple(told["shape"]), told["dtype"], tuple(told["start"]))
 
 
 def _number(told: float | None, unbounded: float) -> float:

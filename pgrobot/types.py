@@ -146,6 +146,33 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservationPart:
+    """A part of what an environment of another library shows, and the group that it is in.
+
+    A group's row is that of its parts side by side: numbers in row-major order, and for every choice as many numbers as
+    there are, of which one is 1 (``gymnasium.spaces.flatten``). An image is its group as it is.
+    """
+
+    path: tuple[str | int, ...]  # keys and indices that lead to it; none: it is the whole
+    group: str
+    shape: tuple[int, ...]
+    choices: tuple[int, ...]  # how many each of its whole numbers may be, row-major; none: they are numbers
+    start: tuple[int, ...]  # the least of each
+
+
+@dataclass(frozen=True, slots=True)
+class ActionForm:
+    """How an environment itself takes what is a row of float64 ``[A]`` here."""
+
+    shape: tuple[int, ...]  # -1: a row, of whatever length; none: a number
+    dtype: str
+    start: tuple[int, ...]  # the least of each choice; none: they begin at 0, or are real numbers
+
+
+ROW = ActionForm((-1,), "float64", ())
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     """What a learner has to know of an environment before its first step."""
 
@@ -162,6 +189,11 @@ class EnvironmentSpec:
     can_fall: bool  # an episode may end in a fall; False where that is not known
     max_episode_steps: int
     control_dt: float  # seconds per step
+    parts: tuple[
+        ObservationPart, ...
+    ] = ()  # what it shows where it is of another library; none: groups as they are
+    action_form: ActionForm = ROW
+    left_behind: tuple[str, ...] = ()  # wrappers that a policy acts without, once it acts elsewhere
 
     @property
     def actuators(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from pgrobot.simulation.threads import physical_cores
+from pgrobot.cores import physical_cores
 
 HOME = Path("runs/benchmarks")
 CONSOLE = Console()

@@ -284,7 +284,7 @@ COLLECTORS = (
     *of("pgrobot/collectors/simulation.py", "exact/test_learner", {
         "who has paid may pay again": ("paid[t] = self._cost_columns.paid", "paid[t] = False"),
     }),
-    *of("pgrobot/collectors/actions.py", "contracts/test_collector", {
+    *of("pgrobot/action_map.py", "contracts/test_collector", {
         "actions are not clipped":
             ("np.clip(self.centre + self.unit * action, self.low, self.high)", "self.centre + self.unit * action"),
         "a unit is the whole range": ("0.5 * (right - left)", "(right - left)"),
@@ -294,7 +294,7 @@ COLLECTORS = (
             ("step.censored | cut)", "step.censored | early)"),
         "lengths are one too short": ("length = 1 + (", "length = 0 + ("),
     }),
-    *of("pgrobot/collectors/actions.py", "contracts/test_spec", {
+    *of("pgrobot/action_map.py", "contracts/test_spec", {
         "a choice is no whole number": ("np.rint(mapped[..., self.whole])", "mapped[..., self.whole]"),
     }),
     *of("pgrobot/types.py", "contracts/test_spec", {

@@ -6,6 +6,13 @@ import torch
 from torch import nn
 
 
+class _Blank(nn.Linear):
+    """One whose weights its maker sets. ``nn.utils.skip_init`` takes half a second to import symbolic mathematics."""
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
+
+
 def linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
     """A linear layer with orthogonal weights of a gain, and biases of zero.
 
@@ -15,7 +22,7 @@ def linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -
         gain: of the weights: √2 before an activation, small in a last layer; zero makes the outputs zero.
         generator: the random stream of the weights.
     """
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    layer = _Blank(inputs, outputs)
     nn.init.orthogonal_(layer.weight, gain, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer

@@ -1,6 +1,6 @@
 """Collectors: where experience comes from."""
 
-from pgrobot.collectors.actions import ActionMap
+from pgrobot.action_map import ActionMap
 from pgrobot.collectors.simulation import SimulationCollector
 from pgrobot.collectors.stagger import StaggeredEnvironment
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
-from pgrobot.collectors.actions import ActionMap
+from pgrobot.action_map import ActionMap
 from pgrobot.distributions import Distribution
 from pgrobot.groups import TIME
 from pgrobot.policies import Policy

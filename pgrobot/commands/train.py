@@ -30,8 +30,8 @@ MODELS = ("task.xml_file", "task.kwargs.xml_file")  # each is a path, or in a sw
 
 def train(words: list[str]) -> int:
     """``pgrobot train``: one run, a sweep (``-m``), or information about the config."""
+    from pgrobot.aliases import in_full
     from pgrobot.configure import compose, search_path
-    from pgrobot.configure.aliases import in_full
 
     asked = _train_arguments(words)
     overrides = [*map(_whole_path, asked.overrides), *search_path(asked.config_dir)]

@@ -21,9 +21,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from pgrobot.aliases import in_full, key_of, settle, spelt_out
 from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.agreement import objective_has_ratio
-from pgrobot.configure.aliases import in_full, key_of, settle, spelt_out
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, load
 from pgrobot.errors import PgrobotError
 from pgrobot.overrides import parse, quote

@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pgrobot.configure.aliases import ALIASES, in_full
+from pgrobot.aliases import ALIASES, in_full
 from pgrobot.errors import nearest
 from pgrobot.foreign import hint, suggestion
 from pgrobot.overrides import parse, text_of

@@ -1,14 +1,15 @@
 """Running: from overrides to a run directory that tells everything."""
 
+from pgrobot.past import fitting, load_checkpoint, saved_config
 from pgrobot.run.callback import Callback, Iteration, nobody
+from pgrobot.run.checking import checked
 from pgrobot.run.evaluation import EvaluationPlan, evaluation
 from pgrobot.run.execution import Surroundings, one_torch_thread, run, run_until, silent_console
 from pgrobot.run.judgement import Judged, judgement, repeats
 from pgrobot.run.own_model import with_own_model
-from pgrobot.run.past import checked, fitting, load_checkpoint
 from pgrobot.run.quiet import silence
 from pgrobot.run.report import STYLES, number, print_evaluation, print_next, resume_command
-from pgrobot.run.request import Request, named_by_time, prepare, saved_config
+from pgrobot.run.request import Request, named_by_time, prepare
 from pgrobot.run.result import FAILED, FINISHED, STOPPED, Interrupted, Result, read_result
 from pgrobot.run.stop import SIGNALS, SharedStop
 

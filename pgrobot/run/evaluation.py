@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from pgrobot.acting import Actor, drawn, undrawn
+from pgrobot.action_map import ActionMap
 from pgrobot.assembly import TaskMaker, build_environment
-from pgrobot.collectors import ActionMap
 from pgrobot.episodes import Act, Episodes, evaluate, summary
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
 from pgrobot.schemes import build_constraints
-from pgrobot.types import EnvironmentSpec, Observation
+from pgrobot.types import EnvironmentSpec
 
 # Episodes of an evaluation run side by side, one per environment as long as there are no more than this.
 MOST_ENVIRONMENTS = 128
@@ -75,26 +75,9 @@ def run_episodes(cfg: DictConfig, task: TaskMaker, policy: Policy, plan: Evaluat
 
 def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Generator) -> Act:
     """Make a policy act on observations as an environment gives them, in action-space units; its carry starts empty."""
-    to_environment = ActionMap.of(spec)
-    carry = torch.zeros(spec.num_envs, policy.carry_size)
-    read = policy.origin.reader()
-    read_obs = {
-        name: np.empty((spec.num_envs, *group.shape), group.row_dtype)
-        for name, group in spec.observation.items()
-    }
-    rows = {name: torch.from_numpy(value) for name, value in read_obs.items()}
-
-    @torch.no_grad()
-    def act(obs: Observation, start: np.ndarray) -> Any:
-        nonlocal carry
-        for name, value in obs.items():
-            read(name, value, read_obs[name])
-        distribution, carry = policy(rows, carry, torch.as_tensor(start))
-        action = distribution.deterministic if mode == DETERMINISTIC else distribution.sample(generator)
-        carry = policy.remember(carry, action)
-        return to_environment(policy.command(action).numpy())
-
-    return act
+    acting = Actor(policy, spec.observation, ActionMap.of(spec), spec.num_envs)
+    draw = undrawn if mode == DETERMINISTIC else drawn(generator)
+    return lambda obs, start: acting(obs, start, draw)
 
 
 def as_metrics(told: Mapping[str, Any]) -> dict[str, float]:

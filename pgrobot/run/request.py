@@ -12,15 +12,16 @@ import yaml
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from pgrobot.aliases import ALIASES, in_full
 from pgrobot.assembly import CONFIGURED, Source
 from pgrobot.configure import compose, validated
-from pgrobot.configure.aliases import ALIASES, in_full
 from pgrobot.configure.composition import resolved
 from pgrobot.configure.diagnosis import RECIPES, clash
 from pgrobot.errors import PgrobotError
 from pgrobot.overrides import parse
+from pgrobot.past import saved_config
+from pgrobot.run.checking import checked
 from pgrobot.run.memory import check_memory
-from pgrobot.run.past import checked, complete_config
 from pgrobot.run_directory import find_checkpoint
 
 # What may differ from the run that is resumed, because the past does not depend on it.
@@ -96,23 +97,6 @@ def _accepted(overrides: Sequence[str]) -> bool:
     except PgrobotError:
         return False
     return True
-
-
-def saved_config(run: Path) -> DictConfig:
-    """Read the config of a run directory, without trusting what it names; an older version's is completed.
-
-    Raises:
-        PgrobotError: it is not there or is not a config.
-    """
-    path = run / "config.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PgrobotError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise PgrobotError(f"{path} is not the config of a run")
-    complete_config(content, run)
-    return OmegaConf.create(content)
 
 
 def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:

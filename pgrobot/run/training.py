@@ -15,11 +15,11 @@ from pgrobot import checkpoint
 from pgrobot.assembly import Assembly, TaskMaker
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
+from pgrobot.past import fitting, load_checkpoint, resumed_checkpoint
 from pgrobot.run.broken import BrokenEpisodes
 from pgrobot.run.evaluation import EvaluationPlan, as_metrics, evaluation
 from pgrobot.run.faults import FaultRecorder
 from pgrobot.run.judgement import Judged, judgement
-from pgrobot.run.past import fitting, load_checkpoint, resumed_checkpoint
 from pgrobot.run.selection import WORST, Score, score
 from pgrobot.run.stop import StopRequest
 from pgrobot.run_directory import RunDirectory

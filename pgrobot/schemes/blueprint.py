@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.constraints import Constraint, CostColumns
+from pgrobot.cores import physical_cores
 from pgrobot.critics import Critic
 from pgrobot.factories import CriticFactory, IntrinsicRewardFactory, MultiplierFactory, PolicyFactory
 from pgrobot.groups import critic_widths
@@ -21,7 +22,6 @@ from pgrobot.posing import columns_of
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE
 from pgrobot.sequences import check_sequences
-from pgrobot.simulation.threads import physical_cores
 from pgrobot.targets import construct
 from pgrobot.types import EnvironmentSpec
 

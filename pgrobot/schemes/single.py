@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pgrobot.collectors import SimulationCollector
 from pgrobot.learner import Learner
 from pgrobot.schemes.blueprint import Blueprint
 from pgrobot.types import Collector, Environment
@@ -26,6 +25,9 @@ class Single:
     def collector(
         self, parts: Blueprint, environment: Environment, learners: Mapping[str, Learner]
     ) -> Collector:
+        # here, for it imports MuJoCo, which those who only want the learners need not have
+        from pgrobot.collectors import SimulationCollector
+
         return SimulationCollector(
             environment=environment,
             policy=learners[LEARNER].policy,

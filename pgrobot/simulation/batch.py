@@ -9,11 +9,11 @@ import mujoco
 import numpy as np
 from mujoco.batch import DATA_FIELDS, Batch, SimulationError
 
+from pgrobot.cores import physical_cores
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.model import actuator_names, joint_names
 from pgrobot.simulation.read_only import ReadOnlyModel
 from pgrobot.simulation.stopwatches import stopped
-from pgrobot.simulation.threads import physical_cores
 
 NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 BAD_QPOS = mujoco.mjtWarning.mjWARN_BADQPOS.value

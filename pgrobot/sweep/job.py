@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
+from pgrobot.cores import physical_cores
 from pgrobot.errors import OccupiedError, in_a_sentence
 from pgrobot.files import write_json
 from pgrobot.run import (
@@ -34,7 +35,6 @@ from pgrobot.run import (
     saved_config,
     silent_console,
 )
-from pgrobot.simulation.threads import physical_cores
 
 
 def job(_: DictConfig) -> float:

@@ -15,8 +15,8 @@ import joblib
 from omegaconf import DictConfig
 from rich.console import Console
 
+from pgrobot.aliases import in_full
 from pgrobot.configure import CONFIG_NAME, compose
-from pgrobot.configure.aliases import in_full
 from pgrobot.configure.composition import session
 from pgrobot.errors import OccupiedError, PgrobotError
 from pgrobot.files import make_anew, reason

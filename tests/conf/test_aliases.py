@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from pgrobot.aliases import ALIASES, in_full
 from pgrobot.configure import compose, search_path, validated
-from pgrobot.configure.aliases import ALIASES, in_full
 from pgrobot.errors import PgrobotError
 from pgrobot.sweep.expansion import expand
 

@@ -215,7 +215,7 @@ def test_no_list_names_a_shipped_head() -> None:
             for path in (ROOT / "pgrobot").rglob("*.py")
             if re.search(rf"\b{name}\b", path.read_text(encoding="utf-8"))
         }
-        assert naming - {"pgrobot/run/past_networks.py"} == {home}, name
+        assert naming - {"pgrobot/past_networks.py"} == {home}, name
 
 
 # ---- a critic that is no network ------------------------------------------------------------------------------------

@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A room imports from lower floors and from itself, never from a neighbour.
 FLOORS = (
-    ("errors", "reduce", "provenance", "randomness", "compilation", "concurrency", "distributions"),
+    ("errors", "reduce", "provenance", "randomness", "compilation", "concurrency", "cores", "distributions"),
     ("blame", "foreign", "types", "normalizer", "ranges"),
     (
+        "action_map",
+        "aliases",
         "batch",
         "control_variates",
         "files",
@@ -23,7 +25,7 @@ FLOORS = (
         "groups",
         "origin",
         "overrides",
-        "sequences",
+        "past_networks",
         "signatures",
     ),
     (
@@ -38,9 +40,11 @@ FLOORS = (
         "tracking",
         "same_spaces",
         "settings",
+        "sequences",
         "spec_file",
     ),
     (
+        "acting",
         "arguments",
         "intrinsic",
         "collectors",
@@ -51,12 +55,12 @@ FLOORS = (
         "episodes",
         "targets",
     ),
-    ("solvers",),
+    ("past", "solvers"),
     ("algorithm", "pricing", "retrospect"),
     ("posing",),
     ("learner",),
     ("loop", "schemes"),
-    ("assembly",),
+    ("assembly", "deploy"),
     ("configure", "given"),
     ("run", "help", "laboratory"),
     ("sweep", "variance"),

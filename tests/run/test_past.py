@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from pgrobot import api
+from pgrobot import api, past
 from pgrobot.errors import PgrobotError
 from pgrobot.provenance import source_commit, this_version
-from pgrobot.run import nobody, past, prepare, run, silent_console
+from pgrobot.run import nobody, prepare, run, silent_console
 from pgrobot.run.execution import Surroundings
 from pgrobot.run_directory import made_by
 from pgrobot.spec_file import read_spec

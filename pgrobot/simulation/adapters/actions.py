@@ -13,7 +13,7 @@ from gymnasium import spaces
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.model import actuator_names
 from pgrobot.simulation.units import control_units
-from pgrobot.types import Action
+from pgrobot.types import Action, ActionForm
 
 ActionSpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary
 
@@ -57,6 +57,14 @@ def as_action(space: ActionSpace, action: np.ndarray) -> Any:
     whole = space.dtype.kind != "f"
     found = (np.rint(action) if whole else action).reshape(space.shape).astype(space.dtype)
     return found + space.start if isinstance(space, spaces.MultiDiscrete) else found
+
+
+def form(space: ActionSpace) -> ActionForm:
+    """How ``as_action`` makes an action what the space has, for whoever acts without it."""
+    start: tuple[int, ...] = ()
+    if isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
+        start = tuple(np.ravel(space.start).tolist())
+    return ActionForm(space.shape or (), str(space.dtype), start)
 
 
 def entries(

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from pgrobot.errors import FailureError
-from pgrobot.simulation.adapters.actions import action_space, bounds, entries
+from pgrobot.simulation.adapters.actions import action_space, bounds, entries, form
 from pgrobot.simulation.adapters.info_cost import InfoReader
 from pgrobot.simulation.adapters.instance import Instance
-from pgrobot.simulation.adapters.spaces import NUMBERS_GROUP, groups
+from pgrobot.simulation.adapters.spaces import NUMBERS_GROUP, groups, parts
 from pgrobot.simulation.adapters.wrappers import check_wrappers
 from pgrobot.simulation.auto_reset import AutoReset
 from pgrobot.simulation.costs import Cost
@@ -80,6 +80,8 @@ class SerialEnvironment(AutoReset):
             can_fall=False,
             max_episode_steps=max_episode_steps,
             control_dt=control_dt,
+            parts=parts(self._observation_space),
+            action_form=form(self._action_space),
         )
         self._observation: dict[str, np.ndarray] = {
             name: np.zeros((count, *group.shape), group.dtype)

@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.results import NUMBERS, as_array, shown_result
-from pgrobot.types import MOST_IN_AN_ARRAY, ObservationGroup, unseen_image
+from pgrobot.types import MOST_IN_AN_ARRAY, ObservationGroup, ObservationPart, unseen_image
 
 NUMBERS_GROUP = "policy"  # the group of everything that is no image
 Path = tuple[str | int, ...]  # keys and indices, from the whole observation to a part of it
@@ -47,6 +47,26 @@ def groups(name: str, space: gymnasium.Space) -> dict[str, ObservationGroup]:
             "nothing else to see, and none where there are numbers, which are called so."
         )
     return found
+
+
+def parts(space: gymnasium.Space) -> tuple[ObservationPart, ...]:
+    """How an observation of the space becomes rows, for whoever acts without it; none where that cannot be said."""
+    found = []
+    for path, leaf in _leaves(space, ()):
+        choices: tuple[int, ...] = ()
+        start: tuple[int, ...] = ()
+        match leaf:
+            case spaces.Discrete():
+                choices, start = (int(leaf.n),), (int(leaf.start),)
+            case spaces.MultiDiscrete():
+                choices, start = (tuple(np.ravel(value).tolist()) for value in (leaf.nvec, leaf.start))
+            case spaces.Box() | spaces.MultiBinary():
+                pass
+            case _:
+                return ()
+        group = _called(path) if _is_image(leaf) else NUMBERS_GROUP
+        found.append(ObservationPart(path, group, leaf.shape or (), choices, start))
+    return tuple(found)
 
 
 def rows(name: str, space: gymnasium.Space, found: Any) -> dict[str, np.ndarray]:

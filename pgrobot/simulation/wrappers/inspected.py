@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,14 +15,21 @@ from pgrobot.types import Environment, Observation, State, Step
 def wrapped(environment: Environment, wrappers: Mapping[str, Wrapper]) -> Environment:
     """The environment in its wrappers, the first one innermost; without any it is the environment itself.
 
+    Its spec names those that a trained policy leaves behind.
+
     Raises:
         PgrobotError: a wrapper makes no environment; names the wrapper. So does every later call of one that returns
             something else than its spec says.
     """
     layers = InspectedEnvironment(environment, environment.spec.name) if wrappers else environment
+    left_behind: list[str] = []
     for name, wrap in wrappers.items():
         made = check_environment(f"wrapper.{name}", wrap(layers))
         layers = InspectedEnvironment(made, f"wrapper.{name} around {environment.spec.name}")
+        if not getattr(made, "travels", False):
+            left_behind.append(name)
+    if left_behind:
+        layers.spec = replace(layers.spec, left_behind=tuple(left_behind))
     return layers
 
 

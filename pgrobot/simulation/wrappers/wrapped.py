@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,13 +19,19 @@ class WrappedEnvironment:
     environment's own until its next step: change copies, by ``dataclasses.replace``. What a wrapper remembers it hands
     out and takes back by ``own_state`` and ``load_own_state``, and it is saved beside the wrapped environment's.
 
+    A trained policy that acts elsewhere acts without it, as is right for noise and delays. One that makes what policies
+    read, such as a history, ``travels``: it has a class method ``carried`` (see ``pgrobot.deploy.Travelling``).
+
     Args:
         environment: the one to wrap.
 
     Attributes:
         environment: as given.
         spec: that of the environment.
+        travels: whether a trained policy takes it along.
     """
+
+    travels: ClassVar[bool] = False
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment

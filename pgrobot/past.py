@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+import yaml
+from omegaconf import DictConfig, OmegaConf
 
 from pgrobot import checkpoint
-from pgrobot.configure import validated
-from pgrobot.configure.aliases import settle
+from pgrobot.aliases import settle
 from pgrobot.errors import PgrobotError, shown
+from pgrobot.past_networks import rename_layers, split_networks
 from pgrobot.provenance import this_version
-from pgrobot.run.past_networks import rename_layers, split_networks
 from pgrobot.run_directory import made_by
 from pgrobot.targets import nodes
 from pgrobot.types import State
@@ -200,22 +200,21 @@ def complete_config(content: dict[str, Any], run: Path) -> None:
         _logger.warning("%s %s %s keys; it goes on as it was, with %s", run, maker, verb, told)
 
 
-def checked(cfg: DictConfig, run: Path, saved: DictConfig) -> DictConfig:
-    """``validated`` for the config of a run that exists.
-
-    Args:
-        cfg: the config.
-        run: its run.
-        saved: the same without what was typed besides.
+def saved_config(run: Path) -> DictConfig:
+    """Read the config of a run directory, without trusting what it names; an older version's is completed.
 
     Raises:
-        PgrobotError: what is wrong, and which version made the run if it was not this one, and not what was typed.
+        PgrobotError: it is not there or is not a config.
     """
+    path = run / "config.yaml"
     try:
-        return validated(cfg)
-    except PgrobotError as error:
-        told = _of_another(run) if _refused(saved) else ""
-        raise PgrobotError(f"{error}{told}") from error
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PgrobotError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise PgrobotError(f"{path} is not the config of a run")
+    complete_config(content, run)
+    return OmegaConf.create(content)
 
 
 def load_checkpoint(path: Path) -> State:
@@ -250,18 +249,10 @@ def fitting(path: Path, run: Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         words = " ".join(str(error).split())
-        raise PgrobotError(f"{path} does not fit the config of {run}: {words}{_of_another(run)}") from error
+        raise PgrobotError(f"{path} does not fit the config of {run}: {words}{of_another(run)}") from error
 
 
-def _refused(cfg: DictConfig) -> bool:
-    try:
-        validated(cfg)
-    except PgrobotError:
-        return True
-    return False
-
-
-def _of_another(run: Path) -> str:
+def of_another(run: Path) -> str:
     """The end of a sentence about a run that another version made."""
     made, this = made_by(run), this_version()
     return f"; {run} was made by {made}, and this is {this}" if made and made != this else ""

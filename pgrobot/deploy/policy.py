@@ -1,0 +1,186 @@
+"""A trained policy that acts, with its memory kept inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pgrobot.acting import Actor, drawn, undrawn
+from pgrobot.action_map import ActionMap
+from pgrobot.deploy.observations import ObservationReader
+from pgrobot.errors import PgrobotError
+from pgrobot.policies import Policy
+from pgrobot.randomness import stream
+from pgrobot.types import EnvironmentSpec
+
+
+class TrainedPolicy:
+    """Observations as an environment shows them in, actions as it takes them out; NumPy's arrays both.
+
+    What it remembers between steps it keeps, for as many environments as it last acted for; ``reset`` tells it where
+    episodes begin. One object is for one thread.
+
+    Args:
+        policy: as it was trained; nothing changes it.
+        spec: of the environment that it was trained in.
+        checkpoint: where it came from.
+        step: environment steps after which it was saved.
+        seed: of what it draws.
+
+    Attributes:
+        policy, spec, checkpoint, step: as given.
+        groups: the observation groups that it reads.
+    """
+
+    def __init__(
+        self, policy: Policy, spec: EnvironmentSpec, checkpoint: Path, step: int, seed: int = 0
+    ) -> None:
+        self.policy, self.spec, self.checkpoint, self.step = policy, spec, checkpoint, step
+        self.groups: tuple[str, ...] = tuple(getattr(policy, "groups", spec.observation))
+        self._read = ObservationReader(spec, self.groups)
+        self._to_environment = ActionMap.of(spec)
+        self._start = np.ones(1, bool)  # where an episode begins
+        self._actor = self._made(1)
+        self.reset()
+        self.seed(seed)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} for {self.spec.name}, {self.checkpoint} of step {self.step:,}>"
+
+    def act(self, observation: Any, deterministic: bool = True) -> Any:
+        """Act on what one environment shows, or ``N`` side by side.
+
+        Args:
+            observation: an array ``(D,)`` or ``(N, D)``, or a dict of such by group, of any type of real numbers; or
+                what an environment of another library shows.
+            deterministic: the mean action, or the most likely of choices; else one that is drawn.
+
+        Returns:
+            The action in the environment's own units and form, within its bounds: ``(A,)`` or ``(N, A)``; of choices
+            whole numbers.
+
+        Raises:
+            PgrobotError: the observation is of other groups, another width or type, or not finite; or of another number
+                of environments than it remembers.
+        """
+        rows, single = self._read(observation)
+        self._resized(len(next(iter(rows.values()))))
+        with one_thread():
+            action = self._actor(rows, self._start, undrawn if deterministic else self._draw)
+        self._start[:] = False
+        return self._sent(action, single)
+
+    def reset(self, mask: Any = None) -> None:
+        """Begin new episodes: nothing that was remembered counts any more.
+
+        Args:
+            mask: ``(N,)`` bool, in which of the environments, or one truth value for all; in all by default, and then
+                their number may change.
+
+        Raises:
+            PgrobotError: the mask is of another number of environments than it acts for.
+        """
+        if mask is None:
+            self._start[:] = True
+            return
+        where = np.asarray(mask)
+        fits = where.shape in (self._start.shape, ()) or self._start.all()
+        if where.dtype != bool or not fits:
+            raise PgrobotError(
+                f"reset(mask) takes {len(self._start)} truth values, one for each environment that the policy acts "
+                f"for, not {where.dtype} {where.shape}"
+            )
+        if not self._start.all():
+            self._start |= where
+
+    def seed(self, seed: int) -> None:
+        """Draw anew from the stream of a seed, where actions are drawn."""
+        self._draw = drawn(stream(seed, "action_noise"))
+
+    def predict(
+        self,
+        observation: Any,
+        state: np.ndarray | None = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, np.ndarray | None]:
+        """Act as policies of Stable-Baselines3 do, which hand their memory out and take it back.
+
+        Args:
+            observation: as of ``act``.
+            state: what the last call returned, ``(N, H)``; None: nothing is remembered.
+            episode_start: ``(N,)`` bool, where the state is forgotten; None: nowhere.
+            deterministic: as of ``act``, but False by default.
+
+        Returns:
+            The action, as of ``act``, and the state ``(N, H)``; None for a policy without memory. What ``act``
+            remembers is left as it is.
+
+        Raises:
+            PgrobotError: as of ``act``, or the state is of another shape.
+        """
+        rows, single = self._read(observation)
+        count = len(next(iter(rows.values())))
+        actor = self._made(count)
+        start = np.full(count, state is None)
+        if state is not None:
+            if np.shape(state) != tuple(actor.carry.shape):
+                raise PgrobotError(
+                    f"the state is {np.shape(state)}, and of {count} environments it is {tuple(actor.carry.shape)}"
+                )
+            actor.carry = torch.from_numpy(np.array(state, dtype=np.float32))
+        if episode_start is not None:
+            if np.shape(episode_start) not in ((count,), ()):
+                raise PgrobotError(
+                    f"episode_start has to be {count} truth values, not {np.shape(episode_start)}"
+                )
+            start |= np.asarray(episode_start, dtype=bool)
+        with one_thread():
+            action = actor(rows, start, undrawn if deterministic else self._draw)
+        return self._sent(action, single), actor.carry.numpy().copy() if self.policy.carry_size else None
+
+    def _made(self, count: int) -> Actor:
+        return Actor(self.policy, self._read.groups, self._to_environment, count)
+
+    def _resized(self, count: int) -> None:
+        """Make ready for so many environments.
+
+        Raises:
+            PgrobotError: it remembers something of another number of them.
+        """
+        if count == len(self._start):
+            return
+        if self.policy.carry_size and not self._start.all():
+            raise PgrobotError(
+                f"the policy remembers {len(self._start)} environments and is shown {count}: reset() it first"
+            )
+        self._start = np.ones(count, bool)
+        self._actor = self._made(count)
+
+    def _sent(self, action: np.ndarray, single: bool) -> Any:
+        """Actions ``[N, A]`` in the environment's own form."""
+        form = self.spec.action_form
+        dtype = np.dtype(form.dtype)
+        whole = action if dtype.kind == "f" else np.rint(action)
+        sent = whole.astype(dtype).reshape(len(action), *form.shape)
+        if form.start:
+            sent = sent + np.reshape(form.start, sent.shape[1:]).astype(dtype)
+        if not single:
+            return sent
+        return sent[0] if form.shape else sent[0].item()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Networks of this size are fastest on one thread, and evaluations take one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

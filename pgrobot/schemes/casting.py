@@ -1,0 +1,38 @@
+"""From a checked config to a run's scheme and its learners."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from pgrobot.errors import PgrobotError
+from pgrobot.learner import Learner
+from pgrobot.schemes.blueprint import Blueprint
+from pgrobot.schemes.scheme import Scheme
+from pgrobot.targets import construct
+from pgrobot.types import EnvironmentSpec
+
+
+def cast(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> tuple[Scheme, dict[str, Learner]]:
+    """A run's scheme, and its learners by name as they are before training.
+
+    Args:
+        cfg: as ``validated`` returns it.
+        spec: of its environments.
+        threads: cores of an update; 0: the physical cores.
+
+    Raises:
+        PgrobotError: the scheme is none, or a part refuses its values.
+    """
+    scheme = construct(cfg, "scheme")
+    for word in ("acting", "learners", "collector"):
+        if not hasattr(scheme, word):
+            raise PgrobotError(
+                f"scheme._target_={cfg.scheme._target_} is no scheme: it has no {word!r}, see pgrobot.schemes.Scheme"
+            )
+    learners = scheme.learners(Blueprint(cfg, spec, threads))
+    if scheme.acting not in learners:
+        raise PgrobotError(
+            f"scheme._target_={cfg.scheme._target_} has {scheme.acting!r} act, which is none of its learners: "
+            f"{', '.join(learners)}"
+        )
+    return scheme, learners
