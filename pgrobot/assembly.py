@@ -89,8 +89,17 @@ def build(cfg: DictConfig, threads: int, task: TaskMaker = configured) -> Assemb
         PgrobotError: the task cannot provide a cost, or says too little of it for the bound that shall judge it, or
             a part refuses its values.
     """
+    return assemble(cfg, training_environment(cfg, threads, task), threads)
+
+
+def training_environment(cfg: DictConfig, threads: int, task: TaskMaker) -> Environment:
+    """The environments that a run is trained in; arguments and errors as of ``build``."""
     seed = component_seed(cfg.seed, "environment")
-    environment = staggered(cfg, build_environment(cfg, cfg.num_envs, seed, threads, task))
+    return staggered(cfg, build_environment(cfg, cfg.num_envs, seed, threads, task))
+
+
+def assemble(cfg: DictConfig, environment: Environment, threads: int) -> Assembly:
+    """``build`` in environments that are there already."""
     spec = environment.spec
     check_bound(build_constraints(cfg), spec.highest_cost, cfg.evaluation.bound)
     scheme, learners = cast(cfg, spec, threads)

@@ -2,7 +2,7 @@
 
 ::
 
-    config.yaml     the resolved configuration      overrides.yaml  what the user typed
+    config.yaml     the resolved configuration      overrides.yaml  what was chosen: typed, or by the run itself
     spec.json       what a policy needs to know of its environment: names, shapes, bounds, units
     model/          the robot's model, of which every file's hash stands in the manifest
     manifest.json   versions, git commit, seed, host, start time, command, …

@@ -56,7 +56,8 @@ class MultiCategorical:
     def std(self) -> Tensor:
         probs, indices = self.each.probs, self._indices
         centred = indices - (probs @ indices).unsqueeze(-1)
-        return (probs * centred.square()).sum(-1).sqrt()
+        variance = (probs * centred.square()).sum(-1)
+        return variance.clamp(min=torch.finfo(variance.dtype).tiny).sqrt()  # a root of zero has no derivative
 
     @property
     def _indices(self) -> Tensor:

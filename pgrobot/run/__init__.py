@@ -3,6 +3,7 @@
 from pgrobot.past import fitting, load_checkpoint, saved_config
 from pgrobot.run.callback import Callback, Iteration, nobody
 from pgrobot.run.checking import checked
+from pgrobot.run.choices import choosing
 from pgrobot.run.evaluation import EvaluationPlan, evaluation
 from pgrobot.run.execution import Surroundings, one_torch_thread, run, run_until, silent_console
 from pgrobot.run.judgement import Judged, judgement, repeats
@@ -29,6 +30,7 @@ __all__ = [
     "SharedStop",
     "Surroundings",
     "checked",
+    "choosing",
     "evaluation",
     "fitting",
     "judgement",

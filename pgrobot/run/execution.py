@@ -13,12 +13,13 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.assembly import Assembly, build, model_files
+from pgrobot.assembly import Assembly, assemble, model_files, training_environment
 from pgrobot.blame import blaming
 from pgrobot.constraints import unattainable
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
 from pgrobot.run.callback import Callback, Told
+from pgrobot.run.choices import suited
 from pgrobot.run.memory import within_memory
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.request import Request
@@ -87,9 +88,12 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
         model = NO_MODEL if request.resume else model_files(cfg)
         own = with_own_model(cfg, request.directory) if request.resume else cfg
         with within_memory():
-            assembly = build(own, threads, request.source.training)
-        stack.callback(assembly.environment.close)
-        spec = assembly.environment.spec
+            environment = training_environment(own, threads, request.source.training)
+            stack.callback(environment.close)
+            spec = environment.spec
+            request = suited(request, spec.actions)
+            cfg, own = request.cfg, own if request.resume else request.cfg
+            assembly = assemble(own, environment, threads)
         directory = stack.enter_context(_directory(request, surroundings.command, model, spec))
         own = own if request.resume else with_own_model(cfg, directory.path)
         stack.enter_context(_log_file(directory.path / "run.log"))

@@ -105,7 +105,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     saved = saved_config(run)
     before_typed = deepcopy(saved)
     overrides = in_full(overrides, saved)
-    typed = [_key(override) for override in parse(overrides)]
+    typed = [key_of(override) for override in parse(overrides)]
     if "hydra.run.dir" in typed:
         raise PgrobotError(f"resume={run} goes on in that directory: leave out hydra.run.dir")
     before = in_full(_saved_overrides(run), saved)
@@ -114,13 +114,13 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
         kept = [
             line
             for override, line in zip(parse(before), before, strict=True)
-            if not any(_chosen_by(_key(override), key) for key in typed)
+            if not any(_chosen_by(key_of(override), key) for key in typed)
         ]
         wanted = resolved(compose([*kept, *overrides]))
         for key in changes:
-            _check_past(_place(key), saved, wanted, run)
+            _check_past(place(key), saved, wanted, run)
         for key in CHANGEABLE:
-            if any(_below(change, key) for change in changes):
+            if any(below(change, key) for change in changes):
                 saved[key] = wanted[key]
     # Modules to trust are named by whoever resumes: the directory may be somebody else's.
     for config in (saved, before_typed):
@@ -131,7 +131,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     return Request(cfg, tuple(before), run, resume=True, anew=False, source=CONFIGURED)
 
 
-def _key(override: Override) -> str:
+def key_of(override: Override) -> str:
     """What an override is of: a key, or a group, with where its option goes if that is another place."""
     place = f"@{override.package}" if override.package else ""
     return f"{override.key_or_group}{place}"
@@ -142,7 +142,7 @@ def _chosen_by(key: str, typed: str) -> bool:
     return key == typed or key.startswith(f"{typed}/")
 
 
-def _place(key: str) -> str:
+def place(key: str) -> str:
     """Where in the config the options of a group go: ``algorithm/rate@algorithm.policy_solver.rate`` to the latter."""
     _, at, package = key.rpartition("@")
     return ALIASES.get(package, package) if at else key.replace("/", ".")
@@ -151,7 +151,7 @@ def _place(key: str) -> str:
 def _check_past(key: str, saved: DictConfig, wanted: DictConfig, run: Path) -> None:
     compared = list(saved) if key in RECIPES else [key]  # a recipe writes into the whole config
     for name in map(str, compared):
-        if any(_below(name, changeable) for changeable in CHANGEABLE):
+        if any(below(name, changeable) for changeable in CHANGEABLE):
             continue
         old, new = (OmegaConf.select(node, name) for node in (saved, wanted))
         if old != new:
@@ -181,5 +181,6 @@ def _concerning_the_job(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(line for line in overrides if not line.lstrip("+~").startswith(("hydra.", "hydra/")))
 
 
-def _below(key: str, parent: str) -> bool:
+def below(key: str, parent: str) -> bool:
+    """Whether a dotted key is another one or lies below it."""
     return key == parent or key.startswith(f"{parent}.")

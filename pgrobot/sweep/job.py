@@ -27,6 +27,7 @@ from pgrobot.run import (
     Result,
     SharedStop,
     Surroundings,
+    choosing,
     nobody,
     number,
     prepare,
@@ -88,9 +89,11 @@ def _request(overrides: list[str], directory: Path) -> Request:
     request = replace(prepare(overrides), directory=directory, anew=False)
     if not (directory / "config.yaml").exists():
         return request
-    if saved_config(directory) != request.cfg:
+    saved = saved_config(directory)
+    same = request if saved == request.cfg else choosing(request)
+    if saved != same.cfg:
         raise OccupiedError(f"{directory} holds a run with another config: choose another hydra.sweep.dir")
-    return replace(request, resume=True)
+    return replace(same, resume=True)
 
 
 def _surroundings(at_once: int, group: str) -> Surroundings:
