@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from omegaconf import DictConfig, OmegaConf
 
+from pgrobot.aliases import in_full
 from pgrobot.configure import compose, validated
-from pgrobot.configure.aliases import in_full
 from pgrobot.overrides import parse
 from pgrobot.run.request import Request, below, key_of, place
 from pgrobot.types import Action
