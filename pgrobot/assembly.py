@@ -157,7 +157,7 @@ def build_environment(
     costs = {str(name): construct(cfg, f"constraint.{name}.cost") for name in cfg.constraint}
     made = task(cfg).make(num_envs, costs, seed, threads)
     made = check_environment(f"{cfg.task._target_}.make", made)
-    return wrapped(made, construct(cfg, "wrapper"))
+    return wrapped(made, construct(cfg, "wrapper"), seed)
 
 
 def model_files(cfg: DictConfig) -> ModelFiles:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from pgrobot.constraints import Constraint
@@ -53,6 +54,11 @@ class MultiplierFactory(Protocol):
 
 
 class EnvironmentWrapper(Protocol):
-    """What changes an environment, in training and in evaluation alike."""
+    """What changes an environment, in training and in evaluation alike.
 
-    def __call__(self, environment: Environment) -> Environment: ...
+    One that has a parameter ``randoms`` is given a random stream for each environment.
+    """
+
+    def __call__(
+        self, environment: Environment, *, randoms: Sequence[np.random.Generator] = ...
+    ) -> Environment: ...

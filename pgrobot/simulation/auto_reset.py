@@ -12,6 +12,12 @@ from pgrobot.errors import PgrobotError
 from pgrobot.types import EnvironmentSpec, Observation, State, Step
 
 
+def streams(seed: int, num_envs: int) -> list[np.random.Generator]:
+    """A random stream for each of ``N`` environments, the same of environment ``i`` whatever ``N`` is."""
+    sequences = (np.random.SeedSequence(seed, spawn_key=(i,)) for i in range(num_envs))
+    return [np.random.default_rng(sequence) for sequence in sequences]
+
+
 class EpisodeClock:
     """Ages of ``N`` episodes under one time limit, and a random stream for each environment.
 
@@ -30,8 +36,7 @@ class EpisodeClock:
 
     def __init__(self, num_envs: int, limit: int, seed: int) -> None:
         self.age = np.zeros(num_envs, dtype=np.int64)
-        sequences = (np.random.SeedSequence(seed, spawn_key=(i,)) for i in range(num_envs))
-        self.randoms = [np.random.default_rng(sequence) for sequence in sequences]
+        self.randoms = streams(seed, num_envs)
         self._limit = limit
 
     def tick(self) -> np.ndarray:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_wrappers_are_applied_in_order_from_within() -> None:
         ({"negated": Negated, "delayed": Delayed}, [1.0, 0.75, 0.75, 0.75, 0.75, 1.0]),
     ):
         world = Recorded()
-        environment = wrapped(world, wrappers)
+        environment = wrapped(world, wrappers, 0)
         environment.reset()
         for _ in range(6):
             environment.step(np.full((3, 1), 0.25))
@@ -110,8 +111,11 @@ def test_wrappers_are_applied_in_order_from_within() -> None:
 
 def test_without_wrappers_there_is_nothing_but_the_environment() -> None:
     world = Recorded()
-    assert wrapped(world, {}) is world
-    one, other = collector_of(Recorded()), collector_of(wrapped(Recorded(), {"nothing": WrappedEnvironment}))
+    assert wrapped(world, {}, 0) is world
+    one, other = (
+        collector_of(Recorded()),
+        collector_of(wrapped(Recorded(), {"nothing": WrappedEnvironment}, 0)),
+    )
     for _ in range(3):
         first, second = one.collect()["robot"], other.collect()["robot"]
         assert torch.equal(first.obs["policy"], second.obs["policy"])
@@ -120,7 +124,7 @@ def test_without_wrappers_there_is_nothing_but_the_environment() -> None:
 
 def test_a_wrapper_goes_on_to_the_last_bit() -> None:
     wrappers = {"delayed": Delayed, "shown": Shown, "again": Delayed}
-    whole, parts, resumed = (collector_of(wrapped(Recorded(), wrappers)) for _ in range(3))
+    whole, parts, resumed = (collector_of(wrapped(Recorded(), wrappers, 0)) for _ in range(3))
     expected = [whole.collect()["robot"] for _ in range(3)]
     assert expected[0].obs["critic"].shape == (7, 3, 2)
     torch.testing.assert_close(expected[0].obs["critic"], expected[0].obs["policy"] ** 2)
@@ -162,8 +166,8 @@ def test_the_wrapper_that_broke_is_named(change: Callable[[Step], Any], sentence
     broken = lambda environment: Broken(environment, change)
     layers = {"outer": Negated, "odd": broken, "inner": Delayed}
     for environment, name in (
-        (wrapped(Recorded(), layers), "wrapper.odd around Target"),
-        (wrapped(broken(Recorded()), {"fine": Negated}), "Target"),
+        (wrapped(Recorded(), layers, 0), "wrapper.odd around Target"),
+        (wrapped(broken(Recorded()), {"fine": Negated}, 0), "Target"),
     ):
         environment.reset()
         with pytest.raises(PgrobotError, match=f"^{sentence.format(name)}"):
@@ -183,7 +187,7 @@ def test_the_wrapper_that_broke_as_an_episode_began_is_named() -> None:
         def restart(self, ids: np.ndarray) -> Observation:
             return {"policy": super().restart(ids)["policy"][:, :1]}
 
-    environment = wrapped(Recorded(), {"narrow": Narrow, "around": WrappedEnvironment})
+    environment = wrapped(Recorded(), {"narrow": Narrow, "around": WrappedEnvironment}, 0)
     for begin in (environment.reset, lambda: environment.restart(np.array([1]))):
         with pytest.raises(PgrobotError, match=r"wrapper.narrow .*\(3, 2\), not float64 \(3, 1\)"):
             begin()
@@ -191,7 +195,7 @@ def test_the_wrapper_that_broke_as_an_episode_began_is_named() -> None:
 
 def test_what_makes_no_environment_is_named() -> None:
     with pytest.raises(PgrobotError, match=r"^wrapper\.odd has to make an environment, .* but made None"):
-        wrapped(Recorded(), {"fine": Negated, "odd": lambda _: None})  # type: ignore[dict-item, return-value]
+        wrapped(Recorded(), {"fine": Negated, "odd": lambda _: None}, 0)
 
 
 class InTensors:
@@ -234,6 +238,84 @@ def test_a_simulator_may_hand_out_tensors() -> None:
 
 
 def test_an_environment_that_cannot_restart_cannot_in_a_wrapper_either() -> None:
-    environment = wrapped(TargetWorld(3, 0), {"negated": Negated})
+    environment = wrapped(TargetWorld(3, 0), {"negated": Negated}, 0)
     with pytest.raises(PgrobotError, match=r"Target has no method restart\(ids\)"):
         StaggeredEnvironment(environment, np.random.default_rng(0))
+
+
+class Noisy(WrappedEnvironment):
+    """Adds noise to what is observed, from the streams that it asks for."""
+
+    def __init__(
+        self, environment: Environment, randoms: Sequence[np.random.Generator], scale: float
+    ) -> None:
+        super().__init__(environment)
+        self._randoms, self._scale = randoms, scale
+
+    def _blurred(self, obs: Observation) -> Observation:
+        noise = np.stack([random.normal(0.0, self._scale, 2) for random in self._randoms])
+        return {"policy": obs["policy"] + noise}
+
+    def reset(self) -> Observation:
+        return self._blurred(super().reset())
+
+    def restart(self, ids: np.ndarray) -> Observation:
+        return self._blurred(super().restart(ids))
+
+    def step(self, action: np.ndarray) -> Step:
+        step = super().step(action)
+        return replace(step, obs=self._blurred(step.obs))
+
+
+def noisy(num_envs: int, seed: int, name: str = "noisy") -> Environment:
+    return wrapped(Recorded(num_envs), {name: partial(Noisy, scale=0.1)}, seed)
+
+
+def test_a_wrapper_that_asks_is_given_a_random_stream_for_each_environment() -> None:
+    few, many = noisy(2, 7).reset()["policy"], noisy(5, 7).reset()["policy"]
+    plain = Recorded(5).reset()["policy"]
+    assert np.array_equal(few - plain[:2], many[:2] - plain[:2])
+    assert len(np.unique(many - plain)) == 10
+    for other in (noisy(5, 8), noisy(5, 7, "other")):
+        assert not np.isin(other.reset()["policy"], many).any()
+
+
+def test_the_random_streams_of_a_wrapper_go_on() -> None:
+    one, other = noisy(3, 7), noisy(3, 8)
+    one.reset()
+    other.reset()
+    file = io.BytesIO()
+    torch.save(one.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    action = np.zeros((3, 1))
+    for _ in range(3):
+        assert np.array_equal(one.step(action).obs["policy"], other.step(action).obs["policy"])
+
+
+class OwnAtAll:
+    """A wrapper that hands on what it knows of, and does not know of ``restart``."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.spec, self.reset, self.step = environment.spec, environment.reset, environment.step
+        self.state_dict, self.load_state_dict = environment.state_dict, environment.load_state_dict
+        self.close = environment.close
+
+
+def test_a_wrapper_without_restart_is_refused_at_once() -> None:
+    with pytest.raises(
+        PgrobotError, match=r"^wrapper.odd makes an environment without restart\(ids\), by which"
+    ):
+        wrapped(Recorded(), {"fine": Negated, "odd": OwnAtAll}, 0)
+
+
+def test_a_state_that_is_none_is_refused() -> None:
+    class Forgot(Delayed):
+        def own_state(self) -> State:
+            self.saved = super().own_state()
+            return None  # type: ignore[return-value]
+
+    with pytest.raises(
+        PgrobotError, match=r"Forgot.own_state has to return a dict .* but returned None: a resumed"
+    ):
+        wrapped(Recorded(), {"forgot": Forgot}, 0).state_dict()

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from pgrobot.errors import PgrobotError
+from pgrobot.randomness import component_seed
+from pgrobot.signatures import takes
+from pgrobot.simulation.auto_reset import streams
 from pgrobot.simulation.contract import check_ends, check_environment, check_observation, check_step
 from pgrobot.simulation.wrappers.wrapped import WrappedEnvironment, Wrapper
 from pgrobot.types import Environment, Observation, State, Step
 
 
-def wrapped(environment: Environment, wrappers: Mapping[str, Wrapper]) -> Environment:
+def wrapped(environment: Environment, wrappers: Mapping[str, Wrapper], seed: int) -> Environment:
     """The environment in its wrappers, the first one innermost; without any it is the environment itself.
 
     Its spec names those that a trained policy leaves behind.
 
+    Args:
+        environment: what they are around.
+        wrappers: by name; one with a parameter ``randoms`` is given a random stream for each environment, which do not
+            depend on how many there are and are saved and restored with the environment.
+        seed: of those streams.
+
     Raises:
-        PgrobotError: a wrapper makes no environment; names the wrapper. So does every later call of one that returns
-            something else than its spec says.
+        PgrobotError: a wrapper makes no environment, or one that cannot begin single episodes; names the wrapper. So
+            does every later call of one that returns something else than its spec says.
     """
-    layers = InspectedEnvironment(environment, environment.spec.name) if wrappers else environment
+    layers = InspectedEnvironment(environment, environment.spec.name, ()) if wrappers else environment
     left_behind: list[str] = []
     for name, wrap in wrappers.items():
-        made = check_environment(f"wrapper.{name}", wrap(layers))
-        layers = InspectedEnvironment(made, f"wrapper.{name} around {environment.spec.name}")
+        asks = takes(wrap, "randoms") and "randoms" not in getattr(wrap, "keywords", {})
+        randoms = streams(component_seed(seed, f"wrapper/{name}"), environment.spec.num_envs) if asks else ()
+        made = check_environment(f"wrapper.{name}", wrap(layers, **({"randoms": randoms} if asks else {})))
+        if hasattr(environment, "restart") and not hasattr(made, "restart"):
+            raise PgrobotError(
+                f"wrapper.{name} makes an environment without restart(ids), by which training begins new episodes in "
+                "some environments: derive it from pgrobot.simulation.wrappers.WrappedEnvironment, or hand the call on."
+            )
+        layers = InspectedEnvironment(made, f"wrapper.{name} around {environment.spec.name}", randoms)
         if not getattr(made, "travels", False):
             left_behind.append(name)
     if left_behind:
@@ -46,11 +63,12 @@ class InspectedEnvironment(WrappedEnvironment):
     Args:
         environment: whose answers are checked.
         name: what it is called in a message.
+        randoms: random streams that it was given.
     """
 
-    def __init__(self, environment: Environment, name: str) -> None:
+    def __init__(self, environment: Environment, name: str, randoms: Sequence[np.random.Generator]) -> None:
         super().__init__(environment)
-        self._name = name
+        self._name, self._randoms = name, randoms
 
     def reset(self) -> Observation:
         obs = self.environment.reset()
@@ -70,7 +88,12 @@ class InspectedEnvironment(WrappedEnvironment):
         return step
 
     def state_dict(self) -> State:
-        return self.environment.state_dict()
+        """The environment's as it is, or that with the random streams that it was given."""
+        state = self.environment.state_dict()
+        randoms = [random.bit_generator.state for random in self._randoms]
+        return {"environment": state, "randoms": randoms} if randoms else state
 
     def load_state_dict(self, state: State) -> None:
-        self.environment.load_state_dict(state)
+        self.environment.load_state_dict(state["environment"] if self._randoms else state)
+        for random, saved in zip(self._randoms, state["randoms"] if self._randoms else (), strict=True):
+            random.bit_generator.state = saved

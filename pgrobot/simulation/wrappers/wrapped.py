@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
+from pgrobot.errors import PgrobotError
+from pgrobot.simulation.results import shown_result, words_of
 from pgrobot.types import Environment, Observation, State, Step
 
-Wrapper = Callable[[Environment], Environment]
+Wrapper = Callable[..., Any]  # of an environment, and of randoms if it asks for them
 
 
 class WrappedEnvironment:
@@ -57,8 +59,18 @@ class WrappedEnvironment:
         """Take back what ``own_state`` handed out."""
 
     def state_dict(self) -> State:
-        """Everything a bit-exact continuation needs: the wrapped environment's, and its own."""
-        return {"wrapped": self.environment.state_dict(), "own": self.own_state()}
+        """Everything a bit-exact continuation needs: the wrapped environment's, and its own.
+
+        Raises:
+            PgrobotError: ``own_state`` returns something else than a dict.
+        """
+        own = self.own_state()
+        if not isinstance(own, Mapping):
+            raise PgrobotError(
+                f"{words_of(type(self).own_state)} has to return a dict of what it remembers, but returned "
+                f"{shown_result(own)}: a resumed run would go on as another."
+            )
+        return {"wrapped": self.environment.state_dict(), "own": dict(own)}
 
     def load_state_dict(self, state: State) -> None:
         """Continue from ``state_dict``."""
