@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.bodies import BodyFactory, linear
+from pgrobot.bodies.trial import try_body
 from pgrobot.critics.critic import Critic
 from pgrobot.groups import Groups, side_by_side, width_of
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
@@ -53,6 +54,7 @@ class NetworkCritic(Critic):
         self.normalizer = ObservationNormalizer(width, observation_clip, observation_memory)
         self.scaler = ColumnScaler(len(columns), return_memory)
         self.body = body(inputs=width, generator=generator)
+        try_body("critic.body", self.body, width)
         self.carry_size, self.sequence = self.body.carry_size, self.body.sequence
         # Zero output: before the first fit no column has a value, whatever its unit.
         self.output = linear(self.body.width, len(columns), 0.0, generator)

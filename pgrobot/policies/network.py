@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from pgrobot.bodies import BodyFactory, linear
+from pgrobot.bodies.trial import check_sizes, try_body
 from pgrobot.distributions import Distribution
 from pgrobot.groups import Groups, side_by_side, width_of
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
-from pgrobot.policies.policy import Policy, check_sizes
+from pgrobot.policies.heads.trial import try_head
+from pgrobot.policies.policy import Policy
 from pgrobot.ranges import Called, positive
 from pgrobot.types import Action
 
@@ -60,7 +62,9 @@ class NetworkPolicy(Policy):
         # The order of the parameters in the flat vector: the head's own, the body's, the output layer's.
         self.head = head(actions=actions)
         check_sizes("policy.head", self.head, ("outputs", "action_size", "carry_size"))
+        try_head("policy.head", self.head, width)
         self.body = body(inputs=width, generator=generator)
+        try_body("policy.body", self.body, width)
         self.output = linear(self.body.width, self.head.outputs, OUTPUT_GAIN, generator)
         self.head.begin(self.output)
         self.action_size = self.head.action_size

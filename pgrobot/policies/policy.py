@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from torch import Tensor, nn
 
 from pgrobot.distributions import Distribution
-from pgrobot.errors import PgrobotError
 from pgrobot.origin import Origin
 
 
@@ -65,16 +64,3 @@ class Policy(nn.Module):
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         """Merge observations ``[…, D]`` into the normalisers, after the update that learnt from them."""
         raise NotImplementedError
-
-
-def check_sizes(path: str, part: nn.Module, sizes: Sequence[str]) -> None:
-    """Refuse a part that does not say how wide what it reads, draws or remembers is.
-
-    Raises:
-        PgrobotError: names the size and the part by its key.
-    """
-    for size in sizes:
-        if not isinstance(getattr(part, size, None), int):
-            raise PgrobotError(
-                f"{path} is a {type(part).__name__}, which has no whole number {size}: set it when it is made"
-            )

@@ -10,6 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from pgrobot.algorithm import Algorithm, Surroundings
+from pgrobot.bodies.trial import check_sizes
 from pgrobot.constraints import Constraint, CostColumns
 from pgrobot.cores import physical_cores
 from pgrobot.critics import Critic
@@ -17,7 +18,6 @@ from pgrobot.factories import CriticFactory, IntrinsicRewardFactory, MultiplierF
 from pgrobot.groups import critic_widths
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
-from pgrobot.policies.policy import check_sizes
 from pgrobot.posing import columns_of
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.func import grad
 from toys import TargetWorld, make
 
+from pgrobot.bodies.trial import check_sizes
 from pgrobot.compilation import Compiled
 from pgrobot.compilation.trace import trace
 from pgrobot.errors import PgrobotError
 from pgrobot.learner import Learner
-from pgrobot.policies.policy import check_sizes
 from pgrobot.sequences import as_rollout, check_sequences, in_rows
 from pgrobot.solvers import SGD, Constant, FirstOrderSolver, PolicyProblem
 from pgrobot.types import Rollout
