@@ -23,6 +23,7 @@ ALIASES: dict[str, str] = {
         for key, link in (("max_gradient_norm", "clip.max_norm"), ("optimizer", "optimizer"))
     },
 }
+WHERE_THERE = "where_there"  # begins the part of a recipe that is for keys which the chosen parts have
 # Whole overrides whose value is written in another way, too.
 _SAID = {
     "critic.time=true": "critic.groups=[policy,time]",
@@ -72,7 +73,22 @@ def _fits(line: str, cfg: DictConfig) -> bool:
 
 
 def settle(content: MutableMapping[str, Any], typed: Collection[str]) -> None:
-    """Move in place what a config holds under an alias to its key, unless that key was ``typed``."""
+    """Move in place what a config holds under an alias to its key, unless that key was ``typed``.
+
+    What a recipe holds under ``where_there`` is for keys that the chosen parts have, and left out where they have not.
+    """
+    for full, value in content.pop(WHERE_THERE, {}).items():
+        place, _, key = full.rpartition(".")
+        if key in (node := _at(content, place)) and not any(_covers(each, full) for each in typed):
+            node[key] = value
+    critic = _at(content, "critic")
+    for name, seen in (
+        ("time", lambda time: ["policy", "time"] if time else ["policy"]),
+        ("group", lambda g: [g]),
+    ):
+        if name in critic and "groups" in critic:
+            groups = seen(critic.pop(name))
+            critic["groups"] = critic["groups"] if "critic.groups" in typed else groups
     for alias, full in ALIASES.items():
         (owner, _, name), (place, _, key) = alias.rpartition("."), full.rpartition(".")
         node, part = _at(content, owner), _at(content, place)
@@ -81,6 +97,10 @@ def settle(content: MutableMapping[str, Any], typed: Collection[str]) -> None:
         value = node.pop(name)
         if full not in typed:
             part[key] = value
+
+
+def _covers(typed: str, key: str) -> bool:
+    return key == typed or key.startswith(f"{typed}.")
 
 
 def _at(content: MutableMapping[str, Any], key: str) -> MutableMapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -51,7 +52,8 @@ def diagnose(loader: ConfigLoader, overrides: Sequence[str], error: Exception) -
     choices: list[str] = []
     keys: list[str] = []
     for override in parse(overrides):
-        if complaint := _of_form(override, groups) or _of_choice(override, groups, loader):
+        complaint = _of_form(override, groups) or _of_choice(override, groups, loader)
+        if complaint := complaint or _of_place(override, error):
             return complaint
         group = override.key_or_group
         if group in groups or group.startswith("hydra/") or group == "hydra.searchpath":
@@ -109,6 +111,16 @@ def _of_choice(override: Override, groups: Groups, loader: ConfigLoader) -> str:
                 word = "null" if option is None else str(option)
                 return f"Unknown {group} {word!r}: {nearest(word, known)}"
     return ""
+
+
+def _of_place(override: Override, error: Exception) -> str:
+    """Of a group that stands in several places, which Hydra lists in its refusal."""
+    group = override.key_or_group
+    places = dict.fromkeys(re.findall(rf"\b{group}@[\w.]*\w", f"{error} {error.__cause__}"))
+    if override.package or not places:
+        return ""
+    options = " or ".join(f"{place}={text_of(override).partition('=')[2]}" for place in places)
+    return f"{text_of(override)!r} does not say whose: write {options}"
 
 
 def _of_key(override: Override, node: Any, groups: Groups) -> str:

@@ -23,6 +23,10 @@ CASES = [
     (["+foo=1"], "Unknown key 'foo': valid: "),
     (["foo/bar=1"], "Unknown group 'foo/bar': valid: "),
     (["algorithm/estimator=gea"], "Unknown algorithm/estimator 'gea': did you mean 'gae'?"),
+    (
+        ["algorithm/rate=constant"],
+        "'algorithm/rate=constant' does not say whose: write algorithm/rate@algorithm.critic_solver.rate=constant or ",
+    ),
     (["algorithm/estimater=gae"], "Unknown group 'algorithm/estimater': did you mean 'algorithm/estimator' or "),
     (["constraint=[speed,spood]"], "Unknown constraint 'spood': did you mean 'speed'?"),
     (["constraint=null"], "constraint cannot be null: constraint=[] takes none, and without it the config's own are"),

@@ -95,7 +95,9 @@ def recipes(tmp_path: Path) -> list[str]:
         "# @package _global_\npolicy: {hidden: [8], log_std: -1.0}\ncritic: {norm: layer}\n"
         "algorithm: {policy_solver: {max_gradient_norm: 0.25}}\n"
     )
-    (tmp_path / "policy").mkdir()
+    (tmp_path / "experiment" / "timed.yaml").write_text("# @package _global_\ncritic: {time: true}\n")
+    (tmp_path / "policy" / "body").mkdir(parents=True)
+    (tmp_path / "policy" / "body" / "bare.yaml").write_text("_target_: my.Body\n_partial_: true\n")
     (tmp_path / "policy" / "own.yaml").write_text("_target_: my.Policy\n_partial_: true\nhidden: [3]\n")
     return search_path([str(tmp_path)])
 
@@ -117,3 +119,23 @@ def test_a_policy_of_ones_own_keeps_its_keys(line: str, key: str, value: Any, re
     assert at(cfg, f"policy.{key}") == value
     assert "body" not in cfg.policy
     assert in_full([line], cfg) == [line]
+
+
+def test_a_recipe_may_say_that_the_critic_knows_the_time(recipes: list[str]) -> None:
+    timed = [*recipes, "experiment=timed"]
+    assert validated(compose(timed)).critic.groups == ["policy", "time"]
+    assert validated(compose([*timed, "critic.groups=[policy]"])).critic.groups == ["policy"]
+
+
+def test_small_networks_are_for_bodies_that_have_a_size(recipes: list[str]) -> None:
+    for typed, policy, critic in (
+        ([], [8], [8]),
+        (["policy.hidden=[5]"], [5], [8]),
+        (["critic.body={hidden:[5]}"], [8], [5]),
+    ):
+        cfg = validated(compose(["debug=tiny", *typed]))
+        assert (cfg.policy.body.hidden, cfg.critic.body.hidden) == (policy, critic)
+    own = compose([*recipes, "debug=tiny", "policy/body=bare"])
+    assert list(own.policy.body) == ["_target_", "_partial_"]
+    assert own.critic.body.hidden == [8]
+    assert "where_there" not in own
