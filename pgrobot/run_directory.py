@@ -7,6 +7,8 @@
     model/          the robot's model, of which every file's hash stands in the manifest
     manifest.json   versions, git commit, seed, host, start time, command, …
     metrics.jsonl   one object per iteration        checkpoints/    last.pt, best.pt, step_<n>.pt
+    figures/        <name>_<step>.png and .svg      tables/         <name>_<step>.csv
+    videos/         <name>_<step>.mp4; each of these three folders is made when there is something in it
     faults/         the last states before a failed update, for replay; made when there is one
     result.json     written last: a run without it did not finish
 """
@@ -32,6 +34,7 @@ from pgrobot.errors import PgrobotError, nearest
 from pgrobot.files import reason, write_atomically, write_json
 from pgrobot.provenance import git_commit, named, source_commit
 from pgrobot.spec_file import write_spec
+from pgrobot.tracking.gallery import Gallery
 from pgrobot.tracking.metrics_file import MetricsFile
 from pgrobot.types import EnvironmentSpec
 
@@ -46,12 +49,13 @@ PARTS = ("config.yaml", "overrides.yaml", "spec.json", "manifest.json", "metrics
 class RunDirectory:
     """A run directory in use by this run and by no other, until `close` or the end of the process.
 
-    Made by `create` or `open`. ``metrics`` is its metrics file.
+    Made by `create` or `open`. ``metrics`` is its metrics file, ``gallery`` keeps its pictures.
     """
 
     def __init__(self, path: Path, metrics: MetricsFile) -> None:
         self.path = path
         self.metrics = metrics
+        self.gallery = Gallery(path)
 
     @classmethod
     def create(
@@ -142,8 +146,9 @@ class RunDirectory:
         return self.path / "faults" / name
 
     def rewind(self, step: int) -> None:
-        """Go back to ``step`` environment steps: later metrics and the result are forgotten."""
+        """Go back to ``step`` environment steps: later metrics, pictures and the result are forgotten."""
         self.metrics.rewind(step)
+        self.gallery.rewind(step)
         (self.path / "result.json").unlink(missing_ok=True)
 
     def finish(self, result: Mapping[str, Any]) -> None:

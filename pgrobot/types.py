@@ -17,6 +17,7 @@ from torch import Tensor
 from typing_extensions import TypeVar
 
 from pgrobot.errors import PgrobotError
+from pgrobot.pictures import Picture
 
 Array = TypeVar("Array", default=np.ndarray)  # what a simulator hands out
 
@@ -320,10 +321,25 @@ class Diagnostic(Protocol):
     def load_state_dict(self, state: State) -> None: ...
 
 
-class Tracker(Protocol):
-    """A mirror of the metrics; nothing ever reads back from one."""
+@runtime_checkable
+class Illustrated(Protocol):
+    """A diagnostic that also has pictures."""
 
-    def write(self, step: int, metrics: Metrics) -> None: ...
+    def pictures(self) -> Mapping[str, Picture]:
+        """What there is to see of the iteration just looked at, by name; asked once after each, empty after most."""
+        ...
+
+
+class Tracker(Protocol):
+    """A mirror of the metrics and pictures; nothing ever reads back from one."""
+
+    def write(self, step: int, metrics: Metrics) -> None:
+        """Take the metrics of the iteration that ended at ``step`` environment steps."""
+        ...
+
+    def show(self, step: int, name: str, picture: Picture) -> None:
+        """Take a picture of the state at ``step``, after that step's metrics."""
+        ...
 
     def close(self) -> None: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -15,7 +15,11 @@ from pgrobot import checkpoint
 from pgrobot.assembly import Assembly, TaskMaker
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
+<<<<<<< HEAD
 from pgrobot.past import fitting, load_checkpoint, resumed_checkpoint
+=======
+from pgrobot.pictures import Picture, check_picture
+>>>>>>> fb398cb (Trackers show pictures: images, tables and videos, kept in the run directory)
 from pgrobot.run.broken import BrokenEpisodes
 from pgrobot.run.evaluation import EvaluationPlan, as_metrics, evaluation
 from pgrobot.run.faults import FaultRecorder
@@ -23,7 +27,7 @@ from pgrobot.run.judgement import Judged, judgement
 from pgrobot.run.selection import WORST, Score, score
 from pgrobot.run.stop import StopRequest
 from pgrobot.run_directory import RunDirectory
-from pgrobot.types import Metrics, State, Tracker
+from pgrobot.types import Illustrated, Metrics, State, Tracker
 
 _logger = logging.getLogger(__name__)
 
@@ -35,9 +39,14 @@ class Training:
         cfg: the job's config.
         assembly: as built for it.
         directory: where it is kept.
+<<<<<<< HEAD
         trackers: told every iteration's metrics.
         task: of evaluations.
         threads: their physics threads.
+=======
+        trackers: told every iteration's metrics, and shown its pictures.
+        threads: physics threads of evaluations.
+>>>>>>> fb398cb (Trackers show pictures: images, tables and videos, kept in the run directory)
 
     Attributes:
         step: environment steps done.
@@ -137,6 +146,9 @@ class Training:
             self._directory.metrics.write(self.step, metrics)
             for tracker in self._trackers:
                 tracker.write(self.step, metrics)
+            for diagnostic in assembly.diagnostics.values():
+                if isinstance(diagnostic, Illustrated):
+                    self.show(diagnostic.pictures())
             if self._due(self._cfg.checkpoint.every):
                 self._save("last", f"step_{self.step}")
             elif stop.asked:
@@ -146,6 +158,17 @@ class Training:
             before = time.perf_counter()
         self._faults.conclude(self._done)
         self._broken.conclude()
+
+    def show(self, pictures: Mapping[str, Picture]) -> None:
+        """Keep pictures of the present state in the run directory and hand them to the trackers, by name."""
+        for name, picture in pictures.items():
+            try:
+                check_picture(name, picture)
+            except PgrobotError as error:
+                _logger.warning("%s It is not shown.", error)
+                continue
+            for tracker in (self._directory.gallery, *self._trackers):
+                tracker.show(self.step, name, picture)
 
     def judge(self, stop: StopRequest) -> dict[str, Any]:
         """Evaluate the best policy in both modes, on episodes that did not choose it.

@@ -9,6 +9,7 @@ from typing import IO
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from pgrobot.pictures import Picture
 from pgrobot.tracking.mirrors import Guarded
 from pgrobot.tracking.panel import line, panel
 from pgrobot.tracking.progress import Progress
@@ -53,6 +54,9 @@ class LiveDisplay:
     def write(self, step: int, metrics: Metrics) -> None:
         self._progress.add(step, metrics)
 
+    def show(self, step: int, name: str, picture: Picture) -> None:
+        """A terminal has no room for pictures."""
+
     def close(self) -> None:
         """Leave the last state on the screen, and the terminal as it was."""
         for handler, stream in self._handlers:
@@ -77,6 +81,9 @@ class PlainDisplay:
         self._progress.add(step, metrics)
         if self._progress.elapsed - self._printed_at >= LINE_SECONDS:
             self._print()
+
+    def show(self, step: int, name: str, picture: Picture) -> None:
+        """A line of text has no room for pictures."""
 
     def close(self) -> None:
         if self._progress.step > self._printed_step:

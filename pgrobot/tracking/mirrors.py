@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from pgrobot.pictures import Picture
 from pgrobot.types import Metrics, Tracker
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,9 @@ class Guarded:
     def write(self, step: int, metrics: Metrics) -> None:
         self._attempt(lambda: self._tracker.write(step, metrics))
 
+    def show(self, step: int, name: str, picture: Picture) -> None:
+        self._attempt(lambda: self._tracker.show(step, name, picture))
+
     def close(self) -> None:
         self._attempt(self._tracker.close)
 
@@ -76,7 +80,7 @@ class Guarded:
 
 
 class Background:
-    """A tracker in a thread of its own, opened at the first write: no import and no slow network delays training.
+    """A tracker in a thread of its own, opened by the first call: no import and no slow network delays training.
 
     Its errors are raised by the next call; an end that takes longer than ``patience`` seconds is a `TimeoutError`.
     """
@@ -84,32 +88,38 @@ class Background:
     def __init__(self, open_tracker: Callable[[], Tracker], patience: float) -> None:
         self._open = open_tracker
         self._patience = patience
-        self._rows: queue.SimpleQueue[tuple[int, Metrics] | None] = (
-            queue.SimpleQueue()
-        )  # None: there are no more
+        # None: there are no more
+        self._calls: queue.SimpleQueue[Callable[[Tracker], None] | None] = queue.SimpleQueue()
         self._errors: list[Exception] = []
         self._thread = threading.Thread(target=self._work, name="tracker", daemon=True)
 
     def write(self, step: int, metrics: Metrics) -> None:
-        self._raise_errors()
-        if not self._thread.ident:
-            self._thread.start()
-        self._rows.put((step, dict(metrics)))
+        row = dict(metrics)
+        self._call(lambda tracker: tracker.write(step, row))
+
+    def show(self, step: int, name: str, picture: Picture) -> None:
+        self._call(lambda tracker: tracker.show(step, name, picture))
 
     def close(self) -> None:
         if self._thread.ident:
-            self._rows.put(None)
+            self._calls.put(None)
             self._thread.join(self._patience)
             if self._thread.is_alive():
                 raise TimeoutError(f"it did not finish within {self._patience:g} s")
         self._raise_errors()
 
+    def _call(self, call: Callable[[Tracker], None]) -> None:
+        self._raise_errors()
+        if not self._thread.ident:
+            self._thread.start()
+        self._calls.put(call)
+
     def _work(self) -> None:
         try:
             tracker = self._open()
             try:
-                for step, metrics in iter(self._rows.get, None):
-                    tracker.write(step, metrics)
+                for call in iter(self._calls.get, None):
+                    call(tracker)
             finally:
                 tracker.close()
         except Exception as error:  # noqa: BLE001 - raised again in the thread that trains

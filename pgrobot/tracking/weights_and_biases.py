@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pgrobot.errors import PgrobotError, nearest
+from pgrobot.files import strict
+from pgrobot.pictures import Image, Picture, Table, Video
 from pgrobot.tracking.mirrors import PATIENCE, RunInfo
 from pgrobot.types import Metrics
 
@@ -104,11 +107,29 @@ class WandbRun:
     def write(self, step: int, metrics: Metrics) -> None:
         self._run.log({"global_step": step, **metrics}, step=step, commit=True)
 
+    def show(self, step: int, name: str, picture: Picture) -> None:
+        # W&B has closed the row of `step`: pictures are in one of their own, at the same place of the axis
+        row = {"global_step": step, name: _media(picture)}
+        self._run.log(row, step=step + 1, commit=False)
+
     def close(self) -> None:
         ending = self._ending()
         result = json.loads(self._result.read_text()) if ending == "finished" else {}
         self._run.summary.update({**headline(ending, result), "result": result})
         self._run.finish(exit_code=1 if ending == "failed" else 0)
+
+
+def _media(picture: Picture) -> Any:
+    import wandb
+    from PIL import Image as Pixels
+
+    match picture:
+        case Image(png, _, caption):
+            return wandb.Image(Pixels.open(io.BytesIO(png)), caption=caption)
+        case Table(columns, rows):
+            return wandb.Table(columns=list(columns), data=strict(list(rows)))
+        case Video(path, caption):
+            return wandb.Video(str(path), caption=caption, format="mp4")
 
 
 def headline(ending: str, result: Mapping[str, Any]) -> dict[str, Any]:

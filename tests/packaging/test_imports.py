@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # A room imports from lower floors and from itself, never from a neighbour.
 FLOORS = (
     ("errors", "reduce", "provenance", "randomness", "compilation", "concurrency", "cores", "distributions"),
-    ("blame", "foreign", "types", "normalizer", "ranges"),
+    ("blame", "foreign", "pictures", "normalizer", "ranges"),
+    ("types", "figures"),
     (
         "action_map",
         "aliases",

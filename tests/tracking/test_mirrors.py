@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pgrobot.pictures import Picture, Table
 from pgrobot.tracking import Background, Guarded, RunInfo, open_mirrors
 from pgrobot.types import Metrics, Tracker
 
@@ -15,6 +16,7 @@ from pgrobot.types import Metrics, Tracker
 class Memory:
     def __init__(self, fails_at: int = -1) -> None:
         self.rows: list[tuple[int, Metrics]] = []
+        self.shown: list[tuple[int, str, Picture]] = []
         self.threads: set[int] = set()
         self.closed = 0
         self.fails_at = fails_at
@@ -24,6 +26,12 @@ class Memory:
         if step == self.fails_at:
             raise ConnectionError("no route to host")
         self.rows.append((step, metrics))
+
+    def show(self, step: int, name: str, picture: Picture) -> None:
+        self.threads.add(threading.get_ident())
+        if step == self.fails_at:
+            raise ConnectionError("no route to host")
+        self.shown.append((step, name, picture))
 
     def close(self) -> None:
         self.closed += 1
@@ -37,12 +45,17 @@ def write_all(tracker: Tracker) -> None:
         tracker.write(step, metrics)
 
 
+TABLE = Table(("joint",), (("hip",),))
+
+
 def test_a_guarded_tracker_that_works_is_the_tracker() -> None:
     memory = Memory()
     guarded = Guarded("memory", memory)
     write_all(guarded)
+    guarded.show(4, "table", TABLE)
     guarded.close()
     assert memory.rows == ROWS
+    assert memory.shown == [(4, "table", TABLE)]
     assert memory.closed == 1
 
 
@@ -56,6 +69,17 @@ def test_a_failing_tracker_is_told_once_and_off(caplog: pytest.LogCaptureFixture
     assert len(caplog.messages) == 1
     assert "The tracker memory failed and is off from here on" in caplog.text
     assert "ConnectionError: no route to host" in caplog.text
+
+
+def test_a_tracker_that_cannot_show_a_picture_is_off(caplog: pytest.LogCaptureFixture) -> None:
+    memory = Memory(fails_at=1)
+    guarded = Guarded("memory", Background(lambda: memory, patience=10.0))
+    guarded.write(0, {})
+    guarded.show(1, "table", TABLE)
+    guarded.close()
+    assert memory.rows == [(0, {})]
+    assert len(caplog.messages) == 1
+    assert "The tracker memory failed and is off from here on" in caplog.text
 
 
 def test_ctrl_c_is_not_a_failure_of_the_tracker() -> None:
@@ -74,8 +98,10 @@ def test_background_hands_on_everything_in_order_from_one_other_thread() -> None
     background.write(1, metrics)
     metrics["x"] = 2.0  # the caller's own, to do with as it likes
     background.write(2, metrics)
+    background.show(2, "table", TABLE)
     background.close()
     assert memory.rows == [(1, {"x": 1.0}), (2, {"x": 2.0})]
+    assert memory.shown == [(2, "table", TABLE)]
     assert memory.closed == 1
     assert len(memory.threads) == 1
     assert threading.get_ident() not in memory.threads

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
 import pty
 import subprocess
@@ -10,10 +12,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
+import numpy as np
 import pytest
+from PIL import Image as Pixels
 from wandb.util import get_core_path
 
 from pgrobot.errors import PgrobotError
+from pgrobot.figures import Axis, heatmap
+from pgrobot.pictures import Table, Video
 from pgrobot.tracking import RunInfo, Wandb
 from pgrobot.tracking.weights_and_biases import headline
 
@@ -76,6 +83,38 @@ def test_an_offline_run_holds_everything(tmp_path: Path) -> None:
     ]
 
 
+def test_pictures_are_files_of_the_run_at_their_step(tmp_path: Path) -> None:
+    image = heatmap(np.eye(2), ["hip", "knee"], Axis("s", 0.0, 1.0), "share", "a map", signed=False)
+    iio.imwrite(tmp_path / "film.mp4", np.zeros((8, 32, 32, 3), np.uint8), fps=8)
+    tracker = Wandb(project="robots", entity="", mode="offline").open(info(tmp_path, ending="stopped"))
+    tracker.write(2048, {"x": 1.0})
+    tracker.show(2048, "violation/map", image)
+    tracker.show(2048, "violation/table", Table(("joint", "share"), (("hip", 0.25), ("knee", math.nan))))
+    tracker.show(2048, "film", Video(tmp_path / "film.mp4", "a film"))
+    tracker.write(4096, {"x": 2.0})
+    tracker.show(4096, "violation/map", image)
+    tracker.close()
+    (run,) = offline_runs(tmp_path)
+    rows = [record["item"] for record in records(run, "history")]
+    assert [(row["_step"], row["global_step"]) for row in rows] == [
+        (2048, 2048),
+        (2049, 2048),
+        (4096, 4096),
+        (4097, 4096),
+    ]
+    shown = rows[1]
+    assert shown["violation/map.caption"] == "a map"
+    map_, table, film = (
+        run / "files" / shown[f"{name}.path"] for name in ("violation/map", "violation/table", "film")
+    )
+    with Pixels.open(map_) as kept, Pixels.open(io.BytesIO(image.png)) as drawn:
+        assert kept.tobytes() == drawn.convert(kept.mode).tobytes()
+    assert json.loads(table.read_text())["columns"] == ["joint", "share"]
+    assert json.loads(table.read_text())["data"] == [["hip", 0.25], ["knee", None]]
+    assert film.read_bytes() == (tmp_path / "film.mp4").read_bytes()
+    assert shown["film._type"] == "video-file"
+
+
 @pytest.mark.parametrize(
     ("verdicts", "word"),
     [
@@ -130,6 +169,8 @@ TRACK = """
 import logging, sys
 from pathlib import Path
 logging.basicConfig(level="INFO", stream=sys.stdout, format="%(message)s")
+from pgrobot.figures import Axis, heatmap
+from pgrobot.pictures import Table, Video
 from pgrobot.tracking import RunInfo, Wandb, open_mirrors
 mirrors = {"wandb": Wandb(project="robots", entity="", mode="auto")}
 (tracker,) = open_mirrors(mirrors, RunInfo(Path(sys.argv[1]), "abcd1234", "name", "", (), {}, lambda: "stopped"))

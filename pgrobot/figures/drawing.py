@@ -1,0 +1,47 @@
+"""From what is to be drawn to the files of an image, the same whatever the user's matplotlib is set to."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pgrobot.pictures import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 160
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "svg.fonttype": "path",  # looks the same where the font is missing
+    "svg.hashsalt": "pgrobot",  # the same drawing is the same file
+}
+
+
+def image(draw: Callable[[Figure], None], width: float, height: float, caption: str) -> Image:
+    """Draw on an empty figure, which has no window and which nothing else in the process knows.
+
+    Args:
+        draw: puts everything on the figure.
+        width: in inches.
+        height: in inches.
+        caption: one sentence about it.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    png, svg = io.BytesIO(), io.BytesIO()
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(figure)
+        figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+    return Image(png.getvalue(), svg.getvalue(), caption)
