@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from pgrobot.errors import FailureError, in_a_sentence, shown
+from pgrobot.pictures import Picture
 from pgrobot.run.stop import StopRequest
 from pgrobot.types import Metrics
 
@@ -80,6 +81,9 @@ class Told:
         if answer:
             _logger.warning("callback= asked to stop at step %d.", step)
             self._stop.ask()
+
+    def show(self, step: int, name: str, picture: Picture) -> None:
+        """A callback is told numbers."""
 
     def raise_again(self) -> None:
         """Raise what the callback raised, if it did."""

@@ -15,11 +15,8 @@ from pgrobot import checkpoint
 from pgrobot.assembly import Assembly, TaskMaker
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
-<<<<<<< HEAD
 from pgrobot.past import fitting, load_checkpoint, resumed_checkpoint
-=======
 from pgrobot.pictures import Picture, check_picture
->>>>>>> fb398cb (Trackers show pictures: images, tables and videos, kept in the run directory)
 from pgrobot.run.broken import BrokenEpisodes
 from pgrobot.run.evaluation import EvaluationPlan, as_metrics, evaluation
 from pgrobot.run.faults import FaultRecorder
@@ -39,14 +36,9 @@ class Training:
         cfg: the job's config.
         assembly: as built for it.
         directory: where it is kept.
-<<<<<<< HEAD
-        trackers: told every iteration's metrics.
+        trackers: told every iteration's metrics, and shown its pictures.
         task: of evaluations.
         threads: their physics threads.
-=======
-        trackers: told every iteration's metrics, and shown its pictures.
-        threads: physics threads of evaluations.
->>>>>>> fb398cb (Trackers show pictures: images, tables and videos, kept in the run directory)
 
     Attributes:
         step: environment steps done.

@@ -19,7 +19,9 @@ import pgrobot
 from pgrobot.cli import main
 from pgrobot.configure import build_environment, compose, options, validated
 from pgrobot.help import documented_keys
+from pgrobot.pictures import Table
 from pgrobot.sweep.expansion import expand
+from pgrobot.tracking import kept
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("debug=tiny", "total_steps=512")
@@ -186,10 +188,13 @@ def test_the_examples_of_extending_train(
         "effort": "objective/effort",
         "energy": "reward/energy/mean",
         "hips": "termination/tipped",
+        "ActuatorUse": "use/0",
         "cart": "reward/near/mean",
     }
     expected = next(metric for mark, metric in marks.items() if mark in command)
     assert expected in json.loads(rows[-1])
+    shown = [file.name for file in kept(inside / "run_of_example", Table)]
+    assert shown == (["use"] if "ActuatorUse" in command else [])
     (inside / "run_of_example").rename(inside / f"run_of_{expected.replace('/', '_')}")
 
 
