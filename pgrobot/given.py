@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def given(word: str, env: Any) -> Given:
     match env:
         case EnvSpec():
             build: Callable[[], Any] = lambda: gymnasium.make(env, disable_env_checker=True)
-            return _several(word, env.id, build, {"kind": "spec", **_origin(env.entry_point), "name": env.id})
+            return _several(word, env.id, build, {**_origin(env.entry_point), **_spec(env)})
         case gymnasium.Env():
             name = type(env.unwrapped).__name__
             note = {"kind": "environment", **_origin(type(env.unwrapped))}
@@ -159,8 +160,18 @@ def check_again(env: Given, note: Mapping[str, Any], run: Path) -> None:
         _logger.warning(
             "%s had %s=%s, and goes on with %s.", run, env.word, note.get("name"), env.note["name"]
         )
-    elif note.get("sha256") != env.note.get("sha256"):
-        _logger.warning("%s changed since %s was made.", env.note.get("file", env.name), run)
+    elif note != env.note:
+        what = "file" if note.get("sha256") != env.note.get("sha256") else "options"
+        _logger.warning("%s=%s is not what %s had: its %s changed.", env.word, env.name, run, what)
+
+
+def _spec(spec: EnvSpec) -> dict[str, Any]:
+    """An ``EnvSpec`` for the manifest, with its options where a file can hold them."""
+    note = {"kind": "spec", "name": spec.id}
+    try:
+        return {**note, "spec": json.loads(spec.to_json())}
+    except (TypeError, ValueError):  # it names functions
+        return note
 
 
 def _several(word: str, name: str, build: Callable[[], Any], note: Mapping[str, Any]) -> Given:

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,22 @@ def test_another_function_with_the_same_spaces_is_told(run: Path, caplog: pytest
     assert any("make_point, and goes on with" in line for line in caplog.messages)
 
 
+@pytest.mark.parametrize("changed", ["file", "options"])
+def test_what_changed_is_told(
+    changed: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = deepcopy(gymnasium.spec("Pendulum-v1"))
+    spec.max_episode_steps = 20
+    env = make_point if changed == "file" else spec
+    run = train(tmp_path / "run", env=env)
+    if changed == "file":
+        monkeypatch.setattr("pgrobot.given.digest", lambda _: "another")
+    spec.kwargs["g"] = 9.81
+    with caplog.at_level(logging.WARNING, logger="pgrobot"):
+        pgrobot.evaluate(run, env=env)
+    assert f"is not what {run.path} had: its {changed} changed" in caplog.text
+
+
 def test_an_evaluation_may_take_place_elsewhere(tmp_path: Path) -> None:
     class Icy(Point):
         def step(self, action: Any) -> Any:
@@ -207,6 +224,7 @@ def test_one_environment_trains_beside_another_and_stays_open(tmp_path: Path) ->
     run = train(tmp_path / "run", env=trained, evaluation_env=judged, **ALONE)
     assert not trained.unwrapped.closed
     assert not judged.unwrapped.closed
+    assert_equal(pgrobot.evaluate(run, env=judged)["return"], run.evaluation["return"])
     many = train(tmp_path / "many", env=make_point, **ALONE)
     assert_equal(metrics(run.path), metrics(many.path))
     with pytest.raises(
@@ -217,6 +235,19 @@ def test_one_environment_trains_beside_another_and_stays_open(tmp_path: Path) ->
         tmp_path / "lonely", env=trained, evaluation_env=trained, **ALONE, **{"evaluation.alone": True}
     )
     assert_equal(metrics(lonely.path), metrics(many.path))
+
+
+def test_a_factory_that_fails_late_fails_a_run_that_can_go_on(tmp_path: Path) -> None:
+    left = [make_point, make_point]
+
+    def failing() -> Any:
+        return left.pop()()
+
+    with pytest.raises(FailureError, match="env=failing raised IndexError: pop from empty list"):
+        train(tmp_path / "run", env=failing)
+    resumed = pgrobot.train(resume=tmp_path / "run", env=make_point, quiet=True)
+    whole = train(tmp_path / "whole", env=make_point)
+    assert_equal(metrics(resumed.path), metrics(whole.path))
 
 
 def raising() -> Any:

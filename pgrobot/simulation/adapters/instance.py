@@ -15,6 +15,7 @@ from pgrobot.simulation.adapters.spaces import rows
 from pgrobot.simulation.results import NUMBERS, as_array, shown_result
 
 RESET = "reset(seed=…, options=…) -> (observation, info)"
+GYMNASIUM = (__name__, "gymnasium.core", "gymnasium.wrappers", "gymnasium.utils.passive_env_checker")
 STEP = "step(action) -> (observation, reward, terminated, truncated, info)"
 
 
@@ -84,7 +85,7 @@ class Instance:
             return call()
         except Exception as error:
             # Raised by who called it, not in its own code: its signature or what it returned does not fit.
-            if raised_in(error, (__name__, "gymnasium.core", "gymnasium.wrappers")):
+            if raised_in(error, GYMNASIUM):
                 raise self._not_the_interface(interface, in_a_sentence(error)) from error
             raise
 
