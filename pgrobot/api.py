@@ -142,9 +142,8 @@ def _request(env: Env | None, evaluation_env: Env | None, settings: Mapping[str,
         cfg = request.cfg
         check_same_spaces(judged, spec_of(judged, cfg), spec_of(trained, cfg), f"env={trained.name}")
     elif request.cfg.num_envs == 1:
-        spec_of(
-            trained, request.cfg
-        )  # a function that returns the same one twice is found out before it trains
+        # so that the environment that is trained in is the second one: a function with only one is found out now
+        spec_of(trained, request.cfg)
     return replace(request, source=origin)
 
 

@@ -74,7 +74,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted((ROOT / "pgrobot").rglob("*.py"))
 SOURCES = [
     path
-    for folder in ("pgrobot", "envs", "conf", "scripts", "tests")
+    for folder in ("pgrobot", "envs", "conf", "scripts", "tests", "examples")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 

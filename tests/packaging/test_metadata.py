@@ -16,7 +16,7 @@ import pgrobot
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FOLDERS = ("pgrobot", "envs", "conf", "scripts", "tests", "docs", ".ci")
+FOLDERS = ("pgrobot", "envs", "conf", "scripts", "tests", "examples", "docs", ".ci")
 CONFIGS = sorted((ROOT / "conf").rglob("*.yaml"))
 TEXTS = [
     path

@@ -1,0 +1,44 @@
+"""Every file in ``examples/`` runs as it stands, only shorter, is short, and is on the first page."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from pgrobot.run import Request, prepare
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+MOST_LINES = 60
+SMALL = ("--steps", "512")  # what every example takes
+MORE: Mapping[str, Sequence[str]] = {"compare_two_runs": ("--episodes", "2")}
+# What an example prints at its end, when it did what it says.
+PRINTS: Mapping[str, str] = {"own_gymnasium_env": "per step: ", "compare_two_runs": "of these two policies;"}
+
+
+def small(overrides: Sequence[str]) -> Request:
+    """As an example asks, with the networks, evaluations and mirrors of ``debug=tiny``."""
+    new = not any(line.startswith("resume=") for line in overrides)
+    return prepare([*overrides, *["debug=tiny", "threads=1"] * new])
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_it_runs(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pgrobot.api.prepare", small)
+    monkeypatch.setattr(sys, "argv", [str(path), *SMALL, *MORE.get(path.stem, ())])
+    runpy.run_path(str(path), run_name="__main__")
+    assert PRINTS.get(path.stem, "") in capsys.readouterr().out
+
+
+def test_they_are_short_and_on_the_first_page() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in EXAMPLES:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, path
+        assert f"(examples/{path.name})" in page, path
