@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -15,11 +16,15 @@ from pgrobot.types import EnvironmentSpec, ObservationGroup, Widths
 # Which are read, in this order.
 Groups = Annotated[
     Sequence[str],
-    list_of(text("the name of an observation group"), "a list of observation groups, such as [policy]"),
+    list_of(
+        text("the name of an observation group or entry"), "a list of observation groups, such as [policy]"
+    ),
 ]
 
 # The share of the time limit that has passed: not observed but known to whoever looks at a whole rollout.
 TIME = "time"
+POLICY = "policy"  # what policies read
+WHOLE = -1
 
 
 def critic_widths(spec: EnvironmentSpec) -> Widths:
@@ -27,31 +32,87 @@ def critic_widths(spec: EnvironmentSpec) -> Widths:
     return Widths(spec.name, {**spec.observation, TIME: ObservationGroup.numbered(TIME, (1,))})
 
 
-def width_of(owner: str, groups: Sequence[str], observation: Mapping[str, int]) -> int:
-    """Width of the groups side by side.
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a network reads of all that is observed, side by side.
+
+    Attributes:
+        parts: a group and the index of one of its entries each; ``WHOLE``: all of them.
+        width: how many numbers that is.
+    """
+
+    parts: tuple[tuple[str, int], ...]
+    width: int
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups that any of it is in."""
+        return tuple(dict.fromkeys(group for group, _ in self.parts))
+
+    def __call__(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """What is read of observations ``[…, D]``: ``[…, width]``; of a single group the tensor itself."""
+        if len(self.parts) == 1 and self.parts[0][1] == WHOLE:
+            return obs[self.parts[0][0]]
+        rows = [obs[group] if at == WHOLE else obs[group][..., at : at + 1] for group, at in self.parts]
+        return torch.cat(rows, -1)
+
+
+def selected(owner: str, names: Sequence[str], observation: Mapping[str, int]) -> Selection:
+    """What ``groups`` of a policy or critic select.
+
+    A name is that of a group, or of one entry of a group by its full name, ``<group>/<entry>``. ``policy`` is what
+    policies read: the group of that name, or where there is none all groups but images.
 
     Args:
         owner: who reads them, for the message: ``policy`` or ``critic``.
-        groups: their names, in the order in which they are read.
-        observation: width of each group that there is.
+        names: of groups and entries, in the order in which they are read.
+        observation: width of each group that there is; ``Widths`` know the names of its entries, of another mapping
+            they are ``<group>/<i>``.
 
     Raises:
-        PgrobotError: there is no such group, or none is read, or one twice.
+        PgrobotError: there is no such group or entry, or none is read, or one twice.
     """
-    if not groups:
+    if not names:
         raise PgrobotError(f"{owner}.groups names no observation group; valid: {', '.join(observation)}")
-    for group in groups:
-        if group not in observation:
-            raise PgrobotError(
-                f"{owner}.groups names {group!r}, which this task does not observe; {nearest(group, observation)}"
-            )
-    if len(set(groups)) < len(groups):
-        raise PgrobotError(f"{owner}.groups names a group twice: {', '.join(groups)}")
-    return sum(observation[group] for group in groups)
+    parts = [part for name in names for part in _parts(owner, name, observation)]
+    read = [(group, i) for group, at in parts for i in (range(observation[group]) if at == WHOLE else (at,))]
+    if len(set(read)) < len(read):
+        raise PgrobotError(f"{owner}.groups names a group or an entry twice: {', '.join(names)}")
+    return Selection(tuple(parts), len(read))
 
 
-def side_by_side(groups: Sequence[str], obs: Mapping[str, Tensor]) -> Tensor:
-    """The groups of observations ``[…, D]`` as one tensor; of a single group the tensor itself."""
-    if len(groups) == 1:
-        return obs[groups[0]]
-    return torch.cat([obs[group] for group in groups], -1)
+def _parts(owner: str, name: str, observation: Mapping[str, int]) -> list[tuple[str, int]]:
+    """What one name selects."""
+    if name in observation:
+        return [(name, WHOLE)]
+    if name == POLICY and (numbers := [group for group in observation if group != TIME]):
+        return [(group, WHOLE) for group in numbers]
+    if name == POLICY:
+        raise PgrobotError(
+            f"{owner}.groups reads {name!r}, and this task observes images alone, for which pgrobot has no encoder"
+        )
+    inside = [group for group in observation if name.startswith(f"{group}/")]
+    for group in sorted(inside, key=len, reverse=True):
+        entries = _full_names(group, observation)
+        if name in entries:
+            return [(group, entries.index(name))]
+    near = [entry for group in inside for entry in _full_names(group, observation)]
+    raise PgrobotError(
+        f"{owner}.groups names {name!r}, which this task does not observe; {nearest(name, near or observation)}"
+    )
+
+
+def _full_names(group: str, observation: Mapping[str, int]) -> list[str]:
+    """``<group>/<entry>`` of every entry of a group."""
+    if not isinstance(observation, Widths):
+        return [f"{group}/{i}" for i in range(observation[group])]
+    names = observation.names(group)
+    return [name if name.startswith(f"{group}/") else f"{group}/{name}" for name in names]
+
+
+def numbers_in(obs: Mapping[str, Tensor]) -> Tensor:
+    """What policies read of observations ``[…, D]`` where nothing is chosen: ``policy``, or all that are no images."""
+    if POLICY in obs:
+        return obs[POLICY]
+    rows = [value for group, value in obs.items() if group != TIME and value.is_floating_point()]
+    return torch.cat(rows, -1)

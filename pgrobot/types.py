@@ -116,6 +116,10 @@ class Widths(Mapping[str, int]):
             raise unseen_image(self._name, group, found.shape, found.dtype)
         return found.width
 
+    def names(self, group: str) -> tuple[str, ...]:
+        """The names of a group's entries."""
+        return self._observation[group].names
+
     def __iter__(self) -> Iterator[str]:
         return (name for name, group in self._observation.items() if not group.image)
 
@@ -179,7 +183,7 @@ class EnvironmentSpec:
 
     name: str  # "Hopper-v5"
     num_envs: int
-    observation: Mapping[str, ObservationGroup]  # by name; the group "policy" always exists
+    observation: Mapping[str, ObservationGroup]  # by name; "policy" is what policies read, or all
     action_low: np.ndarray  # [A] float64, -inf where unbounded
     action_high: np.ndarray  # [A]
     actions: tuple[Action, ...]  # A of them; the driven joint's name where an actuator has none

@@ -13,6 +13,7 @@ from pgrobot.baselines.baseline import Controlled
 from pgrobot.baselines.folds import folds
 from pgrobot.batch import BaselineInput
 from pgrobot.control_variates import features
+from pgrobot.groups import numbers_in
 from pgrobot.ranges import above, at_least
 
 # A component that varies less than this, against the first, is taken for rounding.
@@ -53,7 +54,7 @@ class Projection:
         if self.polynomial == "linear":
             noise = noise[..., : given.action.shape[-1]]
         basis = torch.cat((torch.ones_like(noise[..., :1]), noise), -1)
-        obs, advantage = given.obs["policy"].double(), given.advantage.double()
+        obs, advantage = numbers_in(given.obs).double(), given.advantage.double()
         coefficients = torch.zeros_like(basis)
         for own, fitted_on in folds(given.done, given.counts, self.folds):
             state = principal_components(obs[fitted_on], self.components)

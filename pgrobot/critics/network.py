@@ -12,7 +12,7 @@ from torch import Tensor
 from pgrobot.bodies import BodyFactory, linear
 from pgrobot.bodies.trial import try_body
 from pgrobot.critics.critic import Critic
-from pgrobot.groups import Groups, side_by_side, width_of
+from pgrobot.groups import Groups, selected
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
 from pgrobot.ranges import Called, positive
 
@@ -25,8 +25,8 @@ class NetworkCritic(Critic):
     Args:
         observation: width of each observation group; with ``time``, the share of the time limit that has passed.
         columns: names of the columns, ``C`` of them.
-        groups: the observation groups read, in that order; others than the policy's make the critic asymmetric, and
-            with ``time`` it is a value ``V(s, t)``.
+        groups: the observation groups read, or entries of them by their full names, in that order; others than the
+            policy's make the critic asymmetric, and with ``time`` it is a value ``V(s, t)``.
         body: makes the network up to its features.
         observation_clip: bound on normalised observations.
         generator: random stream of the weights.
@@ -34,7 +34,7 @@ class NetworkCritic(Critic):
         return_memory: environment steps whose returns the columns' scale remembers.
 
     Raises:
-        PgrobotError: the task has no such observation group, or the body refuses its values.
+        PgrobotError: the task has no such observation group or entry, or the body refuses its values.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class NetworkCritic(Critic):
         return_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__()
-        width = width_of("critic", groups, observation)
-        self.groups = tuple(groups)
+        self.reads = selected("critic", groups, observation)
+        self.groups, width = self.reads.groups, self.reads.width
         self.normalizer = ObservationNormalizer(width, observation_clip, observation_memory)
         self.scaler = ColumnScaler(len(columns), return_memory)
         self.body = body(inputs=width, generator=generator)
@@ -62,7 +62,7 @@ class NetworkCritic(Critic):
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
     ) -> tuple[Tensor, Tensor]:
-        features, carry = self.body(self.normalizer(side_by_side(self.groups, obs)), carry, episode_start)
+        features, carry = self.body(self.normalizer(self.reads(obs)), carry, episode_start)
         return self.output(features), carry
 
     @property
@@ -70,7 +70,7 @@ class NetworkCritic(Critic):
         return self.scaler.scale
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
-        self.normalizer.merge(side_by_side(self.groups, obs))
+        self.normalizer.merge(self.reads(obs))
 
     @torch.no_grad()
     def rescale(self, returns: Tensor) -> dict[str, Tensor]:

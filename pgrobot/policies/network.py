@@ -12,7 +12,7 @@ from torch import Tensor
 from pgrobot.bodies import BodyFactory, linear
 from pgrobot.bodies.trial import check_sizes, try_body
 from pgrobot.distributions import Distribution
-from pgrobot.groups import Groups, side_by_side, width_of
+from pgrobot.groups import Groups, selected
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
 from pgrobot.policies.heads.trial import try_head
@@ -33,7 +33,7 @@ class NetworkPolicy(Policy):
     Args:
         observation: width of each observation group.
         actions: the entries of the environment's action.
-        groups: the observation groups read, in that order.
+        groups: the observation groups read, or entries of them by their full names, in that order.
         body: makes the network up to its features.
         head: makes what turns the output layer's numbers into a distribution.
         observation_clip: bound on normalised observations.
@@ -41,7 +41,7 @@ class NetworkPolicy(Policy):
         observation_memory: environment steps that the normaliser remembers.
 
     Raises:
-        PgrobotError: the task has no such observation group, or the body or the head refuses its values.
+        PgrobotError: the task has no such observation group or entry, or the body or the head refuses its values.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class NetworkPolicy(Policy):
         observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(observation)
-        width = width_of("policy", groups, observation)
-        self.groups = tuple(groups)
+        self.reads = selected("policy", groups, observation)
+        self.groups, width = self.reads.groups, self.reads.width
         self.normalizer = ObservationNormalizer(width, observation_clip, observation_memory)
         # The order of the parameters in the flat vector: the head's own, the body's, the output layer's.
         self.head = head(actions=actions)
@@ -74,7 +74,7 @@ class NetworkPolicy(Policy):
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
     ) -> tuple[Distribution, Tensor]:
-        seen = side_by_side(self.groups, obs)
+        seen = self.reads(obs)
         of_body = of_head = carry
         if self.carry_size:  # to cut and join nothing would take a tenth of a step's time
             of_body, of_head = carry.split((self.body.carry_size, self.head.carry_size), -1)
@@ -83,4 +83,4 @@ class NetworkPolicy(Policy):
         return distribution, torch.cat((of_body, of_head), -1) if self.carry_size else carry
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
-        self.normalizer.merge(side_by_side(self.groups, obs))
+        self.normalizer.merge(self.reads(obs))

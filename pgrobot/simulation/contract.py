@@ -55,9 +55,9 @@ def _check_spec(spec: EnvironmentSpec) -> None:
         raise PgrobotError(
             f"{spec.name} observes {RESERVED!r}, which pgrobot adds itself: choose another name."
         )
-    if "policy" not in spec.observation:
+    if not spec.observation:
         raise PgrobotError(
-            f"{spec.name} observes {', '.join(spec.observation) or 'nothing'}, and no group 'policy': policies read it."
+            f"{spec.name} observes nothing: policies read the group 'policy', or all that there is."
         )
     for name, group in spec.observation.items():
         if not isinstance(group, ObservationGroup):

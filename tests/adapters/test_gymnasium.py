@@ -13,7 +13,7 @@ from gymnasium import spaces
 
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.simulation.adapters import GymnasiumTask, InfoCost
-from pgrobot.types import Environment, Step
+from pgrobot.types import Environment, Observation, Step
 
 
 class Counter(gymnasium.Env[Any, Any]):
@@ -65,14 +65,21 @@ def make(
     return GymnasiumTask(id=name, kwargs=kwargs).make(num_envs, {name: InfoCost() for name in costs}, seed, 1)
 
 
+def seen(obs: Observation) -> np.ndarray:
+    """All groups side by side, ``[N, D]``."""
+    return np.concatenate(list(obs.values()), -1)
+
+
 def ones(num_envs: int = 1) -> np.ndarray:
     return np.ones((num_envs, 2))
 
 
 def test_what_a_learner_has_to_know_is_read_from_the_environment() -> None:
     spec = make("toys/Counter-v0", num_envs=3).spec
-    assert (spec.name, spec.num_envs, dict(spec.widths)) == ("toys/Counter-v0", 3, {"policy": 3})
-    assert spec.observation["policy"].names == ("policy/0", "policy/1", "policy/2")
+    assert (spec.name, spec.num_envs) == ("toys/Counter-v0", 3)
+    assert dict(spec.widths) == {"rest/0": 1, "rest/1": 1, "start": 1}
+    assert spec.observation["rest/1"].names == ("rest/1/0",)
+    assert dict(make("Pendulum-v1").spec.widths) == {"policy": 3}
     np.testing.assert_array_equal(spec.action_low, [-2.0, -np.inf])
     np.testing.assert_array_equal(spec.action_high, [4.0, np.inf])
     assert (spec.max_episode_steps, spec.control_dt) == (5, 0.05)
@@ -89,7 +96,7 @@ def test_every_step_equals_gymnasium_s_own_with_same_step_reset_and_true_success
     environment, horizon = make("Pendulum-v1", num_envs=2), 450
     random = np.random.default_rng(0)
     actions = random.uniform(-2, 2, (horizon, 2, 1))
-    ours = [environment.reset()["policy"].copy()]
+    ours = [seen(environment.reset()).copy()]
     steps: list[Step] = [environment.step(action) for action in actions]
     for i in range(2):
         theirs = gymnasium.make("Pendulum-v1")
@@ -102,26 +109,26 @@ def test_every_step_equals_gymnasium_s_own_with_same_step_reset_and_true_success
         np.testing.assert_array_equal(ours[0][i], start())
         for step, action in zip(steps, actions, strict=True):
             obs, reward, terminated, truncated, _ = theirs.step(action[i].astype(np.float32))
-            np.testing.assert_array_equal(step.next_obs["policy"][i], obs)
+            np.testing.assert_array_equal(seen(step.next_obs)[i], obs)
             assert (step.reward[i], step.terms[i, 0]) == (reward, reward)
             assert (step.terminated[i], step.truncated[i]) == (terminated, truncated)
             if truncated:
                 episode += 1
                 obs = start()
-            np.testing.assert_array_equal(step.obs["policy"][i], obs)
+            np.testing.assert_array_equal(seen(step.obs)[i], obs)
         assert episode == 2
 
 
 def test_an_environment_s_randomness_does_not_depend_on_how_many_there_are() -> None:
     alone, together = make("toys/Counter-v0"), make("toys/Counter-v0", num_envs=3)
-    first = [alone.reset()["policy"][0, 2], *(alone.step(ones()).obs["policy"][0, 2] for _ in range(12))]
+    first = [seen(alone.reset())[0, 2], *(seen(alone.step(ones()).obs)[0, 2] for _ in range(12))]
     second = [
-        together.reset()["policy"][0, 2],
-        *(together.step(ones(3)).obs["policy"][0, 2] for _ in range(12)),
+        seen(together.reset())[0, 2],
+        *(seen(together.step(ones(3)).obs)[0, 2] for _ in range(12)),
     ]
     assert first == second
     assert len(set(first)) == 3  # a new start after every fifth step
-    assert len(set(together.reset()["policy"][:, 2])) == 3
+    assert len(set(seen(together.reset())[:, 2])) == 3
 
 
 @pytest.mark.parametrize(
@@ -217,20 +224,20 @@ def test_termination_is_not_truncation() -> None:
     environment.reset()
     step = environment.step(np.array([[101.0, 0.0]]))
     assert (step.terminated[0], step.truncated[0]) == (True, False)
-    assert step.next_obs["policy"][0, :2].tolist() == [101.0, 0.0]
-    assert step.obs["policy"][0, :2].tolist() == [0.0, 0.0]
+    assert seen(step.next_obs)[0, :2].tolist() == [101.0, 0.0]
+    assert seen(step.obs)[0, :2].tolist() == [0.0, 0.0]
 
 
 def test_a_number_that_is_not_finite_ends_the_episode_of_that_environment_alone() -> None:
     environment = make("toys/Counter-v0", num_envs=2, costs=("cost",), info={"cost": 1.0}, nan_at=2)
     environment.reset()
-    before = environment.step(ones(2)).obs["policy"].copy()
+    before = seen(environment.step(ones(2)).obs).copy()
     environment.reset()
     environment.step(
         np.array([[1.0, 1.0], [101.0, 0.0]])
     )  # the second one starts anew, so only the first breaks
     step = environment.step(ones(2))
-    np.testing.assert_array_equal(step.next_obs["policy"][0, :2], before[0, :2])
+    np.testing.assert_array_equal(seen(step.next_obs)[0, :2], before[0, :2])
     assert (step.reward.tolist(), step.cost[:, 0].tolist()) == ([0.0, 2.0], [0.0, 1.0])
     assert (step.terminated.tolist(), step.truncated.tolist()) == ([False, False], [True, False])
     (sentence,) = step.failures.values()
@@ -259,8 +266,8 @@ def test_resuming_is_exact(name: str) -> None:
     for _ in range(7):
         action = random.uniform(-1, 1, (2, first.spec.action_low.size))
         one, two = first.step(action), second.step(action)
-        np.testing.assert_array_equal(one.obs["policy"], two.obs["policy"])
-        np.testing.assert_array_equal(one.next_obs["policy"], two.next_obs["policy"])
+        np.testing.assert_array_equal(seen(one.obs), seen(two.obs))
+        np.testing.assert_array_equal(seen(one.next_obs), seen(two.next_obs))
         np.testing.assert_array_equal(one.reward, two.reward)
         np.testing.assert_array_equal(one.truncated, two.truncated)
     assert torch.equal(first.state_dict()["episode"], second.state_dict()["episode"])
@@ -284,9 +291,9 @@ def test_new_episodes_instead_of_the_loaded_ones_replay_nothing_and_go_on_in_the
     for _ in range(3):
         environment.step(ones(2))
     other.reset()
-    starts = other.reset()["policy"]
+    starts = seen(other.reset())
     environment.load_state_dict(through_a_file(environment.state_dict()))
-    np.testing.assert_array_equal(environment.reset()["policy"], starts)
+    np.testing.assert_array_equal(seen(environment.reset()), starts)
     assert environment.step(ones(2)).reward.tolist() == [2.0, 2.0]
 
 
@@ -303,7 +310,7 @@ def test_a_closed_environment_is_taken_up_again_in_new_instances() -> None:
     closed.load_state_dict(state)
     for _ in range(8):
         one, two = closed.step(ones(2)), open_.step(ones(2))
-        np.testing.assert_array_equal(one.obs["policy"], two.obs["policy"])
+        np.testing.assert_array_equal(seen(one.obs), seen(two.obs))
         np.testing.assert_array_equal(one.reward, two.reward)
 
 

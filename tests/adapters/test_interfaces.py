@@ -61,7 +61,7 @@ def make() -> Iterator[Callable[..., Environment]]:
 
 
 def first_step(environment: Environment) -> Any:
-    assert environment.spec.widths["policy"]
+    assert sum(environment.spec.widths[group] for group in environment.spec.observation)
     environment.reset()
     return environment.step(np.zeros((2, environment.spec.action_low.size)))
 

@@ -263,7 +263,7 @@ def test_choices_and_pictures_of_gymnasium(arcade: Any) -> None:
     assert spec.actions == (Action("action0", "", 4),)
     assert (spec.action_low.tolist(), spec.action_high.tolist()) == ([0.0], [3.0])
     assert {name: (group.shape, group.dtype) for name, group in spec.observation.items()} == {
-        "policy": ((2,), "float64"), "screen": (IMAGE, "uint8"),
+        "pad": ((2,), "float64"), "screen": (IMAGE, "uint8"),
     }  # fmt: skip
     check_environment("arcade", environment)
     first = environment.reset()

@@ -10,11 +10,11 @@ import mujoco
 import numpy as np
 import torch
 
-from pgrobot.errors import FailureError
+from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.simulation.adapters.actions import action_space, bounds, entries, form
 from pgrobot.simulation.adapters.info_cost import InfoReader
 from pgrobot.simulation.adapters.instance import Instance
-from pgrobot.simulation.adapters.spaces import NUMBERS_GROUP, groups, parts
+from pgrobot.simulation.adapters.spaces import WHOLE, groups, parts
 from pgrobot.simulation.adapters.wrappers import check_wrappers
 from pgrobot.simulation.auto_reset import AutoReset
 from pgrobot.simulation.costs import Cost
@@ -127,7 +127,7 @@ class SerialEnvironment(AutoReset):
         for i in range(count):
             observation, reward[i], terminated[i], truncated[i], cost[i] = self._told(i, action[i])
             _put(next_obs, i, observation)
-            broken = _first_not_finite(observation=observation[NUMBERS_GROUP], reward=reward[i], cost=cost[i])
+            broken = _first_not_finite(observation, reward=reward[i], cost=cost[i])
             if broken:  # as in our own simulations: it earns nothing and its successor is the last finite one
                 _put(next_obs, i, {group: value[i] for group, value in self._observation.items()})
                 reward[i] = cost[i] = 0.0
@@ -165,12 +165,13 @@ class SerialEnvironment(AutoReset):
         Raises:
             PgrobotError: the state is of another environment or number of them.
         """
-        self.check_saved(
-            "environments",
-            "their observations are {}",
-            state["observation"],
-            self._observation[NUMBERS_GROUP],
-        )
+        for group, own in self._observation.items():
+            if _key(group) not in state:
+                raise PgrobotError(
+                    f"the saved environments show no {group!r}, which {self.spec.name} observes: they are of a version "
+                    "that showed a Dict as one group. The run can be evaluated, and not gone on with."
+                )
+            self.check_saved("environments", "their observations are {}", state[_key(group)], own)
         self._observation = {group: state[_key(group)].numpy().copy() for group in self._observation}
         self._episode[:] = state["episode"].numpy()
         self._actions = [list(taken.numpy().copy()) for taken in state["actions"]]
@@ -247,9 +248,11 @@ def _put(rows: Mapping[str, np.ndarray], i: int, observation: Mapping[str, np.nd
 
 def _key(group: str) -> str:
     """What a group's observations are called in the state."""
-    return "observation" if group == NUMBERS_GROUP else f"observation/{group}"
+    return "observation" if group == WHOLE else f"observation/{group}"
 
 
-def _first_not_finite(**quantities: np.ndarray) -> str:
+def _first_not_finite(observation: Mapping[str, np.ndarray], **quantities: np.ndarray) -> str:
     """Name of the first quantity that is not finite, or nothing."""
+    if not all(np.isfinite(value).all() for value in observation.values()):
+        return "observation"
     return next((name for name, value in quantities.items() if not np.isfinite(value).all()), "")

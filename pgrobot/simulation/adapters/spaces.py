@@ -14,38 +14,34 @@ from pgrobot.errors import PgrobotError
 from pgrobot.simulation.results import NUMBERS, as_array, shown_result
 from pgrobot.types import MOST_IN_AN_ARRAY, ObservationGroup, ObservationPart, unseen_image
 
-NUMBERS_GROUP = "policy"  # the group of everything that is no image
+WHOLE = "policy"  # the group of an observation that is one array
 Path = tuple[str | int, ...]  # keys and indices, from the whole observation to a part of it
 
 
 def groups(name: str, space: gymnasium.Space) -> dict[str, ObservationGroup]:
-    """The observation groups: all numbers in one row, ``policy``, and every image by itself, called by its key.
+    """The observation groups: every array of a Dict or Tuple by itself, called by its keys, ``robot/arm``.
 
-    An observation that is an image and nothing else is ``policy``.
+    An observation that is nothing but one array is the group ``policy``.
 
     Raises:
-        PgrobotError: it has no flat form of a fixed width, an array of numbers that is too large for one, or no group
-            ``policy``.
+        PgrobotError: it has no flat form of a fixed width, an array of numbers that is too large for one, or two
+            arrays of the same name.
     """
     if not space.is_np_flattenable:
         raise PgrobotError(
             f"{name} observes a {type(space).__name__}, which has no flat form of a fixed width."
         )
-    leaves = list(_leaves(space, ()))
-    images = {_called(path): leaf.shape or () for path, leaf in leaves if _is_image(leaf)}
-    others = [leaf for _, leaf in leaves if not _is_image(leaf)]
-    for box in others:
-        if isinstance(box, spaces.Box) and len(box.shape) > 1 and math.prod(box.shape) > MOST_IN_AN_ARRAY:
-            raise unseen_image(name, NUMBERS_GROUP, box.shape, str(box.dtype))
-    found = {group: ObservationGroup.numbered(group, shape, "uint8") for group, shape in images.items()}
-    if others and NUMBERS_GROUP not in found:
-        width = sum(int(spaces.flatdim(leaf)) for leaf in others)
-        return {NUMBERS_GROUP: ObservationGroup.numbered(NUMBERS_GROUP, (width,)), **found}
-    if others or NUMBERS_GROUP not in found:
-        raise PgrobotError(
-            f"{name} observes the images {', '.join(images)}, of which one has to be called 'policy' where there is "
-            "nothing else to see, and none where there are numbers, which are called so."
-        )
+    found: dict[str, ObservationGroup] = {}
+    for path, leaf in _leaves(space, ()):
+        group, shape = _called(path), leaf.shape or ()
+        if group in found:
+            raise PgrobotError(f"{name} observes two arrays called {group!r}: give one of them another key.")
+        if _is_image(leaf):
+            found[group] = ObservationGroup.numbered(group, shape, "uint8")
+            continue
+        if isinstance(leaf, spaces.Box) and len(shape) > 1 and math.prod(shape) > MOST_IN_AN_ARRAY:
+            raise unseen_image(name, group, shape, str(leaf.dtype))
+        found[group] = ObservationGroup.numbered(group, (int(spaces.flatdim(leaf)),))
     return found
 
 
@@ -64,8 +60,7 @@ def parts(space: gymnasium.Space) -> tuple[ObservationPart, ...]:
                 pass
             case _:
                 return ()
-        group = _called(path) if _is_image(leaf) else NUMBERS_GROUP
-        found.append(ObservationPart(path, group, leaf.shape or (), choices, start))
+        found.append(ObservationPart(path, _called(path), leaf.shape or (), choices, start))
     return tuple(found)
 
 
@@ -78,18 +73,14 @@ def rows(name: str, space: gymnasium.Space, found: Any) -> dict[str, np.ndarray]
     Raises:
         PgrobotError: it is not what the space declares.
     """
-    numbers: list[np.ndarray] = []
-    told: dict[str, np.ndarray] = {}
-    for path, leaf, array in _parts(name, space, found, ()):
-        if _is_image(leaf):
-            told[_called(path)] = array
-        else:
-            numbers.append(np.asarray(array, dtype=np.float64).ravel())
-    return {NUMBERS_GROUP: np.concatenate(numbers), **told} if numbers else told
+    return {
+        _called(path): array if _is_image(leaf) else np.array(array, dtype=np.float64).ravel()
+        for path, leaf, array in _parts(name, space, found, ())
+    }
 
 
 def _called(path: Path) -> str:
-    return "/".join(map(str, path)) or NUMBERS_GROUP
+    return "/".join(map(str, path)) or WHOLE
 
 
 def _is_image(space: gymnasium.Space) -> bool:
