@@ -1,8 +1,8 @@
 """Robotics continuous control: policies trained by gradient ascent under safety budgets.
 
 ``train``, ``evaluate`` and ``compose`` are the Python side of the command ``pgrobot``; see ``pgrobot.api``.
-``Iteration`` is what a callback of ``train`` is told. ``load`` loads a trained policy, which acts without a simulator;
-see ``pgrobot.deploy``.
+``Iteration`` is what a callback of ``train`` is told. ``load`` loads a trained policy, which acts without a simulator,
+and ``export`` writes it as ONNX; see ``pgrobot.deploy``.
 ``__version__`` is the installed version.
 """
 
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pgrobot.api import Iteration, compose, evaluate, train
     from pgrobot.deploy import load
+    from pgrobot.deploy.exporting import export
 
     __version__: str
 
-__all__ = ["Iteration", "compose", "evaluate", "load", "train"]
+__all__ = ["Iteration", "compose", "evaluate", "export", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from pgrobot.deploy import load
 
         return load
+    if name == "export":
+        from pgrobot.deploy.exporting import export
+
+        return export
     # Importing the interface imports torch and MuJoCo, which `import pgrobot` alone need not wait for.
     if name in __all__:
         from pgrobot import api

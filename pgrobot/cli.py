@@ -1,4 +1,4 @@
-"""The command ``pgrobot``: train, evaluate, look at sweeps, prove the mathematics, measure the variance."""
+"""The command ``pgrobot``: train, evaluate, look at sweeps, prove the mathematics, measure the variance, export."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pgrobot.commands.evaluate import evaluate
 from pgrobot.commands.exact import exact
+from pgrobot.commands.export import export
 from pgrobot.commands.sweep import sweep
 from pgrobot.commands.train import train
 from pgrobot.commands.variance import variance
@@ -22,6 +23,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "sweep": sweep,
     "exact": exact,
     "variance": variance,
+    "export": export,
 }
 
 BROKEN_PIPE = 1
@@ -35,6 +37,7 @@ pgrobot trains robots under safety budgets.
   pgrobot sweep DIR                 the table of a sweep's results (pgrobot train -m ... makes a sweep)
   pgrobot exact [CHECK ...]         prove what trains on closed forms; pgrobot exact --list
   pgrobot variance RUN              what each baseline does to a policy's gradient; pgrobot variance --help
+  pgrobot export RUN                a run's best policy as ONNX; pgrobot export --help
   pgrobot --version                 which pgrobot this is
 
 Start with: pgrobot train"""

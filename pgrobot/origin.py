@@ -73,6 +73,10 @@ class Reader:
     def __init__(self, origins: Mapping[str, np.ndarray]) -> None:
         self._origins = origins
 
+    def origin(self, group: str) -> np.ndarray:
+        """The origin ``[D]`` of a group; empty where it is measured from zero."""
+        return self._origins.get(group, np.zeros(0))
+
     def __call__(self, group: str, value: np.ndarray, out: np.ndarray) -> None:
         """Write observations ``[N, D]`` of a group, measured from their origin, into float32 rows ``out``.
 

@@ -16,7 +16,7 @@ from pgrobot.deploy.observations import ObservationReader
 from pgrobot.errors import PgrobotError
 from pgrobot.policies import Policy
 from pgrobot.randomness import stream
-from pgrobot.types import EnvironmentSpec
+from pgrobot.types import ActionForm, EnvironmentSpec
 
 
 class TrainedPolicy:
@@ -35,6 +35,7 @@ class TrainedPolicy:
     Attributes:
         policy, spec, checkpoint, step: as given.
         groups: the observation groups that it reads.
+        read: what reads them.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class TrainedPolicy:
     ) -> None:
         self.policy, self.spec, self.checkpoint, self.step = policy, spec, checkpoint, step
         self.groups: tuple[str, ...] = tuple(getattr(policy, "groups", spec.observation))
-        self._read = ObservationReader(spec, self.groups)
+        self.read = ObservationReader(spec, self.groups)
         self._to_environment = ActionMap.of(spec)
         self._start = np.ones(1, bool)  # where an episode begins
         self._actor = self._made(1)
@@ -68,7 +69,7 @@ class TrainedPolicy:
             PgrobotError: the observation is of other groups, another width or type, or not finite; or of another number
                 of environments than it remembers.
         """
-        rows, single = self._read(observation)
+        rows, single = self.read(observation)
         self._resized(len(next(iter(rows.values()))))
         with one_thread():
             action = self._actor(rows, self._start, undrawn if deterministic else self._draw)
@@ -124,7 +125,7 @@ class TrainedPolicy:
         Raises:
             PgrobotError: as of ``act``, or the state is of another shape.
         """
-        rows, single = self._read(observation)
+        rows, single = self.read(observation)
         count = len(next(iter(rows.values())))
         actor = self._made(count)
         start = np.full(count, state is None)
@@ -145,7 +146,7 @@ class TrainedPolicy:
         return self._sent(action, single), actor.carry.numpy().copy() if self.policy.carry_size else None
 
     def _made(self, count: int) -> Actor:
-        return Actor(self.policy, self._read.groups, self._to_environment, count)
+        return Actor(self.policy, self.read.groups, self._to_environment, count)
 
     def _resized(self, count: int) -> None:
         """Make ready for so many environments.
@@ -164,15 +165,18 @@ class TrainedPolicy:
 
     def _sent(self, action: np.ndarray, single: bool) -> Any:
         """Actions ``[N, A]`` in the environment's own form."""
-        form = self.spec.action_form
-        dtype = np.dtype(form.dtype)
-        whole = action if dtype.kind == "f" else np.rint(action)
-        sent = whole.astype(dtype).reshape(len(action), *form.shape)
-        if form.start:
-            sent = sent + np.reshape(form.start, sent.shape[1:]).astype(dtype)
+        sent = as_sent(self.spec.action_form, action)
         if not single:
             return sent
-        return sent[0] if form.shape else sent[0].item()
+        return sent[0] if self.spec.action_form.shape else sent[0].item()
+
+
+def as_sent(form: ActionForm, action: np.ndarray) -> np.ndarray:
+    """Actions ``[N, A]`` float64 as an environment takes them, ``[N, …]``."""
+    dtype = np.dtype(form.dtype)
+    whole = action if dtype.kind == "f" else np.rint(action)
+    sent = whole.astype(dtype).reshape(len(action), *form.shape)
+    return sent + np.reshape(form.start, sent.shape[1:]).astype(dtype) if form.start else sent
 
 
 @contextmanager

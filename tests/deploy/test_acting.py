@@ -63,7 +63,7 @@ SEEN = replace(
 @pytest.mark.parametrize("remembers", [True, False])
 def test_it_remembers_as_an_evaluation_does_where_episodes_end(remembers: bool) -> None:
     world = TargetWorld(3, 0)
-    network = Elman(1) if remembers else make_policy(generator=stream(0, "weights"))
+    network = Elman(1) if remembers else make_policy()
     policy, judged = trained(network), actor(network, world.spec, DETERMINISTIC, stream(0, "noise"))
     obs, start, state = world.reset(), np.ones(3, bool), None
     for _ in range(20):
@@ -122,7 +122,7 @@ def test_what_is_handed_out_is_the_callers() -> None:
 
 
 def test_draws_are_those_of_its_seed() -> None:
-    policy = trained(make_policy(generator=stream(0, "weights")))
+    policy = trained(make_policy())
     obs = np.zeros((4, 2))
     first = [policy.act(obs, deterministic=False) for _ in range(2)]
     policy.seed(0)
@@ -137,14 +137,14 @@ def test_draws_are_those_of_its_seed() -> None:
 
 
 def test_every_type_of_real_numbers_is_read() -> None:
-    policy = trained(make_policy(generator=stream(0, "weights")))
+    policy = trained(make_policy())
     expected = policy.act(np.array([1.0, 0.0]))
     for observation in ([1, 0], [True, False], np.array([1, 0], np.float16), torch.tensor([1.0, 0.0])):
         assert np.array_equal(policy.act(observation), expected)
 
 
 def test_an_origin_is_subtracted_before_single_precision() -> None:
-    network = make_policy(generator=stream(0, "weights"))
+    network = make_policy()
     network.origin.fix({"policy": np.array([[4.5e6, 0.0]])})
     policy = trained(network)
     assert not np.array_equal(policy.act([4.5e6 + 1e-3, 0.0]), policy.act([4.5e6, 0.0]))
@@ -171,7 +171,7 @@ def test_an_origin_is_subtracted_before_single_precision() -> None:
     ],
 )
 def test_what_it_cannot_read_is_told(observation: Any, sentence: str) -> None:
-    policy = trained(make_policy(generator=stream(0, "weights")))
+    policy = trained(make_policy())
     policy.act(np.zeros((2, 2)))
     with pytest.raises(PgrobotError, match=re.escape(sentence)):
         policy.act(observation)

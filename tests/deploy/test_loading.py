@@ -138,6 +138,14 @@ def test_a_run_that_does_not_fit_its_checkpoint_is_told(run: Path) -> None:
         pgrobot.load(run)
 
 
+def test_a_group_that_is_not_there_is_told(run: Path) -> None:
+    content = yaml.safe_load((run / "config.yaml").read_text())
+    content["policy"]["groups"] = ["polcy"]
+    (run / "config.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(PgrobotError, match=r"policy\.groups names 'polcy'.*did you mean 'policy'"):
+        pgrobot.load(run)
+
+
 HALVES = {
     "nothing": (shutil.rmtree, "There is no run directory"),
     "config": (lambda run: (run / "config.yaml").unlink(), "is not a run directory: it lacks config.yaml"),
