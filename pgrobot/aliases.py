@@ -86,7 +86,7 @@ def settle(content: MutableMapping[str, Any], typed: Collection[str]) -> None:
         ("time", lambda time: ["policy", "time"] if time else ["policy"]),
         ("group", lambda g: [g]),
     ):
-        if name in critic and "groups" in critic:
+        if name in critic and str(critic.get("_target_", "")).startswith("pgrobot."):
             groups = seen(critic.pop(name))
             critic["groups"] = critic["groups"] if "critic.groups" in typed else groups
     for alias, full in ALIASES.items():

@@ -176,6 +176,20 @@ def test_the_example_of_a_wrapper_delays_by_a_step(inside: Path) -> None:
         assert np.array_equal(late.step(meant).next_obs["policy"], plain.step(told).next_obs["policy"])
 
 
+def test_every_kind_of_part_has_its_example(project: Path) -> None:
+    rows = table_rows(page("extending"), "# Adding parts of your own")
+    files = {name for row in rows for name in re.findall(r"`([\w.]+)`", row[2])}
+    written = {str(path.relative_to(project / "my_robots")) for path in (project / "my_robots").glob("*.*")}
+    assert files | {"__init__.py"} == written
+    assert len(rows) == 12
+    headings = re.findall(r"^#+ (.*)$", page("extending"), flags=re.MULTILINE)
+    for row in rows:
+        (anchor,) = re.findall(r"\(#(.*?)\)", row[0])
+        assert anchor in [re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-")) for heading in headings]
+        chosen = re.findall(r"\+?([\w./]+)=", row[3])
+        assert all(any(choice in command for command in commands()) for choice in chosen), row
+
+
 @pytest.mark.parametrize("command", commands())
 def test_the_examples_of_extending_train(
     command: str, inside: Path, capsys: pytest.CaptureFixture[str]
@@ -190,9 +204,15 @@ def test_the_examples_of_extending_train(
         "hips": "termination/tipped",
         "ActuatorUse": "use/0",
         "cart": "reward/near/mean",
+        "td_error": "policy/kl",
+        "steady": "policy/std",
+        "counts": "intrinsic/cells",
+        "apprentice": "apprentice/policy/kl",
     }
     expected = next(metric for mark, metric in marks.items() if mark in command)
-    assert expected in json.loads(rows[-1])
+    found = json.loads(rows[-1])
+    assert expected in found
+    assert "steady" not in command or found["policy/std"] == pytest.approx(0.3)
     shown = [file.name for file in kept(inside / "run_of_example", Table)]
     assert shown == (["use"] if "ActuatorUse" in command else [])
     (inside / "run_of_example").rename(inside / f"run_of_{expected.replace('/', '_')}")
