@@ -7,6 +7,7 @@ policy observes what it did before, and acts without any of it.
 """
 
 import argparse
+from typing import Any
 
 import numpy as np
 
@@ -23,14 +24,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=300_000)
     steps = parser.parse_args().steps
-    privileged = {
+    privileged: dict[str, Any] = {
         "modules": ["asymmetric_critic"],  # this file
         "+task.observations.foot._target_": "asymmetric_critic.contact",
         "+task.observations.foot.body": "foot",
         "+task.observations.foot.group": "privileged",
         "critic.groups": ["policy", "privileged"],
     }
-    for name, settings in (("symmetric", {}), ("asymmetric", privileged)):
+    for name, settings in {"symmetric": {}, "asymmetric": privileged}.items():
         result = pgrobot.train(constraint="none", total_steps=steps, seed=1, quiet=True, **settings)
         explained = result.metrics["critic/explained_variance/reward"]
         print(f"{name}: return {result.evaluation['return']['mean']:.0f}, the value explains {explained:.0%}")

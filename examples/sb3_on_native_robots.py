@@ -29,7 +29,7 @@ class Native(VecEnv):
     def step_wait(self):
         obs, reward, terminated, truncated, info = self.envs.step(self.actions)
         done = terminated | truncated
-        infos = [{} for _ in range(self.num_envs)]
+        infos: list[dict] = [{} for _ in range(self.num_envs)]
         for i in np.flatnonzero(done):
             infos[i]["terminal_observation"] = info["final_obs"][i]
             infos[i]["TimeLimit.truncated"] = not terminated[i]

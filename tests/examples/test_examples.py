@@ -15,9 +15,22 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 MOST_LINES = 60
 SMALL = ("--steps", "512")  # what every example takes
-MORE: Mapping[str, Sequence[str]] = {"compare_two_runs": ("--episodes", "2")}
+MORE: Mapping[str, Sequence[str]] = {
+    "budgets": ("--episodes", "2"),
+    "compare_two_runs": ("--episodes", "2"),
+    "load_and_act": ("--episodes", "2"),
+    "sweep": ("debug=tiny",),
+}
 # What an example prints at its end, when it did what it says.
-PRINTS: Mapping[str, str] = {"own_gymnasium_env": "per step: ", "compare_two_runs": "of these two policies;"}
+PRINTS: Mapping[str, str] = {
+    "asymmetric_critic": "asymmetric: return",
+    "budgets": "budget 0.02: ",
+    "compare_two_runs": "of these two policies;",
+    "load_and_act": "pgrobot evaluate:   ",
+    "own_gymnasium_env": "per step: ",
+    "sb3_on_native_robots": "trained for 512 steps",
+    "sweep": "budget 0.05: return",
+}
 
 
 def small(overrides: Sequence[str]) -> Request:
@@ -31,6 +44,7 @@ def test_it_runs(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(path.parent)  # as when it is run: what it names of itself is found there
     monkeypatch.setattr("pgrobot.api.prepare", small)
     monkeypatch.setattr(sys, "argv", [str(path), *SMALL, *MORE.get(path.stem, ())])
     runpy.run_path(str(path), run_name="__main__")
