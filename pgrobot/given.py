@@ -144,7 +144,7 @@ def spec_of(env: Given, cfg: DictConfig) -> EnvironmentSpec:
 
 
 def check_same_spaces(env: Given, found: EnvironmentSpec, wanted: EnvironmentSpec, of: str) -> None:
-    """Refuse an environment that has other spaces than ``of``.
+    """Refuse an environment that has other spaces than ``of``, and tell of longer or shorter episodes.
 
     Raises:
         PgrobotError: names the first difference.
@@ -152,6 +152,11 @@ def check_same_spaces(env: Given, found: EnvironmentSpec, wanted: EnvironmentSpe
     different = first_difference(found, wanted)
     if different:
         raise PgrobotError(f"{env.word}={env.name} has other spaces than {of}: it {different}")
+    if found.max_episode_steps != wanted.max_episode_steps:
+        limits = found.max_episode_steps, wanted.max_episode_steps
+        _logger.warning(
+            "%s=%s has episodes of %d steps, and %s of %d.", env.word, env.name, limits[0], of, limits[1]
+        )
 
 
 def check_again(env: Given, note: Mapping[str, Any], run: Path) -> None:

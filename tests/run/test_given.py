@@ -61,6 +61,10 @@ def make_point() -> gymnasium.Env[Any, Any]:
     return TimeLimit(Point(), 20)
 
 
+def make_long() -> gymnasium.Env[Any, Any]:
+    return TimeLimit(Point(), 30)
+
+
 def make_wide() -> gymnasium.Env[Any, Any]:
     return TimeLimit(Point(3), 20)
 
@@ -90,19 +94,24 @@ def train(directory: Path, **settings: Any) -> Result:
     return pgrobot.train(**{**SHORT, "hydra.run.dir": directory, **settings})
 
 
-def test_a_factory_is_the_task_that_it_builds_to_the_last_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "env"),
+    [
+        ("Hopper-v5", lambda: gymnasium.make("Hopper-v5")),
+        ("CartPole-v1", gymnasium.spec("CartPole-v1")),
+    ],
+)
+def test_what_is_given_is_the_task_that_it_builds_to_the_last_bit(
+    name: str, env: Any, tmp_path: Path
+) -> None:
     few = {"total_steps": 64, "checkpoint.every": 64}
-    named = train(tmp_path / "named", task="gymnasium", **{"task.id": "Hopper-v5"}, **few)
-    for name, env in {
-        "lambda": lambda: gymnasium.make("Hopper-v5"),
-        "spec": gymnasium.spec("Hopper-v5"),
-    }.items():
-        given = train(tmp_path / name, env=env, **few)
-        assert_equal(metrics(given.path), metrics(named.path))
-        for key in ("learners", "collector", "best"):
-            assert_equal(state(given.path)[key], state(named.path)[key])
-        for key in ("return", "other_mode", "judged"):
-            assert_equal(given.evaluation[key], named.evaluation[key])
+    named = train(tmp_path / "named", task="gymnasium", **{"task.id": name}, **few)
+    given = train(tmp_path / "given", env=env, **few)
+    assert_equal(metrics(given.path), metrics(named.path))
+    for key in ("learners", "collector", "best"):
+        assert_equal(state(given.path)[key], state(named.path)[key])
+    for key in ("return", "other_mode", "judged"):
+        assert_equal(given.evaluation[key], named.evaluation[key])
 
 
 def test_a_run_says_where_its_environment_came_from(finished: Result) -> None:
@@ -115,6 +124,18 @@ def test_a_run_says_where_its_environment_came_from(finished: Result) -> None:
     config = (finished.path / "config.yaml").read_text()
     assert "_target_: pgrobot.simulation.adapters.GivenTask\n  name: make_point" in config
     assert finished.verdicts.keys() == {"cost"}, "what an info reports can be limited"
+
+
+def test_its_policy_is_loaded_without_the_environment(finished: Result) -> None:
+    action = pgrobot.load(finished.path).act(np.zeros(2))
+    assert action.shape == (1,)
+
+
+def test_episodes_of_another_length_are_told(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="pgrobot"):
+        told = pgrobot.evaluate(run, env=make_long)
+    assert f"env=make_long has episodes of 30 steps, and {run} of 20." in caplog.messages
+    assert told["episode_length"]["mean"] == 30.0
 
 
 def test_an_evaluation_takes_the_environment_again(finished: Result) -> None:
