@@ -14,6 +14,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+import yaml
 from gymnasium import spaces
 from gymnasium.wrappers import TimeLimit
 
@@ -104,7 +105,7 @@ def train(directory: Path, **settings: Any) -> Result:
 def test_what_is_given_is_the_task_that_it_builds_to_the_last_bit(
     name: str, env: Any, tmp_path: Path
 ) -> None:
-    few = {"total_steps": 64, "checkpoint.every": 64}
+    few = {"total_steps": 32, "checkpoint.every": 32}
     named = train(tmp_path / "named", task="gymnasium", **{"task.id": name}, **few)
     given = train(tmp_path / "given", env=env, **few)
     assert_equal(metrics(given.path), metrics(named.path))
@@ -320,13 +321,19 @@ def test_several_environments_in_one_are_refused(tmp_path: Path) -> None:
             train(tmp_path / "run", env=env)
 
 
-def test_a_run_of_a_task_takes_no_env(tmp_path: Path) -> None:
-    run = train(tmp_path / "run", task="gymnasium", **{"task.id": "Hopper-v5"}, total_steps=32)
+def test_a_run_of_a_task_takes_no_env(run: Path) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["task"] = {
+        "_target_": "pgrobot.simulation.adapters.GymnasiumTask",
+        "id": "Pendulum-v1",
+        "kwargs": {},
+    }
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
     for given in (
         lambda: pgrobot.evaluate(run, env=make_point),
-        lambda: pgrobot.train(resume=run.path, env=make_point, total_steps=64),
+        lambda: pgrobot.train(resume=run, env=make_point),
     ):
-        with pytest.raises(PgrobotError, match=f"^{run.path} was not trained with env="):
+        with pytest.raises(PgrobotError, match=f"^{run} was not trained with env="):
             given()
 
 
