@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.constraints import check_bound
-from pgrobot.diagnostics import EpisodeStatistics
+from pgrobot.diagnostics import EpisodeStatistics, Violations
 from pgrobot.errors import PgrobotError
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
@@ -111,7 +111,11 @@ def assemble(cfg: DictConfig, environment: Environment, threads: int) -> Assembl
         learners={name: GuardedLearner(learner) for name, learner in learners.items()},
         acting=scheme.acting,
         policy=learners[scheme.acting].policy,
-        diagnostics={"episodes": EpisodeStatistics(spec), **construct(cfg, "diagnostics")},
+        diagnostics={
+            "episodes": EpisodeStatistics(spec),
+            "violations": Violations(spec),
+            **construct(cfg, "diagnostics"),
+        },
         iterations=iterations(cfg, cfg.total_steps),
         steps_per_iteration=cfg.num_envs * cfg.horizon,
     )

@@ -16,10 +16,12 @@ from pgrobot.constraints.sample import Sample, Spending
 from pgrobot.constraints.verdict import Verdict, judge
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.contract import check_observation, check_step
-from pgrobot.types import Environment, Observation
+from pgrobot.types import Environment, Observation, Step
 
 # observation groups [N, D] and which of them an episode begins with [N] -> actions [N, A] in action-space units
 Act = Callable[[Observation, np.ndarray], np.ndarray]
+# a step, which environments count [N], and how many steps the episodes of those had before it [M]
+Watch = Callable[[Step, np.ndarray, np.ndarray], None]
 
 SHORT = 0.5  # of the time limit: a policy that lives less may keep a budget by ending its episodes
 
@@ -41,7 +43,9 @@ class Episodes:
     can_fall: bool  # an episode may end in a fall
 
 
-def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) -> Episodes:
+def evaluate(
+    act: Act, environment: Environment, episodes: int, gamma: float, watch: Sequence[Watch] = ()
+) -> Episodes:
     """Run exactly ``episodes`` whole episodes.
 
     How many each environment contributes is fixed beforehand, so that short episodes are not preferred to long
@@ -53,6 +57,7 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
         environment: of its own, not the one trained in.
         episodes: how many, at least 1.
         gamma: the discount of ``Episodes.discounted``.
+        watch: told every step of the episodes.
 
     Raises:
         PgrobotError: fewer than one episode, or episodes that do not end within the environment's own limit.
@@ -77,6 +82,8 @@ def evaluate(act: Act, environment: Environment, episodes: int, gamma: float) ->
         if t == 0:
             check_step(spec, step)
         counted = row < last
+        for watcher in watch:
+            watcher(step, counted, lengths[row[counted]])
         rows, cost = row[counted], step.cost[counted]
         costs[rows] += cost
         least, most = np.minimum(least, cost.min(axis=0)), np.maximum(most, cost.max(axis=0))

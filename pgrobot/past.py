@@ -129,6 +129,7 @@ CONFIG: tuple[Added, ...] = (
     Added("", "", "wrapper", lambda _: {}),
     Added("evaluation", "", "num_envs", lambda _: 0),
     Added("evaluation", "", "alone", lambda _: False),
+    Added("evaluation", "", "pictures", lambda _: True),
 )
 # Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.
 STATE: tuple[Added, ...] = (

@@ -46,6 +46,7 @@ class EvaluationConfig:
     every: Annotated[int, at_least(1)]
     num_envs: Annotated[int, at_least(0)]
     alone: bool
+    pictures: bool
     mode: Literal["stochastic", "deterministic"]
     confidence: Annotated[float, inside(0.0, 1.0)]
     bound: Annotated[str, one_of(*BOUNDS)]

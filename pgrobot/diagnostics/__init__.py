@@ -6,5 +6,7 @@ learners' policies, and each rollout's observations, columns and torques.
 
 from pgrobot.diagnostics.episodes import EpisodeStatistics
 from pgrobot.diagnostics.gradients import GradientNorms, term_gradients
+from pgrobot.diagnostics.violation_map import ViolationMap
+from pgrobot.diagnostics.violations import Violations
 
-__all__ = ["EpisodeStatistics", "GradientNorms", "term_gradients"]
+__all__ = ["EpisodeStatistics", "GradientNorms", "ViolationMap", "Violations", "term_gradients"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from pgrobot.acting import Actor, drawn, undrawn
 from pgrobot.action_map import ActionMap
 from pgrobot.assembly import TaskMaker, build_environment
-from pgrobot.episodes import Act, Episodes, evaluate, summary
+from pgrobot.episodes import Act, Episodes, Watch, evaluate, summary
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
 from pgrobot.schemes import build_constraints
@@ -47,8 +47,10 @@ class EvaluationPlan:
     threads: int
 
 
-def evaluation(cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan) -> dict[str, Any]:
-    """Evaluate a policy in a task; the same plan gives the same numbers.
+def evaluation(
+    cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan, watch: Sequence[Watch] = ()
+) -> dict[str, Any]:
+    """Evaluate a policy in a task; the same plan gives the same numbers, whoever watches.
 
     Returns:
         What ``pgrobot.episodes.summary`` states.
@@ -56,11 +58,13 @@ def evaluation(cfg: DictConfig, task: TaskMaker, policy: Policy, plan: Evaluatio
     Raises:
         PgrobotError: the plan is out of range.
     """
-    episodes = run_episodes(cfg, task, policy, plan)
+    episodes = run_episodes(cfg, task, policy, plan, watch)
     return summary(episodes, build_constraints(cfg), plan.confidence, plan.bound)
 
 
-def run_episodes(cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan) -> Episodes:
+def run_episodes(
+    cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan, watch: Sequence[Watch] = ()
+) -> Episodes:
     """Run whole episodes of a policy in environments of their own."""
     seed = component_seed(plan.seed, f"{plan.purpose}/environment")
     most = cfg.evaluation.num_envs or MOST_ENVIRONMENTS
@@ -68,7 +72,7 @@ def run_episodes(cfg: DictConfig, task: TaskMaker, policy: Policy, plan: Evaluat
     try:
         generator = stream(plan.seed, f"{plan.purpose}/action_noise")
         act = actor(policy, environment.spec, plan.mode, generator)
-        return evaluate(act, environment, plan.episodes, cfg.algorithm.discounts.cost)
+        return evaluate(act, environment, plan.episodes, cfg.algorithm.discounts.cost, watch)
     finally:
         environment.close()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from omegaconf import DictConfig
 
 from pgrobot.assembly import TaskMaker, planned_steps
+from pgrobot.episodes import Watch
 from pgrobot.policies import Policy
 from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, EvaluationPlan, evaluation
 
@@ -29,9 +30,16 @@ class Judged:
 
 
 def judgement(
-    cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan, judged: Judged
+    cfg: DictConfig,
+    task: TaskMaker,
+    policy: Policy,
+    plan: EvaluationPlan,
+    judged: Judged,
+    watch: Sequence[Watch] = (),
 ) -> dict[str, Any]:
     """Evaluate a policy as it acts when it explores and with its mean action, on the same random streams.
+
+    ``watch`` is told the steps in the mode that decides.
 
     Returns:
         What ``evaluation`` tells of the mode that decides, ``plan.mode``; the same of the other one under
@@ -40,7 +48,7 @@ def judgement(
     Raises:
         PgrobotError: the plan is out of range.
     """
-    told = evaluation(cfg, task, policy, plan)
+    told = evaluation(cfg, task, policy, plan, watch)
     other = replace(plan, mode=OTHER[plan.mode])
     return {
         **told,

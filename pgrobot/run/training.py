@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from pgrobot import checkpoint
 from pgrobot.assembly import Assembly, TaskMaker
+from pgrobot.diagnostics import ViolationMap
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
 from pgrobot.past import fitting, load_checkpoint, resumed_checkpoint
@@ -177,14 +178,23 @@ class Training:
                 self._assembly.environment.close()
             judged = Judged("checkpoints/best.pt", state["global_step"])
             plan = self._plan("final", self._cfg.evaluation.final_episodes)
-            told = judgement(self._cfg, self._task, self._assembly.policy, plan, judged)
+            violations = ViolationMap(self._assembly.environment.spec)
+            told = judgement(self._cfg, self._task, self._assembly.policy, plan, judged, [violations])
         finally:
             watch.remove()
         if told["failures"] >= told["return"]["episodes"]:
             raise FailureError(
                 f"A simulation broke in every one of the {told['failures']} episodes that were to judge the best policy"
             )
+        self._show_violations(violations)
         return {**told, "best_step": state["global_step"], "skipped_updates": self._faults.skipped}
+
+    def _show_violations(self, violations: ViolationMap) -> None:
+        if not violations.violated:
+            return
+        self.show({"violations": violations.table()})
+        if self._cfg.evaluation.pictures:
+            self.show({"violations": violations.image()})
 
     def state_dict(self) -> State:
         """Everything that a bit-exact continuation needs, the clock, and what wrote it."""

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pgrobot.diagnostics import EpisodeStatistics
+from pgrobot.diagnostics import EpisodeStatistics, Violations
 from pgrobot.pictures import Image, Picture, Table
-from pgrobot.tracking import MetricsFile, Wandb, kept
+from pgrobot.tracking import MetricsFile, Wandb, kept, read_table
 from pgrobot.types import Metrics
 
-from .conftest import Train, metrics
+from .conftest import Train, assert_equal, metrics, state
 from .test_resume import _Killed, _write_and_die_at, interrupt_at
 
 
@@ -94,3 +94,51 @@ def test_pictures_of_steps_that_no_checkpoint_knows_are_forgotten(
         resume(run)
     assert [row["global_step"] for row in metrics(run)] == [64]
     assert steps(run) == [64]
+
+
+TORQUE = ("constraint=[torque]", "constraint.torque.cost.fraction=0.01")  # as good as always violated
+
+
+def test_the_final_evaluation_leaves_a_map_of_its_violations(train: Train) -> None:
+    with_image, without = train("a", *TORQUE, "evaluation.pictures=true"), train("b", *TORQUE)
+    results = [dict(result.evaluation) for result in (with_image, without)]
+    for result in results:
+        del result["wall_s"], result["env_steps_per_s"]
+    assert results[0] == results[1]
+    (found,) = kept(with_image.path, Table)
+    assert (found.name, found.step) == ("violations", 256)
+    table = read_table(found.path)
+    joints = {row[1] for row in table.rows}
+    assert len(joints) == 3
+    steps = sum(float(row[5]) for row in table.rows) / len(joints)
+    told = with_image.evaluation
+    assert steps == pytest.approx(told["episode_length"]["mean"] * told["return"]["episodes"])
+    spent = sum(float(row[3]) * float(row[4]) * float(row[5]) for row in table.rows if row[3] and row[5])
+    assert with_image.evaluation["costs"]["torque"]["unit"] == "step"
+    assert spent / steps == pytest.approx(told["costs"]["torque"]["mean"])
+    assert [image.path.name for image in kept(with_image.path, Image)] == [
+        "violations_256.png",
+        "violations_256.svg",
+    ]
+    assert kept(without.path, Image) == []
+
+
+class Absent(Violations):
+    """Looks at nothing."""
+
+    def __call__(self, *_: object) -> Metrics:
+        return {}
+
+
+def test_training_is_the_same_without_looking_at_violations(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = train("a", *TORQUE).path
+    monkeypatch.setattr("pgrobot.assembly.Violations", Absent)
+    blind = train("b", *TORQUE).path
+    assert_equal(state(looked), state(blind))
+    assert any("violation/torque/foot_joint/phase" in row for row in metrics(looked))
+    assert [
+        {key: value for key, value in row.items() if not key.startswith("violation/")}
+        for row in metrics(looked)
+    ] == metrics(blind)

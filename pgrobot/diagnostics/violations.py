@@ -1,0 +1,71 @@
+"""Which part violates which constraint, how much, in how many environments and when in its episode."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pgrobot.types import EnvironmentSpec, Metrics, Rollout, State
+
+NAMES = ("environments", "size", "largest", "phase")
+
+
+class Violations:
+    """Four figures for every part of every constraint; a part violates in a step in which it adds to the cost.
+
+    ``violation/<constraint>/<part>/environments`` is the share of environments in which it did so in the rollout at
+    all. Of the steps in which it did: ``…/size``, the mean of what it added, ``…/largest``, the most, and ``…/phase``,
+    the mean place in the episode, 0 at its beginning and 1 at the time limit; absent where there were none. An amount
+    that is no number counts as no violation. With several learners, each one's names begin with ``<learner>/``.
+
+    Args:
+        spec: names the parts of each cost.
+    """
+
+    def __init__(self, spec: EnvironmentSpec) -> None:
+        self._costs = tuple(spec.violations)
+        self._parts = [
+            f"violation/{cost}/{part}" for cost, parts in spec.violations.items() for part in parts
+        ]
+        self._limit = spec.max_episode_steps
+
+    def __call__(
+        self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]
+    ) -> Metrics:
+        if not self._parts:
+            return {}
+        metrics: Metrics = {}
+        for name, rollout in experience.items():
+            prefix = f"{name}/" if len(learners) > 1 else ""
+            for part, row in zip(self._parts, self._figures(rollout).tolist(), strict=True):
+                found = zip(NAMES, row, strict=True)
+                metrics |= {f"{prefix}{part}/{key}": value for key, value in found if math.isfinite(value)}
+        return metrics
+
+    def state_dict(self) -> State:
+        """Nothing is remembered."""
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        """Nothing was remembered."""
+
+    def _figures(self, rollout: Rollout) -> Tensor:
+        """The four figures of all parts, ``[J, 4]`` float64; NaN or infinite where there is none."""
+        amount = torch.cat([rollout.telemetry[f"violation/{cost}"] for cost in self._costs], -1)  # [T, N, J]
+        violated = (amount > 0.0) & (rollout.weight > 0.0).unsqueeze(-1)
+        amount = amount.masked_fill(~violated, 0.0)
+        steps = violated.sum((0, 1), dtype=torch.float64)
+        phase = (rollout.age / self._limit).unsqueeze(-1) * violated
+        return torch.stack(
+            (
+                violated.any(0).mean(0, dtype=torch.float64),
+                amount.sum((0, 1), dtype=torch.float64) / steps,
+                amount.amax((0, 1)).double() / steps.clamp(max=1.0),
+                phase.sum((0, 1), dtype=torch.float64) / steps,
+            ),
+            -1,
+        )
