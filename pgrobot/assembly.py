@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -111,14 +112,18 @@ def assemble(cfg: DictConfig, environment: Environment, threads: int) -> Assembl
         learners={name: GuardedLearner(learner) for name, learner in learners.items()},
         acting=scheme.acting,
         policy=learners[scheme.acting].policy,
-        diagnostics={
-            "episodes": EpisodeStatistics(spec),
-            "violations": Violations(spec),
-            **construct(cfg, "diagnostics"),
-        },
+        diagnostics=_diagnostics(cfg, spec),
         iterations=iterations(cfg, cfg.total_steps),
         steps_per_iteration=cfg.num_envs * cfg.horizon,
     )
+
+
+def _diagnostics(cfg: DictConfig, spec: EnvironmentSpec) -> dict[str, Diagnostic]:
+    """What looks at the run, by name; those that have to know the environment are told."""
+    told = {"spec": spec, "iterations": iterations(cfg, cfg.total_steps)}
+    made = construct(cfg, "diagnostics")
+    chosen = {name: part(**told) if isinstance(part, partial) else part for name, part in made.items()}
+    return {"episodes": EpisodeStatistics(spec), "violations": Violations(spec), **chosen}
 
 
 def build_learners(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> dict[str, Learner]:

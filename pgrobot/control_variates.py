@@ -16,21 +16,21 @@ from pgrobot.distributions import Distribution, SmoothGaussian
 
 def features(action: Tensor, reference: Distribution) -> Tensor:
     """``[…, 2A]`` at actions ``[…, A]``: the linear ones, then the quadratic ones."""
-    mean, std = _moments(reference)
+    mean, std = drawn_moments(reference)
     noise = (action - mean) / std
     return torch.cat((noise, noise.square() - 1.0), -1)
 
 
 def expected_features(distribution: Distribution, reference: Distribution, width: int) -> Tensor:
     """Expectation of the first ``width`` features under ``distribution``, differentiable in it: ``[…, width]``."""
-    (mean, std), (centre, scale) = _moments(distribution), _moments(reference)
+    (mean, std), (centre, scale) = drawn_moments(distribution), drawn_moments(reference)
     shift = (mean - centre) / scale
     if width <= shift.shape[-1]:  # a deviation may have no derivative, which then must not be asked for
         return shift[..., :width]
     return torch.cat((shift, (std / scale).square() + shift.square() - 1.0), -1)[..., :width]
 
 
-def _moments(distribution: Distribution) -> tuple[Tensor, Tensor]:
+def drawn_moments(distribution: Distribution) -> tuple[Tensor, Tensor]:
     """Mean and deviation of what is drawn, ``[…, A]``."""
     drawn = distribution.given if isinstance(distribution, SmoothGaussian) else distribution
     return drawn.mean, drawn.std

@@ -15,7 +15,7 @@ import torch
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
 from pgrobot.policies import Policy
-from pgrobot.types import Action, Environment, IntrinsicReward, Multiplier
+from pgrobot.types import Action, Diagnostic, Environment, EnvironmentSpec, IntrinsicReward, Multiplier
 
 
 class PolicyFactory(Protocol):
@@ -51,6 +51,12 @@ class MultiplierFactory(Protocol):
         constraints: Sequence[Constraint],
         columns: Sequence[str],
     ) -> Multiplier: ...
+
+
+class DiagnosticFactory(Protocol):
+    """A diagnostic that has to know what it looks at; one that does not is no ``_partial_``."""
+
+    def __call__(self, *, spec: EnvironmentSpec, iterations: int) -> Diagnostic: ...
 
 
 class EnvironmentWrapper(Protocol):

@@ -23,7 +23,7 @@ from pgrobot.solvers import (
     FlatParameters,
     PolicyProblem,
     Report,
-    SnapshotProblem,
+    SnapshotProblems,
     UpdateSnapshot,
     own_state,
 )
@@ -111,9 +111,7 @@ class Learner:
                     self.poser.counting(values.now, evidence),
                     self.columns,
                 )
-                self._snapshot = UpdateSnapshot.of(
-                    collected, posed.policy, posed.critic, self.policy, self.critic, self.problem
-                )
+                self._snapshot = UpdateSnapshot.of(collected, posed, self.policy, self.critic, self.problem)
             then = partial(self._following, rollout, values, index)
             report, stop, values = self._solve(posed, then)
             metrics |= report
@@ -145,14 +143,14 @@ class Learner:
         """A rollout went by unlearnt: what the critic remembers is of no use to the next one."""
         self._critic_carry = torch.zeros_like(self._critic_carry)
 
-    def snapshot(self, rollout: Rollout) -> dict[str, SnapshotProblem]:
+    def snapshot(self, rollout: Rollout) -> SnapshotProblems:
         """The problems ``policy`` and ``critic`` as the last update met them: for looking at, in storage of their own.
 
         Args:
             rollout: what that update learnt from. There are no problems if it learnt from another one, or none.
         """
         if self._snapshot is None or self._snapshot.rollout is not rollout:
-            return {}
+            return SnapshotProblems({})
         return self._snapshot.problems(self.policy, self.critic, self.problem)
 
     def seen(self, rollout: Rollout) -> tuple[Evidence, Values]:

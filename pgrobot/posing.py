@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -41,6 +42,8 @@ class PosedPass:
     critic: CriticBatch
     target: Tensor  # of the critic                                          [T, N, C]
     log_ratio: Tensor  # of the present policy to the one that acted         [T, N]
+    # every column's own advantage by its name, in its own unit, computed when asked for: rows or chunks like `policy`
+    columns: Callable[[], Mapping[str, Tensor]]
 
 
 class Poser:
@@ -74,6 +77,7 @@ class Poser:
         self._vector = vector
         self._problem = problem
         self._multiplier = multiplier
+        self._columns = tuple(columns)
         self._costs = [index for index, name in enumerate(columns) if name.startswith("cost/")]
         self._reduce = reduce
         self._discount = torch.tensor([algorithm.discounts[name.split("/")[0]] for name in columns])
@@ -103,6 +107,7 @@ class Poser:
             in_rows(critic_batch, self._critic.sequence),
             estimate.target,
             log_ratio,
+            partial(self._own, evidence, estimate),
         )
 
     def evidence(self, rollout: Rollout, slack: Tensor, parameters: Tensor) -> Evidence:
@@ -164,6 +169,13 @@ class Poser:
         return self.algorithm.estimator(
             EstimatorInput(rollout.reward, values.now, values.next, terminated, done, log_ratio, discount)
         )
+
+    def _own(self, evidence: Evidence, estimate: Estimate) -> dict[str, Tensor]:
+        """What each column alone would have the policy learn from: centred and weighed as the mix is, unpriced."""
+        advantage = estimate.advantage - _mean_of_columns(self.counting(estimate.advantage, evidence))
+        weight = discount_from_start(evidence.rollout.age, self._state_discount) * estimate.weight
+        columns = dict(zip(self._columns, (advantage * weight.unsqueeze(-1)).unbind(-1), strict=True))
+        return in_rows(columns, self._policy.sequence)
 
     def _batch(
         self,

@@ -227,7 +227,7 @@ class Step(Generic[Array]):
     terminated: Array  # [N] bool
     truncated: Array  # [N] bool
     censored: Array  # [N] bool, of those ended: broken, or cut by us, which tells nothing of an episode
-    telemetry: Mapping[str, Array]  # "torque" [N, A] in N·m; "violation/<cost>" [N, J]; …
+    telemetry: Mapping[str, Array]  # "torque" [N, A] in N·m, "power" in W; "violation/<cost>" [N, J]; …
     failures: Mapping[int, str]  # environments that broke in this step -> a sentence naming joint or body
 
 

@@ -14,6 +14,7 @@ from pgrobot.constraints import BOUNDS, UNITS
 from pgrobot.errors import shown
 from pgrobot.factories import (
     CriticFactory,
+    DiagnosticFactory,
     EnvironmentWrapper,
     IntrinsicRewardFactory,
     MultiplierFactory,
@@ -96,4 +97,6 @@ class RunConfig:
     critic: Annotated[Any, Called("_target_", CriticFactory)]
     algorithm: Algorithm
     tracker: Mapping[str, Part]
-    diagnostics: Annotated[Mapping[str, Part], Keys("gradients")]
+    diagnostics: Annotated[
+        Mapping[str, Annotated[Any, Called("_target_", DiagnosticFactory)]], Keys("gradients")
+    ]

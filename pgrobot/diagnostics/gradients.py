@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
+from pgrobot.diagnostics.by_learner import by_learner
 from pgrobot.ranges import at_least
 from pgrobot.types import Metrics, Rollout, State
 
@@ -40,12 +40,7 @@ class GradientNorms:
     ) -> Metrics:
         if self._every == 0 or iteration % self._every:
             return {}
-        metrics: Metrics = {}
-        for name, rollout in experience.items():
-            prefix = f"{name}/" if len(learners) > 1 else ""
-            found = _measured(learners[name].snapshot(rollout))
-            metrics |= {prefix + key: value for key, value in found.items() if math.isfinite(value)}
-        return metrics
+        return by_learner(learners, experience, lambda problems, _: _measured(problems))
 
     def state_dict(self) -> State:
         """Nothing is remembered."""

@@ -14,7 +14,7 @@ the tensors of both arguments.
 from pgrobot.distributions.beta import Beta
 from pgrobot.distributions.binned import Binned
 from pgrobot.distributions.categorical import Categorical
-from pgrobot.distributions.distribution import Distribution
+from pgrobot.distributions.distribution import Distribution, Located
 from pgrobot.distributions.full_covariance import FullCovarianceGaussian
 from pgrobot.distributions.gaussian import Gaussian
 from pgrobot.distributions.multi_categorical import MultiCategorical
@@ -28,6 +28,7 @@ __all__ = [
     "Distribution",
     "FullCovarianceGaussian",
     "Gaussian",
+    "Located",
     "MultiCategorical",
     "SmoothGaussian",
     "SquashedGaussian",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -40,4 +40,13 @@ class Distribution(Protocol):
     @property
     def std(self) -> Tensor:
         """Standard deviation of each action dimension, ``[…, A]``."""
+        ...
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A distribution with a place: as a whole it can be moved, and nothing else of it changes."""
+
+    def shifted(self, by: Tensor) -> Self:
+        """The same, every action ``by`` ``[…, A]`` further on."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -28,6 +28,9 @@ class Gaussian:
             self.mean.shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device
         )
         return self.mean + self.std * noise
+
+    def shifted(self, by: Tensor) -> Self:
+        return replace(self, mean=self.mean + by)
 
     @property
     def deterministic(self) -> Tensor:

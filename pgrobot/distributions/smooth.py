@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -27,6 +27,9 @@ class SmoothGaussian:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         return self.given.sample(generator)
+
+    def shifted(self, by: Tensor) -> Self:
+        return replace(self, mean=self.mean + by, given=self.given.shifted(by))
 
     @property
     def deterministic(self) -> Tensor:

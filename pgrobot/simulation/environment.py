@@ -125,7 +125,8 @@ class BatchEnvironment(AutoReset):
         terms = behaviour.terms(action)
         over = self._clock.tick()
         violations = behaviour.violations()
-        telemetry = {"torque": simulation.actuator_force * simulation.gear}
+        force = simulation.actuator_force
+        telemetry = {"torque": force * simulation.gear, "power": force * simulation.actuator_velocity}
         telemetry |= {f"violation/{name}": amounts for name, amounts in violations.items()}
         terminated, endings = behaviour.terminated()
         telemetry |= {f"{TERMINATION}{name}": ended[:, None] for name, ended in endings.items()}

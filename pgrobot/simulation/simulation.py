@@ -21,6 +21,7 @@ class Simulation:
         qpos, qvel: generalised positions ``[N, nq]`` and velocities ``[N, nv]``.
         ctrl: controls as commanded ``[N, nu]``; see ``applied_ctrl``.
         actuator_force: scalar actuator forces of the last substep ``[N, nu]``.
+        actuator_velocity: what each actuator's force acts along, at the same instant ``[N, nu]``.
         before, after: the robot's ``reward_state`` before and after the last step ``[N, M]``.
         dt: seconds of simulated time per step.
         joints, actuators: names, by MuJoCo's indices.
@@ -43,6 +44,7 @@ class Simulation:
         self.qvel = physics.field("qvel")
         self.ctrl = physics.field("ctrl")
         self.actuator_force = physics.field("actuator_force")
+        self.actuator_velocity = physics.field("actuator_velocity")
         self.before = self.after = np.zeros((self.num_envs, 0))
         self.joints = joint_names(model)
         self.actuators = actuator_names(model)

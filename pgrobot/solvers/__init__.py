@@ -14,7 +14,13 @@ from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Problem, Repor
 from pgrobot.solvers.rates import Constant, KLAdaptive, Linear
 from pgrobot.solvers.rmsprop import RMSprop
 from pgrobot.solvers.sgd import SGD
-from pgrobot.solvers.snapshot import SnapshotProblem, UpdateSnapshot, own_state
+from pgrobot.solvers.snapshot import (
+    PolicySnapshot,
+    SnapshotProblem,
+    SnapshotProblems,
+    UpdateSnapshot,
+    own_state,
+)
 from pgrobot.solvers.solver import Solver, SolverFactory
 from pgrobot.solvers.steps import KLRadius, LearningRate, StepSize
 from pgrobot.solvers.transform import Forgetful, Layout, Link, Moments, Place, Transform, Uniform
@@ -49,10 +55,12 @@ __all__ = [
     "NaturalGradientSolver",
     "Place",
     "PolicyProblem",
+    "PolicySnapshot",
     "Problem",
     "RMSprop",
     "Report",
     "SnapshotProblem",
+    "SnapshotProblems",
     "Solution",
     "Solver",
     "SolverFactory",

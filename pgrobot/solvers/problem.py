@@ -111,9 +111,9 @@ class PolicyProblem:
 
     def distribution(self, vector: Tensor, batch: Batch) -> Distribution:
         """The policy at ``vector`` ``[P]`` on every row of the batch."""
-        return self._at(vector, batch).here
+        return self.at(vector, batch).here
 
-    def _at(self, vector: Tensor, batch: Batch) -> PolicyAt:
+    def at(self, vector: Tensor, batch: Batch) -> PolicyAt:
         """The policy at ``vector`` ``[P]``, on the batch and anywhere else."""
         parameters = self._parameters.views(vector)
 
@@ -138,7 +138,7 @@ class PolicyProblem:
 
         What two terms report by one name stands under the first one's as it is, under another's with its name behind.
         """
-        policy = self._at(vector, batch)
+        policy = self.at(vector, batch)
         loss = torch.zeros((), dtype=vector.dtype)
         report: Report = {}
         for weight, (name, term) in zip(self.weights.to(vector.dtype), self._terms.items(), strict=True):
@@ -159,8 +159,11 @@ class PolicyProblem:
 
     def contributions(self, vector: Tensor, batch: Batch) -> Report:
         """What every term adds to the objective, by its name: its value times its weight, a scalar each."""
-        policy = self._at(vector, batch)
-        weights = self.weights.to(vector.dtype)
+        return self.contributions_of(self.at(vector, batch), batch)
+
+    def contributions_of(self, policy: PolicyAt, batch: Batch) -> Report:
+        """``contributions`` of any policy, whatever it has for parameters."""
+        weights = self.weights.to(batch.log_prob.dtype)
         return {
             name: weight * _told(name, term, policy, batch)[0]
             for weight, (name, term) in zip(weights, self._terms.items(), strict=True)

@@ -1,0 +1,133 @@
+"""Which actuator the gradient pulls on and how hard, where reward and costs disagree, and what torque is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor
+
+from pgrobot.diagnostics.actuators import Actuators
+from pgrobot.diagnostics.by_learner import by_learner
+from pgrobot.diagnostics.pull import Pull
+from pgrobot.policies import Policy
+from pgrobot.ranges import at_least
+from pgrobot.types import EnvironmentSpec, Metrics, Rollout, State
+
+SATURATED = 0.99  # of the limit
+
+
+class TorqueGradients:
+    """The policy gradient by actuator, at the parameters and normalisers that the update began from.
+
+    For each actuator, by its name, or that of the joint that it drives: ``torque/<joint>/gradient_reward`` and
+    ``…/gradient_<cost>``, the derivative of the objective of that column alone, neither priced nor normalised, in the
+    mean torque: its unit per N·m. ``…/cosine_<cost>``: of the angle between the gradient of the reward and that of the
+    cost in all torques that are linear in what is observed. ``…/push``: ``E[A (a − μ)]`` of the standardised advantage,
+    N·m. ``…/snr``: mean over deviation of one step's share in the gradient. ``…/share``: of the squared norm of the
+    whole gradient. ``…/rms`` and ``…/p95``: of the torque over its limit; ``…/saturation``: share of steps at it;
+    ``…/power``: mean of ``|torque · velocity|`` in W.
+
+    What is not N·m is in its own unit: N of a slide, rad of a servo, units of the action space where the environment
+    does not say what an action is. Choices have no torque, and nothing is said of them. A number that is not finite is
+    left out. With several learners, each one's names begin with ``<learner>/``.
+
+    It reads copies, and no random stream: training is the same to the last bit.
+
+    See docs/derivations.md#gradients-by-actuator.
+
+    Args:
+        every: iterations between measurements; 0 never measures.
+        actuators: the first so many are told of.
+        spec: of the environments.
+        iterations: of the run; of no consequence.
+    """
+
+    def __init__(
+        self,
+        every: Annotated[int, at_least(0)],
+        actuators: Annotated[int, at_least(1)],
+        *,
+        spec: EnvironmentSpec,
+        iterations: int,
+    ) -> None:
+        del iterations
+        self._every = every
+        self._actuators = Actuators.of(spec, actuators)
+
+    def __call__(
+        self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]
+    ) -> Metrics:
+        if self._every == 0 or iteration % self._every or not self._actuators.names:
+            return {}
+        return by_learner(learners, experience, self._measured)
+
+    def state_dict(self) -> State:
+        """Nothing is remembered."""
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        """Nothing was remembered."""
+
+    def _measured(self, posed: Mapping[str, Any], rollout: Rollout) -> Metrics:
+        actuators = self._actuators
+        if "policy" not in posed or not len(actuators.drawn(posed["policy"].policy)):
+            return {}
+        snapshot = posed["policy"]
+        found = gradients(Pull.of(snapshot, actuators), actuators)
+        found |= loads(rollout, snapshot.policy, actuators)
+        return {
+            f"torque/{name}/{word}": value
+            for word, values in found.items()
+            for name, value in zip(actuators.names, values.tolist(), strict=True)
+        }
+
+
+def gradients(pull: Pull, actuators: Actuators) -> dict[str, Tensor]:
+    """What the gradient asks of every actuator, ``[J]`` by what it is called."""
+    found: dict[str, Tensor] = {}
+    called = dict(zip(pull.columns, short_names(tuple(pull.columns)), strict=True))
+    for column, name in called.items():
+        found[f"gradient_{name}"] = pull.gradient(column) / actuators.scale
+    reward = pull.feedback(pull.shares(pull.columns["reward"]))
+    for column, name in called.items():
+        if column.startswith("cost/"):
+            cost = pull.feedback(pull.shares(pull.columns[column]))
+            found[f"cosine_{name}"] = (reward * cost).sum(-1) / (reward.norm(dim=-1) * cost.norm(dim=-1))
+    size = pull.feedback(pull.whole).square().sum(-1)
+    return found | {
+        "push": pull.push() * actuators.scale,
+        "snr": pull.signal_to_noise(),
+        "share": size / size.sum(),
+    }
+
+
+def loads(rollout: Rollout, policy: Policy, actuators: Actuators) -> dict[str, Tensor]:
+    """How much of what they can give the actuators gave, over the steps that count: ``[J]`` by what it is called."""
+    counts = rollout.weight.flatten() > 0.0
+    rows = lambda x: x.flatten(0, 1)[counts][:, actuators.entries].double()
+    command = rows(policy.command(rollout.action)).abs().clamp(max=1.0)
+    effort = torch.where(actuators.limit.isfinite(), command, math.nan)
+    measured = rollout.telemetry.get("torque", torch.zeros(0))
+    if measured.shape[-1] == actuators.count:
+        effort = torch.where(actuators.forces, rows(measured).abs() / actuators.limit, effort)
+    found = {
+        "rms": effort.square().mean(0).sqrt(),
+        "p95": effort.kthvalue(math.ceil(0.95 * len(effort)), 0).values,
+        "saturation": torch.where(effort.isnan(), math.nan, (effort >= SATURATED).double()).mean(0),
+    }
+    power = rollout.telemetry.get("power", torch.zeros(0))
+    if power.shape[-1] == actuators.count:
+        found["power"] = rows(power).abs().mean(0)
+    return found
+
+
+def short_names(columns: Sequence[str]) -> tuple[str, ...]:
+    """``speed`` of ``cost/speed``; the whole name, ``cost_reward``, where another one ends alike."""
+    ends = [column.rpartition("/")[2] for column in columns]
+    return tuple(
+        column.replace("/", "_") if "/" in column and ends.count(end) > 1 else end
+        for column, end in zip(columns, ends, strict=True)
+    )
