@@ -45,7 +45,10 @@ class Distribution(Protocol):
 
 @runtime_checkable
 class Located(Protocol):
-    """A distribution with a place: as a whole it can be moved, and nothing else of it changes."""
+    """A distribution with a place: as a whole it can be moved, and nothing else of it changes.
+
+    See docs/derivations.md#gradients-by-actuator.
+    """
 
     def shifted(self, by: Tensor) -> Self:
         """The same, every action ``by`` ``[…, A]`` further on."""

@@ -256,7 +256,8 @@ def test_a_run_with_it_is_the_run_without_it(tmp_path: Path, capsys: pytest.Capt
     rows, states = {}, {}
     for every in (0, 2):
         directory = tmp_path / str(every)
-        arguments = [*TINY, f"diagnostics.gradients.every={every}", f"hydra.run.dir={directory}"]
+        looked_at = [f"diagnostics.{name}.every={every}" for name in ("gradients", "torque")]
+        arguments = [*TINY, *looked_at, f"hydra.run.dir={directory}"]
         assert main(["train", *arguments]) == 0
         rows[every] = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
         states[every] = checkpoint.load(directory / "checkpoints" / "last.pt")
@@ -266,10 +267,11 @@ def test_a_run_with_it_is_the_run_without_it(tmp_path: Path, capsys: pytest.Capt
     for index, (without, looking) in enumerate(zip(rows[0], rows[2], strict=True)):
         more = looking.keys() - without.keys()
         assert bool(more) == (index % 2 == 0)
-        assert all(key.startswith("gradient/") for key in more)
+        assert all(key.startswith(("gradient/", "torque/")) for key in more)
         same = {key for key in without if not key.startswith("time/")}
         assert {key: looking[key] for key in same} == {key: without[key] for key in same}
     assert {"gradient/policy/total", "gradient/policy/term/surrogate/cosine"} <= rows[2][0].keys()
+    assert {"torque/leg_joint/gradient_reward", "torque/leg_joint/power"} <= rows[2][0].keys()
     # a resumed run may look more often
     resumed = [f"resume={tmp_path / '0'}", "total_steps=320", "diagnostics.gradients.every=1"]
     assert main(["train", *resumed]) == 0

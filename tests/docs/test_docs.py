@@ -62,7 +62,7 @@ def documented_metrics() -> list[str]:
 
 def pattern(documented: str) -> str:
     documented = re.sub(r"<layer>", r"[\\w.]+", documented)
-    return re.sub(r"<column>", r"[\\w/]+", re.sub(r"<(name|part|term)>", r"\\w+", documented))
+    return re.sub(r"<column>", r"[\\w/]+", re.sub(r"<(name|part|term|joint|cost)>", r"\\w+", documented))
 
 
 def test_every_metric_is_explained(metrics: set[str]) -> None:

@@ -276,6 +276,21 @@ def test_torque_is_the_actuator_force_through_the_gear() -> None:
     assert np.array_equal(environment.simulation.applied_ctrl, [[0.25, -0.5, 1.0]])
 
 
+def test_power_is_what_the_actuators_do_in_the_last_substep() -> None:
+    environment = make("hopper", 1)
+    environment.reset()
+    data = mujoco.MjData(environment.model)
+    data.qpos[:], data.qvel[:] = environment.simulation.qpos[0], environment.simulation.qvel[0]
+    for _ in range(3):
+        step = environment.step(np.array([[0.25, -0.5, 1.0]]))
+        data.ctrl[:] = environment.simulation.ctrl[0]
+        for _ in range(4):
+            mujoco.mj_step(environment.model, data)
+        assert np.array_equal(step.telemetry["power"][0], data.actuator_force * data.actuator_velocity)
+        now = step.telemetry["torque"][0] * data.qvel[3:]
+        np.testing.assert_allclose(step.telemetry["power"][0], now, rtol=0.05)
+
+
 def test_given_states_start_episodes_only_where_asked() -> None:
     environment = make("hopper", 3, max_episode_steps=4)
     environment.reset()
