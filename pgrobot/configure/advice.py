@@ -22,7 +22,7 @@ def options(group: str) -> dict[str, Any]:
     nodes = {file.name.removesuffix(".yaml"): yaml.safe_load(file.read_text("utf-8")) for file in files}
     part = group.rpartition("/")[2]  # an option that says more than its part has that below the part's key
     named = {name: node.get(part, node).get("_target_") for name, node in sorted(nodes.items())}
-    return {name: locate(group, target, ()) for name, target in named.items() if target}
+    return {name: locate(group, target, ()) for name, target in named.items() if target and target != "???"}
 
 
 def takers(group: str, key: str) -> list[str]:

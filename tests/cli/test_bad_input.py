@@ -104,6 +104,7 @@ CASES = [
     (["hydra.run.dirr=x"], "hydra.run has no key 'dirr': did you mean 'dir'?"),
     (["hydra/launcher=joblb"], "Unknown hydra/launcher 'joblb': did you mean 'joblib'?"),
     (["experiment=fats"], "Unknown experiment 'fats': did you mean 'fast'?"),
+    (["task=robot"], "task._target_ must be given: add task._target_=<value>"),
     (["task=gymnasium"], "task.id must be given: add task.id=<value>"),
     (["task=reacher", "constraint=[speed]"], "speed"),
     (["task=dm_control", "task.domain=cheetah", "task.name=run", "constraint=[speed]"], "constraint.speed"),

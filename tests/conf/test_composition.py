@@ -24,6 +24,13 @@ from pgrobot.sweep.expansion import expand
 
 NEEDS = {
     ("task", "gymnasium"): ["task.id=Pendulum-v1"],
+    ("task", "robot"): [
+        "task._target_=pgrobot.envs.swimmer.Swimmer",
+        "+task.forward_reward_weight=1",
+        "+task.ctrl_cost_weight=0",
+        "+task.reset_noise_scale=0",
+        "+task.exclude_current_positions_from_observation=true",
+    ],
     ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
 }
 PLACES = {

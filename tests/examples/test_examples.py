@@ -28,6 +28,8 @@ PRINTS: Mapping[str, str] = {
     "compare_two_runs": "of these two policies;",
     "load_and_act": "pgrobot evaluate:   ",
     "own_gymnasium_env": "per step: ",
+    "own_mjcf": " of at most 200; torque ",
+    "own_reward_term": " W beyond the limit",
     "sb3_on_native_robots": "trained for 512 steps",
     "sweep": "budget 0.05: return",
 }
