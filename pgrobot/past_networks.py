@@ -48,6 +48,14 @@ def _body() -> dict[str, Any]:
 
 def rename_layers(state: State) -> None:
     """Name the layers of every learner's policy and critic in a checkpoint in place as their parts do."""
+    names = [
+        name
+        for learner in state.get("learners", {}).values()
+        for part in learner.values()
+        for name in _keys(part)
+    ]
+    if not any(map(_LAYER.fullmatch, names)):
+        return  # reading the config takes a tenth of the time of loading a policy
     made_with: Any = yaml.safe_load(str(state.get("config", ""))) or {}
     policy, critic = (made_with.get(part, {}).get("_target_") for part in ("policy", "critic"))
     for learner in state.get("learners", {}).values():
@@ -55,6 +63,10 @@ def rename_layers(state: State) -> None:
             learner["policy"] = _renamed(learner["policy"])
         if critic == _CRITIC:
             learner["critic"] = _renamed(learner["critic"])
+
+
+def _keys(part: object) -> list[str]:
+    return [str(key) for key in part] if isinstance(part, Mapping) else []
 
 
 def _head_of(target: object) -> str:

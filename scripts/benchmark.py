@@ -5,6 +5,7 @@
     python scripts/benchmark.py fast           env-steps/s of experiment=fast
     python scripts/benchmark.py environment    the environment alone against bare mujoco.batch
     python scripts/benchmark.py startup        seconds to the end of the first iteration, and peak memory
+    python scripts/benchmark.py acting         what a trained policy costs, and whether it earns what it should
     python scripts/benchmark.py against        all of these in this checkout and in another one (--other), in pairs
     python scripts/benchmark.py learning       returns of the final policies, every algorithm on every robot; resumable
                                                (docs/learning is written by --into docs/learning)
@@ -24,6 +25,7 @@ import argparse
 import json
 from pathlib import Path
 
+from acting import acting
 from against import against
 from budgets import budgets
 from covering import coverage
@@ -39,12 +41,14 @@ TIMINGS = {function.__name__: function for function in (speed, trust_region, fas
 SIMULATIONS = {seeds: 100_000, coverage: 1_000}  # and how many samples of each size
 STUDIES = {function.__name__: function for function in (learning, peers, safe)}
 COMPARISONS = {budgets.__name__: budgets}
+ACTS = {acting.__name__: acting}
 PAIRS = {against.__name__: against}
 FUNCTIONS = {
     **TIMINGS,
     **{function.__name__: function for function in SIMULATIONS},
     **STUDIES,
     **COMPARISONS,
+    **ACTS,
     **PAIRS,
 }
 
@@ -74,6 +78,9 @@ def main() -> None:
     measures.add_argument("--robots", nargs="+", default=("halfcheetah", "hopper"))
     measures.add_argument("--seeds", type=int, default=1)
     measures.add_argument("--steps", type=int, default=140_000, help="environment steps of a training")
+    (acts,) = (commands.add_parser(name) for name in ACTS)
+    acts.add_argument("--repeats", type=int, default=5)
+    acts.add_argument("--steps", type=int, default=200_000, help="environment steps of the training")
     for name in PAIRS:
         pairs = commands.add_parser(name)
         pairs.add_argument("--other", type=Path, required=True, help="a checkout with its own .venv")

@@ -91,7 +91,16 @@ def show(title: str, rows: Sequence[tuple[str, float, float, float]]) -> None:
 
 def machine() -> dict[str, Any]:
     """Where the numbers were measured, and with what."""
-    packages = ("pgrobot", "torch", "mujoco", "gymnasium", "stable-baselines3", "sb3-contrib")
+    packages = (
+        "pgrobot",
+        "torch",
+        "mujoco",
+        "gymnasium",
+        "stable-baselines3",
+        "sb3-contrib",
+        "onnx",
+        "onnxruntime",
+    )
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
