@@ -10,32 +10,20 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pgrobot.assembly import TaskMaker, build_environment, build_learners, configured
+from pgrobot.assembly import build_environment, build_learners, configured
 from pgrobot.blame import blaming
-from pgrobot.configure import search_path
 from pgrobot.constraints import check_bound
-from pgrobot.errors import PgrobotError, nearest, shown
-from pgrobot.given import (
-    Env,
-    Given,
-    check_again,
-    check_alone,
-    check_run,
-    check_same_spaces,
-    given,
-    source,
-    spec_of,
-)
+from pgrobot.errors import PgrobotError, nearest
+from pgrobot.given import Env
 from pgrobot.run import (
     FINISHED,
     Callback,
@@ -43,16 +31,15 @@ from pgrobot.run import (
     Interrupted,
     Iteration,
     Judged,
-    Request,
     Result,
     Surroundings,
+    check_callback,
     checked,
     fitting,
     judgement,
     load_checkpoint,
     nobody,
     one_torch_thread,
-    prepare,
     read_result,
     repeats,
     run,
@@ -61,10 +48,9 @@ from pgrobot.run import (
     silent_console,
     with_own_model,
 )
-from pgrobot.run_directory import environment_note, find_checkpoint
+from pgrobot.run.from_python import given_again, requested
+from pgrobot.run_directory import find_checkpoint
 from pgrobot.schemes import build_constraints
-from pgrobot.settings import as_overrides
-from pgrobot.spec_file import read_spec
 
 __all__ = ["Iteration", "compose", "evaluate", "train"]
 
@@ -100,10 +86,9 @@ def train(
         Interrupted: Ctrl-C, a KeyboardInterrupt with the ``result`` so far; everything is saved. SIGTERM and SIGHUP end
             the program in the same way, with a SystemExit.
     """
-    if not callable(callback):
-        raise PgrobotError(f"callback= takes a function of one argument, an Iteration, not {shown(callback)}")
+    check_callback(callback)
     with silence() if quiet else nullcontext():
-        request = _request(env, evaluation_env, settings)
+        request = requested(env, evaluation_env, settings)
         console = silent_console() if quiet else Console()
         result = run(request, Surroundings(tuple(sys.argv), "", 0, console, callback))
     if result.exit_code == 128 + signal.SIGINT:
@@ -115,49 +100,7 @@ def train(
 
 def compose(*, env: Env | None = None, evaluation_env: Env | None = None, **settings: Any) -> DictConfig:
     """Compose and check the config of ``train(**settings)`` without running it; raises what that raises."""
-    return _request(env, evaluation_env, settings).cfg
-
-
-def _request(env: Env | None, evaluation_env: Env | None, settings: Mapping[str, Any]) -> Request:
-    """The run that is asked for, with the environments that are given."""
-    if env is None:
-        if evaluation_env is not None:
-            raise PgrobotError("evaluation_env= stands beside env=, the environment that is trained in")
-        return prepare([*as_overrides(settings), *search_path([])])
-    trained = given("env", env)
-    if evaluation_env is None and trained.inner is not None:
-        raise PgrobotError(
-            "env= is one environment, whose episode an evaluation would break off: give a function that builds "
-            "them, env=make_env, or another environment beside it, evaluation_env="
-        )
-    judged = trained if evaluation_env is None else given("evaluation_env", evaluation_env)
-    if not isinstance(settings.get("task", {}), Mapping):
-        raise PgrobotError(f"env= is the task, and so is task={settings['task']}: leave out one of them")
-    chosen = {} if settings.get("resume") else {"task": "python", "task.name": trained.name}
-    request = prepare([*as_overrides(chosen), *as_overrides(settings), *search_path([])])
-    origin = source(trained, judged, request.cfg, request.directory)
-    if request.resume:
-        _check_past(trained, judged, request)
-    elif judged is not trained:
-        cfg = request.cfg
-        check_same_spaces(judged, spec_of(judged, cfg), spec_of(trained, cfg), f"env={trained.name}")
-    elif request.cfg.num_envs == 1:
-        # so that the environment that is trained in is the second one: a function with only one is found out now
-        spec_of(trained, request.cfg)
-    return replace(request, source=origin)
-
-
-def _check_past(trained: Given, judged: Given, request: Request) -> None:
-    """Refuse, or tell of, environments with which a run cannot go on or was not made."""
-    cfg, directory = request.cfg, request.directory
-    note, wanted = environment_note(directory), read_spec(directory)
-    if judged is trained and "evaluation_env" in note:
-        raise PgrobotError(
-            f"{directory} was given evaluation_env={note['evaluation_env'].get('name')} beside env=: give it again"
-        )
-    for env in dict.fromkeys((trained, judged)):
-        check_same_spaces(env, spec_of(env, cfg), wanted, str(directory))
-        check_again(env, note.get(env.word, {}), directory)
+    return requested(env, evaluation_env, settings).cfg
 
 
 def evaluate(
@@ -191,7 +134,9 @@ def evaluate(
     known = ("episodes", "mode", "confidence", "bound", "seed")
     for key in changes:
         if key not in known:
-            raise PgrobotError(f"evaluate takes no {key!r}: {nearest(key, known)}")
+            raise PgrobotError(
+                f"evaluate takes no {key!r}: {nearest(key, (*known, 'env', 'checkpoint', 'modules'))}"
+            )
     directory = run.path if isinstance(run, Result) else Path(run)
     path = Path(checkpoint) if checkpoint.endswith(".pt") else find_checkpoint(directory, checkpoint)
     cfg = saved_config(directory)
@@ -205,7 +150,7 @@ def evaluate(
     state = load_checkpoint(path)
     with blaming(modules), one_torch_thread():
         cfg = with_own_model(cfg, directory)
-        task = configured if env is None else _given_again(env, cfg, directory)
+        task = configured if env is None else given_again(env, cfg, directory)
         environment = build_environment(cfg, 1, 0, 1, task)
         spec = environment.spec
         environment.close()
@@ -227,17 +172,6 @@ def evaluate(
         told = judgement(cfg, task, policy, plan, Judged(str(name), state["global_step"]))
     told["judged"]["repeats"] = repeats(told["judged"], final)
     return told
-
-
-def _given_again(env: Env, cfg: DictConfig, directory: Path) -> TaskMaker:
-    """The task of an evaluation of a run that was given its environment."""
-    judged = given("env", env)
-    check_run(cfg, directory)
-    check_alone(judged, cfg)
-    check_same_spaces(judged, spec_of(judged, cfg), read_spec(directory), str(directory))
-    note = environment_note(directory)
-    check_again(judged, note.get("evaluation_env", note.get("env", {})), directory)
-    return judged.task
 
 
 def _last_evaluation(run: Path, cfg: DictConfig) -> dict[str, Any]:

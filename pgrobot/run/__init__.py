@@ -1,7 +1,7 @@
 """Running: from overrides to a run directory that tells everything."""
 
 from pgrobot.past import fitting, load_checkpoint, saved_config
-from pgrobot.run.callback import Callback, Iteration, nobody
+from pgrobot.run.callback import Callback, Iteration, check_callback, nobody
 from pgrobot.run.checking import checked
 from pgrobot.run.choices import choosing
 from pgrobot.run.evaluation import EvaluationPlan, evaluation
@@ -29,6 +29,7 @@ __all__ = [
     "Result",
     "SharedStop",
     "Surroundings",
+    "check_callback",
     "checked",
     "choosing",
     "evaluation",

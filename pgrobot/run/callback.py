@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from pgrobot.errors import FailureError, in_a_sentence, shown
+from pgrobot.errors import FailureError, PgrobotError, in_a_sentence, shown
 from pgrobot.pictures import Picture
 from pgrobot.run.stop import StopRequest
 from pgrobot.types import Metrics
@@ -40,6 +41,23 @@ Callback = Callable[[Iteration], bool | None]
 
 def nobody(_: Iteration) -> None:
     """The callback of a run that tells nobody."""
+
+
+def check_callback(callback: object) -> None:
+    """Refuse what cannot be called with an iteration.
+
+    Raises:
+        PgrobotError: it is no function, or one of another number of arguments.
+    """
+    wanted = "callback= takes a function of one argument, an Iteration"
+    if not callable(callback):
+        raise PgrobotError(f"{wanted}, not {shown(callback)}")
+    try:
+        inspect.signature(callback).bind(None)
+    except TypeError as error:
+        raise PgrobotError(f"{wanted}, and {shown(callback)} is called otherwise: {error}") from error
+    except ValueError:  # built in, and does not say how it is called
+        return
 
 
 class Told:

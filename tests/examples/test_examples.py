@@ -47,7 +47,7 @@ def test_it_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(path.parent)  # as when it is run: what it names of itself is found there
-    monkeypatch.setattr("pgrobot.api.prepare", small)
+    monkeypatch.setattr("pgrobot.run.from_python.prepare", small)
     monkeypatch.setattr(sys, "argv", [str(path), *SMALL, *MORE.get(path.stem, ())])
     runpy.run_path(str(path), run_name="__main__")
     assert PRINTS.get(path.stem, "") in capsys.readouterr().out

@@ -92,9 +92,19 @@ def test_it_answers_with_a_truth_value(answer: Any, tmp_path: Path) -> None:
     assert state(tmp_path / "run")["global_step"] == 64
 
 
-def test_it_has_to_be_a_function(tmp_path: Path) -> None:
-    with pytest.raises(PgrobotError, match="callback= takes a function of one argument, an Iteration, not 3"):
-        train(tmp_path / "run", callback=3)
+@pytest.mark.parametrize(
+    ("callback", "words"),
+    [
+        (3, "not 3$"),
+        (lambda: None, "is called otherwise: too many"),
+        (lambda a, b: None, "missing a required .* 'b'"),
+    ],
+)
+def test_it_has_to_be_a_function_of_one_argument(callback: Any, words: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        PgrobotError, match=f"callback= takes a function of one argument, an Iteration, .*{words}"
+    ):
+        train(tmp_path / "run", callback=callback)
     assert not (tmp_path / "run").exists()
 
 

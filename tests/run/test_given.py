@@ -293,6 +293,8 @@ ONE = make_point()
         ({"env": Point}, r"Point has no time limit, .* task=\{\"max_episode_steps\": 1000\}"),
         ({"env": gymnasium.Env}, r"env=Env has no observation_space"),
         ({"env": make_point, "task": "hopper"}, r"env= is the task, and so is task=hopper"),
+        ({"eval_env": make_point}, r"train has no keyword 'eval_env': did you mean 'evaluation_env'"),
+        ({"environment": ONE}, r"train has no keyword 'environment': .*env"),
         ({"evaluation_env": make_point}, r"evaluation_env= stands beside env="),
         ({"env": ONE}, r"env= is one environment, .* evaluation_env="),
         ({"env": ONE, "evaluation_env": make_point}, r"env= is one environment, and num_envs=2: .* num_envs=1"),
