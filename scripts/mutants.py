@@ -123,6 +123,25 @@ DISTRIBUTIONS = (
     *of("pgrobot/distributions/binned.py", "exact/test_distributions_discrete", {
         "an action counts as the bin below": (".round().clamp(0, last)", ".floor().clamp(0, last)"),
     }),
+    *of("pgrobot/distributions/multi_categorical.py", "exact/test_distributions_discrete", {
+        "an action counts as the choice below": (".round().clamp(0", ".floor().clamp(0"),
+        "the least likely choice": ("self.logits.argmax(-1)", "self.logits.argmin(-1)"),
+        "one action's entropy for all": ("self.each.entropy().sum(-1)", "self.each.entropy().mean(-1)"),
+    }),
+    *of("pgrobot/policies/heads/categorical.py", "exact/test_distributions_discrete", {
+        "a choice that is none": ("value=-math.inf", "value=0.0"),
+    }),
+    *of("pgrobot/run/choices.py", "run/test_choices", {
+        "a head that was typed is replaced": ("if request.resume or _chose_head(request)", "if request.resume"),
+        "a head that a recipe chose is replaced":
+            ("named or _head(request.cfg) != _head(validated(compose([])))", "named"),
+        "some choices are enough": ("all(action.choices for", "any(action.choices for"),
+    }),
+    *of("pgrobot/groups.py", "run/test_groups", {
+        "an entry's neighbour": ("obs[group][..., at : at + 1]", "obs[group][..., at - 1 : at]"),
+        "a critic reads the time unasked": ("if group != TIME]):", "]):"),
+        "an entry is read twice": ("if len(set(read)) < len(read):", "if len(set(parts)) < len(parts):"),
+    }),
     *of("pgrobot/distributions/categorical.py", "exact/test_distributions", {
         "a categorical divergence without the other": (" - _finite(other.log_probs)", ""),
     }),

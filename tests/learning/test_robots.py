@@ -53,3 +53,10 @@ def test_a_policy_of_sixteen_layers_learns(tmp_path: Path) -> None:
         tmp_path, task="inverteddoublependulum", constraint="none", policy=deep, total_steps=150_000
     )
     assert result.evaluation["return"]["mean"] > 8000
+
+
+def test_a_pole_is_balanced_and_an_acrobot_swings_up_by_choices(tmp_path: Path) -> None:
+    pole = train(tmp_path / "pole", task="gymnasium", total_steps=100_000, **{"task.id": "CartPole-v1"})
+    assert pole.evaluation["return"]["mean"] == 500.0
+    acrobot = train(tmp_path / "acrobot", task="gymnasium", total_steps=200_000, **{"task.id": "Acrobot-v1"})
+    assert acrobot.evaluation["return"]["mean"] >= -90.0
