@@ -58,3 +58,8 @@ class Unnamed(Hopper):
 
     def observation(self, simulation: Simulation) -> Observation:
         return super().observation(simulation)
+
+
+def pushed(simulation: Simulation, body: str) -> np.ndarray:
+    """Torque and force of the contacts on a body."""
+    return simulation.field("cfrc_ext")[:, simulation.body(body)]

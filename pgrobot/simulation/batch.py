@@ -15,6 +15,7 @@ from pgrobot.simulation.model import actuator_names, joint_names
 from pgrobot.simulation.read_only import ReadOnlyModel
 from pgrobot.simulation.stopwatches import stopped
 
+ON_REQUEST = frozenset(("cfrc_ext", "cfrc_int", "cacc"))  # what no step of MuJoCo's computes by itself
 NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 BAD_QPOS = mujoco.mjtWarning.mjWARN_BADQPOS.value
 BAD_QVEL = mujoco.mjtWarning.mjWARN_BADQVEL.value
@@ -35,10 +36,12 @@ class Physics:
         num_envs: N.
         frame_skip: MuJoCo steps per ``step``.
         threads: native threads, the caller's included; 0 takes one per physical core.
-        contact_forces: whether ``cfrc_ext`` is wanted: one ``mj_rnePostConstraint`` per simulation and step.
+        contact_forces: whether fields of ``ON_REQUEST`` are wanted, such as ``cfrc_ext``: one ``mj_rnePostConstraint``
+            per simulation and step.
 
     Attributes:
         state: ``[N, S]`` float64, all that a bit-exact continuation of the physics needs.
+        asked_in_vain: whether such a field was read although they are not computed.
     """
 
     def __init__(
@@ -58,8 +61,8 @@ class Physics:
         self._recorded: dict[str | int | mujoco.mjtState, np.ndarray] = {}  # by field, [N, frame_skip, ...]
         self._computed = False
         self._computes_contact_forces = contact_forces
-        if contact_forces:
-            self._fields["cfrc_ext"] = np.zeros((num_envs, model.nbody, 6))
+        self._on_request: dict[str, np.ndarray] = {}
+        self.asked_in_vain = False
 
     def field(self, name: str) -> np.ndarray:
         """Live array ``[N, ...]`` of a MuJoCo data field; derived fields lag one substep, as in MuJoCo.
@@ -67,6 +70,8 @@ class Physics:
         Raises:
             PgrobotError: no such field, or it is asked for only after the first reset or step.
         """
+        if name in ON_REQUEST and not self._computes_contact_forces:
+            self.asked_in_vain = True
         if name not in self._fields:
             if self._computed:  # MuJoCo would hand out zeros until the next call
                 raise PgrobotError(f"the MuJoCo field '{name}' has to be asked for before the first reset.")
@@ -75,14 +80,20 @@ class Physics:
             except ValueError as error:
                 known = nearest(name, DATA_FIELDS)
                 raise PgrobotError(f"there is no MuJoCo field '{name}': {known}") from error
+            if name in ON_REQUEST and self._computes_contact_forces:
+                self._fields[name] = self._on_request[name] = np.zeros_like(self._fields[name])
         return self._fields[name]
 
     def by_substep(self, name: str) -> np.ndarray:
         """Live array ``[N, frame_skip, ...]``: a MuJoCo data field after each substep of the last ``step``.
 
         Raises:
-            PgrobotError: as of ``field``.
+            PgrobotError: as of ``field``, or it is computed after the last substep only.
         """
+        if name in ON_REQUEST:
+            raise PgrobotError(
+                f"the MuJoCo field '{name}' is computed after a step, not after each substep: read field('{name}')."
+            )
         if name not in self._recorded:
             one = self.field(name)
             self._recorded[name] = np.zeros((len(one), self.frame_skip, *one.shape[1:]), one.dtype)
@@ -105,8 +116,8 @@ class Physics:
         if errors or self._alarm.any() or not np.isfinite(self.state).all():
             rows = np.flatnonzero(self._alarm.any(axis=1) | ~np.isfinite(self.state).all(axis=1))
             errors |= {int(i): self._diagnose(int(i)) for i in rows if int(i) not in errors}
-        if self._computes_contact_forces:
-            self._contact_forces()
+        if self._on_request:
+            self._compute_on_request()
         return dict(sorted(errors.items()))
 
     def _advance(self) -> dict[int, str]:
@@ -156,14 +167,15 @@ class Physics:
             self._batch.forward(ids)
         except SimulationError as error:
             raise PgrobotError(f"the robot cannot start from its initial state: {error}") from error
-        if self._computes_contact_forces:
-            self._fields["cfrc_ext"][ids] = 0.0  # mj_forward leaves them at zero
+        for values in self._on_request.values():
+            values[ids] = 0.0  # mj_forward leaves them at zero
 
-    def _contact_forces(self) -> None:
-        for i, forces in enumerate(self._fields["cfrc_ext"]):
+    def _compute_on_request(self) -> None:
+        for i in range(len(self.state)):
             self._batch.get_data(i, self._data)
             mujoco.mj_rnePostConstraint(self.model, self._data)
-            forces[:] = self._data.cfrc_ext
+            for name, values in self._on_request.items():
+                values[i] = getattr(self._data, name)
 
     def _diagnose(self, row: int) -> str:
         """Say what broke in a simulation, naming the joint or actuator."""

@@ -45,6 +45,7 @@ class Behaviour:
         parts: of every cost, by constraint; each with a name of its own.
         highest: the most that each can charge in a step, all parts together.
         groups: the observation groups.
+        lacks_forces: whether something reads what MuJoCo computes on request, and the physics does not ask it to.
 
     Raises:
         PgrobotError: a function cannot be called as it is, or returns something else than it has to; names it.
@@ -83,6 +84,7 @@ class Behaviour:
         self.total(self.terms(simulation.ctrl))
         self.terminated()
         self.violations()
+        self.lacks_forces = simulation.batch.asked_in_vain
 
     def observation(self) -> dict[str, np.ndarray]:
         """Observation groups, ``[N, D]`` float64 each."""

@@ -97,10 +97,14 @@ class Robot(ABC):
         for name, value, least in (("num_envs", num_envs, 1), ("threads", threads, 0), ("seed", seed, 0)):
             if value < least:
                 raise PgrobotError(f"{name} has to be at least {least}, got {value}.")
-        physics = Physics(
-            compiled(self.model_file), num_envs, self.frame_skip, threads, self.needs_contact_forces
-        )
-        return BatchEnvironment(self, Simulation(physics, self.forward_speed, self.fallen), costs, seed)
+        model = compiled(self.model_file)
+
+        def made(contact_forces: bool) -> BatchEnvironment:
+            physics = Physics(model, num_envs, self.frame_skip, threads, contact_forces)
+            return BatchEnvironment(self, Simulation(physics, self.forward_speed, self.fallen), costs, seed)
+
+        environment = made(self.needs_contact_forces)
+        return made(contact_forces=True) if environment.behaviour.lacks_forces else environment
 
     @property
     def model_file(self) -> Path:
@@ -121,7 +125,7 @@ class Robot(ABC):
 
     @property
     def needs_contact_forces(self) -> bool:
-        """Whether anything reads ``cfrc_ext``, which costs extra time."""
+        """Whether it reads ``cfrc_ext``, ``cfrc_int`` or ``cacc``, which costs extra time; if not, it is found out."""
         return False
 
     @abstractmethod

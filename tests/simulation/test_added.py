@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -260,3 +262,19 @@ def test_no_number_in_a_later_step() -> None:
         PgrobotError, match=r"task.rewards.own has to return finite numbers, but returned nan for"
     ):
         stepped(environment, 100)
+
+
+PUSHED = "+task.observations.pushed={_target_:own_functions.pushed,body:foot}"
+
+
+def test_contact_forces_are_computed_for_who_reads_them() -> None:
+    environment, plain = made(PUSHED), made()
+    for step, before in zip(stepped(environment, 30), stepped(plain, 30), strict=True):
+        assert np.array_equal(step.reward, before.reward)
+        pushed = step.next_obs["policy"][:, -6:]
+    body = environment.simulation.body("foot")
+    for i in range(3):
+        data = environment.simulation.batch.get_data(i)
+        mujoco.mj_rnePostConstraint(copy(environment.model), data)
+        assert np.array_equal(pushed[i], data.cfrc_ext[body])
+    assert np.abs(pushed).max() > 1.0

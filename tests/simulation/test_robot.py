@@ -14,8 +14,9 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 import pgrobot.conf
+from pgrobot import cores as cores_module
 from pgrobot.errors import PgrobotError
-from pgrobot.simulation import BatchEnvironment, rendering, threads
+from pgrobot.simulation import BatchEnvironment, rendering
 from pgrobot.simulation.model import assets
 
 TASKS = Path(pgrobot.conf.__path__[0]) / "task"
@@ -236,7 +237,7 @@ def test_threads_are_physical_cores_within_the_quota(
         folder.mkdir(parents=True)
         (folder / "thread_siblings_list").write_text(siblings)
     (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(threads, "CPUS", tmp_path)
-    monkeypatch.setattr(threads, "QUOTA", tmp_path / "cpu.max")
-    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
-    assert threads.physical_cores() == cores
+    monkeypatch.setattr(cores_module, "CPUS", tmp_path)
+    monkeypatch.setattr(cores_module, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(cores_module.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    assert cores_module.physical_cores() == cores
