@@ -130,6 +130,8 @@ CONFIG: tuple[Added, ...] = (
     Added("evaluation", "", "num_envs", lambda _: 0),
     Added("evaluation", "", "alone", lambda _: False),
     Added("evaluation", "", "pictures", lambda _: True),
+    Added("tracker.*", "pgrobot.tracking.Wandb", "checkpoints", lambda _: False),
+    Added("tracker.*", "pgrobot.tracking.Wandb", "alert_after", lambda _: 0),
 )
 # Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.
 STATE: tuple[Added, ...] = (

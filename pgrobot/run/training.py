@@ -192,9 +192,9 @@ class Training:
     def _show_violations(self, violations: ViolationMap) -> None:
         if not violations.violated:
             return
-        self.show({"violations": violations.table()})
+        self.show({"violation/by_time": violations.table()})
         if self._cfg.evaluation.pictures:
-            self.show({"violations": violations.image()})
+            self.show({"violation/map": violations.image()})
 
     def state_dict(self) -> State:
         """Everything that a bit-exact continuation needs, the clock, and what wrote it."""

@@ -6,18 +6,21 @@ import io
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.files import strict
 from pgrobot.pictures import Image, Picture, Table, Video
+from pgrobot.ranges import at_least
+from pgrobot.tracking.alerts import Alert, Alerts
 from pgrobot.tracking.mirrors import PATIENCE, RunInfo
 from pgrobot.types import Metrics
 
 log = logging.getLogger(__name__)
 
+BESIDE = ("config.yaml", "spec.json", "manifest.json")  # what a checkpoint needs in order to be used
 Mode = Literal["auto", "online", "offline"]
 
 
@@ -33,6 +36,10 @@ class Wandb:
         mode: ``offline``; ``online``, where a key exists (WANDB_API_KEY, netrc or W&B's own settings) and the server
             takes it, else offline with one line that says so; or ``auto``, what the environment variable WANDB_MODE
             says, else as ``online``.
+        checkpoints: whether the end uploads ``best.pt`` and ``last.pt``, with what is needed to use them, as versions
+            of the model ``checkpoint-<id>`` under the aliases ``best`` and ``last``.
+        alert_after: iterations in a row that a measured cost is above its budget before an alert says so; 0: no alerts,
+            these nor those of skipped updates, of a run that failed and of budgets that the verdict finds violated.
 
     Raises:
         PgrobotError: An unknown mode.
@@ -41,6 +48,8 @@ class Wandb:
     project: str
     entity: str
     mode: Mode
+    checkpoints: bool
+    alert_after: Annotated[int, at_least(0)]
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
@@ -65,6 +74,7 @@ class Wandb:
             id=run.id,
             name=run.name,
             group=run.group or None,
+            job_type="train",
             tags=run.tags,
             config=dict(run.config),
             dir=run.directory,
@@ -73,7 +83,7 @@ class Wandb:
             reinit="create_new",  # another run of this process, in a multirun say, is another run of W&B
             settings=settings,
         )
-        return WandbRun(wandb_run, run)
+        return WandbRun(wandb_run, run, Alerts(self.alert_after), checkpoints=self.checkpoints)
 
 
 def _logged_in() -> bool:
@@ -97,15 +107,18 @@ class WandbRun:
     summary says ``stopped``.
     """
 
-    def __init__(self, wandb_run: Any, run: RunInfo) -> None:
+    def __init__(self, wandb_run: Any, run: RunInfo, alerts: Alerts, *, checkpoints: bool) -> None:
         self._run = wandb_run
-        self._result = run.directory / "result.json"
+        self._directory = run.directory
+        self._alerts = alerts
+        self._checkpoints = checkpoints
         self._ending = run.ending
         wandb_run.define_metric("global_step")
         wandb_run.define_metric("*", step_metric="global_step")
 
     def write(self, step: int, metrics: Metrics) -> None:
         self._run.log({"global_step": step, **metrics}, step=step, commit=True)
+        self._tell(self._alerts.look(step, metrics))
 
     def show(self, step: int, name: str, picture: Picture) -> None:
         # W&B has closed the row of `step`: pictures are in one of their own, at the same place of the axis
@@ -114,14 +127,37 @@ class WandbRun:
 
     def close(self) -> None:
         ending = self._ending()
-        result = json.loads(self._result.read_text()) if ending == "finished" else {}
+        result = json.loads((self._directory / "result.json").read_text()) if ending == "finished" else {}
         self._run.summary.update({**headline(ending, result), "result": result})
+        self._tell(self._alerts.conclude(ending, result))
+        if self._checkpoints:
+            self._log_checkpoints()
         self._run.finish(exit_code=1 if ending == "failed" else 0)
+
+    def _tell(self, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            self._run.alert(alert.title, alert.text, level=alert.level)
+
+    def _log_checkpoints(self) -> None:
+        import wandb
+
+        for alias in (
+            "best",
+            "last",
+        ):  # W&B's own alias of the newest version, `latest`, is that of the last one
+            path = self._directory / "checkpoints" / f"{alias}.pt"
+            if not path.exists():
+                continue
+            artifact = wandb.Artifact(f"checkpoint-{self._run.id}", type="model")
+            for file in (path, *(self._directory / name for name in BESIDE)):
+                artifact.add_file(str(file), name=str(file.relative_to(self._directory)))
+            self._run.log_artifact(artifact, aliases=[alias])
 
 
 def _media(picture: Picture) -> Any:
-    import wandb
     from PIL import Image as Pixels
+
+    import wandb
 
     match picture:
         case Image(png, _, caption):

@@ -110,6 +110,15 @@ def test_a_key_that_it_lacks_is_filled_and_said(
     assert "not_of_this_one" not in sentence
 
 
+def test_a_mirror_keeps_to_what_it_did() -> None:
+    wandb = {"_target_": "pgrobot.tracking.Wandb", "project": "p", "entity": "", "mode": "offline"}
+    config = {"tracker": {"wandb": wandb, "other": {"_target_": "pgrobot.tracking.TensorBoard"}}}
+    filled = past.completed(config, past.CONFIG)
+    assert filled["tracker.wandb.alert_after"] == 0
+    assert filled["tracker.wandb.checkpoints"] is False
+    assert set(config["tracker"]["other"]) == {"_target_"}
+
+
 def test_how_it_made_steps_of_gradients_is_a_chain_in_the_order_of_the_steps(old: Path) -> None:
     content = yaml.safe_load((old / "config.yaml").read_text())
     was = content["algorithm"]["policy_solver"] | {"max_gradient_norm": 0.25}

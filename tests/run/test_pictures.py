@@ -106,7 +106,7 @@ def test_the_final_evaluation_leaves_a_map_of_its_violations(train: Train) -> No
         del result["wall_s"], result["env_steps_per_s"]
     assert results[0] == results[1]
     (found,) = kept(with_image.path, Table)
-    assert (found.name, found.step) == ("violations", 256)
+    assert (found.name, found.step) == ("violation/by_time", 256)
     table = read_table(found.path)
     joints = {row[1] for row in table.rows}
     assert len(joints) == 3
@@ -117,8 +117,8 @@ def test_the_final_evaluation_leaves_a_map_of_its_violations(train: Train) -> No
     assert with_image.evaluation["costs"]["torque"]["unit"] == "step"
     assert spent / steps == pytest.approx(told["costs"]["torque"]["mean"])
     assert [image.path.name for image in kept(with_image.path, Image)] == [
-        "violations_256.png",
-        "violations_256.svg",
+        "map_256.png",
+        "map_256.svg",
     ]
     assert kept(without.path, Image) == []
 

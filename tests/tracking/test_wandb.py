@@ -9,6 +9,7 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from pgrobot.figures import Axis, heatmap
 from pgrobot.pictures import Table, Video
 from pgrobot.tracking import RunInfo, Wandb
 from pgrobot.tracking.weights_and_biases import headline
+
+OFFLINE = Wandb(project="robots", entity="", mode="offline", checkpoints=False, alert_after=2)
 
 
 def info(directory: Path, identity: str = "abcd1234", ending: str = "finished") -> RunInfo:
@@ -46,7 +49,17 @@ def records(run: Path, kind: str) -> list[dict[str, Any]]:
 RESULT = {
     "status": "finished",
     "return": {"mean": 1.5},
-    "costs": {"speed": {"verdict": "satisfied"}, "torque": {"verdict": "violated"}},
+    "costs": {
+        "speed": {"verdict": "satisfied"},
+        "torque": {
+            "verdict": "violated",
+            "mean": 0.25,
+            "lower": 0.2,
+            "budget": 0.1,
+            "unit": "step",
+            "confidence": 0.95,
+        },
+    },
     "best_step": 2048,
 }
 
@@ -56,7 +69,7 @@ def offline_runs(directory: Path) -> list[Path]:
 
 
 def test_an_offline_run_holds_everything(tmp_path: Path) -> None:
-    tracker = Wandb(project="robots", entity="", mode="offline").open(info(tmp_path))
+    tracker = OFFLINE.open(info(tmp_path))
     tracker.write(2048, {"return/mean": 1.5, "cost/speed/mean": 20.0})
     tracker.write(4096, {"cost/speed/mean": 22.0})
     tracker.write(2048, {"return/mean": 9.0})  # as after a kill, when a resumed run repeats its last steps
@@ -86,7 +99,7 @@ def test_an_offline_run_holds_everything(tmp_path: Path) -> None:
 def test_pictures_are_files_of_the_run_at_their_step(tmp_path: Path) -> None:
     image = heatmap(np.eye(2), ["hip", "knee"], Axis("s", 0.0, 1.0), "share", "a map", signed=False)
     iio.imwrite(tmp_path / "film.mp4", np.zeros((8, 32, 32, 3), np.uint8), fps=8)
-    tracker = Wandb(project="robots", entity="", mode="offline").open(info(tmp_path, ending="stopped"))
+    tracker = OFFLINE.open(info(tmp_path, ending="stopped"))
     tracker.write(2048, {"x": 1.0})
     tracker.show(2048, "violation/map", image)
     tracker.show(2048, "violation/table", Table(("joint", "share"), (("hip", 0.25), ("knee", math.nan))))
@@ -115,6 +128,52 @@ def test_pictures_are_files_of_the_run_at_their_step(tmp_path: Path) -> None:
     assert shown["film._type"] == "video-file"
 
 
+def test_alerts_are_part_of_the_run(tmp_path: Path) -> None:
+    tracker = OFFLINE.open(info(tmp_path))
+    for step in (1, 2, 3):
+        tracker.write(step, {"cost/torque/mean": 0.3, "cost/torque/budget": 0.1})
+    (tmp_path / "result.json").write_text(json.dumps(RESULT))
+    tracker.close()
+    (run,) = offline_runs(tmp_path)
+    assert [(alert["title"], alert["level"]) for alert in records(run, "alert")] == [
+        ("Over budget: torque", "WARN"),
+        ("Budget violated: torque", "WARN"),
+    ]
+    assert [record["job_type"] for record in records(run, "run")] == ["train"]
+
+
+def test_checkpoints_are_versions_of_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staging"))
+    run = tmp_path / "run"
+    for name in ("checkpoints/best.pt", "checkpoints/last.pt", "config.yaml", "spec.json", "manifest.json"):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text(name)
+    tracker = replace(OFFLINE, checkpoints=True).open(info(run, ending="stopped"))
+    tracker.write(1, {"x": 1.0})
+    tracker.close()
+    (offline,) = offline_runs(run)
+    artifacts = records(offline, "artifact")
+    assert [(found["name"], found["type"]) for found in artifacts] == [("checkpoint-abcd1234", "model")] * 2
+    assert ["best" in found["aliases"] for found in artifacts] == [True, False]
+    assert ["last" in found["aliases"] for found in artifacts] == [False, True]
+    for found, name in zip(artifacts, ("best", "last"), strict=True):
+        content = {entry["path"]: Path(entry["local_path"]) for entry in found["manifest"]["contents"]}
+        assert sorted(content) == [f"checkpoints/{name}.pt", "config.yaml", "manifest.json", "spec.json"]
+        assert all(path.read_text() == entry for entry, path in content.items())
+
+
+def test_wandb_sync_finds_what_was_tracked_offline(tmp_path: Path) -> None:
+    """Up to where it would ask the server."""
+    tracker = OFFLINE.open(info(tmp_path, ending="stopped"))
+    tracker.write(1, {"x": 1.0})
+    tracker.close()
+    (run,) = offline_runs(tmp_path)
+    command = [sys.executable, "-m", "wandb", "sync", "--dry-run", str(run)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "Would sync 1 run(s)" in done.stderr
+    assert "run-abcd1234.wandb" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("verdicts", "word"),
     [
@@ -130,7 +189,7 @@ def test_the_verdict_of_a_summary_is_that_of_all_budgets(verdicts: list[str], wo
 
 
 def test_two_runs_of_one_process_are_two_runs(tmp_path: Path) -> None:
-    settings = Wandb(project="robots", entity="", mode="offline")
+    settings = OFFLINE
     first = settings.open(info(tmp_path / "a", "aaaa", "stopped"))
     second = settings.open(info(tmp_path / "b", "bbbb", "failed"))
     first.write(1, {"x": 1.0})
@@ -147,7 +206,7 @@ def test_two_runs_of_one_process_are_two_runs(tmp_path: Path) -> None:
 
 
 def test_a_stopped_run_goes_on_under_its_id_at_its_steps(tmp_path: Path) -> None:
-    settings = Wandb(project="robots", entity="", mode="offline")
+    settings = OFFLINE
     for step in (2048, 4096):
         tracker = settings.open(info(tmp_path, ending="stopped"))
         tracker.write(step, {"x": 1.0})
@@ -162,7 +221,7 @@ def test_a_stopped_run_goes_on_under_its_id_at_its_steps(tmp_path: Path) -> None
 
 def test_an_unknown_mode() -> None:
     with pytest.raises(PgrobotError, match="There is no W&B mode 'ofline': did you mean 'offline'"):
-        Wandb(project="robots", entity="", mode="ofline")  # type: ignore[arg-type]
+        replace(OFFLINE, mode="ofline")  # type: ignore[arg-type]
 
 
 TRACK = """
@@ -172,7 +231,7 @@ logging.basicConfig(level="INFO", stream=sys.stdout, format="%(message)s")
 from pgrobot.figures import Axis, heatmap
 from pgrobot.pictures import Table, Video
 from pgrobot.tracking import RunInfo, Wandb, open_mirrors
-mirrors = {"wandb": Wandb(project="robots", entity="", mode="auto")}
+mirrors = {"wandb": Wandb(project="robots", entity="", mode="auto", checkpoints=False, alert_after=0)}
 (tracker,) = open_mirrors(mirrors, RunInfo(Path(sys.argv[1]), "abcd1234", "name", "", (), {}, lambda: "stopped"))
 tracker.write(1, {"x": 1.0})
 tracker.close()
