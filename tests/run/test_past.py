@@ -112,7 +112,10 @@ def test_a_key_that_it_lacks_is_filled_and_said(
 
 def test_a_mirror_keeps_to_what_it_did() -> None:
     wandb = {"_target_": "pgrobot.tracking.Wandb", "project": "p", "entity": "", "mode": "offline"}
-    config = {"tracker": {"wandb": wandb, "other": {"_target_": "pgrobot.tracking.TensorBoard"}}}
+    config = {
+        "total_steps": 1,
+        "tracker": {"wandb": wandb, "other": {"_target_": "pgrobot.tracking.TensorBoard"}},
+    }
     filled = past.completed(config, past.CONFIG)
     assert filled["tracker.wandb.alert_after"] == 0
     assert filled["tracker.wandb.checkpoints"] is False
