@@ -380,9 +380,42 @@ STATE = (
     }),
 )  # fmt: skip
 
+DEPLOYED = (
+    *of("pgrobot/acting.py", "deploy/test_acting", {
+        "what was drawn is not remembered": ("self.carry = self._policy.remember(carry, action)", "pass"),
+        "what is drawn is not the deterministic action": ("distribution.deterministic", "distribution.mean + 1.0"),
+    }),
+    *of("pgrobot/deploy/policy.py", "deploy/test_acting", {
+        "an episode begins with every step": ("self._start[:] = False", "pass"),
+        "episodes that end are gone on with": ("self._start |= where", "pass"),
+        "whole numbers are cut, not rounded": ("np.rint(action)", "action"),
+        "choices begin at zero": (" if form.start else sent", " if form.start == 0 else sent"),
+        "draws go on under another seed": ("drawn(stream(seed, ", "drawn(stream(0, "),
+    }),
+    *of("pgrobot/deploy/observations.py", "deploy/test_acting", {
+        "what is not finite is read": ("if not np.isfinite(row).all():", "if False:"),
+        "a choice that is none is read": ("(place < most)", "(place < most + 99)"),
+        "parts are read as of one size": ("if len(alone) > 1:", "if False:"),
+    }),
+    *of("pgrobot/deploy/travelling.py", "deploy/test_travelling", {
+        "what stays is taken along": ("if name not in spec.left_behind", "if name"),
+    }),
+    *of("pgrobot/deploy/parity.py", "deploy/test_exporting", {
+        "nothing is compared": ("greatest = max(greatest, ", "_ = max(greatest, "),
+    }),
+    *of("pgrobot/deploy/exporting.py", "deploy/test_exporting", {
+        "what is not a number is near enough": ("if not found <= MOST:", "if found > MOST:"),
+        "anything is written over": ("if others or", "if not others and"),
+    }),
+    *of("pgrobot/deploy/exportable.py", "deploy/test_exporting", {
+        "a memory is left out": ("if trained.policy.carry_size:", "if False:"),
+        "exported actions are not mapped": ("self.centre + self.unit * action.double()", "action.double()"),
+    }),
+)  # fmt: skip
+
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
-    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE,
+    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED,
 )  # fmt: skip
 
 
