@@ -155,9 +155,8 @@ class WandbRun:
 
 
 def _media(picture: Picture) -> Any:
-    from PIL import Image as Pixels
-
     import wandb
+    from PIL import Image as Pixels
 
     match picture:
         case Image(png, _, caption):
