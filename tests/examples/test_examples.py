@@ -26,6 +26,7 @@ PRINTS: Mapping[str, str] = {
     "asymmetric_critic": "asymmetric: return",
     "budgets": "budget 0.02: ",
     "compare_two_runs": "of these two policies;",
+    "export_to_onnx": "of torch's actions",
     "load_and_act": "pgrobot evaluate:   ",
     "own_gymnasium_env": "per step: ",
     "own_mjcf": " of at most 200; torque ",
