@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.constraints import check_bound
-from pgrobot.diagnostics import EpisodeStatistics, Violations
+from pgrobot.diagnostics import EpisodeStatistics
 from pgrobot.errors import PgrobotError
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
@@ -123,7 +123,7 @@ def _diagnostics(cfg: DictConfig, spec: EnvironmentSpec) -> dict[str, Diagnostic
     told = {"spec": spec, "iterations": iterations(cfg, cfg.total_steps)}
     made = construct(cfg, "diagnostics")
     chosen = {name: part(**told) if isinstance(part, partial) else part for name, part in made.items()}
-    return {"episodes": EpisodeStatistics(spec), "violations": Violations(spec), **chosen}
+    return {"episodes": EpisodeStatistics(spec), **chosen}
 
 
 def build_learners(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> dict[str, Learner]:

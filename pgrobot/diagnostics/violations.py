@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
+from pgrobot.ranges import at_least
 from pgrobot.types import EnvironmentSpec, Metrics, Rollout, State
 
 NAMES = ("environments", "size", "largest", "phase")
@@ -23,20 +24,33 @@ class Violations:
     that is no number counts as no violation. With several learners, each one's names begin with ``<learner>/``.
 
     Args:
-        spec: names the parts of each cost.
+        every: iterations between measurements; 0 never measures.
+        parts: of each constraint, the first so many are told of.
+        spec: of the environments.
+        iterations: of the run; of no consequence.
     """
 
-    def __init__(self, spec: EnvironmentSpec) -> None:
+    def __init__(
+        self,
+        every: Annotated[int, at_least(0)],
+        parts: Annotated[int, at_least(1)],
+        *,
+        spec: EnvironmentSpec,
+        iterations: int,
+    ) -> None:
+        del iterations
+        self._every = every
+        self._first = parts
         self._costs = tuple(spec.violations)
         self._parts = [
-            f"violation/{cost}/{part}" for cost, parts in spec.violations.items() for part in parts
+            f"violation/{cost}/{part}" for cost, known in spec.violations.items() for part in known[:parts]
         ]
         self._limit = spec.max_episode_steps
 
     def __call__(
         self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]
     ) -> Metrics:
-        if not self._parts:
+        if self._every == 0 or iteration % self._every or not self._parts:
             return {}
         metrics: Metrics = {}
         for name, rollout in experience.items():
@@ -55,7 +69,9 @@ class Violations:
 
     def _figures(self, rollout: Rollout) -> Tensor:
         """The four figures of all parts, ``[J, 4]`` float64; NaN or infinite where there is none."""
-        amount = torch.cat([rollout.telemetry[f"violation/{cost}"] for cost in self._costs], -1)  # [T, N, J]
+        amount = torch.cat(
+            [rollout.telemetry[f"violation/{cost}"][..., : self._first] for cost in self._costs], -1
+        )  # [T, N, J]
         violated = (amount > 0.0) & (rollout.weight > 0.0).unsqueeze(-1)
         amount = amount.masked_fill(~violated, 0.0)
         steps = violated.sum((0, 1), dtype=torch.float64)

@@ -28,8 +28,12 @@ def made(amounts: Mapping[str, torch.Tensor], age: torch.Tensor) -> Rollout:
     return replace(blank, age=age, telemetry=telemetry)
 
 
-def told(happened: Rollout, learner: str = "robot") -> Metrics:
-    return Violations(spec(happened.age.shape[1]))(0, NOBODY, {learner: happened})
+def look(known: EnvironmentSpec, every: int = 1, parts: int = 64) -> Violations:
+    return Violations(every, parts, spec=known, iterations=9)
+
+
+def told(happened: Rollout) -> Metrics:
+    return look(spec(happened.age.shape[1]))(0, NOBODY, {"robot": happened})
 
 
 def naive(happened: Rollout) -> Metrics:
@@ -92,9 +96,17 @@ def test_what_is_no_number_is_no_violation_and_what_is_infinite_has_no_size() ->
 
 def test_several_learners_and_no_costs() -> None:
     happened = made({}, torch.zeros(2, 1, dtype=torch.long))
-    both = Violations(spec(1))(0, {"a": None, "b": None}, {"b": happened})
+    both = look(spec(1))(0, {"a": None, "b": None}, {"b": happened})
     assert all(key.startswith("b/violation/") for key in both)
-    assert Violations(replace(spec(1), violations={}))(0, NOBODY, {"robot": happened}) == {}
+    assert look(replace(spec(1), violations={}))(0, NOBODY, {"robot": happened}) == {}
+
+
+def test_how_often_and_how_many() -> None:
+    happened = made({}, torch.zeros(2, 1, dtype=torch.long))
+    seen = [bool(look(spec(1), every)(i, NOBODY, {"r": happened})) for every in (0, 2) for i in (0, 1, 2)]
+    assert seen == [False, False, False, True, False, True]
+    first = look(spec(1), parts=1)(0, NOBODY, {"r": happened})
+    assert first == {key: value for key, value in told(happened).items() if "knee" not in key}
 
 
 def episode_steps(limit: int) -> tuple[EnvironmentSpec, ViolationMap]:
