@@ -108,6 +108,20 @@ def test_every_environment_gives_its_share_in_order() -> None:
     assert episodes.failures == ("a simulation broke",)
 
 
+def test_whoever_watches_is_told_every_step_of_the_episodes_that_count_with_its_age() -> None:
+    lengths = [[3, 1, 4], [20, 2], [1]]
+    seen: dict[int, list[int]] = {0: [], 1: [], 2: []}
+
+    def watch(step: Step, counted: np.ndarray, age: np.ndarray) -> None:
+        assert len(step.reward) == len(counted) == 3
+        for env, steps in zip(np.flatnonzero(counted), age, strict=True):
+            seen[env].append(int(steps))
+
+    episodes = evaluate(act, Scripted(lengths), 7, GAMMA, [watch])
+    assert seen == {0: [0, 1, 2, 0, 0, 1, 2, 3], 1: [*range(20), 0, 1], 2: [0, 0]}
+    assert episodes.returns.tolist() == evaluate(act, Scripted(lengths), 7, GAMMA).returns.tolist()
+
+
 def test_what_a_step_costs_is_looked_at_in_the_episodes_that_count() -> None:
     """The second environment plays longer episodes, and dearer steps, after the one that counts."""
     episodes = evaluate(act, Scripted([[9], [4, 30]], longest=30), 2, GAMMA)

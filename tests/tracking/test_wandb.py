@@ -169,7 +169,7 @@ def test_wandb_sync_finds_what_was_tracked_offline(tmp_path: Path) -> None:
     tracker.close()
     (run,) = offline_runs(tmp_path)
     command = [sys.executable, "-m", "wandb", "sync", "--dry-run", str(run)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
     assert "Would sync 1 run(s)" in done.stderr
     assert "run-abcd1234.wandb" in done.stderr
 
