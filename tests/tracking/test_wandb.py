@@ -28,6 +28,12 @@ from pgrobot.tracking.weights_and_biases import headline
 OFFLINE = Wandb(project="robots", entity="", mode="offline", checkpoints=False, alert_after=2)
 
 
+@pytest.fixture(autouse=True)
+def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W&B keeps copies of tables and models in the home directory."""
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staging"))
+
+
 def info(directory: Path, identity: str = "abcd1234", ending: str = "finished") -> RunInfo:
     config = {"seed": 1, "task": {"name": "Hopper-v5"}}
     return RunInfo(directory, identity, "hopper pid", "sweep-1", ("hopper", "ppo"), config, lambda: ending)
@@ -142,8 +148,7 @@ def test_alerts_are_part_of_the_run(tmp_path: Path) -> None:
     assert [record["job_type"] for record in records(run, "run")] == ["train"]
 
 
-def test_checkpoints_are_versions_of_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staging"))
+def test_checkpoints_are_versions_of_one_model(tmp_path: Path) -> None:
     run = tmp_path / "run"
     for name in ("checkpoints/best.pt", "checkpoints/last.pt", "config.yaml", "spec.json", "manifest.json"):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
