@@ -63,7 +63,7 @@ def _registered() -> Iterator[None]:
         del gymnasium.registry[name]
 
 
-CARTPOLE = ("task=gymnasium", "task.id=CartPole-v1")
+CARTPOLE = ("task=gymnasium", "task.id=CartPole-v1", "+task.kwargs.max_episode_steps=20")
 OWN = ("task=gymnasium", f"task.id={ID}")
 
 
