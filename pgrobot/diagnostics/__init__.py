@@ -6,6 +6,7 @@ problems that the learners solved (``Learner.snapshot``).
 
 from pgrobot.diagnostics.episodes import EpisodeStatistics
 from pgrobot.diagnostics.gradients import GradientNorms, term_gradients
+from pgrobot.diagnostics.sensitivity import Sensitivity
 from pgrobot.diagnostics.torque import TorqueGradients
 from pgrobot.diagnostics.violation_map import ViolationMap
 from pgrobot.diagnostics.violations import Violations
@@ -13,6 +14,7 @@ from pgrobot.diagnostics.violations import Violations
 __all__ = [
     "EpisodeStatistics",
     "GradientNorms",
+    "Sensitivity",
     "TorqueGradients",
     "ViolationMap",
     "Violations",

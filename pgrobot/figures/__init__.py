@@ -2,5 +2,6 @@
 
 from pgrobot.figures.drawing import image
 from pgrobot.figures.heatmap import Axis, heatmap
+from pgrobot.figures.panels import Panel, panels
 
-__all__ = ["Axis", "heatmap", "image"]
+__all__ = ["Axis", "Panel", "heatmap", "image", "panels"]
