@@ -21,8 +21,8 @@ class Gait:
     See docs/derivations.md#sensitivity.
 
     Attributes:
-        plane: the two leading principal components of the standardised observations, ``[D, 2]``, turned so that the
-            phase goes forward in time.
+        plane: in which the standardised observations turn most from one step to the next, ``[D, 2]``; the phase goes
+            forward in time.
         variance: the share of the variance that lies in the plane.
         advance: the share of steps in which the phase goes forward: 1 of a wheel, 1/2 where there is no cycle.
         steps: of a cycle, at the mean advance; infinite where there is none.
@@ -38,22 +38,25 @@ class Gait:
         """Find it in a rollout; ``episode_start`` is ``[T, N]``. An observation of one number has no plane."""
         z = standardised(states, states.every)
         if z.shape[-1] < 2:
-            return cls(torch.zeros(z.shape[-1], 2), 0.0, 0.5, math.inf)
-        flat = z.flatten(0, 1).double()
-        values, vectors = torch.linalg.eigh(flat.T @ flat / len(flat))
-        plane = vectors[:, [-1, -2]]
-        plane = (
-            plane * plane.gather(0, plane.abs().argmax(0, keepdim=True)).sign()
-        )  # eigenvectors have no sign
-        moved = _angle(z.double() @ plane).diff(dim=0)
+            return cls(z.new_zeros(z.shape[-1], 2), 0.0, 0.5, math.inf)
+        z = z.double()
+        within = ~episode_start[1:]
+        before, after = z[:-1][within], z[1:][within]
+        turning = (after.T @ before - before.T @ after) / max(len(before), 1)
+        # of an antisymmetric matrix the leading pair of eigenvectors is complex: its parts span the plane
+        leading = torch.linalg.eigh(1j * turning).eigenvectors[:, -1]
+        leading = leading * leading[leading.abs().argmax()].conj().sgn()  # eigenvectors have no phase
+        plane = torch.stack((leading.real, leading.imag), -1)
+        moved = _angle(z @ plane).diff(dim=0)
         moved = (moved + math.pi).remainder(2.0 * math.pi) - math.pi
-        moved = moved[~episode_start[1:]]
+        moved = moved[within]
         mean = float(moved.mean()) if len(moved) else 0.0
         if mean < 0.0:
             plane, moved, mean = plane * torch.tensor([1.0, -1.0]), -moved, -mean
+        flat, basis = z.flatten(0, 1), torch.linalg.qr(plane).Q
         return cls(
-            plane.float(),
-            float(values[-2:].sum() / values.sum().clamp(min=1e-12)),
+            plane.to(states.x),
+            float((flat @ basis).square().sum() / flat.square().sum().clamp(min=1e-12)),
             float((moved > 0.0).double().mean()) if len(moved) else 0.5,
             2.0 * math.pi / mean if mean > 0.0 else math.inf,
         )

@@ -12,7 +12,7 @@ from torch import Tensor
 from pgrobot.diagnostics.states import States
 
 NODES = 32  # of the Gauss–Legendre rule along the path of integrated gradients
-UNUSED = 1e-3  # of the greatest influence
+UNUSED = 1e-3  # of the greatest attribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Influence:
 
     @property
     def unused(self) -> Tensor:
-        """Entries of which no actuator knows, ``[D]`` bool: next to the strongest they do nothing."""
-        total = self.strength.square().sum(0).sqrt()
+        """Entries that no action shows, ``[D]`` bool: next to the one that it shows most they do nothing."""
+        total = self.attribution.square().sum(0).sqrt()
         return total <= UNUSED * total.max() if total.numel() else total > 0.0
 
 

@@ -13,6 +13,7 @@ from torch.func import grad
 from pgrobot.batch import Batch
 from pgrobot.control_variates import drawn_moments
 from pgrobot.diagnostics.actuators import Actuators
+from pgrobot.diagnostics.states import groups_read
 from pgrobot.distributions import Distribution, Located
 from pgrobot.objectives import PolicyAt
 from pgrobot.solvers import PolicyProblem, PolicySnapshot
@@ -31,7 +32,7 @@ class Pull:
         deviation: of the drawn action from its mean, ``[B, J]``.
         score: ``∂ log π / ∂ mean``, ``[B, J]``.
         whole: what each step adds to the gradient of the whole objective in the mean, ``[B, J]``.
-        seen: what was observed, but images, less that of the first step, ``[B, D]``.
+        seen: what the policy reads, but images, less that of the first step, ``[B, D]``.
     """
 
     weight: Tensor
@@ -58,7 +59,7 @@ class Pull:
             mean, _ = drawn_moments(policy.here)
             score = mean_score(policy.here, batch.action)
             whole = whole_gradient(policy, problem, batch, score)
-        seen = torch.cat([rows(x) - rows(x)[:1] for x in batch.obs.values() if x.is_floating_point()], -1)
+        seen = torch.cat([rows(x) - rows(x)[:1] for x in groups_read(posed.policy, batch.obs).values()], -1)
         return cls(
             weight=rows(batch.shared(torch.ones_like(batch.log_prob))).double(),
             advantage=rows(batch.advantage).double(),

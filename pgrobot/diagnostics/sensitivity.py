@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pgrobot.diagnostics.actuators import Actuators
@@ -23,10 +24,11 @@ MOST_NUMBERS = 10_000_000  # of slopes by state that are held together
 class Sensitivity:
     """The policy as it was before the update: sensors by actuators, its network, and the problem's curvature.
 
-    Pictures ``sensitivity`` and ``gait``, tables of the same names, and ``sensitivity/lipschitz/{mean,max}``,
-    ``sensitivity/unused``, ``sensitivity/completeness_gap``, ``gait/{variance,advance,period}``,
-    ``units/{dead,saturated}``, ``gradient/policy/agreement`` and ``fisher/eigenvalue/<rank>``. What is not finite is
-    left out. With several learners, each one's names begin with ``<learner>/``.
+    Pictures ``sensitivity/{map,gait}``, tables ``sensitivity/{pairs,by_phase}``, and the metrics
+    ``sensitivity/lipschitz/{mean,max}``, ``sensitivity/unused``, ``sensitivity/completeness_gap``,
+    ``gait/{variance,advance,period}``, ``units/{dead,saturated}``, ``gradient/policy/agreement`` and
+    ``fisher/eigenvalue/<rank>``. What is not finite is left out. With several learners, each one's names begin with
+    ``<learner>/``.
 
     It reads copies, and no random stream: training is the same to the last bit.
 
@@ -60,16 +62,12 @@ class Sensitivity:
         self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]
     ) -> Metrics:
         self._pictures = {}
-        due = self._every > 0 and (iteration + 1) % self._every == 0
+        due = self._every > 0 and iteration % self._every == 0
         if not (due or iteration == self._last):
             return {}
         metrics: Metrics = {}
         for name, rollout in experience.items():
-            prefix = f"{name}/" if len(learners) > 1 else ""
-
-            def look(problems: Mapping[str, Any], seen: Rollout, prefix: str = prefix) -> Metrics:
-                return self._look(problems["policy"], seen, prefix) if "policy" in problems else {}
-
+            look = partial(self._look, prefix=f"{name}/" if len(learners) > 1 else "")
             metrics |= by_learner(learners, {name: rollout}, look)
         return metrics
 
@@ -85,7 +83,10 @@ class Sensitivity:
     def load_state_dict(self, state: State) -> None:
         """Nothing was remembered."""
 
-    def _look(self, posed: Any, rollout: Rollout, prefix: str) -> Metrics:
+    def _look(self, problems: Mapping[str, Any], rollout: Rollout, *, prefix: str) -> Metrics:
+        if "policy" not in problems:
+            return {}
+        posed = problems["policy"]
         metrics = {"gradient/policy/agreement": gradient_agreement(posed, rollout.log_prob.shape[1])}
         ranked = enumerate(fisher_eigenvalues(posed), start=1)
         metrics |= {f"fisher/eigenvalue/{rank}": value for rank, value in ranked}

@@ -23,18 +23,16 @@ def sensitivity_pictures(
     """Pictures by name, in N·m where all actuators give torques, else in half-ranges of each."""
     shared = len(set(actuators.units)) == 1
     unit = actuators.units[0] if shared else "half-ranges"
-    scale = (actuators.scale.abs() if shared else torch.ones_like(actuators.scale)).to(influence.slope)
-    # a negative gear turns the sign of what a policy unit is
-    sign = actuators.scale.sign().to(influence.slope) if shared else torch.ones_like(scale)
+    scale = (actuators.scale if shared else torch.ones_like(actuators.scale)).to(influence.slope)
     return {
-        "sensitivity": _map(states, influence, actuators, scale * sign, unit),
-        "gait": _gait(states, influence, gait, actuators, scale * sign, unit),
+        "sensitivity/map": _map(states, influence, actuators, scale, unit),
+        "sensitivity/gait": _gait(states, influence, gait, actuators, scale, unit),
     } | _tables(states, influence, gait, actuators)
 
 
 def _map(states: States, influence: Influence, actuators: Actuators, scale: Tensor, unit: str) -> Picture:
-    strength = influence.strength * scale.abs().unsqueeze(-1)
-    strongest = strength.square().sum(0).argsort(descending=True, stable=True)[:MOST_ENTRIES].sort().values
+    size = influence.attribution * scale.abs().unsqueeze(-1)
+    strongest = size.square().sum(0).argsort(descending=True, stable=True)[:MOST_ENTRIES].sort().values
     rows = [states.names[d] for d in strongest.tolist()]
     of = lambda x: (x * scale.unsqueeze(-1))[:, strongest].T.numpy()
     return panels(
@@ -42,14 +40,7 @@ def _map(states: States, influence: Influence, actuators: Actuators, scale: Tens
             Panel(
                 of(influence.slope), rows, actuators.names, f"{unit} per deviation", "Mean slope", signed=True
             ),
-            Panel(
-                abs(of(influence.attribution)),
-                rows,
-                actuators.names,
-                unit,
-                "Share of the action",
-                signed=False,
-            ),
+            Panel(abs(of(influence.attribution)), rows, actuators.names, unit, "Attribution", signed=False),
         ],
         "What each sensor does to each actuator: mean slope of the mean action, and mean size of the integrated "
         "gradient from the mean state",
@@ -63,14 +54,21 @@ def _gait(
     bins = gait.bins(states, states.x)
     with torch.no_grad():
         action = gait.averaged(states.action(states.x) * scale, bins).T
-    pairs = _strongest(influence.strength * scale.abs().unsqueeze(-1))[:PAIRS]
+    pairs = _strongest(influence.attribution * scale.abs().unsqueeze(-1))[:PAIRS]
     slopes = torch.stack([gait.averaged(influence.by_state[:, j, d] * scale[j], bins) for j, d in pairs], 0)
-    along = Axis("phase of the cycle (turns)", 0.0, 1.0)
+    along = Axis(f"phase (turns), which goes forward in {gait.advance:.0%} of the steps", 0.0, 1.0)
     names = [f"{states.names[d]} → {actuators.names[j]}" for j, d in pairs]
     return panels(
         [
             Panel(action.numpy(), actuators.names, along, unit, "Mean action, from mid-range", signed=True),
-            Panel(slopes.numpy(), names, along, f"{unit} per deviation", "Strongest slopes", signed=True),
+            Panel(
+                slopes.numpy(),
+                names,
+                along,
+                f"{unit} per deviation",
+                "Slopes of what shows most",
+                signed=True,
+            ),
         ],
         f"A cycle of the gait: its plane holds {gait.variance:.0%} of the variance, and the phase advances in "
         f"{gait.advance:.0%} of the steps",
@@ -82,11 +80,11 @@ def _tables(states: States, influence: Influence, gait: Gait, actuators: Actuato
     per_unit = actuators.scale.to(influence.slope).unsqueeze(-1)
     slope, strength = influence.slope * per_unit, influence.strength * per_unit.abs()
     attribution = influence.attribution * per_unit.abs()
-    pairs = _strongest(influence.strength)
+    pairs = _strongest(attribution)
     bins = gait.bins(states, states.x)
     over = [gait.averaged(influence.by_state[:, j, d] * per_unit[j], bins).tolist() for j, d in pairs[:PAIRS]]
     return {
-        "sensitivity_pairs": Table(
+        "sensitivity/pairs": Table(
             ("actuator", "entry", "unit", "slope", "strength", "attribution", "deviation"),
             tuple(
                 (
@@ -101,7 +99,7 @@ def _tables(states: States, influence: Influence, gait: Gait, actuators: Actuato
                 for j, d in pairs[:MOST_ROWS]
             ),
         ),
-        "gait_pairs": Table(
+        "sensitivity/by_phase": Table(
             ("actuator", "entry", "unit", "phase", "slope"),
             tuple(
                 (actuators.names[j], states.names[d], actuators.units[j], b / BINS, value)
@@ -112,8 +110,8 @@ def _tables(states: States, influence: Influence, gait: Gait, actuators: Actuato
     }
 
 
-def _strongest(strength: Tensor) -> list[tuple[int, int]]:
+def _strongest(size: Tensor) -> list[tuple[int, int]]:
     """Pairs of an actuator and an entry, ``[J, D]``, strongest first."""
-    order = strength.flatten().argsort(descending=True, stable=True).tolist()
-    width = strength.shape[-1]
+    order = size.flatten().argsort(descending=True, stable=True).tolist()
+    width = size.shape[-1]
     return [(index // width, index % width) for index in order]

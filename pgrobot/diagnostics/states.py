@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pgrobot.diagnostics.actuators import Actuators
 from pgrobot.policies import Policy
-from pgrobot.types import EnvironmentSpec, Rollout
+from pgrobot.types import EnvironmentSpec, ObservationGroup, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,7 @@ class States:
         cls, rollout: Rollout, policy: Policy, spec: EnvironmentSpec, actuators: Actuators, most: int
     ) -> Self:
         """At most ``most`` states that count, evenly over the rollout and at an odd stride, or of few environments."""
-        read = getattr(policy, "groups", tuple(rollout.obs))
-        groups = {name: obs for name, obs in rollout.obs.items() if name in read and obs.is_floating_point()}
+        groups = groups_read(policy, rollout.obs)
         every = torch.cat([*groups.values(), rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0)], -1)
         counts = rollout.weight.flatten() > 0.0
         seen = every.flatten(0, 1)[counts]
@@ -58,7 +57,7 @@ class States:
             policy=policy,
             drawn=actuators.drawn(policy),
             widths={name: obs.shape[-1] for name, obs in groups.items()},
-            names=tuple(name for group in groups for name in spec.observation[group].names),
+            names=tuple(name for group, obs in groups.items() for name in _names(spec, group, obs.shape[-1])),
             x=seen[stride],
             carry=rollout.carry.flatten(0, 1)[counts][stride],
             episode_start=rollout.episode_start.flatten()[counts][stride],
@@ -83,3 +82,16 @@ class States:
                 for j in range(action.shape[-1])
             ]
         return torch.stack([torch.zeros_like(x) if row is None else row for row in rows], 1)
+
+
+def groups_read(policy: Policy, obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The observation groups that a policy reads, but images; all where it does not say."""
+    read = getattr(policy, "groups", tuple(obs))
+    return {name: seen for name, seen in obs.items() if name in read and seen.is_floating_point()}
+
+
+def _names(spec: EnvironmentSpec, group: str, width: int) -> tuple[str, ...]:
+    """What the environment calls them; a collector may add groups of its own."""
+    if group in spec.observation:
+        return spec.observation[group].names
+    return ObservationGroup.numbered(group, (width,)).names

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, ROW_HEIGHT, MOST_HEIGHT = 7.0, 0.2, 9.5  # inches
+MANY, SMALL = 12, 6.5  # labels of more columns are written smaller, in points
+OUTLYING = 3.0  # times the 90th percentile of sizes: what is larger has the last colour, and the bar an arrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def panels(shown: Sequence[Panel], caption: str, *, stacked: bool) -> Image:
         else:
             grid = figure.subplots(1, len(shown), sharey=True, squeeze=False)
         for axes, panel in zip(grid.ravel(), shown, strict=True):
-            _draw(figure, axes, panel)
+            height = ROW_HEIGHT * (len(panel.rows) if stacked else max(heights))
+            _draw(figure, axes, panel, (7.0 if stacked else 10.0) * height)
         if stacked:
             for axes in grid.ravel()[:-1]:
                 axes.set_xlabel("")
@@ -66,10 +69,14 @@ def panels(shown: Sequence[Panel], caption: str, *, stacked: bool) -> Image:
     return image(draw, WIDTH, min(MOST_HEIGHT, below + total), caption)
 
 
-def _draw(figure: Figure, axes: object, panel: Panel) -> None:
+def _draw(figure: Figure, axes: object, panel: Panel, slenderness: float) -> None:
     known = np.where(np.isfinite(panel.values), panel.values, np.nan).astype(float)
-    largest = float(np.nanmax(np.abs(known))) if np.isfinite(known).any() else 0.0
-    largest = largest or 1.0
+    if not known.size:
+        known = np.full((max(len(panel.rows), 1), 1), np.nan)
+    size = np.abs(known[np.isfinite(known)])
+    largest = float(size.max(initial=0.0)) or 1.0
+    bound = min(largest, OUTLYING * float(np.quantile(size, 0.9))) if size.size else largest
+    bound = bound or largest
     rows, columns = known.shape
     along = panel.columns if isinstance(panel.columns, Axis) else Axis("", -0.5, columns - 0.5)
     axes.set_facecolor(UNKNOWN)  # type: ignore[attr-defined]
@@ -78,19 +85,20 @@ def _draw(figure: Figure, axes: object, panel: Panel) -> None:
         aspect="auto",
         interpolation="nearest",
         cmap=DIVERGING if panel.signed else SEQUENTIAL,
-        vmin=-largest if panel.signed else 0.0,
-        vmax=largest,
+        vmin=-bound if panel.signed else 0.0,
+        vmax=bound,
         extent=(along.low, along.high, rows - 0.5, -0.5),
     )
-    axes.set_yticks(range(rows), list(panel.rows))  # type: ignore[attr-defined]
+    axes.set_yticks(range(len(panel.rows)), list(panel.rows))  # type: ignore[attr-defined]
     axes.tick_params(axis="both", length=0)  # type: ignore[attr-defined]
     if isinstance(panel.columns, Axis):
         axes.set_xlabel(along.label)  # type: ignore[attr-defined]
     else:
-        axes.set_xticks(range(columns), list(panel.columns), rotation=90)  # type: ignore[attr-defined]
-    axes.set_title(panel.title)  # type: ignore[attr-defined]
-    bar = figure.colorbar(drawn, ax=axes, pad=0.02, fraction=0.06)  # type: ignore[arg-type]
-    bar.set_label(panel.scale)
+        names = list(panel.columns)
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=SMALL if columns > MANY else None)  # type: ignore[attr-defined]
+    axes.set_title(f"{panel.title} ({panel.scale})")  # type: ignore[attr-defined]
+    beyond = ("both" if panel.signed else "max") if bound < largest else "neither"
+    bar = figure.colorbar(drawn, ax=axes, pad=0.02, fraction=0.06, aspect=slenderness, extend=beyond)  # type: ignore[arg-type]
     bar.outline.set_linewidth(0.6)
 
 

@@ -256,7 +256,7 @@ def test_a_run_with_it_is_the_run_without_it(tmp_path: Path, capsys: pytest.Capt
     rows, states = {}, {}
     for every in (0, 2):
         directory = tmp_path / str(every)
-        looked_at = [f"diagnostics.{name}.every={every}" for name in ("gradients", "torque")]
+        looked_at = [f"diagnostics.{name}.every={every}" for name in ("gradients", "torque", "sensitivity")]
         arguments = [*TINY, *looked_at, f"hydra.run.dir={directory}"]
         assert main(["train", *arguments]) == 0
         rows[every] = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
@@ -267,7 +267,8 @@ def test_a_run_with_it_is_the_run_without_it(tmp_path: Path, capsys: pytest.Capt
     for index, (without, looking) in enumerate(zip(rows[0], rows[2], strict=True)):
         more = looking.keys() - without.keys()
         assert bool(more) == (index % 2 == 0)
-        assert all(key.startswith(("gradient/", "torque/")) for key in more)
+        seen = ("gradient/", "torque/", "sensitivity/", "gait/", "units/", "fisher/")
+        assert all(key.startswith(seen) for key in more)
         same = {key for key in without if not key.startswith("time/")}
         assert {key: looking[key] for key in same} == {key: without[key] for key in same}
     assert {"gradient/policy/total", "gradient/policy/term/surrogate/cosine"} <= rows[2][0].keys()

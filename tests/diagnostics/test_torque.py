@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from actuated import plain, posed, spec_of, stretched, trained
 from remembering import Echo, Elman
 from torch import Tensor
 from torch.func import grad
@@ -35,44 +35,10 @@ from pgrobot.distributions import (
 from pgrobot.envs.toys import GaussianBandit
 from pgrobot.guard import GuardedLearner
 from pgrobot.laboratory.apparatus import hermite
-from pgrobot.learner import Learner
 from pgrobot.objectives import ClippedRatio, Entropy, Objective, Ratio
-from pgrobot.policies import Policy
 from pgrobot.randomness import stream
-from pgrobot.solvers import FlatParameters, PolicyProblem, PolicySnapshot
+from pgrobot.solvers import PolicySnapshot
 from pgrobot.types import Action, EnvironmentSpec, Metrics, Rollout
-
-
-def spec_of(*actions: Action, low: float = -1.0, high: float = 1.0) -> EnvironmentSpec:
-    bounds = {"action_low": np.full(len(actions), low), "action_high": np.full(len(actions), high)}
-    return replace(TargetWorld(1, 0).spec, actions=actions, **bounds)
-
-
-def plain(count: int) -> Actuators:
-    """Actuators whose policy unit is a unit of the world."""
-    return Actuators.of(spec_of(*Action.unitless(*(f"motor{j}" for j in range(count)))), count)
-
-
-def posed(
-    policy: Policy,
-    obs: Tensor,
-    action: Tensor,
-    advantage: Tensor,
-    columns: Mapping[str, Tensor],
-    weight: Tensor,
-    terms: Mapping[str, Objective],
-) -> PolicySnapshot:
-    """A problem on rows that the policy acted on."""
-    parameters = FlatParameters(policy)
-    problem = PolicyProblem(policy, parameters, terms)
-    rows = (obs, torch.zeros(len(obs), 0), torch.zeros(len(obs), dtype=torch.bool))
-    with torch.no_grad():
-        reference, _ = policy({"policy": obs}, *rows[1:])
-    none = torch.zeros(len(obs), 0, dtype=obs.dtype)
-    batch = Batch({"policy": obs}, *rows[1:], action, reference.log_prob(action), reference, advantage,
-                  none, none, none, weight)  # fmt: skip
-    terms_of = lambda vector: problem.contributions(vector, batch)
-    return PolicySnapshot(parameters, terms_of, policy, problem, batch, columns)
 
 
 def measured(learner: Any, rollout: Rollout, spec: EnvironmentSpec, most: int = 64) -> Metrics:
@@ -110,16 +76,6 @@ def test_gradient_push_and_snr_are_the_bandits_closed_forms(baseline: float) -> 
     assert found["share"] == 1.0
 
 
-def stretched(policy: Any) -> Any:
-    """A network policy that has seen something: its normaliser and its output are no special case."""
-    generator = stream(5, "stretched")
-    policy.merge({"policy": 3.0 + torch.tensor([0.5, 2.0]) * torch.randn(500, 2, generator=generator)})
-    with torch.no_grad():
-        for parameter in policy.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return policy.double()
-
-
 def linear_problem(terms: Mapping[str, Objective], actions: int = 3) -> PolicySnapshot:
     generator = stream(1, "rows")
     policy = stretched(make_policy({"policy": 2}, actions, ()))
@@ -153,15 +109,6 @@ def test_of_a_linear_policy_they_are_the_gradients_of_its_gains() -> None:
     scale = at(mean + 0.01) - at(mean)
     expected = (gains.view(3, 2) - bias.unsqueeze(-1) * at(mean)) * 0.01 / scale / spread
     torch.testing.assert_close(pull.feedback(pull.whole), torch.cat((bias.unsqueeze(-1), expected), -1))
-
-
-def trained(multiplier: Any, **changes: Any) -> tuple[Learner, Rollout]:
-    world = TargetWorld(8, 0)
-    collector, learner = make(world, multiplier=multiplier, **changes)
-    for _ in range(2):
-        rollout = collector.collect()["robot"]
-        learner.update(rollout)
-    return learner, rollout
 
 
 def test_priced_columns_and_the_other_terms_are_the_whole() -> None:

@@ -47,6 +47,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     settings = {
         "algorithm/estimator": "vtrace",
         "diagnostics.gradients.every": 1,
+        "diagnostics.sensitivity.every": 1,
         "modules": ["own_functions"],
         "+task.terminations.low": {"_target_": "own_functions.low", "height": 1.0},
         "hydra.run.dir": directory,
@@ -62,7 +63,7 @@ def documented_metrics() -> list[str]:
 
 def pattern(documented: str) -> str:
     documented = re.sub(r"<layer>", r"[\\w.]+", documented)
-    return re.sub(r"<column>", r"[\\w/]+", re.sub(r"<(name|part|term|joint|cost)>", r"\\w+", documented))
+    return re.sub(r"<column>", r"[\\w/]+", re.sub(r"<(name|part|term|joint|cost|rank)>", r"\\w+", documented))
 
 
 def test_every_metric_is_explained(metrics: set[str]) -> None:
