@@ -60,7 +60,7 @@ def panels(shown: Sequence[Panel], caption: str, *, stacked: bool) -> Image:
         else:
             grid = figure.subplots(1, len(shown), sharey=True, squeeze=False)
         for axes, panel in zip(grid.ravel(), shown, strict=True):
-            height = ROW_HEIGHT * (len(panel.rows) if stacked else max(heights))
+            height = ROW_HEIGHT * (max(len(panel.rows), 2) if stacked else max(heights))
             _draw(figure, axes, panel, (7.0 if stacked else 10.0) * height)
         if stacked:
             for axes in grid.ravel()[:-1]:
