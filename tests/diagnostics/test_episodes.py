@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -175,3 +176,20 @@ def test_several_learners_have_names_of_their_own() -> None:
     alone = EpisodeStatistics(spec(2))(0, NOBODY, {"robot": second})
     assert {k.removeprefix("b/"): v for k, v in both.items() if k.startswith("b/")} == alone
     assert both["a/return/mean"] != both["b/return/mean"]
+
+
+def test_the_share_of_episodes_that_a_reason_ended() -> None:
+    """In each environment an episode of two steps: ended by the reason, by another, by both, and censored beside it."""
+    done = torch.tensor([[False] * 4, [True] * 4])
+    tipped = torch.tensor(
+        [[True] * 4, [True, False, True, True]]
+    )  # a reason that holds in a step that ended nothing
+    base = rollout(torch.zeros(2, 4, len(COLUMNS)), done)
+    r = replace(
+        base,
+        censored=torch.tensor([[False] * 4, [False, False, False, True]]),
+        telemetry={**base.telemetry, "termination/tipped": tipped.float().unsqueeze(-1)},
+    )
+    assert EpisodeStatistics(spec(4))(0, NOBODY, {"robot": r})["termination/tipped"] == 2 / 3
+    nothing = replace(r, truncated=torch.zeros_like(done), terminated=torch.zeros_like(done))
+    assert "termination/tipped" not in EpisodeStatistics(spec(4))(0, NOBODY, {"robot": nothing})
