@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
+from pgrobot.answers import check_call
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.constraints import check_bound
@@ -105,6 +106,7 @@ def assemble(cfg: DictConfig, environment: Environment, threads: int) -> Assembl
     check_bound(build_constraints(cfg), spec.highest_cost, cfg.evaluation.bound)
     scheme, learners = cast(cfg, spec, threads)
     collector = scheme.collector(Blueprint(cfg, spec, threads), environment, learners)
+    _check_collector(cfg, collector)
     _check_savable(collector)
     return Assembly(
         environment=environment,
@@ -123,6 +125,8 @@ def _diagnostics(cfg: DictConfig, spec: EnvironmentSpec) -> dict[str, Diagnostic
     told = {"spec": spec, "iterations": iterations(cfg, cfg.total_steps)}
     made = construct(cfg, "diagnostics")
     chosen = {name: part(**told) if isinstance(part, partial) else part for name, part in made.items()}
+    for part in chosen.values():
+        check_call(part, "iteration", "learners", "experience")
     return {"episodes": EpisodeStatistics(spec), **chosen}
 
 
@@ -143,6 +147,16 @@ def build_policy(cfg: DictConfig, spec: EnvironmentSpec) -> Policy:
 def planned_steps(cfg: DictConfig) -> int:
     """Environment steps that a run takes, whole iterations of them."""
     return iterations(cfg, cfg.total_steps) * int(cfg.num_envs * cfg.horizon)
+
+
+def _check_collector(cfg: DictConfig, collector: Any) -> None:
+    """Refuse what a scheme made that is no collector."""
+    for word in ("failures", "ended", "collect", "restart", "state_dict", "load_state_dict"):
+        if not hasattr(collector, word):
+            raise PgrobotError(
+                f"scheme._target_={cfg.scheme._target_} makes a {type(collector).__name__} of a collector, which has "
+                f"no {word!r}: see pgrobot.types.Collector"
+            )
 
 
 def _check_savable(collector: Collector) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from pgrobot.answers import metrics_of
 from pgrobot.types import Collector, Diagnostic, Metrics, Rollout
 
 
@@ -38,5 +39,5 @@ def train(
             prefix = f"{name}/" if len(learners) > 1 else ""
             metrics |= {prefix + key: value for key, value in learners[name].update(rollout).items()}
         for diagnostic in diagnostics:
-            metrics |= diagnostic(iteration, learners, experience)
+            metrics |= metrics_of(diagnostic, iteration, learners, experience)
         yield iteration, metrics

@@ -15,7 +15,7 @@ from pgrobot.batch import BaselineInput, Batch, CriticBatch
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
 from pgrobot.distributions import Distribution
-from pgrobot.estimators import Estimate, EstimatorInput, discount_from_start, reads_log_ratio
+from pgrobot.estimators import Estimate, EstimatorInput, discount_from_start, estimated, reads_log_ratio
 from pgrobot.policies import Policy
 from pgrobot.reduce import Reduce
 from pgrobot.retrospect import Values, acting
@@ -166,8 +166,9 @@ class Poser:
         discount = self._discount
         if not bool((rollout.duration == 1.0).all()):
             discount = discount ** rollout.duration.unsqueeze(-1)
-        return self.algorithm.estimator(
-            EstimatorInput(rollout.reward, values.now, values.next, terminated, done, log_ratio, discount)
+        return estimated(
+            self.algorithm.estimator,
+            EstimatorInput(rollout.reward, values.now, values.next, terminated, done, log_ratio, discount),
         )
 
     def _own(self, evidence: Evidence, estimate: Estimate) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from pgrobot.estimators.estimator import (
     Estimate,
     Estimator,
     EstimatorInput,
+    estimated,
     estimator,
     reads_log_ratio,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "EstimatorInput",
     "discount_from_start",
     "effective_sample_share",
+    "estimated",
     "estimator",
     "gae",
     "monte_carlo",

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor
 
+from pgrobot.answers import check_shapes
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -56,6 +58,18 @@ def estimator(*, reads_log_ratio: bool, discounts_pieces_without: str = "") -> C
         return function
 
     return declared
+
+
+def estimated(estimator: Estimator, given: EstimatorInput) -> Estimate:
+    """What an estimator says of a rollout.
+
+    Raises:
+        PgrobotError: it returns something else than an ``Estimate``; names it.
+    """
+    found = estimator(given)
+    shape, rows = tuple(given.reward.shape), tuple(given.log_ratio.shape)
+    check_shapes(estimator, found, {"an advantage": shape, "a target": shape, "a weight": rows})
+    return Estimate(*found)
 
 
 def reads_log_ratio(estimator: Callable[..., Any]) -> bool:

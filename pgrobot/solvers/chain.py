@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import get_args
+from typing import Any, get_args
 
+import torch
 from torch import Tensor
 
+from pgrobot.answers import check_call, check_shapes, name_of
 from pgrobot.errors import PgrobotError
 from pgrobot.solvers.transform import Layout, Link, Moments, Place, Transform
 
@@ -34,6 +36,8 @@ class Chain:
         _check_places(links)
         self._transforms = tuple(_transform(name, link.bound(layout, vector)) for name, link in links.items())
         initial = [tuple(transform.initial(vector)) for transform in self._transforms]
+        for transform, moments in zip(self._transforms, initial, strict=True):
+            _try(transform, moments, vector)
         self._parts = tuple(
             slice(*ends) for ends in itertools.pairwise(itertools.accumulate(map(len, initial), initial=0))
         )
@@ -75,6 +79,23 @@ def _check_places(links: Mapping[str, Link]) -> None:
                 f"{name} of the chain, {type(links[name]).__name__}, changes steps, which {optimizers[0]} makes of "
                 f"gradients: it has to follow {optimizers[0]}"
             )
+
+
+def _try(transform: Transform, moments: Moments, vector: Tensor) -> None:
+    """Refuse a transform that does not make an update of an update, and moments of moments.
+
+    Raises:
+        PgrobotError: names its class.
+    """
+    check_call(transform.step, "update", "moments", "vector", "rate")
+    found: Any = transform.step(torch.zeros_like(vector), moments, vector, vector.new_zeros(()))
+    if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[1], tuple | list):
+        raise PgrobotError(
+            f"{name_of(transform.step)} has to return an update and a tuple of what is remembered after it, not a "
+            f"{type(found).__name__}"
+        )
+    shapes = {f"the moment {i}": tuple(moment.shape) for i, moment in enumerate(moments)}
+    check_shapes(transform.step, (found[0], *found[1]), {"an update": tuple(vector.shape), **shapes})
 
 
 def _transform(name: str, bound: Transform) -> Transform:

@@ -19,6 +19,7 @@ FLOORS = (
     (
         "action_map",
         "aliases",
+        "answers",
         "batch",
         "control_variates",
         "files",
