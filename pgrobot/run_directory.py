@@ -100,8 +100,8 @@ class RunDirectory:
         return cls(path, metrics)
 
     @classmethod
-    def open(cls, path: Path, command: Sequence[str], source: Mapping[str, Any]) -> RunDirectory:
-        """Take up an existing run again; the manifest notes when, where and with which versions.
+    def open(cls, path: Path) -> RunDirectory:
+        """Take up an existing run again; nothing is written until ``resume``.
 
         Raises:
             PgrobotError: There is no run at ``path``, or it is in use, or cannot be written.
@@ -109,17 +109,21 @@ class RunDirectory:
         _check_run(path)
         metrics = MetricsFile(path / "metrics.jsonl")
         try:
-            story = json.loads((path / "manifest.json").read_text())
-            story["resumed"].append({**_circumstances(command), **_from(source)})
-            write_json(path / "manifest.json", story)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            _story(path)
+        except PgrobotError:
             metrics.close()
-            if isinstance(error, PgrobotError):
-                raise
-            raise PgrobotError(
-                f"{path / 'manifest.json'} is missing or is not a manifest of pgrobot."
-            ) from error
+            raise
         return cls(path, metrics)
+
+    def resume(self, command: Sequence[str], source: Mapping[str, Any]) -> None:
+        """Note in the manifest when, where and with which versions the run goes on.
+
+        Raises:
+            PgrobotError: it cannot be written.
+        """
+        story = _story(self.path)
+        story["resumed"].append({**_circumstances(command), **_from(source)})
+        write_json(self.path / "manifest.json", story)
 
     @property
     def config(self) -> str:
@@ -185,6 +189,20 @@ def find_checkpoint(run: Path, name: str) -> Path:
             )
         raise PgrobotError(f"The run {run} has no checkpoint {name!r}: {nearest(name, there)}")
     return path
+
+
+def _story(path: Path) -> dict[str, Any]:
+    """What the manifest of a run tells.
+
+    Raises:
+        PgrobotError: it is none.
+    """
+    try:
+        story: dict[str, Any] = json.loads((path / "manifest.json").read_text())
+        story["resumed"] = list(story["resumed"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PgrobotError(f"{path / 'manifest.json'} is missing or is not a manifest of pgrobot.") from error
+    return story
 
 
 def manifest(seed: int, command: Sequence[str]) -> dict[str, Any]:

@@ -115,6 +115,7 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
         try:
             if request.resume:
                 training.restore()
+                directory.resume(surroundings.command, request.source.note)
                 write_spec(directory.path, spec)  # which runs of older versions do not have
                 write_atomically(directory.path / "config.yaml", OmegaConf.to_yaml(cfg).encode())
             else:
@@ -161,7 +162,7 @@ def _directory(
     request: Request, command: Sequence[str], model: ModelFiles, spec: EnvironmentSpec
 ) -> Iterator[RunDirectory]:
     if request.resume:
-        directory = RunDirectory.open(request.directory, command, request.source.note)
+        directory = RunDirectory.open(request.directory)
     else:
         config = OmegaConf.to_yaml(request.cfg)
         path = make_anew(request.directory) if request.anew else request.directory

@@ -69,8 +69,10 @@ def test_manifest(tmp_path: Path) -> None:
     assert story["command"] == list(COMMAND)
     assert {"python", "pgrobot", "mujoco", "torch", "gymnasium"} <= set(story["versions"])
     assert {"git_commit", "host", "start_time", "cpu_count"} <= set(story)
-    with RunDirectory.open(tmp_path / "run", ["pgrobot", "train", "resume=run"], {}) as run:
+    with RunDirectory.open(tmp_path / "run") as run:
         assert run.id == identity
+        assert json.loads((tmp_path / "run" / "manifest.json").read_text()) == story, "it may be refused yet"
+        run.resume(["pgrobot", "train", "resume=run"], {})
     story = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert [resumed["command"][-1] for resumed in story["resumed"]] == ["resume=run"]
 
@@ -78,14 +80,14 @@ def test_manifest(tmp_path: Path) -> None:
 def test_two_runs_in_one_directory(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with create(path) as run:
-        for another in (lambda: create(path), lambda: RunDirectory.open(path, COMMAND, {})):
+        for another in (lambda: create(path), lambda: RunDirectory.open(path)):
             with pytest.raises(PgrobotError, match=f"Another run is using the directory {path}"):
                 another()
         run.metrics.write(1, {})
     assert rows(path) == [{"global_step": 1}]
     with pytest.raises(PgrobotError, match=f"already holds a run: go on with it by resume={path}"):
         create(path)
-    with RunDirectory.open(path, COMMAND, {}) as run:
+    with RunDirectory.open(path) as run:
         run.finish({})
     with pytest.raises(PgrobotError, match="already holds a finished run"):
         create(path)
@@ -99,10 +101,10 @@ def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with pytest.raises(PgrobotError, match="Another run is using"):
-            RunDirectory.open(tmp_path, COMMAND, {})
+            RunDirectory.open(tmp_path)
         other.kill()
         other.wait()
-        RunDirectory.open(tmp_path, COMMAND, {}).close()
+        RunDirectory.open(tmp_path).close()
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, checkpoint
         cut.finish({})
     with (tmp_path / "cut" / "metrics.jsonl").open("a") as file:
         file.write('{"global_step": 50, "x')  # killed while writing
-    with RunDirectory.open(tmp_path / "cut", COMMAND, {}) as cut:
+    with RunDirectory.open(tmp_path / "cut") as cut:
         cut.rewind(checkpointed)
         assert not cut.finished
         for step in range(checkpointed + 10, 60, 10):
@@ -168,16 +170,16 @@ def test_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(
         PgrobotError, match=r"There is no run directory .*2026_hoper: did you mean .*2026_hopper'\?"
     ):
-        RunDirectory.open(tmp_path / "2026_hoper", COMMAND, {})
+        RunDirectory.open(tmp_path / "2026_hoper")
     with pytest.raises(PgrobotError, match=r"is not a run directory: it lacks config\.yaml"):
-        RunDirectory.open(tmp_path, COMMAND, {})
+        RunDirectory.open(tmp_path)
     (tmp_path / "2026_hopper" / "manifest.json").write_text("[]")
     with pytest.raises(PgrobotError, match=r"manifest\.json is missing or is not a manifest"):
-        RunDirectory.open(tmp_path / "2026_hopper", COMMAND, {})
+        RunDirectory.open(tmp_path / "2026_hopper")
     (tmp_path / "2026_hopper" / "manifest.json").unlink()
     for _ in range(2):  # the failed attempt let go of the lock
         with pytest.raises(PgrobotError, match=r"manifest\.json is missing"):
-            RunDirectory.open(tmp_path / "2026_hopper", COMMAND, {})
+            RunDirectory.open(tmp_path / "2026_hopper")
 
 
 def test_finding_a_checkpoint(tmp_path: Path) -> None:

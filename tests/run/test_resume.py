@@ -206,9 +206,17 @@ def test_a_process_of_its_own_ends_with_it_too(tmp_path: Path) -> None:
     assert_told_how_to_go_on(out, err, directory)
 
 
+def contents(run: Path) -> dict[Path, bytes]:
+    """Every file of a run but its log, which tells of the refusal."""
+    files = (path for path in run.rglob("*") if path.is_file() and path.name != "run.log")
+    return {path.relative_to(run): path.read_bytes() for path in files}
+
+
 def test_a_finished_run_goes_on_with_more_steps(finished_run: Path, resume: Train, tmp_path: Path) -> None:
+    before = contents(tmp_path / "run")
     with pytest.raises(PgrobotError, match=r"is done with its 256 steps: go on by adding total_steps=<more>"):
         resume(tmp_path / "run")
+    assert contents(tmp_path / "run") == before, "a refused run stays what it was"
     assert json.loads((tmp_path / "run" / "result.json").read_text())["env_steps"] == 256
     result = resume(tmp_path / "run", "total_steps=384", "evaluation.episodes=3", "tracker=none")
     assert result.evaluation["env_steps"] == 384
