@@ -15,7 +15,8 @@ from pgrobot.batch import BaselineInput, Batch, CriticBatch
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
 from pgrobot.distributions import Distribution
-from pgrobot.estimators import Estimate, EstimatorInput, discount_from_start, estimated, reads_log_ratio
+from pgrobot.estimators import Estimate, EstimatorInput, discount_from_start, reads_log_ratio
+from pgrobot.estimators.estimator import estimated
 from pgrobot.policies import Policy
 from pgrobot.reduce import Reduce
 from pgrobot.retrospect import Values, acting

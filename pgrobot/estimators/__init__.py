@@ -18,7 +18,6 @@ from pgrobot.estimators.estimator import (
     Estimate,
     Estimator,
     EstimatorInput,
-    estimated,
     estimator,
     reads_log_ratio,
 )
@@ -33,7 +32,6 @@ __all__ = [
     "EstimatorInput",
     "discount_from_start",
     "effective_sample_share",
-    "estimated",
     "estimator",
     "gae",
     "monte_carlo",

@@ -11,7 +11,8 @@ from toys import TargetWorld, make
 
 from pgrobot.answers import check_call, metrics_of, with_column_of
 from pgrobot.errors import PgrobotError
-from pgrobot.estimators import Estimate, EstimatorInput, estimated
+from pgrobot.estimators import Estimate, EstimatorInput
+from pgrobot.estimators.estimator import estimated
 from pgrobot.solvers import SGD
 from pgrobot.solvers.chain import Chain
 from pgrobot.solvers.transform import Forgetful, Moments, Place, Uniform
