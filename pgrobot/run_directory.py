@@ -11,6 +11,7 @@
     videos/         <name>_<step>.mp4; each of these three folders is made when there is something in it
     faults/         the last states before a failed update, for replay; made when there is one
     result.json     written last: a run without it did not finish
+    report.html     the run on one page; figures/report/ has its drawings
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class RunDirectory:
         Raises:
             PgrobotError: There is no run at ``path``, or it is in use, or cannot be written.
         """
-        _check_run(path)
+        check_run(path)
         metrics = MetricsFile(path / "metrics.jsonl")
         try:
             _story(path)
@@ -150,10 +151,11 @@ class RunDirectory:
         return self.path / "faults" / name
 
     def rewind(self, step: int) -> None:
-        """Go back to ``step`` environment steps: later metrics, pictures and the result are forgotten."""
+        """Go back to ``step`` environment steps: later metrics, pictures, result and report are forgotten."""
         self.metrics.rewind(step)
         self.gallery.rewind(step)
-        (self.path / "result.json").unlink(missing_ok=True)
+        for told in ("result.json", "report.html"):
+            (self.path / told).unlink(missing_ok=True)
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result, atomically and last: with it, the run has finished."""
@@ -178,7 +180,7 @@ def find_checkpoint(run: Path, name: str) -> Path:
     Raises:
         PgrobotError: There is no run at ``run``, or it has no such checkpoint; the sentence names those it has.
     """
-    _check_run(run)
+    check_run(run)
     path = run / "checkpoints" / f"{name}.pt"
     if not path.exists():
         there = [p.stem for p in (run / "checkpoints").glob("*.pt")]
@@ -265,7 +267,8 @@ def made_by(run: Path) -> str:
         return ""
 
 
-def _check_run(path: Path) -> None:
+def check_run(path: Path) -> None:
+    """Refuse what is no run directory: PgrobotError, with the nearest one beside it."""
     if not path.is_dir():
         runs = [str(p.parent) for p in path.parent.glob("*/config.yaml")] if path.parent.is_dir() else []
         hint = f": {nearest(str(path), runs)}" if runs else ""

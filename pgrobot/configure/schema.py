@@ -80,6 +80,7 @@ class RunConfig:
     compile: bool
     resume: Annotated[str, text("a run directory")]
     resume_fresh: bool
+    report: bool
     modules: Annotated[
         list[str], list_of(text("the name of a module"), "a list of modules, such as [my_robots]")
     ]

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pgrobot.figures.palette import GRID, INK, PAPER
 from pgrobot.pictures import Image
 
 if TYPE_CHECKING:
@@ -17,6 +18,16 @@ STYLE: dict[Any, Any] = {
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.facecolor": PAPER,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "figure.facecolor": PAPER,
+    "grid.color": GRID,
+    "grid.linewidth": 0.5,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "svg.fonttype": "path",  # looks the same where the font is missing
@@ -42,6 +53,8 @@ def image(draw: Callable[[Figure], None], width: float, height: float, caption: 
         mpl.rcParams.update(STYLE)
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
+        figure.draw_without_rendering()  # lays out
+        figure.set_layout_engine("none")  # once is enough for both files
         figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
         figure.savefig(svg, format="svg", metadata={"Date": None})
     return Image(png.getvalue(), svg.getvalue(), caption)

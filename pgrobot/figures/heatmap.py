@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pgrobot.figures.drawing import image
+from pgrobot.figures.palette import DIVERGING, SEQUENTIAL, UNKNOWN
 from pgrobot.pictures import Image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Both are told apart without colour vision: one by its lightness alone, the other by blue against orange.
-SEQUENTIAL, DIVERGING = "cividis", "PuOr"
-UNKNOWN = "0.85"  # grey of a cell that is not known
 MOST_LABELS = 40
+THOUSANDS = 10_000.0  # from where on an axis is counted in them
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT, ROW_HEIGHT = 7.0, 1.8, 9.0, 0.24  # inches
 
 
@@ -31,7 +30,14 @@ class Axis:
 
 
 def heatmap(
-    values: np.ndarray, rows: Sequence[str], axis: Axis, scale: str, title: str, *, signed: bool
+    values: np.ndarray,
+    rows: Sequence[str],
+    axis: Axis,
+    scale: str,
+    title: str,
+    *,
+    signed: bool,
+    end: float = 0.0,
 ) -> Image:
     """Draw one.
 
@@ -44,17 +50,20 @@ def heatmap(
         scale: what the colours mean, with its unit.
         title: the image's title and caption.
         signed: whether zero is the middle of the colours instead of their low end.
+        end: the magnitude at which the colours end; 0: the largest one.
     """
     known = np.where(np.isfinite(values), values, np.nan)
     if not known.size:
         known, rows = np.full((1, 1), np.nan), ("nothing",)
     largest = float(np.nanmax(np.abs(known))) if np.isfinite(known).any() else 1.0
-    largest = largest or 1.0
+    largest = end or largest or 1.0
     low = -largest if signed else min(0.0, float(np.nanmin(known, initial=0.0)))
     height = min(MOST_HEIGHT, max(LEAST_HEIGHT, 1.1 + ROW_HEIGHT * len(rows)))
     labelled = range(0, len(rows), -(-len(rows) // MOST_LABELS))
 
     def draw(figure: Figure) -> None:
+        from matplotlib.ticker import EngFormatter
+
         axes = figure.add_subplot()
         axes.set_facecolor(UNKNOWN)
         shown = axes.imshow(
@@ -68,6 +77,8 @@ def heatmap(
         )
         axes.set_yticks(labelled, [rows[index] for index in labelled])
         axes.tick_params(axis="y", length=0)
+        if axis.high >= THOUSANDS:
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set_xlabel(axis.label)
         axes.set_title(title)
         bar = figure.colorbar(shown, ax=axes, pad=0.02, fraction=0.05, aspect=6 * height)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -142,6 +143,9 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
         with failing():
             directory.finish(content)
         ending.status = FINISHED
+        if cfg.report:
+            with surroundings.console.status("Writing the report"):
+                _report(directory.path, training)
         return Result(directory.path, FINISHED, training.metrics, content, 0, ""), told
 
 
@@ -226,6 +230,20 @@ class _RunLog(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Say nothing: logging would print a traceback for every line."""
+
+
+def _report(run: Path, training: Training) -> None:
+    """Write the report and show its drawings; whatever goes wrong costs the report, and the run is safe already."""
+    from pgrobot.report import PAGE, write_report
+
+    try:
+        training.mirror(write_report(run, run / PAGE, videos=True).figures)
+    except Exception as error:  # noqa: BLE001 - a run that has its result is worth more
+        _logger.warning(
+            "The run has no report: %s The rest of it is complete; pgrobot report %s tries again.",
+            in_a_sentence(error),
+            shlex.quote(str(run)),
+        )
 
 
 def _info(cfg: DictConfig, directory: RunDirectory, group: str, ending: _Ending) -> RunInfo:

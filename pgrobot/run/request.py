@@ -35,6 +35,7 @@ CHANGEABLE = (
     "diagnostics",
     "modules",
     "resume_fresh",
+    "report",
     "resume",
 )
 

@@ -163,6 +163,12 @@ class Training:
             for tracker in (self._directory.gallery, *self._trackers):
                 tracker.show(self.step, name, picture)
 
+    def mirror(self, pictures: Mapping[str, Picture]) -> None:
+        """Show pictures that the run directory has already to the trackers, by name."""
+        for name, picture in pictures.items():
+            for tracker in self._trackers:
+                tracker.show(self.step, name, picture)
+
     def judge(self, stop: StopRequest) -> dict[str, Any]:
         """Evaluate the best policy in both modes, on episodes that did not choose it.
 

@@ -4,7 +4,7 @@ Every tracker takes ``write(step, metrics)`` and ``show(step, name, picture)``, 
 """
 
 from pgrobot.tracking.console import open_console
-from pgrobot.tracking.gallery import Gallery, Kept, kept, read_table
+from pgrobot.tracking.gallery import Gallery, Kept, keep, kept, read_table
 from pgrobot.tracking.metrics_file import MetricsFile
 from pgrobot.tracking.mirrors import Background, Guarded, Mirror, RunInfo, open_mirrors
 from pgrobot.tracking.progress import Progress
@@ -22,6 +22,7 @@ __all__ = [
     "RunInfo",
     "TensorBoard",
     "Wandb",
+    "keep",
     "kept",
     "open_console",
     "open_mirrors",

@@ -49,7 +49,7 @@ class Gallery:
     def show(self, step: int, name: str, picture: Picture) -> None:
         """Keep one picture."""
         try:
-            _keep(self._run / FOLDERS[type(picture)], f"{name}_{step}", picture)
+            keep(self._run, step, name, picture)
         except PgrobotError as error:
             log.warning("%s The run goes on, without its picture %r.", error, name)
 
@@ -91,7 +91,13 @@ def read_table(path: Path) -> Table:
     return Table(tuple(columns), tuple(map(tuple, rows)))
 
 
-def _keep(folder: Path, stem: str, picture: Picture) -> None:
+def keep(run: Path, step: int, name: str, picture: Picture) -> None:
+    """Write the files of one picture into a run directory.
+
+    Raises:
+        PgrobotError: they cannot be written.
+    """
+    folder, stem = run / FOLDERS[type(picture)], f"{name}_{step}"
     try:
         (folder / stem).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

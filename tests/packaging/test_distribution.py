@@ -60,7 +60,7 @@ def expected_files(source: Path) -> set[str]:
     return {
         f"{inside}/{path.relative_to(source / folder).as_posix()}"
         for folder, inside in INSTALLED_AS.items()
-        for suffix in (".py", ".yaml", ".xml", ".typed")
+        for suffix in (".py", ".yaml", ".xml", ".html", ".css", ".typed")
         for path in (source / folder).rglob(f"*{suffix}")
     }
 

@@ -56,7 +56,7 @@ FLOORS = (
         "episodes",
         "targets",
     ),
-    ("past", "solvers"),
+    ("past", "report", "solvers"),
     ("algorithm", "pricing", "retrospect"),
     ("posing",),
     ("learner",),

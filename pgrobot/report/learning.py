@@ -1,0 +1,176 @@
+"""How it went: return and length of episodes, costs against their budgets, prices, reward terms, and the optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pgrobot.constraints import UNITS
+from pgrobot.figures import Limit, Points, bars
+from pgrobot.report.drawing import Drawing, figure, over_time
+from pgrobot.report.history import History
+from pgrobot.report.reading import Story
+
+SMOOTH = "Faint: each iteration. Strong: their running mean."
+
+
+def returns(story: Story) -> Iterator[Drawing]:
+    """Return and length of episodes."""
+    history = story.history
+    yield from over_time(
+        history,
+        "return",
+        {"return/mean": "training"},
+        "reward per episode",
+        "Return",
+        f"Undiscounted, of the episodes that ended. {SMOOTH} Diamonds: evaluations of the frozen policy.",
+        points=_evaluated(history, "return"),
+    )
+    yield from over_time(
+        history,
+        "episode_length",
+        {"episode_length/mean": "training"},
+        "steps",
+        "Episode length",
+        f"Mean length of the episodes that ended. {SMOOTH}",
+    )
+
+
+def costs(story: Story) -> Iterator[Drawing]:
+    """Every cost against its budget, and the prices."""
+    history = story.history
+    names = history.between("cost/", "/budget")
+    for name in names:
+        budget = history.last(f"cost/{name}/budget")
+        yield from over_time(
+            history,
+            f"cost_{name}",
+            {f"cost/{name}/mean": "training"},
+            _unit(story, name),
+            f"Cost: {name}",
+            f"Shaded: above the budget. {SMOOTH} Diamonds: evaluations, with a bar up to the bound that has to keep to "
+            "the budget.",
+            limits=[Limit(f"budget {figure(budget)}", budget)],
+            points=_evaluated(history, f"cost/{name}"),
+        )
+    yield from over_time(
+        history,
+        "multipliers",
+        {f"multiplier/{name}": name for name in history.between("multiplier/", "")},
+        "reward per cost",
+        "Multipliers",
+        f"What a unit of each cost is charged in the policy's objective. {SMOOTH}",
+    )
+
+
+def rewards(story: Story) -> Iterator[Drawing]:
+    """Which term of the reward pays."""
+    history = story.history
+    terms = {name: history.columns[f"reward/{name}/mean"] for name in history.between("reward/", "/mean")}
+    yield from over_time(
+        history,
+        "reward_terms",
+        {f"reward/{name}/mean": name for name in terms},
+        "reward per step",
+        "Reward by term",
+        f"Mean per step; together they are the reward. {SMOOTH}",
+    )
+    if not terms or not len(history.steps):
+        return
+    part = max(1, len(history.steps) // 10)
+    groups = {
+        "first tenth": [_mean(values[:part]) for values in terms.values()],
+        "last tenth": [_mean(values[-part:]) for values in terms.values()],
+    }
+    told = "; ".join(
+        f"{name} {figure(early)}, then {figure(late)}"
+        for name, early, late in zip(terms, *groups.values(), strict=True)
+    )
+    yield Drawing(
+        "reward_shares",
+        bars(list(terms), groups, "reward per step", "What the reward is made of"),
+        "Mean per step over the first and the last tenth of the training.",
+        f"Reward per step by term, in the first and the last tenth: {told}.",
+        wide=False,
+    )
+
+
+def optimiser(story: Story) -> Iterator[Drawing]:
+    """Whether steps are of a sensible size, and the critic is of use."""
+    history = story.history
+    columns = {f"critic/explained_variance/{c}": c for c in history.between("critic/explained_variance/", "")}
+    for name, metrics, unit, title, note in (
+        (
+            "kl",
+            {"policy/kl": "update", "policy/kl_normalizer": "normaliser"},
+            "nats",
+            "Divergence per iteration",
+            "How far the policy moves, by its update and by what its normaliser takes in.",
+        ),
+        (
+            "clip_fraction",
+            {"policy/clip_fraction": "clipped"},
+            "share of samples",
+            "Clipped samples",
+            "Large for long: steps are too large.",
+        ),
+        (
+            "std",
+            {"policy/std": "std"},
+            "half an actuator's range",
+            "Standard deviation of actions",
+            "At a bound it no longer moves.",
+        ),
+        (
+            "entropy",
+            {"policy/entropy": "entropy"},
+            "nats",
+            "Entropy of actions",
+            "It falls as the policy makes up its mind.",
+        ),
+        (
+            "explained_variance",
+            columns,
+            "share",
+            "What the critic predicts",
+            "Share of the variance of its targets: 1 is perfect, 0 no better than a constant.",
+        ),
+        (
+            "gradient_norm",
+            {"gradient/policy_norm": "policy", "gradient/critic_norm": "critic"},
+            "norm",
+            "Norm of the gradients",
+            "Before they are clipped.",
+        ),
+        (
+            "speed",
+            {"time/env_steps_per_s": "speed"},
+            "steps per second",
+            "Speed",
+            "Environment steps per second, learning included.",
+        ),
+    ):
+        yield from over_time(history, name, metrics, unit, title, f"{note} {SMOOTH}")
+
+
+def _unit(story: Story, cost: str) -> str:
+    limited = story.config.get("constraint", {})
+    chosen = limited.get(cost, {}) if isinstance(limited, dict) else {}
+    unit = chosen.get("unit", "") if isinstance(chosen, dict) else ""
+    return {"probability": "share of episodes"}.get(unit, f"cost {UNITS.get(unit, '')}".strip())
+
+
+def _evaluated(history: History, what: str) -> list[Points]:
+    steps, means = history.known(f"evaluation/{what}/mean")
+    if not len(steps):
+        return []
+    upper = history.columns.get(f"evaluation/{what}/upper", np.full(len(history.steps), np.nan))
+    at = np.isin(history.steps, steps)
+    above = np.nan_to_num(upper[at] - means, nan=0.0, posinf=0.0, neginf=0.0)
+    return [Points("evaluation", steps, means, np.maximum(above, 0.0))]
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,77 @@
+"""From a run directory to its report: the page, and every drawing of it as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pgrobot.files import write_atomically
+from pgrobot.pictures import Image
+from pgrobot.report.drawing import Drawing
+from pgrobot.report.page import render
+from pgrobot.report.reading import Story, read_story
+from pgrobot.report.sections import SECTIONS, Section
+from pgrobot.tracking import keep, kept
+
+PAGE = "report.html"
+FOLDER = "report/"  # of the drawings, below those of the run
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report that has been written.
+
+    Attributes:
+        page: the file.
+        figures: the drawings by their names in the gallery, ``report/return``.
+        step: environment steps after which the run was read.
+        remarks: what could not be read, in a sentence each.
+    """
+
+    page: Path
+    figures: Mapping[str, Image]
+    step: int
+    remarks: tuple[str, ...]
+
+
+def write_report(run: Path, page: Path, *, videos: bool) -> Written:
+    """Write the report of a run, finished or not; the drawings go into ``<run>/figures/report/``.
+
+    Args:
+        run: a run directory, which may be in use.
+        page: the file to write, as a rule ``<run>/report.html``.
+        videos: whether the page holds films, up to 20 MB of them.
+
+    Raises:
+        PgrobotError: it is no run directory, or its metrics cannot be read; or something cannot be written: the page is
+            the old one then or the new one, whole either way.
+    """
+    story = read_story(run)
+    drawn = [(section, tuple(_drawn(section, story))) for section in SECTIONS]
+    figures = {f"{FOLDER}{drawing.name}": drawing.image for _, drawings in drawn for drawing in drawings}
+    text = render(story, drawn, videos=videos)
+    write_atomically(page, text.encode())  # first: it is whole by itself
+    for name, image in figures.items():
+        keep(run, story.step, name, image)
+    _forget_others(run, story.step, figures)
+    return Written(page, figures, story.step, story.remarks)
+
+
+def _drawn(section: Section, story: Story) -> Iterator[Drawing]:
+    learners = story.history.learners
+    if len(learners) == 1 or not section.by_learner:
+        yield from section.draw(story)
+        return
+    for learner in learners:
+        for drawing in section.draw(story.of(learner)):
+            yield replace(
+                drawing, name=f"{learner}/{drawing.name}", note=f"Learner {learner}. {drawing.note}"
+            )
+
+
+def _forget_others(run: Path, step: int, figures: Mapping[str, Image]) -> None:
+    """Remove the drawings of earlier reports."""
+    for file in kept(run, Image):
+        if file.name.startswith(FOLDER) and (file.step != step or file.name not in figures):
+            file.path.unlink(missing_ok=True)
