@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pgrobot.figures.drawing import image
-from pgrobot.figures.heatmap import DIVERGING, SEQUENTIAL, UNKNOWN, Axis
+from pgrobot.figures.heatmap import Axis
+from pgrobot.figures.palette import DIVERGING, SEQUENTIAL, UNKNOWN
 from pgrobot.pictures import Image
 
 if TYPE_CHECKING:

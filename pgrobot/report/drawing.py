@@ -96,7 +96,9 @@ def map_over_time(
         factor: by which the values are multiplied.
     """
     unknown = np.full(len(history.steps), np.nan)
-    known = np.array([history.columns.get(metric, unknown) for metric in rows]).reshape(len(rows), len(history.steps))
+    known = np.array([history.columns.get(metric, unknown) for metric in rows]).reshape(
+        len(rows), len(history.steps)
+    )
     known = np.where(np.isfinite(known), known, np.nan) * factor
     if not np.isfinite(known).any():
         return []

@@ -12,7 +12,7 @@ from pgrobot.pictures import Table
 from pgrobot.report.drawing import Drawing, figure, map_over_time
 from pgrobot.report.reading import Story
 
-TABLE = "violations"
+TABLE = "violation/by_time"
 COLUMNS = ("constraint", "part", "time", "share", "size")
 TIME = "time in the episode (s)"
 
