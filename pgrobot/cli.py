@@ -1,4 +1,4 @@
-"""The command ``pgrobot``: train, evaluate, report, sweeps, prove the mathematics, measure the variance, export."""
+"""The command ``pgrobot``: train, evaluate, report, health, sweeps, prove the mathematics, the variance, export."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pgrobot.commands.evaluate import evaluate
 from pgrobot.commands.exact import exact
 from pgrobot.commands.export import export
+from pgrobot.commands.health import health
 from pgrobot.commands.report import report
 from pgrobot.commands.sweep import sweep
 from pgrobot.commands.train import train
@@ -22,6 +23,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "train": train,
     "evaluate": evaluate,
     "report": report,
+    "health": health,
     "sweep": sweep,
     "exact": exact,
     "variance": variance,
@@ -37,6 +39,7 @@ pgrobot trains robots under safety budgets.
   pgrobot train [key=value ...]     train the default robot under its budgets, or any other; pgrobot train --help
   pgrobot evaluate RUN              judge a run's best policy against its budgets; pgrobot evaluate --help
   pgrobot report RUN                a run on one page, with all its drawings; pgrobot report --help
+  pgrobot health RUN                what is wrong with a run, and what to do; pgrobot health --help
   pgrobot sweep DIR                 the table of a sweep's results (pgrobot train -m ... makes a sweep)
   pgrobot exact [CHECK ...]         prove what trains on closed forms; pgrobot exact --list
   pgrobot variance RUN              what each baseline does to a policy's gradient; pgrobot variance --help

@@ -10,6 +10,7 @@
     figures/        <name>_<step>.png and .svg      tables/         <name>_<step>.csv
     videos/         <name>_<step>.mp4; each of these three folders is made when there is something in it
     faults/         the last states before a failed update, for replay; made when there is one
+    health.json     what is wrong with the run; its form is told in pgrobot/health/record.py
     result.json     written last: a run without it did not finish
     report.html     the run on one page; figures/report/ has its drawings
 """

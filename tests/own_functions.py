@@ -36,6 +36,11 @@ def entry(simulation: Simulation, height: float) -> np.ndarray:
     return missing(simulation, height)[:, None]
 
 
+def unplugged(simulation: Simulation) -> np.ndarray:
+    """A sensor that is not plugged in."""
+    return np.zeros((simulation.num_envs, 1))
+
+
 def raises(simulation: Simulation) -> np.ndarray:
     return simulation.qpos[:, 99]
 

@@ -80,9 +80,12 @@ class Pricing:
         )
 
     def metrics(self, level: Tensor) -> Metrics:
-        """λ of every constraint, in reward per cost."""
-        values = zip(self.names, (self.scale * level).tolist(), strict=True)
-        return {f"multiplier/{name}": value for name, value in values}
+        """λ of every constraint, in reward per cost, and its level."""
+        prices = zip(self.names, (self.scale * level).tolist(), strict=True)
+        levels = zip(self.names, level.tolist(), strict=True)
+        return {f"multiplier/{name}": value for name, value in prices} | {
+            f"multiplier_level/{name}": value for name, value in levels
+        }
 
     def state_dict(self) -> State:
         return {"length": self._length, "square": self._square, "count": self._count}

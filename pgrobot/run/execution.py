@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -19,6 +20,7 @@ from pgrobot.blame import blaming
 from pgrobot.constraints import unattainable
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
+from pgrobot.health import Health, rows
 from pgrobot.run.callback import Callback, Told
 from pgrobot.run.choices import suited
 from pgrobot.run.memory import within_memory
@@ -102,16 +104,22 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
         for sentence in filter(None, map(unattainable, build_constraints(cfg))):
             _logger.warning("%s", sentence)
         ending = _Ending(FAILED)
-        trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group, ending))
+        health = Health(directory.path, as_dict(cfg), {"max_episode_steps": spec.max_episode_steps})
+        trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group, ending, health))
         for tracker in trackers:
             stack.callback(tracker.close)
         shown = f"{assembly.acting}/" if len(assembly.learners) > 1 else ""
         steps = assembly.iterations * assembly.steps_per_iteration
-        progress = Progress(steps, learner=shown)
+        progress = Progress(steps, learner=shown, findings=lambda: health.findings)
         told = Told(surroundings.callback, steps, directory.path, stop)
         display = open_console(_title(cfg, assembly), str(directory.path), progress, surroundings.console)
         training = Training(
-            own, assembly, directory, (display, *trackers, told), request.source.evaluation, threads
+            own,
+            assembly,
+            directory,
+            (health, display, *trackers, told),
+            request.source.evaluation,
+            threads,
         )
         try:
             if request.resume:
@@ -121,8 +129,10 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
                 write_atomically(directory.path / "config.yaml", OmegaConf.to_yaml(cfg).encode())
             else:
                 training.start()
+            health.begin(rows(directory.path))
             with failing(), within_memory():
                 training.run(stop)
+            health.conclude({})
         finally:
             display.close()
         try:
@@ -141,6 +151,7 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
             "wall_s": training.wall_s,
         }
         with failing():
+            health.conclude(content)
             directory.finish(content)
         ending.status = FINISHED
         if cfg.report:
@@ -246,17 +257,23 @@ def _report(run: Path, training: Training) -> None:
         )
 
 
-def _info(cfg: DictConfig, directory: RunDirectory, group: str, ending: _Ending) -> RunInfo:
+def as_dict(cfg: DictConfig) -> dict[str, Any]:
+    """A config in plain values."""
     config = OmegaConf.to_container(cfg)
     assert isinstance(config, dict)
+    return {str(key): value for key, value in config.items()}
+
+
+def _info(cfg: DictConfig, directory: RunDirectory, group: str, ending: _Ending, health: Health) -> RunInfo:
     return RunInfo(
         directory=directory.path,
         id=directory.id,
         name=directory.path.name,
         group=group,
         tags=(cfg.task.get("name", "task"), cfg.algorithm.name, *map(str, cfg.constraint)),
-        config={str(key): value for key, value in config.items()},
+        config=as_dict(cfg),
         ending=lambda: ending.status,
+        findings=lambda: health.findings,
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pgrobot.health import Finding
 from pgrobot.types import Metrics
 
 BUDGET = re.compile(r"((?:\w+/)?cost/(\w+))/budget")  # with several learners, each one's begin with its name
 SKIPPED = "guard/skipped_updates"
+Level = Literal["WARN", "ERROR"]
+LEVELS: Mapping[str, Level] = {"error": "ERROR", "warning": "WARN"}  # of findings: notes can wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Alert:
 
     title: str
     text: str
-    level: Literal["WARN", "ERROR"]
+    level: Level
 
 
 class Alerts:
@@ -27,7 +30,7 @@ class Alerts:
 
     A cost that has been above its budget for ``patience`` iterations in a row, as measured, is told once until it has
     kept the budget again; an update that was skipped because of a number that is not finite, at the first of several
-    in a row.
+    in a row; and an error or a warning of the run's health, when it is first found.
 
     Args:
         patience: iterations; 0 notices nothing.
@@ -37,10 +40,27 @@ class Alerts:
         self._patience = patience
         self._above: dict[str, int] = {}  # iterations in a row
         self._skipping = False
+        self._found: set[tuple[str, str, str]] = set()
 
     def look(self, step: int, metrics: Metrics) -> list[Alert]:
         """What to tell of the iteration that ended at ``step`` environment steps."""
         return [*self._budgets(step, metrics), *self._skips(step, metrics)] if self._patience else []
+
+    def examine(self, findings: Iterable[Finding]) -> list[Alert]:
+        """What to tell of the findings that stand now."""
+        if not self._patience:
+            return []
+        new = [found for found in findings if found.severity in LEVELS and found.key not in self._found]
+        self._found |= {found.key for found in new}
+        return [
+            Alert(
+                f"Health: {found.name.replace('_', ' ')}",
+                f"{found.sentence} {found.remedy}",
+                LEVELS[found.severity],
+            )
+            for found in new
+            if found.name != "updates_skipped"  # told at the first
+        ]
 
     def conclude(self, ending: str, result: Mapping[str, Any]) -> list[Alert]:
         """What to tell at the end.

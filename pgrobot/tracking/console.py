@@ -69,16 +69,21 @@ class LiveDisplay:
 
 
 class PlainDisplay:
-    """One line after the first iteration, one after the last, and one every ten seconds between."""
+    """A line after the first iteration, after the last, every ten seconds between, and for every finding."""
 
     def __init__(self, progress: Progress, file: IO[str]) -> None:
         self._progress = progress
         self._file = file  # written directly: rich would end the program when a pipe closes
         self._printed_at = -LINE_SECONDS
         self._printed_step = 0
+        self._told: set[tuple[str, str, str]] = set()
 
     def write(self, step: int, metrics: Metrics) -> None:
         self._progress.add(step, metrics)
+        for finding in self._progress.findings:
+            if finding.key not in self._told:
+                self._told.add(finding.key)
+                print(f"{finding.severity}: {finding.sentence} {finding.remedy}", file=self._file, flush=True)
         if self._progress.elapsed - self._printed_at >= LINE_SECONDS:
             self._print()
 

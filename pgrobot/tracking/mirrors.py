@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from pgrobot.health import Finding
 from pgrobot.pictures import Picture
 from pgrobot.types import Metrics, Tracker
 
@@ -32,6 +33,7 @@ class RunInfo:
     ending: Callable[
         [], str
     ]  # how the run ended, asked when it has: finished, stopped to be resumed, or failed
+    findings: Callable[[], tuple[Finding, ...]]  # what is wrong with it now, the worst first
 
 
 class Mirror(Protocol):

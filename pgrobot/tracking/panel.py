@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -14,6 +15,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from pgrobot.health import Finding
 from pgrobot.tracking.progress import Progress
 
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -26,11 +28,13 @@ DETAILS = {
     "skipped updates": "guard/skipped_updates",
     "broken simulations": "simulation/failures",
 }
+SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+MOST_FINDINGS = 3
 SILENT_AT_ZERO = ("guard/skipped_updates", "simulation/failures")
 
 
 def panel(title: str, where: str, progress: Progress) -> RenderableType:
-    """The whole display: headline, bar, return, budgets, details."""
+    """The whole display: headline, bar, return, budgets, details, and what is wrong."""
     head = Table.grid(expand=True, padding=(0, 2))
     head.add_column(no_wrap=True)
     head.add_column(justify="right", style="dim", overflow="ellipsis", no_wrap=True)
@@ -41,7 +45,23 @@ def panel(title: str, where: str, progress: Progress) -> RenderableType:
         if progress.costs:
             parts += ["", _budgets(progress)]
         parts += ["", _details(progress)]
+        if progress.findings:
+            parts += ["", findings_table(progress.findings[:MOST_FINDINGS])]
+            if len(progress.findings) > MOST_FINDINGS:
+                more = f"{len(progress.findings) - MOST_FINDINGS} more, in health.json"
+                parts.append(Text(more, style="dim"))
     return Padding(Group(*parts), (1, 2))
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """What is wrong and what to do, a row each."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for finding in findings:
+        words = Text.assemble(finding.sentence, (f" {finding.remedy}", "dim"))
+        table.add_row(Text(finding.severity, style=SEVERITY_STYLES[finding.severity]), words)
+    return table
 
 
 def line(progress: Progress) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from pgrobot.health import Finding
 from pgrobot.types import Metrics
 
 RECENT = 10  # values that a steady figure averages
@@ -44,13 +45,19 @@ class Progress:
         total_steps: environment steps of the whole training.
         clock: seconds, from any origin; ``time.monotonic`` outside of tests.
         learner: begins the names of the metrics that are the shown learner's, with which it is known without.
+        findings: what is wrong with the run now, the worst first.
     """
 
     def __init__(
-        self, total_steps: int, clock: Callable[[], float] = time.monotonic, learner: str = ""
+        self,
+        total_steps: int,
+        clock: Callable[[], float] = time.monotonic,
+        learner: str = "",
+        findings: Callable[[], tuple[Finding, ...]] = tuple,
     ) -> None:
         self.total_steps = total_steps
         self._learner = learner
+        self._findings = findings
         self.step = 0
         self.returns = History(24)
         self._clock = clock
@@ -93,6 +100,11 @@ class Progress:
             for name in self._recent
             if name.startswith("cost/") and name.endswith("/budget")
         ]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the run, the worst first."""
+        return self._findings()
 
     @property
     def elapsed(self) -> float:

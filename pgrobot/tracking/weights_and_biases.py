@@ -39,7 +39,8 @@ class Wandb:
         checkpoints: whether the end uploads ``best.pt`` and ``last.pt``, with what is needed to use them, as versions
             of the model ``checkpoint-<id>`` under the aliases ``best`` and ``last``.
         alert_after: iterations in a row that a measured cost is above its budget before an alert says so; 0: no alerts,
-            these nor those of skipped updates, of a run that failed and of budgets that the verdict finds violated.
+            these nor those of skipped updates, of the run's health, of a run that failed and of budgets that the
+            verdict finds violated.
 
     Raises:
         PgrobotError: An unknown mode.
@@ -113,12 +114,14 @@ class WandbRun:
         self._alerts = alerts
         self._checkpoints = checkpoints
         self._ending = run.ending
+        self._findings = run.findings
         wandb_run.define_metric("global_step")
         wandb_run.define_metric("*", step_metric="global_step")
 
     def write(self, step: int, metrics: Metrics) -> None:
         self._run.log({"global_step": step, **metrics}, step=step, commit=True)
         self._tell(self._alerts.look(step, metrics))
+        self._tell(self._alerts.examine(self._findings()))
 
     def show(self, step: int, name: str, picture: Picture) -> None:
         # W&B has closed the row of `step`: pictures are in one of their own, at the same place of the axis

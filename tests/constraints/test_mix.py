@@ -40,7 +40,8 @@ def test_every_multiplier_keeps_the_protocol() -> None:
     for multiplier in (fixed(1.0, 2.0), pid(BOTH), Unconstrained(BOTH, COLUMNS)):
         seam: Multiplier = multiplier
         told = seam.update(torch.tensor([1.0, 1.0]), LENGTH, unit_rewards(COLUMNS))
-        assert set(told) == {"multiplier/speed", "multiplier/torque"}
+        words = ("multiplier", "multiplier_level")
+        assert set(told) == {f"{word}/{name}" for word in words for name in ("speed", "torque")}
         assert seam.mix(sample(3, 4, 4)).shape == (3, 4)
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # A room imports from lower floors and from itself, never from a neighbour.
 FLOORS = (
     ("errors", "reduce", "provenance", "randomness", "compilation", "concurrency", "cores", "distributions"),
-    ("blame", "foreign", "pictures", "normalizer", "ranges"),
+    ("blame", "files", "foreign", "pictures", "normalizer", "ranges"),
     ("types", "figures"),
     (
         "action_map",
@@ -22,9 +22,9 @@ FLOORS = (
         "answers",
         "batch",
         "control_variates",
-        "files",
         "bodies",
         "groups",
+        "health",
         "origin",
         "overrides",
         "past_networks",

@@ -28,7 +28,7 @@ def test_a_run_tells_everything(train: Train, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert {path.name for path in run.iterdir()} == {
         "config.yaml", "overrides.yaml", "manifest.json", "model", "spec.json", "metrics.jsonl", "checkpoints",
-        "result.json", "tables",
+        "result.json", "tables", "health.json",
     }  # fmt: skip
     assert {path.name for path in (run / "checkpoints").iterdir()} == {
         "last.pt", "best.pt", "step_128.pt", "step_256.pt",

@@ -177,7 +177,7 @@ class Working:
 
 
 def test_one_broken_mirror_leaves_the_others(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    run = RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished")
+    run = RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished", tuple)
     working = Working()
     trackers = open_mirrors({"broken": Broken(), "working": working}, run)
     for tracker in trackers:

@@ -29,7 +29,7 @@ def curve(directory: Path, name: str) -> list[tuple[int, float]]:
 
 
 def test_a_resumed_curve_has_no_past_of_its_own(tmp_path: Path) -> None:
-    run = RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished")
+    run = RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished", tuple)
     tracker = TensorBoard().open(run)
     for step in (10, 20, 30):
         tracker.write(step, {"return/mean": float(step), "cost/speed/mean": 0.5})
@@ -43,7 +43,7 @@ def test_a_resumed_curve_has_no_past_of_its_own(tmp_path: Path) -> None:
 
 
 def test_pictures_are_read_back(tmp_path: Path) -> None:
-    run = RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished")
+    run = RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished", tuple)
     image = heatmap(np.eye(2), ["hip", "knee"], Axis("s", 0.0, 1.0), "share", "a map", signed=False)
     frames = np.zeros((30, 48, 640, 3), np.uint8)
     frames[:15] = 255
@@ -68,7 +68,7 @@ def test_pictures_are_read_back(tmp_path: Path) -> None:
 
 def test_a_run_that_goes_on_with_a_picture_keeps_the_metrics_of_its_step(tmp_path: Path) -> None:
     """A run that was stopped in its last evaluation has no iteration left when it is resumed."""
-    run = RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished")
+    run = RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished", tuple)
     tracker = TensorBoard().open(run)
     tracker.write(10, {"x": 1.0})
     tracker.close()
@@ -80,7 +80,7 @@ def test_a_run_that_goes_on_with_a_picture_keeps_the_metrics_of_its_step(tmp_pat
 
 
 def test_without_a_write_nothing_is_made(tmp_path: Path) -> None:
-    TensorBoard().open(RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished")).close()
+    TensorBoard().open(RunInfo(tmp_path, "id", "name", "", (), {}, lambda: "finished", tuple)).close()
     assert not list(tmp_path.iterdir())
 
 

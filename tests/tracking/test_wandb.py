@@ -36,7 +36,9 @@ def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def info(directory: Path, identity: str = "abcd1234", ending: str = "finished") -> RunInfo:
     config = {"seed": 1, "task": {"name": "Hopper-v5"}}
-    return RunInfo(directory, identity, "hopper pid", "sweep-1", ("hopper", "ppo"), config, lambda: ending)
+    return RunInfo(
+        directory, identity, "hopper pid", "sweep-1", ("hopper", "ppo"), config, lambda: ending, tuple
+    )
 
 
 def inspect(run: Path, *options: str) -> str:
@@ -237,7 +239,7 @@ from pgrobot.figures import Axis, heatmap
 from pgrobot.pictures import Table, Video
 from pgrobot.tracking import RunInfo, Wandb, open_mirrors
 mirrors = {"wandb": Wandb(project="robots", entity="", mode="auto", checkpoints=False, alert_after=0)}
-(tracker,) = open_mirrors(mirrors, RunInfo(Path(sys.argv[1]), "abcd1234", "name", "", (), {}, lambda: "stopped"))
+(tracker,) = open_mirrors(mirrors, RunInfo(Path(sys.argv[1]), "abcd1234", "name", "", (), {}, lambda: "stopped", tuple))
 tracker.write(1, {"x": 1.0})
 tracker.close()
 """

@@ -1,0 +1,109 @@
+"""The past of a run in stretches of ten iterations: their medians, which one odd iteration does not move."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pgrobot.health.facts import Facts
+
+STRETCH = 10  # iterations: some 20,000 steps of a default run, and a look costs nothing beside ten updates
+MOST = 40  # stretches kept: more than any check looks back
+
+# What findings read. A learner's name begins its metrics where there are several; evaluations have no learner.
+WATCHED = re.compile(
+    r"(?!evaluation/)(?:(?P<learner>\w+)/)?(?P<name>"
+    r"policy/(?:std|kl|kl_normalizer|clip_fraction)|critic/explained_variance/reward|loss/value|return/mean"
+    r"|reward/[^/]+/mean|cost/[^/]+/(?:mean|budget)|multiplier(?:_level)?/[^/]+|torque/[^/]+/saturation"
+    r"|guard/skipped_updates|simulation/failures|sensitivity/unused)"
+)
+SHARES = ("guard/skipped_updates", "simulation/failures")  # rare events: their mean, for their median is 0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a check is shown of one learner.
+
+    Attributes:
+        step: environment steps at the end of the last stretch.
+        stretches: the metrics of each, the last one last; what none of its iterations knew is absent.
+        latest: what was last known of every metric, however long ago.
+        facts: of the run.
+    """
+
+    step: int
+    stretches: Sequence[Mapping[str, float]]
+    latest: Mapping[str, float]
+    facts: Facts
+
+    def last(self, name: str, count: int) -> list[float]:
+        """The values of the last ``count`` stretches; empty unless all of them know it."""
+        if len(self.stretches) < count:
+            return []
+        found = [stretch[name] for stretch in self.stretches[-count:] if name in stretch]
+        return found if len(found) == count else []
+
+    def between(self, start: str, end: str) -> list[str]:
+        """What stands between ``start`` and ``end`` in the names of the last stretch, in their order."""
+        names = self.stretches[-1] if self.stretches else {}
+        size = len(start) + len(end)
+        found = [n for n in names if len(n) > size and n.startswith(start) and n.endswith(end)]
+        return [name[len(start) : len(name) - len(end)] for name in found]
+
+
+@dataclass(slots=True)
+class History:
+    """Takes in iterations, one after the other, and keeps the stretches of every learner.
+
+    Attributes:
+        step: environment steps after the last iteration.
+        iterations: taken in.
+    """
+
+    step: int = 0
+    iterations: int = 0
+    _places: dict[str, tuple[str, str]] = field(default_factory=dict)  # metric -> learner and name there
+    _open: dict[tuple[str, str], list[float]] = field(default_factory=dict)  # of the stretch under way
+    _kept: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)  # by learner
+    _latest: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def add(self, step: int, metrics: Mapping[str, object]) -> bool:
+        """Take in an iteration; returns whether a stretch ended with it."""
+        self.step = step
+        self.iterations += 1
+        for key, value in metrics.items():
+            place = self._places.get(key) or self._place(key)
+            if place[1] and isinstance(value, float | int) and math.isfinite(value):
+                self._open.setdefault(place, []).append(float(value))
+        if self.iterations % STRETCH:
+            return False
+        self._close()
+        return True
+
+    def conclude(self) -> None:
+        """Take what is left of a stretch for a whole one, at the end of a run."""
+        if self._open:
+            self._close()
+
+    def views(self, facts: Facts) -> Iterable[tuple[str, View]]:
+        """Every learner's name, empty where there is one, and what there is to see of it."""
+        for learner, stretches in self._kept.items():
+            yield learner, View(self.step, tuple(stretches), dict(self._latest[learner]), facts)
+
+    def _place(self, key: str) -> tuple[str, str]:
+        found = WATCHED.fullmatch(key)
+        self._places[key] = (found["learner"] or "", found["name"]) if found else ("", "")
+        return self._places[key]
+
+    def _close(self) -> None:
+        values: dict[str, dict[str, float]] = {learner: {} for learner in self._kept}
+        for (learner, name), known in self._open.items():
+            middle = statistics.fmean(known) if name in SHARES else statistics.median(known)
+            values.setdefault(learner, {})[name] = middle
+        for learner, stretch in values.items():
+            self._kept[learner] = [*self._kept.get(learner, [])[1 - MOST :], stretch]
+            self._latest.setdefault(learner, {}).update(stretch)
+        self._open = {}

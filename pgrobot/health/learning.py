@@ -1,0 +1,85 @@
+"""What can be wrong with what the policy learns from: critic, reward, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pgrobot.health.finding import Symptom
+from pgrobot.health.history import View
+
+EXPLAINS_LITTLE = 0.1  # of the variance of its targets
+MISSES_MUCH = (
+    0.1  # half a squared error, deviations; predicting a constant has some 0.5 per column. Below it there
+)
+# is nothing to explain: a robot whose every state is worth the same
+PENALTY_MUCH = 10.0  # times the other terms together
+GAIN_MUCH = (
+    1000.0  # likewise; a bonus for being alive may be a hundred times what a robot earns that stands still
+)
+SKIPPED_MUCH = 0.05  # of the iterations: more than a rare accident
+BROKEN_MUCH = 0.5  # simulations per iteration
+
+
+def critic_useless(view: View) -> Iterator[Symptom]:
+    """The value function predicts no better than a constant where there is something to predict."""
+    explained = view.last("critic/explained_variance/reward", 3)
+    losses = view.last("loss/value", 3)
+    if explained and losses and max(explained) < EXPLAINS_LITTLE and min(losses) > MISSES_MUCH:
+        yield Symptom(
+            "",
+            f"The critic explains {max(explained[-1], 0.0):.0%} of the variance of the returns: it predicts little "
+            "more than their mean.",
+            {"critic/explained_variance/reward": explained[-1], "loss/value": losses[-1]},
+            "Raise algorithm.critic_solver.rate.initial, enlarge critic.hidden, show it more of the state "
+            "(critic.groups), or lower algorithm.discounts.reward: returns that far ahead may not be foreseeable.",
+        )
+
+
+def reward_out_of_scale(view: View) -> Iterator[Symptom]:
+    """One term of the reward is so large that the others do not matter."""
+    terms = view.between("reward/", "/mean")
+    values = {term: view.last(f"reward/{term}/mean", 2) for term in terms}
+    if len(terms) < 2 or not all(values.values()):
+        return
+    for term in terms:
+        others = [sum(abs(values[other][i]) for other in terms if other != term) for i in range(2)]
+        own = values[term]
+        if all(_drowns(one, rest) for one, rest in zip(own, others, strict=True)):
+            times = f"{abs(own[-1]) / others[-1]:,.3g} times" if others[-1] > 0.0 else "infinitely many times"
+            yield Symptom(
+                term,
+                f"The reward term {term} is {own[-1]:.3g} per step, {times} the others together.",
+                {f"reward/{name}/mean": values[name][-1] for name in terms},
+                f"Lower the weight of {term} in the task, or raise those of what the robot is to do.",
+            )
+
+
+def updates_skipped(view: View) -> Iterator[Symptom]:
+    """Updates meet or make numbers that are not finite."""
+    shares = view.last("guard/skipped_updates", 1)
+    if shares and shares[-1] > SKIPPED_MUCH:
+        yield Symptom(
+            "",
+            f"{shares[-1]:.0%} of the last updates were skipped, for a number in them was not finite.",
+            {"guard/skipped_updates": shares[-1]},
+            "faults/ in the run's directory holds the states before them, and run.log says which number it was; lower "
+            "algorithm.policy_solver.rate.initial, or see whether reward and observations can be infinite.",
+        )
+
+
+def simulations_break(view: View) -> Iterator[Symptom]:
+    """Simulations become unstable again and again."""
+    broken = view.last("simulation/failures", 1)
+    if broken and broken[-1] > BROKEN_MUCH:
+        yield Symptom(
+            "",
+            f"{broken[-1]:.3g} simulations break per iteration, and their episodes are cut.",
+            {"simulation/failures": broken[-1]},
+            "Lower the model's timestep or its largest torques, or end the episode before such states "
+            "(task.terminations).",
+        )
+
+
+def _drowns(value: float, others: float) -> bool:
+    """Whether a term of the reward leaves nothing of the others."""
+    return abs(value) > (PENALTY_MUCH if value < 0.0 else GAIN_MUCH) * others
