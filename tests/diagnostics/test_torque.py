@@ -164,7 +164,9 @@ def test_padding_counts_for_nothing() -> None:
     weight = torch.ones_like(whole.weight)
     weight[:, 5:] = 0.0
     padded = replace(whole, weight=weight)
-    anything = replace(padded, action=torch.where(weight.unsqueeze(-1) > 0.0, whole.action, 9.0))
+    kept = weight.unsqueeze(-1) > 0.0
+    obs = {name: torch.where(kept, seen, 1e25) for name, seen in whole.obs.items()}
+    anything = replace(padded, action=torch.where(kept, whole.action, 9.0), obs=obs)
 
     def found(rollout: Rollout) -> Metrics:
         learner = make(world)[1]
