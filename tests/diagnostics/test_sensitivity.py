@@ -151,6 +151,9 @@ def small_problem(rows: int, repeats: int) -> PolicySnapshot:
 def test_minibatches_agree_as_far_as_they_say_the_same() -> None:
     same = small_problem(40, 8)
     assert gradient_agreement(same, 8) == pytest.approx(1.0)
+    assert gradient_agreement(small_problem(40, 5), 5) == pytest.approx(1.0), (
+        "each has environments of its own"
+    )
     signs = torch.tensor([1.0, -1.0] * 4).double().repeat(40)
     opposed = replace(same, batch=replace(same.batch, advantage=same.batch.advantage * signs))
     # of 28 pairs 12 agree and 16 contradict each other

@@ -316,6 +316,13 @@ def test_loads_are_those_of_the_torque_that_was_given() -> None:
     }
 
 
+class NoteFirst(Echo):
+    """Draws the note before the push."""
+
+    def command(self, action: Tensor) -> Tensor:
+        return action[..., 1:]
+
+
 def test_what_is_drawn_beside_the_command_is_no_actuator() -> None:
     world = TargetWorld(4, 0)
     collector, learner = make(world, policy=Echo(1))
@@ -325,6 +332,7 @@ def test_what_is_drawn_beside_the_command_is_no_actuator() -> None:
     assert {name.split("/")[1] for name in found} == {"motor"}
     assert found["torque/motor/share"] == 1.0
     assert measured(learner, rollout, spec_of(*Action.unitless("a", "b"))) == {}, "no selection of two"
+    assert plain(1).drawn(NoteFirst(1)).tolist() == [1]
 
 
 def test_thousands_are_cut_and_none_is_none() -> None:
