@@ -3,6 +3,7 @@
 ``train``, ``evaluate`` and ``compose`` are the Python side of the command ``pgrobot``; see ``pgrobot.api``.
 ``Iteration`` is what a callback of ``train`` is told. ``load`` loads a trained policy, which acts without a simulator,
 and ``export`` writes it as ONNX; see ``pgrobot.deploy``.
+``play`` films one; see ``pgrobot.playing``.
 ``__version__`` is the installed version.
 """
 
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from pgrobot.api import Iteration, compose, evaluate, train
     from pgrobot.deploy import load
     from pgrobot.deploy.exporting import export
+    from pgrobot.playing import play
 
     __version__: str
 
-__all__ = ["Iteration", "compose", "evaluate", "export", "load", "train"]
+__all__ = ["Iteration", "compose", "evaluate", "export", "load", "play", "train"]
 
 
 def __getattr__(name: str) -> Any:
@@ -29,6 +31,10 @@ def __getattr__(name: str) -> Any:
         from pgrobot.deploy.exporting import export
 
         return export
+    if name == "play":
+        from pgrobot.playing import play
+
+        return play
     # Importing the interface imports torch and MuJoCo, which `import pgrobot` alone need not wait for.
     if name in __all__:
         from pgrobot import api

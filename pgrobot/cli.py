@@ -1,4 +1,4 @@
-"""The command ``pgrobot``: train, evaluate, report, health, sweeps, prove the mathematics, the variance, export."""
+"""The command ``pgrobot``: train, evaluate, watch, report, health, sweeps, exactness, variance, export."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pgrobot.commands.evaluate import evaluate
 from pgrobot.commands.exact import exact
 from pgrobot.commands.export import export
 from pgrobot.commands.health import health
+from pgrobot.commands.play import play
 from pgrobot.commands.report import report
 from pgrobot.commands.sweep import sweep
 from pgrobot.commands.train import train
@@ -24,6 +25,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "evaluate": evaluate,
     "report": report,
     "health": health,
+    "play": play,
     "sweep": sweep,
     "exact": exact,
     "variance": variance,
@@ -40,6 +42,7 @@ pgrobot trains robots under safety budgets.
   pgrobot evaluate RUN              judge a run's best policy against its budgets; pgrobot evaluate --help
   pgrobot report RUN                a run on one page, with all its drawings; pgrobot report --help
   pgrobot health RUN                what is wrong with a run, and what to do; pgrobot health --help
+  pgrobot play RUN                  watch a run's policy, in a window or as a film; pgrobot play task=hopper agent=sine
   pgrobot sweep DIR                 the table of a sweep's results (pgrobot train -m ... makes a sweep)
   pgrobot exact [CHECK ...]         prove what trains on closed forms; pgrobot exact --list
   pgrobot variance RUN              what each baseline does to a policy's gradient; pgrobot variance --help

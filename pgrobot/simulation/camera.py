@@ -29,7 +29,7 @@ class Camera:
             raise PgrobotError(
                 f"this machine cannot draw {width} × {height} pictures ({error}); without a display set MUJOCO_GL=egl."
             ) from error
-        self._close = weakref.finalize(self, self._renderer.close)
+        self._close = weakref.finalize(self, _release, self._renderer)
         atexit.register(self._close)  # registered after MuJoCo's own, so it runs while graphics still work
         self._model = model
         if mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, "track") >= 0:
@@ -49,3 +49,9 @@ class Camera:
     def close(self) -> None:
         """Release the graphics context."""
         self._close()
+
+
+def _release(renderer: mujoco.Renderer) -> None:
+    """Close a renderer in its own context: what it frees would be another's, whose pictures then go wrong."""
+    renderer.render()  # which makes its context the current one
+    renderer.close()

@@ -92,6 +92,16 @@ class SuiteEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (self._width,), np.float64)
         self._elapsed = 0
 
+    @property
+    def model(self) -> mujoco.MjModel:
+        """MuJoCo's own model."""
+        return self.task.physics.model.ptr
+
+    @property
+    def data(self) -> mujoco.MjData:
+        """MuJoCo's own state."""
+        return self.task.physics.data.ptr
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:

@@ -177,6 +177,11 @@ class SerialEnvironment(AutoReset):
         self._actions = [list(taken.numpy().copy()) for taken in state["actions"]]
         self._replays = True
 
+    def instance(self, i: int) -> gymnasium.Env:
+        """The environment ``i`` itself, to look at: it is not to be stepped."""
+        self._open()
+        return self._instances[i].environment
+
     def close(self) -> None:
         """Close every instance; what comes next builds new ones."""
         while self._instances:

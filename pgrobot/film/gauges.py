@@ -1,0 +1,115 @@
+"""Reads of an environment what a film tells of it: speed, and what its actuators do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from pgrobot.diagnostics.actuators import FORCES, Actuators
+from pgrobot.errors import PgrobotError
+from pgrobot.film.scene import Mechanics, mechanics_of
+from pgrobot.simulation import BatchEnvironment
+from pgrobot.simulation.model import joint_names
+from pgrobot.simulation.wrappers import innermost
+from pgrobot.types import Environment, EnvironmentSpec, Step
+
+JOINTS = (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT))
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How the efforts of ``A`` actuators are read.
+
+    Attributes:
+        title: what they are, with their unit.
+        limits: the most of each in either direction, ``[A]``; infinite where none is known.
+    """
+
+    title: str
+    limits: np.ndarray
+
+
+class Effortmeter:
+    """What the actuators of the first environment do: torques where they are known, else the action itself."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._spec = environment.spec
+        self._mechanics = mechanics_of(environment)
+        model = self._mechanics.model if self._mechanics else None
+        self._gear = model.actuator_gear[:, 0].copy() if model is not None else np.zeros(0)
+        count = len(self._spec.actions)
+        self._forces = model is not None and model.nu == count and model.nout == count
+        self.scale = _forces(self._spec) if self._forces else _actions(self._spec)
+        self.parts = tuple(
+            {action.name, *driven}
+            for action, driven in zip(self._spec.actions, _driven(model, count), strict=True)
+        )
+
+    def __call__(self, step: Step, action: np.ndarray) -> np.ndarray:
+        """The efforts ``[A]`` after a step in which ``action`` ``[N, A]`` was taken."""
+        if not self._forces:
+            return action[0].copy()
+        measured = step.telemetry.get("torque")
+        if measured is not None and measured.shape[1] == len(self._spec.actions):
+            return measured[0].copy()
+        assert self._mechanics is not None
+        return self._mechanics.state().actuator_force * self._gear
+
+
+class Speedometer:
+    """How fast the first environment's robot is: forward, as the robot defines it, else its centre of mass.
+
+    Attributes:
+        title: what has that speed; empty where nothing tells.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        inner = innermost(environment)
+        self._mechanics = mechanics_of(environment)
+        self._simulation = inner.simulation if isinstance(inner, BatchEnvironment) else None
+        self.title = "speed" if self._mechanics else ""
+        try:
+            if self._simulation is not None:
+                _ = self._simulation.forward_speed
+                self.title = "forward speed"
+        except PgrobotError:  # it has no notion of it
+            self._simulation = None
+
+    def __call__(self) -> float:
+        """In m/s; NaN where nothing tells."""
+        if self._simulation is not None:
+            return float(self._simulation.forward_speed[0])
+        return _speed(self._mechanics) if self._mechanics else math.nan
+
+
+def _speed(mechanics: Mechanics) -> float:
+    """Of the centre of mass of all that moves."""
+    data = mechanics.state()
+    mujoco.mj_fwdPosition(mechanics.model, data)
+    mujoco.mj_subtreeVel(mechanics.model, data)
+    return float(np.linalg.norm(data.subtree_linvel[0]))
+
+
+def _forces(spec: EnvironmentSpec) -> Scale:
+    known = Actuators.of(spec, len(spec.actions))
+    limits = np.where(known.forces.numpy(), known.limit.numpy(), math.inf)
+    units = [unit for unit in FORCES if unit in known.units] or ["N·m"]
+    return Scale(f"{'torque' if units == ['N·m'] else 'force'}, {' or '.join(units)}", limits)
+
+
+def _actions(spec: EnvironmentSpec) -> Scale:
+    choices = np.array([action.choices for action in spec.actions], dtype=np.float64)
+    bounds = np.maximum(np.abs(spec.action_low), np.abs(spec.action_high))
+    return Scale("action", np.where(choices > 0, np.maximum(choices - 1.0, 1.0), bounds))
+
+
+def _driven(model: mujoco.MjModel | None, count: int) -> list[set[str]]:
+    """The joint that each actuator drives, by its name."""
+    if model is None or model.nu != count:
+        return [set() for _ in range(count)]
+    joints = joint_names(model)
+    targets = zip(model.actuator_trntype.tolist(), model.actuator_trnid[:, 0].tolist(), strict=True)
+    return [{joints[joint]} if kind in JOINTS else set() for kind, joint in targets]
