@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pgrobot.figures.drawing import image
-from pgrobot.figures.palette import BREACH, INK, line_style
+from pgrobot.figures.palette import BREACH, INK, PAPER, line_style
 from pgrobot.pictures import Image
 
 if TYPE_CHECKING:
@@ -147,4 +147,5 @@ def _limits(plot: Axes, limits: Sequence[Limit]) -> None:
             ha="right",
             va="bottom",
             fontsize=8,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
         )

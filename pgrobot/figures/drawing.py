@@ -42,19 +42,23 @@ def image(draw: Callable[[Figure], None], width: float, height: float, caption: 
         draw: puts everything on the figure.
         width: in inches.
         height: in inches.
-        caption: one sentence about it.
+        caption: one sentence about it, which the SVG file keeps as its title.
     """
     import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     png, svg = io.BytesIO(), io.BytesIO()
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
-        figure = Figure(figsize=(width, height), layout="constrained")
+        layout = ConstrainedLayoutEngine()
+        figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
         draw(figure)
-        figure.draw_without_rendering()  # lays out
-        figure.set_layout_engine("none")  # once is enough for both files
-        figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
-        figure.savefig(svg, format="svg", metadata={"Date": None})
+        layout.execute(figure)  # once for both files; `savefig` would do it for each, and twice
+        figure.set_layout_engine("none")
+        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Title": caption})
     return Image(png.getvalue(), svg.getvalue(), caption)

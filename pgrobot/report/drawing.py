@@ -28,6 +28,7 @@ class Drawing:
         note: how to read it.
         words: what it shows, in words and figures.
         wide: whether it needs the width of two.
+        drawn: whether the report drew it; else the run has its files already.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Drawing:
     note: str
     words: str
     wide: bool
+    drawn: bool
 
 
 def over_time(
@@ -67,7 +69,11 @@ def over_time(
         in_words(curve.label, *history.known(metric)) for metric, curve in zip(told, drawn, strict=True)
     )
     words += "".join(f" The {limit.label} is drawn in." for limit in limits)
-    return [Drawing(name, curves(drawn, points, limits, (STEPS, unit), title), note, words, wide=False)]
+    return [
+        Drawing(
+            name, curves(drawn, points, limits, (STEPS, unit), title), note, words, wide=False, drawn=True
+        )
+    ]
 
 
 def map_over_time(
@@ -119,7 +125,7 @@ def map_over_time(
     )
     axis = Axis(STEPS, 0.0, last)
     drawn = heatmap(values, list(rows.values()), axis, scale, title, signed=signed, end=end)
-    return [Drawing(name, drawn, note, words, wide=True)]
+    return [Drawing(name, drawn, note, words, wide=True, drawn=True)]
 
 
 def binned(steps: np.ndarray, values: np.ndarray) -> np.ndarray:

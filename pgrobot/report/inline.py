@@ -21,6 +21,11 @@ _PREAMBLE = re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style.*?</style>
 _SIZE = re.compile(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>', re.DOTALL)
 
 
+def is_ours(svg: bytes) -> bool:
+    """Whether matplotlib drew it, with a title: only such a one can be a part of the page."""
+    return b"<dc:title>" in svg and b"viewBox" in svg and b"<script" not in svg
+
+
 def inlined(svg: bytes, name: str, label: str) -> str:
     """The element of a page for a drawing of matplotlib's.
 

@@ -12,7 +12,13 @@ from pgrobot.report.drawing import Drawing, figure, over_time
 from pgrobot.report.history import History
 from pgrobot.report.reading import Story
 
-SMOOTH = "Faint: each iteration. Strong: their running mean."
+LEAST = -1.0  # share of the variance below which a critic is as useless as it gets
+
+
+def curves(story: Story) -> Iterator[Drawing]:
+    """Return and length of episodes, every cost against its budget, and the prices."""
+    yield from returns(story)
+    yield from costs(story)
 
 
 def returns(story: Story) -> Iterator[Drawing]:
@@ -24,7 +30,7 @@ def returns(story: Story) -> Iterator[Drawing]:
         {"return/mean": "training"},
         "reward per episode",
         "Return",
-        f"Undiscounted, of the episodes that ended. {SMOOTH} Diamonds: evaluations of the frozen policy.",
+        "Undiscounted, of the episodes that ended.",
         points=_evaluated(history, "return"),
     )
     yield from over_time(
@@ -33,7 +39,7 @@ def returns(story: Story) -> Iterator[Drawing]:
         {"episode_length/mean": "training"},
         "steps",
         "Episode length",
-        f"Mean length of the episodes that ended. {SMOOTH}",
+        "Mean length of the episodes that ended.",
     )
 
 
@@ -49,8 +55,7 @@ def costs(story: Story) -> Iterator[Drawing]:
             {f"cost/{name}/mean": "training"},
             _unit(story, name),
             f"Cost: {name}",
-            f"Shaded: above the budget. {SMOOTH} Diamonds: evaluations, with a bar up to the bound that has to keep to "
-            "the budget.",
+            "What an episode spends. Shaded: above the budget.",
             limits=[Limit(f"budget {figure(budget)}", budget)],
             points=_evaluated(history, f"cost/{name}"),
         )
@@ -60,7 +65,7 @@ def costs(story: Story) -> Iterator[Drawing]:
         {f"multiplier/{name}": name for name in history.between("multiplier/", "")},
         "reward per cost",
         "Multipliers",
-        f"What a unit of each cost is charged in the policy's objective. {SMOOTH}",
+        "What a unit of each cost is charged in the policy's objective.",
     )
 
 
@@ -74,7 +79,7 @@ def rewards(story: Story) -> Iterator[Drawing]:
         {f"reward/{name}/mean": name for name in terms},
         "reward per step",
         "Reward by term",
-        f"Mean per step; together they are the reward. {SMOOTH}",
+        "Mean per step; together they are the reward.",
     )
     if not terms or not len(history.steps):
         return
@@ -93,12 +98,20 @@ def rewards(story: Story) -> Iterator[Drawing]:
         "Mean per step over the first and the last tenth of the training.",
         f"Reward per step by term, in the first and the last tenth: {told}.",
         wide=False,
+        drawn=True,
     )
 
 
 def optimiser(story: Story) -> Iterator[Drawing]:
     """Whether steps are of a sensible size, and the critic is of use."""
     history = story.history
+    history = History(
+        history.steps,
+        {
+            name: np.maximum(values, LEAST) if name.startswith("critic/explained_variance/") else values
+            for name, values in history.columns.items()
+        },
+    )
     columns = {f"critic/explained_variance/{c}": c for c in history.between("critic/explained_variance/", "")}
     for name, metrics, unit, title, note in (
         (
@@ -134,7 +147,7 @@ def optimiser(story: Story) -> Iterator[Drawing]:
             columns,
             "share",
             "What the critic predicts",
-            "Share of the variance of its targets: 1 is perfect, 0 no better than a constant.",
+            "Share of its targets' variance: 1 is perfect, 0 no better than a constant, −1 is drawn for all below.",
         ),
         (
             "gradient_norm",
@@ -151,7 +164,7 @@ def optimiser(story: Story) -> Iterator[Drawing]:
             "Environment steps per second, learning included.",
         ),
     ):
-        yield from over_time(history, name, metrics, unit, title, f"{note} {SMOOTH}")
+        yield from over_time(history, name, metrics, unit, title, note)
 
 
 def _unit(story: Story, cost: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from markupsafe import Markup, escape
 
 from pgrobot.files import reason
 from pgrobot.report.drawing import Drawing, figure
-from pgrobot.report.inline import inlined
+from pgrobot.report.inline import inlined, is_ours
 from pgrobot.report.reading import Story, number
 from pgrobot.report.sections import Section
 from pgrobot.report.verdicts import MEANINGS, judged
@@ -61,6 +62,7 @@ def render(story: Story, drawn: Sequence[tuple[Section, Sequence[Drawing]]], *, 
         facts=_facts(story),
         command=command(story.overrides),
         judged=judged(story),
+        look=_look(story),
         meanings=MEANINGS,
         films=films,
         left_out=left_out,
@@ -107,7 +109,11 @@ def embedded(videos: Sequence[Kept]) -> tuple[tuple[Film, ...], tuple[str, ...]]
 
 
 def _inline(drawing: Drawing) -> Markup:
-    return Markup(inlined(drawing.image.svg, drawing.name.replace("/", "-"), str(escape(drawing.words))))
+    words = escape(drawing.words)
+    if is_ours(drawing.image.svg):
+        return Markup(inlined(drawing.image.svg, re.sub(r"[^\w-]", "-", drawing.name), str(words)))
+    source = base64.b64encode(drawing.image.png).decode()
+    return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(source, words)
 
 
 def _title(story: Story) -> str:
@@ -115,6 +121,24 @@ def _title(story: Story) -> str:
     algorithm = story.config.get("algorithm", {})
     words = [name, algorithm.get("name", "") if isinstance(algorithm, Mapping) else ""]
     return " · ".join(filter(None, map(str, words)))
+
+
+LOOK = {
+    "sensitivity/lipschitz/mean": "steepest slope, mean over states",
+    "sensitivity/lipschitz/max": "steepest slope, most",
+    "sensitivity/unused": "share of sensors without effect",
+    "units/dead": "share of dead units",
+    "units/saturated": "share of saturated units",
+    "gait/period": "period of the gait (s)",
+    "gradient/policy/agreement": "cosine between halves of a batch",
+    "fisher/eigenvalue/1": "largest Fisher eigenvalue",
+}
+
+
+def _look(story: Story) -> dict[str, str]:
+    """What the last closer look at the policy found, by what it is."""
+    history = story.history
+    return {called: figure(history.last(name)) for name, called in LOOK.items() if history.tells(name)}
 
 
 def _facts(story: Story) -> dict[str, str]:

@@ -13,10 +13,12 @@ import yaml
 
 from pgrobot.errors import PgrobotError
 from pgrobot.files import reason
-from pgrobot.pictures import Table, Video
+from pgrobot.pictures import Image, Table, Video
 from pgrobot.report.history import History, parse_history
 from pgrobot.run_directory import check_run, made_by
 from pgrobot.tracking import Kept, kept, read_table
+
+FOLDER = "report/"  # of a report's drawings, below those of the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Story:
         result: the final evaluation; empty where the run has not finished.
         health: the content of ``health.json``; empty where there is none.
         tables: of the gallery, the last one of each name.
+        pictures: SVG files of the gallery, the last one of each name, without those of reports.
         videos: files of the gallery, by name and step.
         made_by: the pgrobot that wrote it.
         remarks: what could not be read, in a sentence each.
@@ -47,8 +50,9 @@ class Story:
     manifest: Mapping[str, Any]
     spec: Mapping[str, Any]
     result: Mapping[str, Any]
-    health: tuple[Mapping[str, Any], ...]
+    health: Mapping[str, Any]
     tables: Mapping[str, Table]
+    pictures: tuple[Kept, ...]
     videos: tuple[Kept, ...]
     made_by: str
     remarks: tuple[str, ...]
@@ -101,8 +105,9 @@ def read_story(run: Path) -> Story:
         manifest=reader.json("manifest.json", optional=False),
         spec=reader.json("spec.json", optional=True),
         result=result,
-        health=_findings(reader.json("health.json", optional=True)),
+        health=reader.json("health.json", optional=True),
         tables=reader.tables(),
+        pictures=_pictures(run),
         videos=tuple(kept(run, Video)),
         made_by=made_by(run),
         remarks=tuple(reader.remarks),
@@ -143,8 +148,6 @@ class _Reader:
             content = None
         if isinstance(content, dict):
             return content
-        if isinstance(content, list):
-            return {"findings": content}
         self.remarks.append(f"{name} is missing or damaged.")
         return {}
 
@@ -158,9 +161,9 @@ class _Reader:
         return found
 
 
-def _findings(told: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    findings = told.get("findings", ())
-    return tuple(finding for finding in findings if isinstance(finding, Mapping))
+def _pictures(run: Path) -> tuple[Kept, ...]:
+    drawn = {file.name: file for file in kept(run, Image) if file.path.suffix == ".svg"}
+    return tuple(file for name, file in drawn.items() if not name.startswith(FOLDER))
 
 
 def number(value: Any) -> float:

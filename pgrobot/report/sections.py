@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pgrobot.report import learning, torque, verdicts, violations
+from pgrobot.report import gallery, learning, torque, verdicts, violations
 from pgrobot.report.drawing import Drawing
 from pgrobot.report.reading import Story
 
@@ -45,8 +45,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("verdicts", "Verdicts", verdicts.spent, by_learner=False, part="verdicts.html", nothing=""),
     written("health", "Health"),
     written("films", "Films"),
-    drawn("learning", "Learning", learning.returns, "No episode has ended yet."),
-    drawn("budgets", "Costs and prices", learning.costs, "Nothing was limited."),
+    drawn("learning", "Learning curves and budgets", learning.curves, "No episode has ended yet."),
     drawn(
         "gradients",
         "Gradient by actuator",
@@ -62,6 +61,14 @@ SECTIONS: tuple[Section, ...] = (
     ),
     drawn("loads", "What the actuators give", torque.loads, "Nothing is known of the torques."),
     Section(
+        "sensitivity",
+        "Sensors and gait",
+        gallery.sensitivity,
+        by_learner=False,
+        part="sensitivity.html",
+        nothing="The run has no closer look at its sensors: diagnostics.sensitivity makes one.",
+    ),
+    Section(
         "violations",
         "Violations",
         violations.violations,
@@ -71,5 +78,6 @@ SECTIONS: tuple[Section, ...] = (
     ),
     drawn("rewards", "Reward by term", learning.rewards, "The reward has no terms that are told apart."),
     drawn("update", "The update", learning.optimiser, "No update has been told of."),
+    Section("others", "Other pictures", gallery.others, by_learner=False, part="", nothing=""),
     written("run", "Run it again"),
 )

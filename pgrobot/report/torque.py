@@ -14,7 +14,7 @@ def gradients(story: Story) -> Iterator[Drawing]:
     """What reward and costs ask of every actuator, over the training."""
     history = story.history
     per = f"per {_unit(story)}"
-    for column in ("reward", *(c for c in _words(history, "gradient_") if c != "reward")):
+    for column in ("reward", *_costs(history, "gradient_")):
         kind = "reward" if column == "reward" else "cost"
         yield from map_over_time(
             history,
@@ -63,7 +63,7 @@ def gradients(story: Story) -> Iterator[Drawing]:
 def agreement(story: Story) -> Iterator[Drawing]:
     """Where the reward can be had only by paying."""
     history = story.history
-    for cost in _words(history, "cosine_"):
+    for cost in _costs(history, "cosine_"):
         yield from map_over_time(
             history,
             f"agreement_{cost}",
@@ -89,10 +89,13 @@ def loads(story: Story) -> Iterator[Drawing]:
         yield from map_over_time(history, word, _rows(story, word), scale, title, note, signed=False, end=end)
 
 
-def _words(history: History, start: str) -> tuple[str, ...]:
-    """``speed`` of ``torque/hip/gradient_speed``, once each."""
+def _costs(history: History, start: str) -> list[str]:
+    """``speed`` of ``torque/hip/gradient_speed``, once each, in the order of the constraints."""
     ends = (name.rpartition("/")[2] for name in history.columns if name.startswith("torque/"))
-    return tuple(dict.fromkeys(end.removeprefix(start) for end in ends if end.startswith(start)))
+    found = dict.fromkeys(end.removeprefix(start) for end in ends if end.startswith(start))
+    limited = history.between("cost/", "/budget")
+    order = {cost: index for index, cost in enumerate(limited)}
+    return sorted((cost for cost in found if cost != "reward"), key=lambda cost: order.get(cost, len(order)))
 
 
 def _rows(story: Story, word: str) -> dict[str, str]:

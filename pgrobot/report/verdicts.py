@@ -67,6 +67,7 @@ def spent(story: Story) -> Iterator[Drawing]:
         "Mean and bounds of the final evaluation; shaded: above the budget.",
         f"Times its budget: {words}.",
         wide=True,
+        drawn=True,
     )
 
 

@@ -67,4 +67,5 @@ def _in_the_episode(table: Table) -> Iterator[Drawing]:
             "Of all episodes of the final evaluation; grey: not seen.",
             words,
             wide=True,
+            drawn=True,
         )

@@ -10,12 +10,11 @@ from pgrobot.files import write_atomically
 from pgrobot.pictures import Image
 from pgrobot.report.drawing import Drawing
 from pgrobot.report.page import render
-from pgrobot.report.reading import Story, read_story
+from pgrobot.report.reading import FOLDER, Story, read_story
 from pgrobot.report.sections import SECTIONS, Section
 from pgrobot.tracking import keep, kept
 
 PAGE = "report.html"
-FOLDER = "report/"  # of the drawings, below those of the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,10 @@ def write_report(run: Path, page: Path, *, videos: bool) -> Written:
     """
     story = read_story(run)
     drawn = [(section, tuple(_drawn(section, story))) for section in SECTIONS]
-    figures = {f"{FOLDER}{drawing.name}": drawing.image for _, drawings in drawn for drawing in drawings}
+    drawn = [
+        (section, drawings) for section, drawings in drawn if drawings or section.part or section.nothing
+    ]
+    figures = {f"{FOLDER}{d.name}": d.image for _, drawings in drawn for d in drawings if d.drawn}
     text = render(story, drawn, videos=videos)
     write_atomically(page, text.encode())  # first: it is whole by itself
     for name, image in figures.items():

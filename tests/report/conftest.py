@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
-from pgrobot.pictures import Table
+from pgrobot.figures import image
+from pgrobot.pictures import Image, Table
 from pgrobot.report import PAGE, Written, write_report
 from pgrobot.tracking import keep
 
@@ -55,6 +57,9 @@ RESULT = {
 CONFIG = "seed: 1\nnum_envs: 4\nhorizon: 16\nalgorithm: {name: ppo}\nconstraint: {speed: {unit: step}}\n"
 
 
+BARE = {"global_step": 64.0}  # nothing to draw
+
+
 def simple(iteration: int) -> dict[str, float | None]:
     """What every run tells: a return and a cost."""
     return {
@@ -68,17 +73,7 @@ def simple(iteration: int) -> dict[str, float | None]:
 def full(iteration: int) -> dict[str, float | None]:
     """All that a run tells, of two joints."""
     wave = math.sin(iteration / 3)
-    words = (
-        "gradient_reward",
-        "gradient_speed",
-        "cosine_speed",
-        "push",
-        "snr",
-        "share",
-        "rms",
-        "saturation",
-        "power",
-    )
+    words = ("gradient_reward", "gradient_speed", "cosine_speed", "snr", "rms")
     return simple(iteration) | {
         "episode_length/mean": 100.0,
         "multiplier/speed": 1.0,
@@ -86,11 +81,7 @@ def full(iteration: int) -> dict[str, float | None]:
         "reward/survive/mean": 1.0,
         "policy/kl": 0.01,
         "policy/clip_fraction": 0.1,
-        "policy/std": 0.5,
-        "policy/entropy": 1.0,
         "critic/explained_variance/reward": 0.9,
-        "gradient/policy_norm": 1.0,
-        "time/env_steps_per_s": 1000.0,
         "evaluation/return/mean": 100.0 if iteration == 9 else None,
         "evaluation/cost/speed/mean": 0.02 if iteration == 9 else None,
         "evaluation/cost/speed/upper": 0.03 if iteration == 9 else None,
@@ -115,6 +106,10 @@ def write_run(run: Path, rows: Sequence[dict[str, Any]], result: dict[str, Any] 
     return run
 
 
+def _empty(figure: Figure) -> None:
+    figure.add_subplot()
+
+
 @pytest.fixture
 def simple_run(tmp_path: Path) -> Path:
     return write_run(tmp_path / "run", [simple(i) for i in range(10)])
@@ -125,16 +120,23 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """The report of a run that tells all, with a finding, two films and a map of violations."""
     run = write_run(tmp_path_factory.mktemp("whole") / "run", [full(i) for i in range(30)])
     finding = {
-        "severity": "problem",
+        "name": "budget_infeasible",
+        "severity": "error",
+        "since_step": 640,
         "sentence": "The budget of torque is above reach.",
-        "evidence": "0.3 of 0.1",
+        "evidence": {"cost/torque/mean": 0.3},
         "remedy": "raise constraint.torque.budget",
     }
-    (run / "health.json").write_text(json.dumps([finding]))
+    (run / "health.json").write_text(json.dumps({"findings": [finding], "past": []}))
     cells = [("speed", joint, 0.1 * i, 0.5, 1.0, 9.0) for joint in JOINTS for i in range(5)]
     keep(
-        run, 1920, "violations", Table(("constraint", "part", "time", "share", "size", "steps"), tuple(cells))
+        run,
+        1920,
+        "violation/by_time",
+        Table(("constraint", "part", "time", "share", "size", "steps"), tuple(cells)),
     )
+    keep(run, 1920, "sensitivity/map", image(_empty, 2.0, 2.0, "Sensors & actuators"))
+    keep(run, 1920, "own/map", Image(b"png of another library", b"<svg/>", "its caption"))
     for step in (640, 1920):
         (run / "videos").mkdir(exist_ok=True)
         (run / "videos" / f"walk_{step}.mp4").write_bytes(b"film")

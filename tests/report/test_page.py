@@ -14,7 +14,7 @@ from pgrobot.report import PAGE, Written, write_report
 from pgrobot.report.sections import SECTIONS
 from pgrobot.tracking import kept
 
-from .conftest import full, simple, write_run
+from .conftest import BARE, full, simple, write_run
 
 
 class Outline(HTMLParser):
@@ -58,10 +58,21 @@ def test_every_figure_is_in_the_page_and_a_file_of_both_kinds(whole: Written, ou
     drawn = set(whole.figures)
     assert {"report/return", "report/cost_speed", "report/multipliers", "report/gradient_speed"} < drawn
     assert {"report/agreement_speed", "report/reward_terms", "report/violations_share", "report/rms"} < drawn
-    assert len(outline.of("svg")) == len(drawn) > 20
+    assert len(outline.of("svg")) == len(drawn) + 1 > 15
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in outline.of("svg"))
     files = {(file.name, file.step, file.path.suffix) for file in kept(whole.page.parent, Image)}
-    assert files == {(name, 1920, suffix) for name in drawn for suffix in (".png", ".svg")}
+    assert {file for file in files if file[0].startswith("report/")} == {
+        (name, 1920, suffix) for name in drawn for suffix in (".png", ".svg")
+    }
+
+
+def test_what_diagnostics_drew_is_shown_as_it_is(text: str, outline: Outline) -> None:
+    assert "Sensors &amp; actuators, at step 1,920." in text
+    (other,) = outline.of("img")
+    assert other == {
+        "src": "data:image/png;base64,cG5nIG9mIGFub3RoZXIgbGlicmFyeQ==",
+        "alt": "own/map, at step 1,920.",
+    }
 
 
 def test_the_page_is_one_file_that_leads_nowhere_else(text: str, outline: Outline) -> None:
@@ -112,7 +123,7 @@ def test_drawings_follow_the_page_by_day_and_by_night(text: str) -> None:
 
 def test_films_are_in_the_page_unless_they_are_not_wanted(whole: Written, text: str, tmp_path: Path) -> None:
     assert text.count("data:video/mp4;base64,ZmlsbQ==") == 2
-    without = write_run(tmp_path / "run", [simple(0)])
+    without = write_run(tmp_path / "run", [BARE], result={})
     (without / "videos").mkdir()
     (without / "videos" / "walk_64.mp4").write_bytes(b"film")
     told = write_report(without, without / PAGE, videos=False).page.read_text(encoding="utf-8")
@@ -122,7 +133,7 @@ def test_films_are_in_the_page_unless_they_are_not_wanted(whole: Written, text: 
 
 def test_films_have_room_up_to_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pgrobot.report.page.MOST_FILM", 10)
-    run = write_run(tmp_path / "run", [simple(0)])
+    run = write_run(tmp_path / "run", [BARE], result={})
     (run / "videos").mkdir()
     for step in (64, 128, 192, 256, 320):
         (run / "videos" / f"walk_{step}.mp4").write_bytes(b"12345")
@@ -158,10 +169,10 @@ def test_a_later_report_replaces_the_drawings_of_an_earlier_one(simple_run: Path
 
 def test_every_learner_has_its_drawings(tmp_path: Path) -> None:
     row = {"global_step": 64.0, "manager/policy/kl": 0.1, "worker/policy/kl": 0.2, "worker/return/mean": 1.0}
-    run = write_run(tmp_path / "run", [row])
+    run = write_run(tmp_path / "run", [row], result={})
     written = write_report(run, run / PAGE, videos=True)
     assert set(written.figures) == {
-        "report/budgets_spent", "report/manager/kl", "report/worker/kl", "report/worker/return",
+        "report/manager/kl", "report/worker/kl", "report/worker/return",
     }  # fmt: skip
     assert "Learner manager." in written.page.read_text(encoding="utf-8")
 
