@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # it imports MuJoCo, which whoever reads a run need not have
 
 PACKAGES = ("pgrobot", "mujoco", "torch", "gymnasium", "numpy", "dm-control", "hydra-core", "wandb")
 MODEL = "model"  # the folder of the model's files
+REPORT = "report.html"
 PARTS = ("config.yaml", "overrides.yaml", "spec.json", "manifest.json", "metrics.jsonl", "checkpoints")
 
 
@@ -155,7 +156,7 @@ class RunDirectory:
         """Go back to ``step`` environment steps: later metrics, pictures, result and report are forgotten."""
         self.metrics.rewind(step)
         self.gallery.rewind(step)
-        for told in ("result.json", "report.html"):
+        for told in ("result.json", REPORT):
             (self.path / told).unlink(missing_ok=True)
 
     def finish(self, result: Mapping[str, Any]) -> None:

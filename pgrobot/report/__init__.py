@@ -5,6 +5,7 @@ from a `Story` to drawings and one row of `pgrobot.report.sections.SECTIONS`.
 """
 
 from pgrobot.report.reading import Story, read_story
-from pgrobot.report.writing import PAGE, Written, write_report
+from pgrobot.report.writing import Written, write_report
+from pgrobot.run_directory import REPORT as PAGE
 
 __all__ = ["PAGE", "Story", "Written", "read_story", "write_report"]

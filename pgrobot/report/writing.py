@@ -14,8 +14,6 @@ from pgrobot.report.reading import FOLDER, Story, read_story
 from pgrobot.report.sections import SECTIONS, Section
 from pgrobot.tracking import keep, kept
 
-PAGE = "report.html"
-
 
 @dataclass(frozen=True, slots=True)
 class Written:

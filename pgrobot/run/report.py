@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pgrobot.constraints import UNITS
 from pgrobot.constraints.caution import percent
+from pgrobot.run_directory import REPORT
 
 STYLES = {"satisfied": "green", "violated": "red", "undecided": "yellow"}
 WIDE = 72  # columns from which a table has room for the length of episodes
@@ -129,11 +130,12 @@ def print_next(
 ) -> None:
     """Print where the run lies and what to type next."""
     again = " ".join(shlex.quote(line) for line in overrides if not line.startswith("seed="))
-    path = shlex.quote(str(run))
+    path, page = shlex.quote(str(run)), run / REPORT
     trusted = " --modules " + " ".join(map(shlex.quote, modules)) if modules else ""
     for words in (
         "",
         f"run        {path}",
+        f"report     {shlex.quote(str(page)) if page.exists() else f'pgrobot report {path}'}",
         f"evaluate   pgrobot evaluate {path}{trusted}",
         f"train on   {resume_command(run, modules)} total_steps=<more>",
         f"seeds      pgrobot train -m {again} 'seed=range({seed},{seed + 3})'".replace("  'seed", " 'seed"),
