@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-_BODY = ("hidden", "activation", "block", "norm")
+_BODY = ("hidden", "activation", "block", "norm", "units", "sequence")
 _HEAD = ("log_std", "log_std_bounds", "concentration", "concentration_bounds", "bins", "share", "correlation")
 ALIASES: dict[str, str] = {
     **{f"{owner}.{key}": f"{owner}.body.{key}" for owner in ("policy", "critic") for key in _BODY},
@@ -40,6 +40,8 @@ def spelt_out(line: str) -> str:
     """An override by the key's own name, whatever its signs: ``policy.hidden=[8]``, ``~policy.hidden``, sweeps."""
     if line in _SAID:
         return _SAID[line]
+    if line.startswith("critic/body="):
+        return f"policy/body@critic.body={line.partition('=')[2]}"
     if line.startswith("critic.group="):
         return f"critic.groups=[{line.partition('=')[2]}]"
     key, equals, value = line.partition("=")

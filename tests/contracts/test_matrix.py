@@ -51,6 +51,8 @@ LESS = {
 
 # where a policy acts that cannot on the small task
 PLACES: dict[str, dict[str, Any]] = {"categorical": {"task": "gymnasium", "task.id": "CartPole-v1"}}
+# what a policy has to be for rollouts as small as these
+SIZES: dict[str, dict[str, Any]] = {"recurrent": {"policy.sequence": 4, "policy.units": 4}}
 
 
 @functools.cache
@@ -67,7 +69,7 @@ def config(algorithm: str, multiplier: str, policy: str) -> DictConfig:
     """The config of a triple, put together from one composition per option: they do not depend on each other."""
     cfg = copy.deepcopy(composed(algorithm=algorithm, **LESS[algorithm], **PLACES.get(policy, {})))
     cfg.multiplier = composed(algorithm="a2c", multiplier=multiplier).multiplier
-    cfg.policy = composed(algorithm="a2c", policy=policy).policy
+    cfg.policy = composed(algorithm="a2c", policy=policy, **SIZES.get(policy, {})).policy
     return cfg
 
 
@@ -221,7 +223,12 @@ def test_an_update_keeps_its_contract(algorithm: str, multiplier: str, policy: s
 def test_a_triple_is_what_a_user_composes(choice: Sequence[str]) -> None:
     algorithm, multiplier, policy = choice
     typed = composed(
-        algorithm=algorithm, multiplier=multiplier, policy=policy, **LESS[algorithm], **PLACES.get(policy, {})
+        algorithm=algorithm,
+        multiplier=multiplier,
+        policy=policy,
+        **LESS[algorithm],
+        **PLACES.get(policy, {}),
+        **SIZES.get(policy, {}),
     )
     assert typed == config(algorithm, multiplier, policy)
 
@@ -240,6 +247,8 @@ def test_smallest_sizes(num_envs: int, horizon: int, choice: tuple[str, str, str
     """One environment, one step, and both; minibatches have to divide what is left."""
     cfg = config(*choice)
     cfg.num_envs, cfg.horizon = num_envs, horizon
+    if "sequence" in cfg.policy.body:
+        cfg.policy.body.sequence = horizon
     rows = num_envs * horizon
     for solver in (cfg.algorithm.policy_solver, cfg.algorithm.critic_solver):
         if "minibatch" in solver:

@@ -55,6 +55,7 @@ FLOORS = (
         "run_directory",
         "episodes",
         "targets",
+        "wrappers",
     ),
     ("past", "report", "solvers"),
     ("algorithm", "pricing", "retrospect"),

@@ -1,0 +1,6 @@
+"""Wrappers that come with pgrobot; ``pgrobot.simulation.wrappers`` says what one is."""
+
+from pgrobot.wrappers.history import History
+from pgrobot.wrappers.mask import Mask
+
+__all__ = ["History", "Mask"]
