@@ -20,6 +20,7 @@ def at(cfg: Any, key: str) -> Any:
 
 def test_every_alias_leads_to_a_key_of_some_option() -> None:
     composed = [compose([f"policy={head}"]) for head in ("gaussian", "smooth", "beta", "binned")]
+    composed.append(compose(["policy=recurrent", "critic=recurrent"]))
     for alias, key in ALIASES.items():
         assert any(OmegaConf.select(cfg, key) is not None for cfg in composed), alias
 

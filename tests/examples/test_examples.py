@@ -28,6 +28,7 @@ PRINTS: Mapping[str, str] = {
     "compare_two_runs": "of these two policies;",
     "export_to_onnx": "of torch's actions",
     "load_and_act": "pgrobot evaluate:   ",
+    "memory": "between the actions: it remembers",
     "own_gymnasium_env": "per step: ",
     "own_mjcf": " of at most 200; torque ",
     "own_reward_term": " W beyond the limit",
