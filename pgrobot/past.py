@@ -132,7 +132,7 @@ CONFIG: tuple[Added, ...] = (
     Added("evaluation", "", "pictures", lambda _: True),
     Added("tracker.*", "pgrobot.tracking.Wandb", "checkpoints", lambda _: False),
     Added("tracker.*", "pgrobot.tracking.Wandb", "alert_after", lambda _: 0),
-    Added("", "", "report", lambda _: True),
+    Added("", "", "report", lambda _: False),
 )
 # Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.
 STATE: tuple[Added, ...] = (

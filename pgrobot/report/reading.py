@@ -13,6 +13,7 @@ import yaml
 
 from pgrobot.errors import PgrobotError
 from pgrobot.files import reason
+from pgrobot.health import FILE, as_json, examine_run
 from pgrobot.pictures import Image, Table, Video
 from pgrobot.report.history import History, parse_history
 from pgrobot.run_directory import check_run, made_by
@@ -34,7 +35,7 @@ class Story:
         manifest: seed, versions, commit, command; empty where there is none.
         spec: of the environment; empty where there is none.
         result: the final evaluation; empty where the run has not finished.
-        health: the content of ``health.json``; empty where there is none.
+        health: the content of ``health.json``, or what it would be where there is none.
         tables: of the gallery, the last one of each name.
         pictures: SVG files of the gallery, the last one of each name, without those of reports.
         videos: files of the gallery, by name and step.
@@ -105,7 +106,7 @@ def read_story(run: Path) -> Story:
         manifest=reader.json("manifest.json", optional=False),
         spec=reader.json("spec.json", optional=True),
         result=result,
-        health=reader.json("health.json", optional=True),
+        health=_health(run, reader),
         tables=reader.tables(),
         pictures=_pictures(run),
         videos=tuple(kept(run, Video)),
@@ -159,6 +160,10 @@ class _Reader:
             except PgrobotError as error:
                 self.remarks.append(f"{error}.")
         return found
+
+
+def _health(run: Path, reader: _Reader) -> dict[str, Any]:
+    return reader.json(FILE, optional=True) or as_json(examine_run(run))
 
 
 def _pictures(run: Path) -> tuple[Kept, ...]:
