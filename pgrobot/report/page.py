@@ -130,7 +130,7 @@ LOOK = {
     "units/dead": "share of dead units",
     "units/saturated": "share of saturated units",
     "gait/period": "period of the gait (s)",
-    "gradient/policy/agreement": "cosine between halves of a batch",
+    "gradient/policy/agreement": "cosine between gradients of minibatches",
     "fisher/eigenvalue/1": "largest Fisher eigenvalue",
 }
 

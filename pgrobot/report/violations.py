@@ -55,8 +55,8 @@ def _in_the_episode(table: Table) -> Iterator[Drawing]:
         for row in table.rows:
             at_row, at_time = line[row[at["constraint"]], row[at["part"]]], place[float(row[at["time"]])]
             values[at_row, at_time] = row[at[word]]
-        if not np.isfinite(values).any():
-            continue
+        if not np.isfinite(values).any() or (word == "size" and np.all(values[np.isfinite(values)] == 1.0)):
+            continue  # of costs that count, every violation is of size 1
         first, second = np.unravel_index(np.nanargmax(values), values.shape)
         words = (
             f"{title}: most, {figure(values[first, second])}, of {named[first]} at {figure(times[second])} s."

@@ -128,7 +128,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Written:
         "remedy": "raise constraint.torque.budget",
     }
     (run / "health.json").write_text(json.dumps({"findings": [finding], "past": []}))
-    cells = [("speed", joint, 0.1 * i, 0.5, 1.0, 9.0) for joint in JOINTS for i in range(5)]
+    cells = [("speed", joint, 0.1 * i, 0.5, 2.0, 9.0) for joint in JOINTS for i in range(5)]
     keep(
         run,
         1920,
