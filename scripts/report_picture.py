@@ -47,7 +47,9 @@ def main() -> None:
         TARGET.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(shot) as seen:
             small = seen.convert("RGB").resize((WIDTH, SIZE[1] * WIDTH // SIZE[0]), Image.Resampling.LANCZOS)
-            small.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(TARGET, optimize=True)
+            small.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+                TARGET, optimize=True
+            )
     print(f"{TARGET}: {TARGET.stat().st_size / 1e3:.0f} kB")
 
 
