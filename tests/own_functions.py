@@ -68,3 +68,8 @@ class Unnamed(Hopper):
 def pushed(simulation: Simulation, body: str) -> np.ndarray:
     """Torque and force of the contacts on a body."""
     return simulation.field("cfrc_ext")[:, simulation.body(body)]
+
+
+def pace(simulation: Simulation) -> np.ndarray:
+    """The forward speed, [N]."""
+    return simulation.forward_speed[:, None]

@@ -76,7 +76,6 @@ class BatchEnvironment(AutoReset):
             PgrobotError: MuJoCo would not accept a state that the robot drew, or it is observed as no number.
         """
         super().reset()
-        self.behaviour.added.check_observed(self._observation)
         for group, array in self._observation.items():
             bad = np.argwhere(~np.isfinite(array))
             if bad.size:
@@ -120,8 +119,8 @@ class BatchEnvironment(AutoReset):
         if broken:  # finite again before anything reads it
             simulation.batch.reset(np.fromiter(broken, dtype=np.int32))
 
-        next_obs = behaviour.observation()
         simulation.before, simulation.after = simulation.after, behaviour.reward_state()
+        next_obs = behaviour.observation()
         terms = behaviour.terms(action)
         over = self._clock.tick()
         violations = behaviour.violations()
@@ -187,8 +186,10 @@ class BatchEnvironment(AutoReset):
         simulation.batch.forward(ids)
         self._clock.begin(ids)
         simulation.after[ids] = behaviour.reward_state()[ids]
+        simulation.before[ids] = simulation.after[ids]  # what moved in the episode before is no speed of this one
         behaviour.forget(ids)
         self._observation = behaviour.observation()
+        behaviour.added.check_observed(self._observation)
 
     def _discard(self, step: Step, broken: Mapping[int, str]) -> Step:
         """Truncate broken simulations: they earn and cost nothing; what they saw last counts as successor."""

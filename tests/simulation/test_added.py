@@ -71,6 +71,31 @@ def test_entries_are_appended_to_what_the_policy_sees() -> None:
     assert np.array_equal(step.next_obs["policy"][:, :-3], stepped(plain, 1)[0].next_obs["policy"])
 
 
+def test_an_episode_begins_without_the_speed_of_the_one_before() -> None:
+    environment = made("+task.observations.pace={_target_:own_functions.pace}", "task.max_episode_steps=7")
+    random = np.random.default_rng(0)
+    assert not environment.reset()["policy"][:, -1].any()
+    ended = 0
+    for _ in range(40):
+        step = environment.step(random.uniform(-1, 1, (3, 3)))
+        done = step.terminated | step.truncated
+        assert not step.obs["policy"][done, -1].any()
+        assert np.array_equal(step.obs["policy"][~done], step.next_obs["policy"][~done])
+        assert step.next_obs["policy"][:, -1].any()
+        ended += done.sum()
+    assert ended > 10
+    assert not environment.reset()["policy"][:, -1].any()
+
+
+def test_what_an_episode_begins_with_is_a_number() -> None:
+    environment = made("+task.observations.entry={_target_:own_functions.entry,height:0.5}")
+    environment.reset()
+    qpos, qvel = environment.draw(np.arange(3))
+    qpos[1, 1] = 0.4
+    with pytest.raises(PgrobotError, match=r"task\.observations\.entry .*nan"):
+        environment.set_state(np.arange(3), qpos, qvel)
+
+
 def test_a_new_group_is_for_whoever_chooses_it() -> None:
     cfg = validated(
         compose([OWN, "debug=tiny", f"{PLACE[:-1]},group:privileged}}", "critic.groups=[policy,privileged]"])
@@ -163,7 +188,7 @@ WRONG = [
     ),
     (
         wrong("rewards", "own", "raises", WEIGHT),
-        "own_functions.py:40 raised IndexError: index 99 is out of bounds",
+        " raised IndexError: index 99 is out of bounds",
     ),
     (wrong("rewards", "own", "efort", WEIGHT), "own_functions has no 'efort': did you mean 'effort'?"),
     (
