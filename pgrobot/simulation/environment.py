@@ -186,7 +186,7 @@ class BatchEnvironment(AutoReset):
         simulation.batch.forward(ids)
         self._clock.begin(ids)
         simulation.after[ids] = behaviour.reward_state()[ids]
-        simulation.before[ids] = simulation.after[ids]  # what moved in the episode before is no speed of this one
+        simulation.before[ids] = simulation.after[ids]  # no speed is left of the episode before
         behaviour.forget(ids)
         self._observation = behaviour.observation()
         behaviour.added.check_observed(self._observation)
