@@ -117,10 +117,10 @@ def _inline(drawing: Drawing) -> Markup:
 
 
 def _title(story: Story) -> str:
-    name = story.spec.get("name", "") or story.run.name
-    algorithm = story.config.get("algorithm", {})
-    words = [name, algorithm.get("name", "") if isinstance(algorithm, Mapping) else ""]
-    return " · ".join(filter(None, map(str, words)))
+    parts = [story.config.get(key) for key in ("task", "algorithm")]
+    task, algorithm = (part.get("name", "") if isinstance(part, Mapping) else "" for part in parts)
+    name = story.spec.get("name") or task or story.run.resolve().name
+    return " · ".join(filter(None, map(str, (name, algorithm))))
 
 
 LOOK = {
