@@ -413,9 +413,42 @@ DEPLOYED = (
     }),
 )  # fmt: skip
 
+MEMORY = (
+    *of("pgrobot/bodies/recurrent.py", "exact/test_memory", {
+        "a memory goes on through a start": ("torch.where(episode_start.unsqueeze(-1), 0.0, carry)", "carry"),
+        "what is observed does not reach the perceptron": ("torch.cat((x, said), -1)", "torch.cat((0 * x, said), -1)"),
+        "no units learn from chunks": ("sequence if units else 1", "sequence"),
+    }),
+    *of("pgrobot/bodies/gru.py", "exact/test_memory", {
+        "the gates changed places": ("reset, keep = ", "keep, reset = "),
+        "a gate begins open": ("bias[1] = KEEP", "bias[1] = 0.0"),
+    }),
+    *of("pgrobot/bodies/lstm.py", "exact/test_memory", {
+        "nothing is forgotten": ("torch.sigmoid(keep) * cell", "cell"),
+        "the cell is not handed on": ("torch.cat((said, cell), -1)", "torch.cat((said, said), -1)"),
+    }),
+    *of("pgrobot/policies/network.py", "exact/test_memory", {
+        "the last action outlives its episode": ("torch.where(episode_start.unsqueeze(-1), 0.0, done)", "done"),
+        "what was done is not remembered": ("self.shown(action)), -1)", "0 * self.shown(action)), -1)"),
+    }),
+    *of("pgrobot/wrappers/history.py", "contracts/test_mask_and_history", {
+        "a history goes on through an end": ("seen[name][ended] = self._begun(value[ended])", "pass"),
+        "a restart shows what was before": ("seen[ids] = self._begun(value[ids])", "pass"),
+        "the true successor is not in its history": ("self._following(step.next_obs)", "self._following(step.obs)"),
+        "a history is not saved": ("value.copy()) for name, value in self", "0 * value) for name, value in self"),
+    }),
+    *of("pgrobot/wrappers/mask.py", "contracts/test_mask_and_history", {
+        "the successor is not masked": ("next_obs=self._masked(step.next_obs)", "next_obs=step.next_obs"),
+        "any name is taken": ("_check_known(pattern, observation)", "pass"),
+    }),
+    *of("pgrobot/wrappers/stacking.py", "deploy/test_memory", {
+        "a loaded history goes on through a start": ("torch.where(start, first, past)", "past"),
+    }),
+)  # fmt: skip
+
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
-    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED,
+    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED, *MEMORY,
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from pgrobot.bodies import Body, linear
 from pgrobot.critics import Critic
 from pgrobot.distributions import Gaussian
 from pgrobot.policies import Policy
@@ -101,3 +102,19 @@ class ElmanCritic(Critic):
 
     def rescale(self, returns: Tensor) -> dict[str, Tensor]:
         return {}
+
+
+class LinearMemory(Body):
+    """``h' = A h + B x``, shown beside x: with the right matrices a Kalman filter."""
+
+    sequence = 10
+
+    def __init__(self, inputs: int, generator: torch.Generator, units: int = 1) -> None:
+        super().__init__()
+        self.carry_size, self.width = units, inputs + units
+        self.layer = linear(inputs + units, units, 0.5, generator)
+
+    def forward(self, x: Tensor, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
+        held = torch.where(episode_start.unsqueeze(-1), 0.0, carry)
+        following = self.layer(torch.cat((x, held), -1))
+        return torch.cat((x, following), -1), following
