@@ -133,6 +133,7 @@ CONFIG: tuple[Added, ...] = (
     Added("tracker.*", "pgrobot.tracking.Wandb", "checkpoints", lambda _: False),
     Added("tracker.*", "pgrobot.tracking.Wandb", "alert_after", lambda _: 0),
     Added("", "", "report", lambda _: False),
+    Added("", "", "film", lambda _: 0.0),
 )
 # Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.
 STATE: tuple[Added, ...] = (

@@ -6,24 +6,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
-
-from pgrobot.assembly import build_environment, build_learners
 from pgrobot.blame import blaming
 from pgrobot.configure import compose, search_path, validated
-from pgrobot.errors import FailureError, PgrobotError, nearest
-from pgrobot.film import Shot, agent, check_agent, film, frame_count, mechanics_of
-from pgrobot.randomness import component_seed, stream
-from pgrobot.run import checked, fitting, load_checkpoint, one_torch_thread, saved_config, with_own_model
-from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, actor
-from pgrobot.run_directory import find_checkpoint
+from pgrobot.errors import PgrobotError
+from pgrobot.film import Shot, agent, check_agent, film, frame_count
+from pgrobot.randomness import component_seed
+from pgrobot.run import checked, load_checkpoint, one_torch_thread, saved_config, with_own_model
+from pgrobot.run.evaluation import DETERMINISTIC
+from pgrobot.run.filming import drawable, film_name, find_policy, policy_shot
 from pgrobot.schemes import build_constraints
 from pgrobot.targets import check_modules
-from pgrobot.types import Environment
 
 SECONDS = 10.0
-MODES = (DETERMINISTIC, STOCHASTIC)
-GYMNASIUM = "pgrobot.simulation.adapters.GymnasiumTask"
 
 
 def play(
@@ -61,29 +55,26 @@ def play(
         PgrobotError: no such run or checkpoint, or a value out of range.
         FailureError: this machine or the environment cannot draw, there is no ffmpeg, or the disk is full.
     """
-    directory, films = Path(run), []
     frame_count(seconds)
-    chosen = checkpoints(directory, checkpoint)
-    if output and len(chosen) > 1:
+    runs = (Path(run), *([Path(compare)] if str(compare) else []))
+    words = [checkpoint] if checkpoint.endswith(".pt") else checkpoint.split(",")
+    chosen = list(dict.fromkeys(tuple(find_policy(one, word) for one in runs) for word in words))
+    if str(output) and len(chosen) > 1:
         raise PgrobotError(
             f"one output, {output}, for {len(chosen)} films: leave it out, or ask for one checkpoint"
         )
-    others = [checkpoints(Path(compare), word)[0] for word in checkpoint.split(",")] if compare else []
-    for index, path in enumerate(chosen):
+    films = []
+    for paths in chosen:
+        step = load_checkpoint(paths[0])["global_step"]
+        name = f"{film_name(mode, seed, runs[1:])}_{step}.mp4"
+        target = Path(output) if str(output) else runs[0] / "videos" / name
         with ExitStack() as stack:
-            policies = [(directory, path)] + (
-                [(Path(compare), others[min(index, len(others) - 1)])] if others else []
-            )
             shots = [
-                stack.enter_context(policy_shot(where, which, mode, seed, modules))
-                for where, which in policies
+                stack.enter_context(run_shot(one, path, mode, seed, modules))
+                for one, path in zip(runs, paths, strict=True)
             ]
-            step = load_checkpoint(path)["global_step"]
-            name = f"{_name(mode, seed, Path(compare) if compare else None)}_{step}.mp4"
-            target = Path(output) if output else directory / "videos" / name
-            with one_torch_thread():
-                film(shots, target, seconds)
-            films.append(target)
+            film(shots, target, seconds)
+        films.append(target)
     return tuple(films)
 
 
@@ -105,41 +96,22 @@ def play_task(
     frame_count(seconds)
     with task_shot(overrides, agent_name, seed) as shot:
         name = f"{shot.title.replace('/', '_')}_{agent_name}.mp4"
-        target = Path(output) if output else Path("videos") / name
+        target = Path(output) if str(output) else Path("videos") / name
         film([shot], target, seconds)
     return target
 
 
 @contextmanager
-def policy_shot(run: Path, checkpoint: Path, mode: str, seed: int, modules: Sequence[str]) -> Iterator[Shot]:
+def run_shot(run: Path, checkpoint: Path, mode: str, seed: int, modules: Sequence[str]) -> Iterator[Shot]:
     """A policy of a run in an environment of its own, open for so long; arguments and errors as of ``play``."""
-    if mode not in MODES:
-        raise PgrobotError(f"there is no mode {mode!r}: {nearest(mode, MODES)}")
     cfg = saved_config(run)
     check_modules(modules)
     cfg.modules = list(modules)
     cfg = checked(cfg, run, cfg.copy())
-    chosen = cfg.evaluation.seed if seed < 0 else seed
-    state = load_checkpoint(checkpoint)
-    with blaming(modules), one_torch_thread():
-        cfg = with_own_model(cfg, run)
-        environment = drawable(cfg, component_seed(chosen, "final/environment"))
-        try:
-            learners = build_learners(cfg, environment.spec, 1)
-            with fitting(checkpoint, run):
-                policy = learners[state["acting"]].policy
-                policy.load_state_dict(state["learners"][state["acting"]]["policy"])
-            policy.requires_grad_(requires_grad=False)
-            yield Shot(
-                title=environment.spec.name,
-                subtitle=f"step {state['global_step']:,} of {run.resolve().name}",
-                environment=environment,
-                act=actor(policy, environment.spec, mode, stream(chosen, "final/action_noise")),
-                constraints=build_constraints(cfg),
-                gamma=cfg.algorithm.discounts.cost,
-            )
-        finally:
-            environment.close()
+    with ExitStack() as stack:
+        stack.enter_context(blaming(modules))
+        stack.enter_context(one_torch_thread())
+        yield stack.enter_context(policy_shot(with_own_model(cfg, run), run, checkpoint, mode, seed))
 
 
 @contextmanager
@@ -161,63 +133,3 @@ def task_shot(overrides: Sequence[str], agent_name: str, seed: int) -> Iterator[
             )
         finally:
             environment.close()
-
-
-def drawable(cfg: DictConfig, seed: int) -> Environment:
-    """One environment of a task, made to draw itself where it is Gymnasium's and not MuJoCo's.
-
-    Raises:
-        PgrobotError: it cannot be built.
-        FailureError: it cannot be built so that it draws itself.
-    """
-    environment = build_environment(cfg, 1, seed, 1)
-    if (
-        mechanics_of(environment) is not None
-        or cfg.task._target_ != GYMNASIUM
-        or "render_mode" in cfg.task.kwargs
-    ):
-        return environment
-    environment.close()
-    drawing = cfg.copy()
-    OmegaConf.update(drawing, "task.kwargs.render_mode", "rgb_array", force_add=True)
-    try:
-        return build_environment(drawing, 1, seed, 1)
-    except PgrobotError as error:
-        raise FailureError(f"{environment.spec.name} cannot be drawn: {error}") from error
-
-
-def checkpoints(run: Path, words: str) -> tuple[Path, ...]:
-    """The checkpoints of a run that some words name, each once.
-
-    Raises:
-        PgrobotError: there is no such run or checkpoint.
-    """
-    if words.endswith(".pt"):
-        return (Path(words),)
-    found = [find_checkpoint(run, _resolved(run, word)) for word in words.split(",")]
-    return tuple(dict.fromkeys(found))
-
-
-def _resolved(run: Path, word: str) -> str:
-    """The name of a checkpoint file for ``early`` and ``middle``; others are as they are."""
-    if word not in ("early", "middle"):
-        return word
-    names = [path.stem.removeprefix("step_") for path in (run / "checkpoints").glob("step_*.pt")]
-    steps = sorted(int(name) for name in names if name.isdecimal())
-    if not steps:
-        find_checkpoint(run, "last")  # says so where there is no run
-        raise PgrobotError(
-            f"{run} keeps no checkpoint of before its end, so none is {word}: best and last are there"
-        )
-    return f"step_{steps[0] if word == 'early' else min(steps, key=lambda step: abs(step - steps[-1] / 2))}"
-
-
-def _name(mode: str, seed: int, compare: Path | None) -> str:
-    parts = ["play"]
-    if mode != DETERMINISTIC:
-        parts.append(mode)
-    if seed >= 0:
-        parts.append(f"seed{seed}")
-    if compare is not None:
-        parts.append(f"beside_{compare.resolve().name}")
-    return "_".join(parts)

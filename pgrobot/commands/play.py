@@ -126,10 +126,11 @@ def _watched_run(asked: argparse.Namespace) -> bool:
     """Show a policy in a window; False where only MuJoCo could and does not simulate it."""
     from pgrobot.film import mechanics_of
     from pgrobot.film.viewer import watch
-    from pgrobot.playing import checkpoints, policy_shot
+    from pgrobot.playing import run_shot
+    from pgrobot.run.filming import find_policy
 
-    (path,) = checkpoints(asked.run, asked.checkpoint)
-    with policy_shot(asked.run, path, asked.mode, asked.seed, asked.modules) as shot:
+    path = find_policy(asked.run, asked.checkpoint)
+    with run_shot(asked.run, path, asked.mode, asked.seed, asked.modules) as shot:
         mechanics = mechanics_of(shot.environment)
         if mechanics is None:
             return False

@@ -20,7 +20,8 @@ from pgrobot.factories import (
     MultiplierFactory,
     PolicyFactory,
 )
-from pgrobot.ranges import Built, Called, Keys, Range, at_least, inside, list_of, one_of, text
+from pgrobot.film.length import LONGEST, SHORTEST
+from pgrobot.ranges import Built, Called, Keys, Range, at_least, inside, is_number, list_of, one_of, text
 
 Part = Annotated[Any, Built("_target_")]
 
@@ -28,6 +29,13 @@ cpu = Range(
     lambda value: value == "cpu",
     str,
     lambda value: f"cannot be {shown(value)}: valid: cpu, where networks of this size are fastest",
+)
+film_length = Range(
+    lambda value: is_number(value) and (value == 0.0 or SHORTEST <= value <= LONGEST),
+    float,
+    lambda value: (
+        f"is a film of so many seconds, at most {LONGEST:g}, or 0 for none, and cannot be {shown(value)}"
+    ),
 )
 
 
@@ -80,6 +88,7 @@ class RunConfig:
     compile: bool
     resume: Annotated[str, text("a run directory")]
     resume_fresh: bool
+    film: Annotated[float, film_length]
     report: bool
     modules: Annotated[
         list[str], list_of(text("the name of a module"), "a list of modules, such as [my_robots]")

@@ -1,7 +1,8 @@
 """Films of robots: pictures, and beside them what torques, speed, costs and violations there are."""
 
 from pgrobot.film.agents import AGENTS, agent, check_agent
-from pgrobot.film.filming import FPS, STANDARD, Format, film, frame_count
+from pgrobot.film.filming import STANDARD, Format, film
+from pgrobot.film.length import FPS, frame_count
 from pgrobot.film.scene import mechanics_of, scene_of
 from pgrobot.film.shot import Shot, Take, frames
 

@@ -10,15 +10,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pgrobot.errors import PgrobotError
+from pgrobot.film.length import FPS, frame_count
 from pgrobot.film.moment import Moment
 from pgrobot.film.mp4 import Mp4, ffmpeg
 from pgrobot.film.panel import PAPER, flashed, panel
 from pgrobot.film.scene import scene_of
 from pgrobot.film.shot import Shot, Take, frames
-
-FPS = 30
-LONGEST = 600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +66,6 @@ def film(shots: Sequence[Shot], path: Path, seconds: float, size: Format = STAND
         for page in pages:
             mp4.add(page)
     return count
-
-
-def frame_count(seconds: float) -> int:
-    """Frames of a film of a length; raises PgrobotError where there can be none."""
-    if not 1.0 / FPS <= seconds <= LONGEST:
-        raise PgrobotError(f"a film lasts from 1/{FPS} s to {LONGEST:g} s, not {seconds:g} s")
-    return round(seconds * FPS)
 
 
 def composed(taken: Sequence[Iterator[tuple[np.ndarray, Moment]]], size: Format) -> Iterator[np.ndarray]:

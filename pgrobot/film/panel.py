@@ -56,7 +56,7 @@ def flashed(picture: np.ndarray, moment: Moment) -> np.ndarray:
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, image.width - 1, image.height - 1), outline=ABOVE, width=max(image.width // 100, 2))
-    size = max(image.width // 40, 8)
+    size = max(image.width // 40, 11)
     text = _cut(draw, "✗ " + "   ✗ ".join(moment.violations), image.width - 4 * size, size, bold=True)
     box = draw.textbbox((0, 0), text, font=_font(size, bold=True))
     draw.rectangle((size, size, box[2] + 2 * size, size + 2 * size), fill=ABOVE)

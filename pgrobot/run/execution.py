@@ -15,7 +15,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.assembly import Assembly, assemble, model_files, training_environment
+from pgrobot.assembly import Assembly, TaskMaker, assemble, model_files, training_environment
 from pgrobot.blame import blaming
 from pgrobot.constraints import unattainable
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
@@ -154,6 +154,9 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
             health.conclude(content)
             directory.finish(content)
         ending.status = FINISHED
+        if cfg.film:
+            with surroundings.console.status("Filming"):
+                _film(own, directory.path, request.source.evaluation, training)
         if cfg.report:
             with surroundings.console.status("Writing the report"):
                 _report(directory.path, training)
@@ -241,6 +244,20 @@ class _RunLog(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Say nothing: logging would print a traceback for every line."""
+
+
+def _film(cfg: DictConfig, run: Path, task: TaskMaker, training: Training) -> None:
+    """Film what the run has learnt and show it; whatever goes wrong costs the films, and the run is safe already."""
+    from pgrobot.run.filming import film_story
+
+    try:
+        training.mirror(film_story(cfg, run, task, cfg.film))
+    except Exception as error:  # noqa: BLE001 - a run that has its result is worth more
+        _logger.warning(
+            "The run has no film: %s The rest of it is complete; pgrobot play %s tries again.",
+            in_a_sentence(error),
+            shlex.quote(str(run)),
+        )
 
 
 def _report(run: Path, training: Training) -> None:

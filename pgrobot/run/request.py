@@ -36,6 +36,7 @@ CHANGEABLE = (
     "modules",
     "resume_fresh",
     "report",
+    "film",
     "resume",
 )
 

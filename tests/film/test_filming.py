@@ -19,9 +19,10 @@ from pgrobot.film import filming as filming_module
 from pgrobot.film.gauges import Effortmeter, Speedometer
 from pgrobot.film.mp4 import ffmpeg
 from pgrobot.pictures import Video
-from pgrobot.playing import checkpoints, policy_shot, task_shot
+from pgrobot.playing import run_shot, task_shot
 from pgrobot.run import EvaluationPlan, saved_config
 from pgrobot.run.evaluation import run_episodes
+from pgrobot.run.filming import film_name, find_policy
 from pgrobot.tracking import kept
 
 SMALL = Format(64, 48, 96)
@@ -85,8 +86,7 @@ def test_a_policy_is_filmed_as_it_is_judged(trained: Path) -> None:
     plan = EvaluationPlan(1, "final", "deterministic", 0.95, "student-t", cfg.evaluation.seed, 1)
     best = pgrobot.load(trained)
     told = run_episodes(cfg, configured, best.policy, plan)
-    (path,) = checkpoints(trained, "best")
-    with policy_shot(trained, path, "deterministic", -1, ()) as policy:
+    with run_shot(trained, find_policy(trained, "best"), "deterministic", -1, ()) as policy:
         take = Take(policy)
         take.step()
         while not take._start[0]:
@@ -100,14 +100,14 @@ def test_a_policy_is_filmed_as_it_is_judged(trained: Path) -> None:
 
 @pytest.mark.usefixtures("graphics")
 def test_play_films_a_run_where_trackers_find_it(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["play", str(trained), "--film", "--seconds", "0.1", "--checkpoint", "early,best"]) == 0
+    assert main(["play", str(trained), "--film", "--seconds", "0.04", "--checkpoint", "early,best"]) == 0
     told = capsys.readouterr().out.splitlines()
     steps = {128, json.loads((trained / "result.json").read_text())["best_step"]}
     assert sorted((video.name, video.step) for video in kept(trained, Video)) == sorted(
         ("play", s) for s in steps
     )
     assert sorted(told) == sorted(str(video.path) for video in kept(trained, Video))
-    assert len(read(kept(trained, Video)[0].path, 480, 960)) == 3
+    assert len(read(kept(trained, Video)[0].path, 480, 960)) == 1
 
 
 @pytest.mark.usefixtures("graphics")
@@ -117,14 +117,13 @@ def test_runs_are_compared_side_by_side_whatever_their_robots(trained: Path, tmp
         quiet=True, task="invertedpendulum", debug="tiny", constraint=[], total_steps=64, threads=1, tracker=[],
         num_envs=4, horizon=16, **{"algorithm.policy_solver.minibatch": 32, "hydra.run.dir": other},
     )  # fmt: skip
-    (film,) = pgrobot.play(trained, compare=other, seconds=0.07, output=tmp_path / "both.mp4")
+    (film,) = pgrobot.play(trained, compare=other, seconds=0.04, output=tmp_path / "both.mp4")
     found = read(film, STANDARD.height + STANDARD.panel, 2 * STANDARD.width)
-    assert len(found) == 2
-    (alone,) = pgrobot.play(trained, seconds=0.07, output=tmp_path / "alone.mp4")
+    assert len(found) == 1
+    (alone,) = pgrobot.play(trained, seconds=0.04, output=tmp_path / "alone.mp4")
     left = read(alone, STANDARD.height, STANDARD.width + STANDARD.panel)[:, :, : STANDARD.width].astype(int)
     assert np.abs(found[:, : STANDARD.height, : STANDARD.width] - left).mean() < 2.0
-    (film,) = pgrobot.play(trained, compare=other, seconds=0.04)
-    assert film.name.startswith("play_beside_pendulum_")
+    assert film_name("stochastic", 7, [other]) == "play_stochastic_seed7_beside_pendulum"
 
 
 @pytest.mark.usefixtures("graphics")
@@ -168,14 +167,14 @@ def test_torques_of_foreign_robots_are_those_of_our_own() -> None:
 def test_looking_at_a_foreign_robot_does_not_move_it(graphics: None) -> None:
     states = []
     for looks in (False, True):
-        with task_shot([*TINY, "task=gymnasium", "task.id=Hopper-v5"], "sine", 0) as robot:
+        with task_shot([*TINY, "task=gymnasium", "task.id=Ant-v5"], "sine", 0) as robot:
             take = Take(robot)
             scene = scene_of(robot.environment, 16, 16) if looks else Clock()
             for _ in range(20):
                 take.step()
                 scene.picture()
                 take.look() if looks else None
-            states.append(take._obs["policy"].copy())
+            states.append([*take._obs["policy"][0], take.look().total])
             scene.close()
     assert np.array_equal(*states)
 
@@ -189,8 +188,8 @@ def test_cameras_do_not_disturb_each_other() -> None:
         for robot in (one, two):
             robot.environment.reset()
         first, second = (scene_of(robot.environment, 64, 48) for robot in (one, two))
-        before = second.picture()
         first.picture()
+        before = second.picture()  # whose context is now the current one
         first.close()
         assert np.array_equal(second.picture(), before)
         second.close()
@@ -221,7 +220,7 @@ def test_early_and_middle_are_checkpoints_of_the_run(trained: Path, tmp_path: Pa
         (tmp_path / name).touch()
     for name in ("step_10", "step_45", "step_60", "step_100", "last"):
         (folder / f"{name}.pt").touch()
-    found = checkpoints(tmp_path, "early,middle,last,early")
+    found = [find_policy(tmp_path, word) for word in ("early", "middle", "last")]
     assert [path.stem for path in found] == ["step_10", "step_45", "last"]
 
 

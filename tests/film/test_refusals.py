@@ -66,7 +66,7 @@ def test_a_run_that_keeps_no_early_checkpoint_says_what_it_has(
     for name in ("config.yaml", "metrics.jsonl", "checkpoints/last.pt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert "keeps no checkpoint of before its end" in refusal(
+    assert "keeps no step_<n>, so no checkpoint is early" in refusal(
         capsys, [str(tmp_path), "--checkpoint", "early"], 2
     )
 

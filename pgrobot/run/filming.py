@@ -1,0 +1,151 @@
+"""Filming the policies of a run: its checkpoints in the environment that evaluations build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from pgrobot.assembly import TaskMaker, build_environment, build_learners, configured
+from pgrobot.errors import FailureError, PgrobotError, nearest
+from pgrobot.film import Shot, film, mechanics_of
+from pgrobot.past import fitting, load_checkpoint
+from pgrobot.pictures import Video
+from pgrobot.randomness import component_seed, stream
+from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, actor
+from pgrobot.run_directory import find_checkpoint
+from pgrobot.schemes import build_constraints
+from pgrobot.types import Environment
+
+MODES = (DETERMINISTIC, STOCHASTIC)
+GYMNASIUM = "pgrobot.simulation.adapters.GymnasiumTask"
+STORY = ("early", "middle", "best")
+
+
+def film_story(cfg: DictConfig, run: Path, task: TaskMaker, seconds: float) -> dict[str, Video]:
+    """Film the early, the middle and the best policy of a run into its directory, each policy once.
+
+    Args:
+        cfg: of the run, with its own model.
+        run: its directory.
+        task: of its evaluations.
+        seconds: of each film.
+
+    Returns:
+        The films, by ``play/<word>``.
+
+    Raises:
+        PgrobotError: this machine or the environment cannot draw, there is no ffmpeg, or the disk is full.
+    """
+    films: dict[str, Video] = {}
+    filmed: set[int] = set()
+    for word in STORY:
+        if word != "best" and not _steps(run):
+            continue
+        checkpoint = find_policy(run, word)
+        step = int(load_checkpoint(checkpoint)["global_step"])
+        if step in filmed:
+            continue
+        filmed.add(step)
+        with policy_shot(cfg, run, checkpoint, DETERMINISTIC, -1, task) as shot:
+            path = run / "videos" / f"{film_name(DETERMINISTIC, -1)}_{step}.mp4"
+            film([shot], path, seconds)
+        films[f"play/{word}"] = Video(path, f"the policy of step {step:,}")
+    return films
+
+
+@contextmanager
+def policy_shot(
+    cfg: DictConfig, run: Path, checkpoint: Path, mode: str, seed: int, task: TaskMaker = configured
+) -> Iterator[Shot]:
+    """A policy in an environment of its own, which is open for so long.
+
+    Its random streams are those of the evaluation that ends a run: with the run's own seed it begins with the first
+    episode that judged it.
+
+    Args:
+        cfg: of the run, with its own model.
+        run: its directory.
+        checkpoint: the file that holds the policy.
+        mode: ``deterministic`` or ``stochastic``.
+        seed: of all streams; −1: that of the run's evaluations.
+        task: that it acts in.
+
+    Raises:
+        PgrobotError: there is no such mode, the checkpoint does not fit, or the task cannot be built.
+    """
+    if mode not in MODES:
+        raise PgrobotError(f"there is no mode {mode!r}: {nearest(mode, MODES)}")
+    chosen = cfg.evaluation.seed if seed < 0 else seed
+    state = load_checkpoint(checkpoint)
+    environment = drawable(cfg, component_seed(chosen, "final/environment"), task)
+    try:
+        learners = build_learners(cfg, environment.spec, 1)
+        with fitting(checkpoint, run):
+            policy = learners[state["acting"]].policy
+            policy.load_state_dict(state["learners"][state["acting"]]["policy"])
+        policy.requires_grad_(requires_grad=False)
+        yield Shot(
+            title=environment.spec.name,
+            subtitle=f"step {state['global_step']:,} of {run.resolve().name}",
+            environment=environment,
+            act=actor(policy, environment.spec, mode, stream(chosen, "final/action_noise")),
+            constraints=build_constraints(cfg),
+            gamma=cfg.algorithm.discounts.cost,
+        )
+    finally:
+        environment.close()
+
+
+def drawable(cfg: DictConfig, seed: int, task: TaskMaker = configured) -> Environment:
+    """One environment of a task, made to draw itself where it is Gymnasium's and not MuJoCo's.
+
+    Raises:
+        PgrobotError: it cannot be built.
+        FailureError: it cannot be built so that it draws itself.
+    """
+    environment = build_environment(cfg, 1, seed, 1, task)
+    known = mechanics_of(environment) is not None
+    if known or cfg.task._target_ != GYMNASIUM or "render_mode" in cfg.task.kwargs:
+        return environment
+    environment.close()
+    drawing = cfg.copy()
+    OmegaConf.update(drawing, "task.kwargs.render_mode", "rgb_array", force_add=True)
+    try:
+        return build_environment(drawing, 1, seed, 1, task)
+    except PgrobotError as error:
+        raise FailureError(f"{environment.spec.name} cannot be drawn: {error}") from error
+
+
+def find_policy(run: Path, word: str) -> Path:
+    """The checkpoint that a word names: what ``find_checkpoint`` takes, the path of one, ``early`` or ``middle``.
+
+    ``early`` is the first ``step_<n>`` of a run, ``middle`` that nearest to half of the last one.
+
+    Raises:
+        PgrobotError: there is no such run or checkpoint.
+    """
+    if word.endswith(".pt"):
+        return Path(word)
+    if word not in ("early", "middle"):
+        return find_checkpoint(run, word)
+    steps = _steps(run)
+    if not steps:
+        find_checkpoint(run, "last")  # says so where there is no run
+        raise PgrobotError(f"{run} keeps no step_<n>, so no checkpoint is {word}: best and last are there")
+    step = steps[0] if word == "early" else min(steps, key=lambda n: abs(n - steps[-1] / 2))
+    return find_checkpoint(run, f"step_{step}")
+
+
+def film_name(mode: str, seed: int, beside: Sequence[Path] = ()) -> str:
+    """What a film of a run is called, without the step."""
+    others = [f"beside_{run.resolve().name}" for run in beside]
+    return "_".join(["play", *([mode] * (mode != DETERMINISTIC)), *([f"seed{seed}"] * (seed >= 0)), *others])
+
+
+def _steps(run: Path) -> list[int]:
+    """The steps of a run's numbered checkpoints, in order."""
+    names = [path.stem.removeprefix("step_") for path in (run / "checkpoints").glob("step_*.pt")]
+    return sorted(int(name) for name in names if name.isdecimal())
