@@ -31,7 +31,8 @@ HERE = TESTS / "health"
 def overrides() -> dict[str, list[str]]:
     """What to train, by name."""
     told = yaml.safe_load((HERE / "runs.yaml").read_text(encoding="utf-8"))
-    listed = {name: case["overrides"] for name, case in told["sabotaged"].items()} | told["healthy"]
+    cases = told["sabotaged"] | told["by_design"]
+    listed = {name: case["overrides"] for name, case in cases.items()} | told["healthy"]
     return {name: [*told["common"], *chosen] for name, chosen in listed.items()}
 
 

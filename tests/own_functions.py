@@ -36,6 +36,11 @@ def entry(simulation: Simulation, height: float) -> np.ndarray:
     return missing(simulation, height)[:, None]
 
 
+def overflows(simulation: Simulation, share: float) -> np.ndarray:
+    """More than a float32 holds, in about this share of all states."""
+    return np.where(simulation.qpos[:, 1] * 1e6 % 1.0 < share, 1e200, 0.0)
+
+
 def unplugged(simulation: Simulation) -> np.ndarray:
     """A sensor that is not plugged in."""
     return np.zeros((simulation.num_envs, 1))

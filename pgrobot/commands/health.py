@@ -49,14 +49,13 @@ def print_health(console: Console, examination: Examination) -> None:
 
     from pgrobot.tracking.panel import figure, findings_table
 
-    if examination.iterations < examination.FIRST:
-        console.print(
-            f"{examination.iterations} iterations are too few to judge by: it takes {examination.FIRST}."
-        )
+    if not examination.standing and examination.iterations < examination.FIRST:
+        few = f"{examination.iterations} iterations are too few to judge by: it takes {examination.FIRST}."
+        console.print(few, highlight=False)
     elif not examination.standing:
-        console.print(f"Nothing is wrong at step {examination.step:,}.")
+        console.print(f"Nothing is wrong at step {examination.step:,}.", highlight=False)
     for finding in examination.standing:
-        console.print(findings_table((finding,)))
+        console.print(findings_table((finding,), remedies=True))
         known = "   ".join(f"{name} {figure(value)}" for name, value in finding.evidence.items())
         evidence = f"{finding.name}, since step {finding.since_step:,}: {known}"
         console.print(Padding(evidence, (0, 0, 1, 2)), style="dim", markup=False, highlight=False)

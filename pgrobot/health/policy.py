@@ -22,7 +22,8 @@ AT_UPPER = (
     "(policy.log_std), and see whether the reward tells good actions from bad ones."
 )
 SLOWER = (
-    "Lower algorithm.policy_solver.rate.initial, do fewer algorithm.passes, or set policy_solver.target_kl."
+    "Lower algorithm.policy_solver.rate.initial, do fewer algorithm.passes, or set "
+    "algorithm.policy_solver.target_kl."
 )
 
 
@@ -48,7 +49,7 @@ def std_collapsing(view: View) -> Iterator[Symptom]:
     if not stds or min(stds) <= 0.0:
         return
     fast = stds[0] >= COLLAPSE * stds[-1]
-    early = view.step < 0.5 * view.facts.total_steps and max(stds[-2:]) < LITTLE
+    early = view.facts.std_low >= 0.0 and view.step < 0.5 * view.facts.total_steps and max(stds[-2:]) < LITTLE
     if _at(view.facts.std_low, stds[-2:]) or not (fast or early):
         return
     story = (

@@ -46,7 +46,10 @@ def sensor_unused(view: View) -> Iterator[Symptom]:
 
 def too_few_episodes(view: View) -> Iterator[Symptom]:
     """There are not enough episodes to say how good the policy is, or whether it keeps its budgets."""
-    if "return/mean" not in view.latest and view.step >= LATE * view.facts.total_steps:
+    learns = (
+        "guard/skipped_updates" in view.latest
+    )  # else these are the metrics that belong to no learner of several
+    if learns and "return/mean" not in view.latest and view.step >= LATE * view.facts.total_steps:
         per = view.facts.num_envs * view.facts.max_episode_steps
         long = f", and {per:,.0f} steps are one for each environment" if math.isfinite(per) else ""
         yield Symptom(
@@ -56,7 +59,9 @@ def too_few_episodes(view: View) -> Iterator[Symptom]:
             "Train longer (total_steps), with fewer environments (num_envs), or with shorter episodes "
             "(task.max_episode_steps).",
         )
-    for name, needed in view.facts.needed.items():
+    for name, needed in (
+        view.facts.needed.items() if "simulation/failures" in view.latest else ()
+    ):  # once in a run
         if math.isfinite(needed) and needed > view.facts.episodes:
             yield Symptom(
                 name,

@@ -132,8 +132,8 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
             health.begin(rows(directory.path))
             with failing(), within_memory():
                 training.run(stop)
-            health.conclude({})
         finally:
+            health.conclude({})
             display.close()
         try:
             stop.check()

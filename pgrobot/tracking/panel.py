@@ -46,20 +46,18 @@ def panel(title: str, where: str, progress: Progress) -> RenderableType:
             parts += ["", _budgets(progress)]
         parts += ["", _details(progress)]
         if progress.findings:
-            parts += ["", findings_table(progress.findings[:MOST_FINDINGS])]
-            if len(progress.findings) > MOST_FINDINGS:
-                more = f"{len(progress.findings) - MOST_FINDINGS} more, in health.json"
-                parts.append(Text(more, style="dim"))
+            parts += ["", *_findings(progress.findings, where)]
     return Padding(Group(*parts), (1, 2))
 
 
-def findings_table(findings: Sequence[Finding]) -> Table:
-    """What is wrong and what to do, a row each."""
+def findings_table(findings: Sequence[Finding], *, remedies: bool) -> Table:
+    """What is wrong, and if asked what to do, a row each."""
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column()
     for finding in findings:
-        words = Text.assemble(finding.sentence, (f" {finding.remedy}", "dim"))
+        remedy = f" {finding.remedy}" if remedies else ""
+        words = Text.assemble(finding.sentence, (remedy, "dim"))
         table.add_row(Text(finding.severity, style=SEVERITY_STYLES[finding.severity]), words)
     return table
 
@@ -204,6 +202,13 @@ def _details(progress: Progress) -> Text:
         if progress.knows(name) and not (name in SILENT_AT_ZERO and progress.latest(name) == 0.0)
     ]
     return Text("   ".join(words), style="dim")
+
+
+def _findings(findings: Sequence[Finding], where: str) -> list[RenderableType]:
+    """The worst of them: a terminal has few lines."""
+    more = len(findings) - MOST_FINDINGS
+    words = f"what to do{f', and {more} more' if more > 0 else ''}: pgrobot health {where}"
+    return [findings_table(findings[:MOST_FINDINGS], remedies=False), Text(words, style="dim")]
 
 
 def _percent(progress: Progress) -> str:

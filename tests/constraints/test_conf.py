@@ -45,5 +45,6 @@ def test_a_multiplier_node_makes_a_multiplier(name: str) -> None:
     constraints = (Constraint("speed", 25.0, "episode", 25.0),)
     make = instantiate(read("multiplier", name))
     multiplier = make(constraints=constraints, columns=("reward", "cost/speed"))
-    (price,) = multiplier.update(torch.tensor([0.5]), 1000.0, torch.ones(2, 3, 2)).values()
-    assert (price > 0.0) is (name != "none")
+    told = multiplier.update(torch.tensor([0.5]), 1000.0, torch.ones(2, 3, 2))
+    assert told["multiplier/speed"] == told["multiplier_level/speed"]  # for the reward's size is 1
+    assert (told["multiplier/speed"] > 0.0) is (name != "none")

@@ -36,7 +36,8 @@ def pid(count: int = 1, **settings: float) -> PID:
 def moved(multiplier: PID | Lagrangian, *excess: float) -> list[float]:
     """Prices at rewards of size one, so that λ is its level."""
     reward = torch.ones(1, 1, 1 + len(excess))
-    return list(multiplier.update(torch.tensor(excess, dtype=torch.float64), 1000.0, reward).values())
+    told = multiplier.update(torch.tensor(excess, dtype=torch.float64), 1000.0, reward)
+    return [value for name, value in told.items() if name.startswith("multiplier/")]
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

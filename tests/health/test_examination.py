@@ -157,6 +157,28 @@ def test_a_finding_keeps_its_beginning_and_has_the_newest_evidence() -> None:
     )
 
 
+FINE_AFTER_ALL: dict[str, Change] = {
+    "a price that rises as its cost falls": lambda i: rising(i) | {"cost/torque/mean": 3.0 * 0.99**i + 0.2},
+    "a price that rises within its budget": lambda i: rising(i) | {"cost/torque/mean": 0.05},
+    "a price at its maximum within its budget": lambda i: {"multiplier_level/torque": 100.0},
+    "a critic where every state is worth the same": lambda i: {
+        "critic/explained_variance/reward": -0.3,
+        "loss/value": 1e-4,
+    },
+    "a normaliser that does little beside little": lambda i: {
+        "policy/kl": 1e-5,
+        "policy/kl_normalizer": 1e-4,
+    },
+    "a bonus for being alive": lambda i: {"reward/forward/mean": 10.0, "reward/ctrl/mean": 0.02},
+    "a deviation that falls as training goes": lambda i: {"policy/std": 0.6 * 0.99**i},
+}
+
+
+@pytest.mark.parametrize("story", FINE_AFTER_ALL)
+def test_what_looks_bad_and_is_not(story: str) -> None:
+    assert names(150, FINE_AFTER_ALL[story]) == []
+
+
 def test_the_worst_comes_first() -> None:
     everything = {k: v for name in ("actuator_saturated", "kl_runaway") for k, v in DISEASES[name](0).items()}
     assert names(100, lambda i: everything) == ["kl_runaway", "actuator_saturated"]
@@ -169,6 +191,23 @@ def test_learners_are_told_apart() -> None:
     (finding,) = findings(rows(100, told), FACTS)
     assert (finding.name, finding.learner) == ("kl_runaway", "walker")
     assert finding.sentence.startswith("walker: An update")
+
+
+def test_what_belongs_to_no_learner_is_no_learner_without_episodes() -> None:
+    def told(i: int) -> dict[str, float]:
+        return {"walker/return/mean": 1.0, "walker/guard/skipped_updates": 0.0, "simulation/failures": 0.0}
+
+    cost = {"verdict": "undecided", "episodes_needed": 240.0}
+    result = {"return": {"episodes": 100}, "costs": {"torque": cost}}
+    facts = Facts.of(CONFIG | {"total_steps": 2048}, {}, result)
+    several = [(2048 * (i + 1), told(i)) for i in range(30)]
+    assert [(f.learner, f.subject) for f in findings(several, facts)] == [("", "torque")]
+
+
+def test_choices_have_no_deviation_that_could_be_small() -> None:
+    small = {"policy/std": 0.01}
+    assert names(100, lambda i: small) == ["std_collapsing"]
+    assert names(100, lambda i: small, Facts.of(CONFIG | {"policy": {"head": {}}}, {}, {})) == []
 
 
 def test_evaluations_are_no_learner() -> None:

@@ -21,6 +21,7 @@ from wandb.util import get_core_path
 
 from pgrobot.errors import PgrobotError
 from pgrobot.figures import Axis, heatmap
+from pgrobot.health import Finding
 from pgrobot.pictures import Table, Video
 from pgrobot.tracking import RunInfo, Wandb
 from pgrobot.tracking.weights_and_biases import headline
@@ -137,13 +138,15 @@ def test_pictures_are_files_of_the_run_at_their_step(tmp_path: Path) -> None:
 
 
 def test_alerts_are_part_of_the_run(tmp_path: Path) -> None:
-    tracker = OFFLINE.open(info(tmp_path))
+    found = Finding("kl_runaway", "error", "", "", "It runs away.", {"policy/kl": 3.0}, "Lower the rate.", 1)
+    tracker = OFFLINE.open(replace(info(tmp_path), findings=lambda: (found,)))
     for step in (1, 2, 3):
         tracker.write(step, {"cost/torque/mean": 0.3, "cost/torque/budget": 0.1})
     (tmp_path / "result.json").write_text(json.dumps(RESULT))
     tracker.close()
     (run,) = offline_runs(tmp_path)
     assert [(alert["title"], alert["level"]) for alert in records(run, "alert")] == [
+        ("Health: kl runaway", "ERROR"),
         ("Over budget: torque", "WARN"),
         ("Budget violated: torque", "WARN"),
     ]
