@@ -16,6 +16,7 @@ from torch import Tensor
 
 import pgrobot
 from pgrobot.assembly import build_environment
+from pgrobot.deploy.travelling import unwrapped
 from pgrobot.distributions import Distribution
 from pgrobot.errors import PgrobotError
 from pgrobot.past import saved_config
@@ -145,3 +146,28 @@ def test_what_stays_is_not_even_imported_and_what_travels_says_how(travelled: Pa
         PgrobotError, match=r"wrapper\.history travels with its policy, but has no class method"
     ):
         pgrobot.load(run, modules=[__name__])
+
+
+class Told(WrappedEnvironment):
+    """Notes in which order wrappers are put in front of a policy, and with which settings."""
+
+    travels = True
+
+    def __init__(self, environment: Environment, word: str) -> None:
+        super().__init__(environment)
+        self.word = word
+
+    @classmethod
+    def carried(cls, policy: Policy, spec: EnvironmentSpec, word: str = "") -> tuple[Policy, EnvironmentSpec]:
+        return policy, replace(spec, name=f"{spec.name} {word}")
+
+
+def test_the_outermost_wrapper_is_the_nearest_to_the_policy(travelled: Path) -> None:
+    cfg = saved_config(travelled)
+    cfg.modules = [__name__]
+    cfg.wrapper = {
+        word: {"_target_": f"{__name__}.Told", "_partial_": True, "word": word} for word in ("inner", "outer")
+    }
+    policy = pgrobot.load(travelled, modules=[__name__]).policy
+    _, spec = unwrapped(cfg, policy, replace(read_spec(travelled), name="Robot", left_behind=()))
+    assert spec.name == "Robot outer inner"

@@ -193,3 +193,18 @@ def test_the_share_of_episodes_that_a_reason_ended() -> None:
     assert EpisodeStatistics(spec(4))(0, NOBODY, {"robot": r})["termination/tipped"] == 2 / 3
     nothing = replace(r, truncated=torch.zeros_like(done), terminated=torch.zeros_like(done))
     assert "termination/tipped" not in EpisodeStatistics(spec(4))(0, NOBODY, {"robot": nothing})
+
+
+def test_a_reason_is_counted_for_the_episode_that_it_ended() -> None:
+    """Ends at different times: that of the reason is censored, and first in time but not in order."""
+    done = torch.tensor([[False, True], [True, False]])
+    base = rollout(torch.zeros(2, 2, len(COLUMNS)), done)
+    r = replace(
+        base,
+        censored=torch.tensor([[False, True], [False, False]]),
+        telemetry={
+            **base.telemetry,
+            "termination/tipped": torch.tensor([[0.0, 1.0], [0.0, 0.0]]).unsqueeze(-1),
+        },
+    )
+    assert EpisodeStatistics(spec(2))(0, NOBODY, {"robot": r})["termination/tipped"] == 0.0

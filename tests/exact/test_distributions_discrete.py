@@ -206,7 +206,8 @@ def test_extreme_preferences_leave_no_nan() -> None:
 
     def measured(x: torch.Tensor) -> torch.Tensor:
         here = chosen(x, 3, 2)
-        return here.entropy() + here.kl(chosen(0.5 * x, 3, 2)) + here.log_prob(torch.zeros(2))
+        told = here.entropy() + here.kl(chosen(0.5 * x, 3, 2)) + here.log_prob(torch.zeros(2))
+        return told + here.std.sum() + here.mean.sum()
 
     for x in (certain, certain.clamp(-1e4, 1e4), -certain.clamp(-80.0, 80.0)):
         assert bool(grad(measured)(x).isfinite().all())

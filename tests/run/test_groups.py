@@ -229,6 +229,20 @@ def test_entries_have_their_full_names() -> None:
     with pytest.raises(PgrobotError, match="did you mean 'policy/qpos/rootz'"):
         selected("policy", ["policy/qpos/roots"], widths)
     assert selected("critic", ["policy", "time"], critic_widths(build_spec())).width == 7
+    alone = selected("policy", ["policy/qpos/rootz"], widths)
+    rows = torch.arange(6.0).view(3, 2)
+    assert torch.equal(alone({"policy": rows}), rows[:, :1]), "one entry of a group is not all of it"
+
+
+def test_the_innermost_of_nested_groups_is_meant() -> None:
+    widths = {"arm": 3, "arm/left": 2}
+    assert selected("policy", ["arm/left/1"], widths).parts == (("arm/left", 1),)
+    assert selected("policy", ["arm/2"], widths).parts == (("arm", 2),)
+    both = {
+        "arm": ObservationGroup(("left/0", "x"), (2,), "float64"),
+        "arm/left": ObservationGroup.numbered("arm/left", (2,)),
+    }
+    assert selected("policy", ["arm/left/0"], Widths("Arms", both)).parts == (("arm/left", 0),)
 
 
 @pytest.mark.parametrize(
