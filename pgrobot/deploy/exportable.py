@@ -122,7 +122,7 @@ def _depends(program: ExportedProgram, output: int, entry: int) -> bool:
     reached, ahead = set(), [nodes[str(signature.user_outputs[output])]]
     while ahead:
         node = ahead.pop()
-        if node.name not in reached:
+        if node.name not in reached and str(node.target) != "aten.sym_size.int":  # a size is no value
             reached.add(node.name)
             ahead += node.all_input_nodes
     return wanted in reached

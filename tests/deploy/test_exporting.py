@@ -22,6 +22,7 @@ import pgrobot
 from pgrobot.bodies import Mlp
 from pgrobot.cli import main
 from pgrobot.deploy import TrainedPolicy, exporting
+from pgrobot.deploy.exportable import traced
 from pgrobot.deploy.parity import session
 from pgrobot.distributions import Gaussian, MultiCategorical
 from pgrobot.errors import FailureError, PgrobotError
@@ -154,6 +155,22 @@ NETWORKS: dict[str, Any] = {
     "binned": (partial(BinnedHead, bins=5, kind="ordinal"), MOTORS),
     "categorical": (CategoricalHead, CHOICES),
 }
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_a_memory_of_noise_alone_is_left_out_whatever_is_read(groups: int) -> None:
+    """With several groups the number of rows may be taken from the memory itself, which is no use of what it holds."""
+    observation = {f"group{i}": ObservationGroup.numbered(f"group{i}", (2,)) for i in range(groups)}
+    widths = {name: group.width for name, group in observation.items()}
+    head, actions = NETWORKS["smooth, whose memory is of noise alone"]
+    body = partial(Mlp, hidden=(8,), activation="tanh")
+    policy = NetworkPolicy(widths, actions, tuple(widths), body, head, 10.0, stream(0, "policy"))
+    spec = replace(
+        SPEC, observation=observation, actions=actions, action_low=-np.ones(2), action_high=np.ones(2)
+    )
+    _, remembers = traced(TrainedPolicy(policy, spec, Path("best.pt"), 1))
+    assert policy.carry_size
+    assert not remembers
 
 
 @pytest.mark.slow
