@@ -12,6 +12,7 @@ MISSES_MUCH = (
     0.1  # half a squared error, deviations; predicting a constant has some 0.5 per column. Below it there
 )
 # is nothing to explain: a robot whose every state is worth the same
+SOON = 10_000  # environment steps: a critic that has seen fewer cannot know better
 PENALTY_MUCH = 10.0  # times the other terms together
 GAIN_MUCH = (
     1000.0  # likewise; a bonus for being alive may be a hundred times what a robot earns that stands still
@@ -22,6 +23,8 @@ BROKEN_MUCH = 0.5  # simulations per iteration
 
 def critic_useless(view: View) -> Iterator[Symptom]:
     """The value function predicts no better than a constant where there is something to predict."""
+    if view.step < SOON:
+        return
     explained = view.last("critic/explained_variance/reward", 3)
     losses = view.last("loss/value", 3)
     if explained and losses and max(explained) < EXPLAINS_LITTLE and min(losses) > MISSES_MUCH:

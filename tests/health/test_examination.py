@@ -184,6 +184,16 @@ def test_the_worst_comes_first() -> None:
     assert names(100, lambda i: everything) == ["kl_runaway", "actuator_saturated"]
 
 
+def test_a_critic_has_seen_something_before_it_is_called_useless() -> None:
+    """However many iterations that takes."""
+    small = [(step // 128, row) for step, row in rows(700, DISEASES["critic_useless"])]
+    examination = Examination(FACTS)
+    first = next(step for step, row in small if examination.add(step, row))
+    assert 10_000 <= first < 10_500
+    (found,) = examination.standing
+    assert found.name == "critic_useless"
+
+
 def test_learners_are_told_apart() -> None:
     def told(i: int) -> dict[str, float]:
         return {f"walker/{k}": v for k, v in (FINE | DISEASES["kl_runaway"](i)).items()}
