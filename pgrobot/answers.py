@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from pgrobot.errors import PgrobotError
-from pgrobot.types import IntrinsicReward, Metrics, Rollout
+from pgrobot.types import Diagnostic, IntrinsicReward, Metrics, Rollout
+
+BONUS = "bonus/"  # begins the column of every intrinsic reward
+_NUMERICAL = (np.linalg.LinAlgError, torch.linalg.LinAlgError, FloatingPointError)  # type: ignore[attr-defined]
+_logger = logging.getLogger(__name__)
 
 
 def name_of(part: Any) -> str:
@@ -50,6 +57,68 @@ def metrics_of(part: Callable[..., Any], *arguments: Any) -> Metrics:
         if not isinstance(value, (int, float)):
             raise PgrobotError(f"{name_of(part)} has to return numbers, but {key!r} is {_shown(value)}")
     return dict(found)
+
+
+def diagnosed(part: Diagnostic, *arguments: Any) -> Metrics:
+    """The metrics of a diagnostic; none, and a line of the log, where its linear algebra fails.
+
+    Raises:
+        PgrobotError: as of ``metrics_of``.
+    """
+    try:
+        return metrics_of(part, *arguments)
+    except _NUMERICAL as error:
+        _logger.warning("%s has nothing to tell of this iteration: %s", name_of(part), error)
+        return {}
+
+
+def joined(metrics: Metrics, part: Any, found: Metrics) -> Metrics:
+    """The metrics with those that a part found.
+
+    Raises:
+        PgrobotError: one of its names is another's already.
+    """
+    taken = next((key for key in found if key in metrics), None)
+    if taken is not None:
+        raise PgrobotError(
+            f"{name_of(part)} returns a metric {taken!r}, which there is already: give it another name"
+        )
+    return metrics | found
+
+
+def check_diagnostic(part: Any) -> None:
+    """Refuse what is no diagnostic.
+
+    Raises:
+        PgrobotError: names it and what it lacks.
+    """
+    check_call(part, "iteration", "learners", "experience")
+    for word in ("state_dict", "load_state_dict"):
+        if not callable(getattr(part, word, None)):
+            raise PgrobotError(
+                f"{name_of(part)} has no method {word!r}: one that remembers nothing returns {{}} as its "
+                "state_dict(), and does nothing in load_state_dict(state)"
+            )
+
+
+def check_columns(intrinsic: Sequence[IntrinsicReward]) -> None:
+    """Refuse intrinsic rewards whose columns do not tell them apart from all others.
+
+    Raises:
+        PgrobotError: one does not begin with ``bonus/``, or two are the same.
+    """
+    seen: dict[str, IntrinsicReward] = {}
+    for one in intrinsic:
+        column = getattr(one, "column", None)
+        if not isinstance(column, str) or not column.removeprefix(BONUS) or not column.startswith(BONUS):
+            raise PgrobotError(
+                f"{name_of(one)}.column is {column!r}: the column of an intrinsic reward is {BONUS}<name>"
+            )
+        if column in seen:
+            raise PgrobotError(
+                f"{name_of(seen[column])} and {name_of(one)} have the same column {column!r}: each needs one of its own"
+            )
+        seen[column] = one
 
 
 def with_column_of(part: IntrinsicReward, rollout: Rollout) -> Rollout:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from pgrobot.answers import check_call
+from pgrobot.answers import check_diagnostic
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.constraints import check_bound
@@ -126,7 +126,7 @@ def _diagnostics(cfg: DictConfig, spec: EnvironmentSpec) -> dict[str, Diagnostic
     made = construct(cfg, "diagnostics")
     chosen = {name: part(**told) if isinstance(part, partial) else part for name, part in made.items()}
     for part in chosen.values():
-        check_call(part, "iteration", "learners", "experience")
+        check_diagnostic(part)
     return {"episodes": EpisodeStatistics(spec), **chosen}
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.algorithm import Algorithm, Surroundings
-from pgrobot.answers import metrics_of, with_column_of
+from pgrobot.answers import joined, metrics_of, with_column_of
 from pgrobot.concurrency import second_core
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
@@ -122,7 +122,7 @@ class Learner:
         metrics |= self.problem.adapt(metrics["policy/kl"])
         metrics["policy/kl_normalizer"] = self._merge(evidence)
         for one in self._intrinsic:
-            metrics |= metrics_of(one.fit, rollout)
+            metrics = joined(metrics, one.fit, metrics_of(one.fit, rollout))
         self._updates += 1
         return metrics | {
             "policy/std": float(self.poser.counting(evidence.reference.std, evidence).mean()),

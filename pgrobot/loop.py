@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from pgrobot.answers import metrics_of
+from pgrobot.answers import diagnosed, joined
 from pgrobot.types import Collector, Diagnostic, Metrics, Rollout
 
 
@@ -31,6 +31,9 @@ def train(
 
     Yields:
         The iteration and its metrics.
+
+    Raises:
+        PgrobotError: a diagnostic returns something else than metrics, or one that there is already.
     """
     for iteration in iterations:
         experience = collector.collect()
@@ -39,5 +42,5 @@ def train(
             prefix = f"{name}/" if len(learners) > 1 else ""
             metrics |= {prefix + key: value for key, value in learners[name].update(rollout).items()}
         for diagnostic in diagnostics:
-            metrics |= metrics_of(diagnostic, iteration, learners, experience)
+            metrics = joined(metrics, diagnostic, diagnosed(diagnostic, iteration, learners, experience))
         yield iteration, metrics

@@ -46,6 +46,19 @@ def unplugged(simulation: Simulation) -> np.ndarray:
     return np.zeros((simulation.num_envs, 1))
 
 
+def shove(simulation: Simulation, what: str) -> np.ndarray:
+    """Tries to lift the robot instead of looking at it."""
+    array = simulation.by_substep("qpos") if what == "by_substep" else getattr(simulation, what)
+    array[:] = 1.25
+    return np.zeros(simulation.num_envs)
+
+
+def forces(simulation: Simulation, action: np.ndarray) -> np.ndarray:
+    """Tries to change what was done."""
+    action[:] = 0.0
+    return np.zeros(simulation.num_envs)
+
+
 def raises(simulation: Simulation) -> np.ndarray:
     return simulation.qpos[:, 99]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 from torch.func import grad
 from torch.utils import _pytree as pytree
@@ -44,8 +44,8 @@ def _gradient(posed: PolicySnapshot, chosen: Tensor) -> Tensor:
 def fisher_eigenvalues(posed: PolicySnapshot) -> list[float]:
     """The greatest eigenvalues of the Fisher information that natural gradients are taken in, greatest first.
 
-    By Lanczos iterations of its product with vectors, on the whole batch. None where the matrix is not finite, and
-    fewer where there are fewer parameters or they did not converge.
+    By Lanczos iterations of its product with vectors, on the whole batch. None where the matrix is not finite or the
+    iterations fail, and fewer where there are fewer parameters or they did not converge.
     """
     vector = posed.parameters.vector
     size, count = len(vector), min(EIGENVALUES, len(vector) - 1)
@@ -58,11 +58,16 @@ def fisher_eigenvalues(posed: PolicySnapshot) -> list[float]:
         return told
 
     start = np.random.default_rng(0).standard_normal(size)
-    if not np.isfinite(times(start)).all():
+    first = times(start)
+    if not np.isfinite(first).all():
         return []
+    if not first.any():  # no iteration begins at 0: nothing that the policy could be changes what it does
+        return [0.0] * count
     operator: Any = LinearOperator((size, size), matvec=times, dtype=np.float64)
     try:
         values = eigsh(operator, count, v0=start, tol=ACCURACY, return_eigenvectors=False)
     except ArpackNoConvergence as error:
         values = error.eigenvalues
+    except ArpackError:
+        return []
     return sorted((float(value) for value in values), reverse=True)

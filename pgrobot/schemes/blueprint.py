@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from omegaconf import DictConfig
 
 from pgrobot.algorithm import Algorithm, Surroundings
+from pgrobot.answers import check_columns
 from pgrobot.bodies.trial import check_sizes
 from pgrobot.constraints import Constraint, CostColumns
 from pgrobot.cores import physical_cores
@@ -19,7 +21,7 @@ from pgrobot.groups import critic_widths
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.posing import columns_of
-from pgrobot.randomness import stream
+from pgrobot.randomness import component_seed, stream
 from pgrobot.reduce import ALONE
 from pgrobot.sequences import check_sequences
 from pgrobot.targets import construct
@@ -51,6 +53,13 @@ class Blueprint:
         """The random stream of a network's weights: of the CPU, so that they are the same wherever they then live."""
         return stream(self.cfg.seed, f"{learner}/{name}" if learner else name)
 
+    @contextmanager
+    def _seeded(self, name: str, learner: str) -> Iterator[None]:
+        """What a part draws from torch's global generator while it is made comes from the seed as well."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(component_seed(self.cfg.seed, f"{learner}/{name}" if learner else name))
+            yield
+
     def cost_columns(self, num_envs: int) -> CostColumns:
         """What turns the costs of so many environments into columns."""
         return CostColumns(build_constraints(self.cfg), num_envs)
@@ -58,20 +67,24 @@ class Blueprint:
     def policy(self, learner: str = "") -> Policy:
         """A policy as it is before training."""
         make: PolicyFactory = construct(self.cfg, "policy")
-        made = make(
-            observation=self.spec.widths,
-            actions=self.spec.actions,
-            generator=self.weights("policy", learner),
-        )
+        with self._seeded("policy", learner):
+            made = make(
+                observation=self.spec.widths,
+                actions=self.spec.actions,
+                generator=self.weights("policy", learner),
+            )
         check_sizes("policy", made, ("action_size", "carry_size", "sequence"))
         return made.to(self.cfg.device)
 
     def critic(self, columns: Sequence[str], learner: str = "") -> Critic:
         """A critic of these columns as it is before training."""
         make: CriticFactory = construct(self.cfg, "critic")
-        made = make(
-            observation=critic_widths(self.spec), columns=columns, generator=self.weights("critic", learner)
-        )
+        with self._seeded("critic", learner):
+            made = make(
+                observation=critic_widths(self.spec),
+                columns=columns,
+                generator=self.weights("critic", learner),
+            )
         return made.to(self.cfg.device)
 
     def learner(self, policy: Policy, learner: str = "") -> Learner:
@@ -83,14 +96,16 @@ class Blueprint:
         make_intrinsic: dict[str, IntrinsicRewardFactory] = construct(self.cfg, "intrinsic")
         make_multiplier: MultiplierFactory = construct(self.cfg, "multiplier")
         constraints = build_constraints(self.cfg)
-        intrinsic = [
-            make(
-                observation=self.spec.widths,
-                actions=len(self.spec.actuators),
-                generator=self.weights(f"intrinsic/{name}", learner),
-            )
-            for name, make in make_intrinsic.items()
-        ]
+        intrinsic = []
+        for name, make_one in make_intrinsic.items():
+            with self._seeded(f"intrinsic/{name}", learner):
+                one = make_one(
+                    observation=self.spec.widths,
+                    actions=len(self.spec.actuators),
+                    generator=self.weights(f"intrinsic/{name}", learner),
+                )
+            intrinsic.append(one)
+        check_columns(intrinsic)
         columns = columns_of(constraints, intrinsic)
         critic = self.critic(columns, learner)
         check_sequences(self.cfg.horizon, {"policy": policy, "critic": critic})

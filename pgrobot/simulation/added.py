@@ -18,6 +18,7 @@ from pgrobot.types import ObservationGroup
 if TYPE_CHECKING:
     from pgrobot.simulation.task import Robot
 
+LARGEST = float(np.finfo(np.float32).max)  # rollouts are in float32
 Observed = dict[str, np.ndarray]
 
 
@@ -117,7 +118,13 @@ class Added:
     def check_earned(self, earned: np.ndarray) -> None:
         """Refuse added reward terms ``[N, R]`` that are no numbers; raises as ``check_observed`` does."""
         for column, (name, term) in zip(earned.T, self._rewards.items(), strict=True):
-            _check_finite(_source("rewards", name, term.function), column[:, None])
+            source = _source("rewards", name, term.function)
+            if np.isfinite(column).all() and (np.abs(column) > LARGEST).any():
+                raise PgrobotError(
+                    f"{source}, with its weight {term.weight:g}, is {column[np.abs(column).argmax()]:g}, which is too "
+                    f"large for a float32: at most {LARGEST:g}."
+                )
+            _check_finite(source, column[:, None])
 
     def _joined(self, groups: Mapping[str, ObservationGroup]) -> dict[str, ObservationGroup]:
         """The groups with the names of what is added, after one call of each function for its width."""

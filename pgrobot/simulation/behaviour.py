@@ -20,6 +20,7 @@ from pgrobot.simulation.added import Added
 from pgrobot.simulation.contract import RESERVED
 from pgrobot.simulation.costs import BoundCost, Cost, highest
 from pgrobot.simulation.model import distinct
+from pgrobot.simulation.read_only import unwritten
 from pgrobot.simulation.results import array_of, names_of, shown_result, truths_of, words_of
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.types import ObservationGroup
@@ -65,7 +66,7 @@ class Behaviour:
             _check_signature(method, arguments)
         self._own_terms = _distinct(f"{words_of(type(robot))}.reward_terms", robot.reward_terms)
         self._marks = array_of(robot.reward_state, robot.reward_state(simulation), (self._num_envs, -1)).shape
-        simulation.before = simulation.after = self.reward_state()
+        simulation.before = simulation.after = unwritten(self.reward_state())
         self._costs = {name: _bound(name, cost, simulation) for name, cost in costs.items()}
         self._owners = {
             name: f"{words_of(type(cost))} of constraint {name!r}" for name, cost in costs.items()

@@ -59,21 +59,7 @@ def _check_spec(spec: EnvironmentSpec) -> None:
         raise PgrobotError(
             f"{spec.name} observes nothing: policies read the group 'policy', or all that there is."
         )
-    for name, group in spec.observation.items():
-        if not isinstance(group, ObservationGroup):
-            raise PgrobotError(
-                f"{spec.name} has to describe what it observes as {name!r} by an ObservationGroup, not by "
-                f"{shown_result(group)}: ObservationGroup.numbered({name!r}, (3,)) is one of three numbers."
-            )
-        if len(group.names) != group.width or len(set(group.names)) < group.width:
-            raise PgrobotError(
-                f"{spec.name} has {len(group.names)} names for the {group.width} entries that it observes as "
-                f"{name!r}: each needs one of its own."
-            )
-        if group.dtype not in DTYPES:
-            raise PgrobotError(
-                f"{spec.name} observes {name!r} as {group.dtype}: {nearest(group.dtype, DTYPES)}"
-            )
+    _check_groups(spec)
     for action in spec.actions:
         if action.choices < 0:
             raise PgrobotError(
@@ -85,6 +71,29 @@ def _check_spec(spec: EnvironmentSpec) -> None:
             f"{spec.name} has {sizes[0]} actions, and action_low {sizes[1]} and action_high {sizes[2]}: each needs its "
             "bounds, which may be infinite."
         )
+
+
+def _check_groups(spec: EnvironmentSpec) -> None:
+    """Refuse observation groups that are not described, or hold nothing."""
+    for name, group in spec.observation.items():
+        if not isinstance(group, ObservationGroup):
+            raise PgrobotError(
+                f"{spec.name} has to describe what it observes as {name!r} by an ObservationGroup, not by "
+                f"{shown_result(group)}: ObservationGroup.numbered({name!r}, (3,)) is one of three numbers."
+            )
+        if not group.width:
+            raise PgrobotError(
+                f"{spec.name} observes nothing as {name!r}, which is {group.shape}: leave it out of what is observed."
+            )
+        if len(group.names) != group.width or len(set(group.names)) < group.width:
+            raise PgrobotError(
+                f"{spec.name} has {len(group.names)} names for the {group.width} entries that it observes as "
+                f"{name!r}: each needs one of its own."
+            )
+        if group.dtype not in DTYPES:
+            raise PgrobotError(
+                f"{spec.name} observes {name!r} as {group.dtype}: {nearest(group.dtype, DTYPES)}"
+            )
 
 
 def check_observation(spec: EnvironmentSpec, what: str, found: Observation, owner: str = "") -> None:

@@ -15,6 +15,7 @@ from pgrobot.simulation.auto_reset import AutoReset, EpisodeClock
 from pgrobot.simulation.batch import check_state
 from pgrobot.simulation.behaviour import Behaviour
 from pgrobot.simulation.costs import Cost
+from pgrobot.simulation.read_only import unwritten
 from pgrobot.simulation.results import words_of
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.simulation.units import control_units
@@ -114,14 +115,14 @@ class BatchEnvironment(AutoReset):
         """
         simulation, behaviour = self.simulation, self.behaviour
         self.check_action(action)
-        simulation.ctrl[:] = action
+        simulation.batch.field("ctrl")[:] = action
         broken = simulation.batch.step()
         if broken:  # finite again before anything reads it
             simulation.batch.reset(np.fromiter(broken, dtype=np.int32))
 
-        simulation.before, simulation.after = simulation.after, behaviour.reward_state()
+        simulation.before, simulation.after = simulation.after, unwritten(behaviour.reward_state())
         next_obs = behaviour.observation()
-        terms = behaviour.terms(action)
+        terms = behaviour.terms(unwritten(action))
         over = self._clock.tick()
         violations = behaviour.violations()
         force = simulation.actuator_force
@@ -167,7 +168,7 @@ class BatchEnvironment(AutoReset):
         simulation = self.simulation
         self.check_saved("simulations", "they hold {} numbers", state["physics"], simulation.batch.state)
         simulation.batch.state[:] = state["physics"].numpy()
-        simulation.after = state["reward_state"].numpy().copy()
+        simulation.after = unwritten(state["reward_state"].numpy().copy())
         self._observation = {k: v.numpy().copy() for k, v in state["observation"].items()}
         self._clock.load_state_dict(state)
         self.behaviour.load_state_dict(state["costs"])
@@ -182,11 +183,12 @@ class BatchEnvironment(AutoReset):
         if states is None:
             states = self.draw(ids)
             check_state(f"{words_of(self.robot.initial_state)} draws a start", self.model, *states)
-        simulation.qpos[ids], simulation.qvel[ids] = states
+        simulation.batch.field("qpos")[ids], simulation.batch.field("qvel")[ids] = states
         simulation.batch.forward(ids)
         self._clock.begin(ids)
-        simulation.after[ids] = behaviour.reward_state()[ids]
-        simulation.before[ids] = simulation.after[ids]  # no speed is left of the episode before
+        before, after, now = simulation.before.copy(), simulation.after.copy(), behaviour.reward_state()
+        before[ids] = after[ids] = now[ids]  # no speed is left of the episode before
+        simulation.before, simulation.after = unwritten(before), unwritten(after)
         behaviour.forget(ids)
         self._observation = behaviour.observation()
         behaviour.added.check_observed(self._observation)

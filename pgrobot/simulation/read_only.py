@@ -1,4 +1,4 @@
-"""The model as robots and costs see it: MuJoCo's own type, which refuses to be written."""
+"""What robots and costs see: the model, MuJoCo's own type, and arrays; both refuse to be written."""
 
 from __future__ import annotations
 
@@ -75,6 +75,13 @@ class _View:
 
     def __repr__(self) -> str:
         return repr(self._part)
+
+
+def unwritten(array: np.ndarray) -> np.ndarray:
+    """A view of an array that follows it and cannot be written."""
+    seen = array.view()
+    seen.flags.writeable = False
+    return seen
 
 
 def refuse(what: str) -> NoReturn:

@@ -11,11 +11,14 @@ from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.model import actuator_names, body_names, joint_names
 from pgrobot.simulation.names import entry_names
+from pgrobot.simulation.read_only import unwritten
 from pgrobot.simulation.results import array_of, truths_of
 
 
 class Simulation:
     """Views ``[N, ...]`` of the simulations' memory, in MuJoCo's units; they move with every step.
+
+    None of them can be written: what looks at a simulation does not change it.
 
     Attributes:
         qpos, qvel: generalised positions ``[N, nq]`` and velocities ``[N, nv]``.
@@ -40,12 +43,12 @@ class Simulation:
         self.model: mujoco.MjModel = model
         self.num_envs: int = len(physics.state)
         self.dt: float = model.opt.timestep * physics.frame_skip
-        self.qpos = physics.field("qpos")
-        self.qvel = physics.field("qvel")
-        self.ctrl = physics.field("ctrl")
-        self.actuator_force = physics.field("actuator_force")
-        self.actuator_velocity = physics.field("actuator_velocity")
-        self.before = self.after = np.zeros((self.num_envs, 0))
+        self.qpos = self.field("qpos")
+        self.qvel = self.field("qvel")
+        self.ctrl = self.field("ctrl")
+        self.actuator_force = self.field("actuator_force")
+        self.actuator_velocity = self.field("actuator_velocity")
+        self.before = self.after = unwritten(np.zeros((self.num_envs, 0)))
         self.joints = joint_names(model)
         self.actuators = actuator_names(model)
         self.gear: np.ndarray = model.actuator_gear[:, 0].copy()
@@ -56,12 +59,12 @@ class Simulation:
         self._forward_speed, self._fallen = forward_speed, fallen
 
     def field(self, name: str) -> np.ndarray:
-        """Live array ``[N, ...]`` of any MuJoCo data field, e.g. ``"xpos"``.
+        """Live array ``[N, ...]`` of any MuJoCo data field, e.g. ``"xpos"``, read-only.
 
         Raises:
             PgrobotError: no such field.
         """
-        return self.batch.field(name)
+        return unwritten(self.batch.field(name))
 
     def names(self, field: str) -> np.ndarray:
         """Names of the entries of a field, ``[1, ...]``, to be cut and joined as the field is, ``[N, ...]``.
@@ -80,7 +83,7 @@ class Simulation:
         Raises:
             PgrobotError: no such field, or it is asked for only after the first reset.
         """
-        return self.batch.by_substep(name)
+        return unwritten(self.batch.by_substep(name))
 
     def body(self, name: int | str) -> int:
         """Index of a body by its name; an index stays what it is.

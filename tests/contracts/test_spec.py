@@ -179,6 +179,10 @@ def test_what_is_chosen_is_a_whole_number_within_the_choices() -> None:
             "has 2 names for the 2 entries that it observes as 'policy': each needs one of its own",
         ),
         (
+            {"observation": {"policy": ObservationGroup((), (0,), "float64")}},
+            r"Target observes nothing as 'policy', which is \(0,\): leave it out",
+        ),
+        (
             {"observation": {"policy": ObservationGroup(("a",), (2,), "float64")}},
             "has 1 names for the 2 entries",
         ),

@@ -63,11 +63,11 @@ def test_a_fall_costs_one_in_the_step_that_ends_the_episode_and_the_time_limit_n
 def test_a_broken_simulation_has_not_fallen() -> None:
     environment = make("hopper", 2)
     environment.reset()
-    environment.simulation.qvel[1, 0] = np.nan
+    environment.simulation.batch.field("qvel")[1, 0] = np.nan
     step = environment.step(np.zeros((2, 3)))
     assert list(step.failures) == [1]
     assert step.cost.tolist() == [[0.0], [0.0]]
-    environment.simulation.qpos[:, 1] = 0.1  # the torso on the ground
+    environment.simulation.batch.field("qpos")[:, 1] = 0.1  # the torso on the ground
     assert environment.step(np.zeros((2, 3))).cost.tolist() == [[1.0], [1.0]]
 
 

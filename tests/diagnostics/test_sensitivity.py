@@ -13,12 +13,13 @@ import torch
 from actuated import plain, posed, spec_of, stretched, trained
 from PIL import Image as Pixels
 from remembering import Elman
+from scipy.sparse.linalg import ArpackError
 from torch import Tensor
 from torch.utils import _pytree as pytree
 from toys import TargetWorld, make, make_policy
 
 from pgrobot.configure import build, compose, validated
-from pgrobot.diagnostics import Sensitivity, sensitivity
+from pgrobot.diagnostics import Sensitivity, curvature, sensitivity
 from pgrobot.diagnostics.curvature import fisher_eigenvalues, gradient_agreement
 from pgrobot.diagnostics.gait import BINS, Gait
 from pgrobot.diagnostics.influence import Influence, completeness_gap, integrated_gradients
@@ -296,3 +297,18 @@ def test_none_and_thousands_of_actuators_are_drawn() -> None:
     nobody = Sensitivity(1, False, 64, spec=spec_of(), iterations=5)
     assert "fisher/eigenvalue/1" in nobody(0, {"a": learner}, {"a": rollout})
     assert nobody.pictures() == {}
+
+
+def test_a_policy_that_has_no_choice_has_no_curvature(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = small_problem(60, 1)
+    monkeypatch.setattr(curvature, "gauss_newton", lambda *_: torch.zeros_like)
+    assert fisher_eigenvalues(problem) == [0.0] * 5
+
+
+def test_eigenvalues_that_are_not_to_be_had_end_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise ArpackError(-8)
+
+    problem = small_problem(60, 1)
+    monkeypatch.setattr(curvature, "eigsh", fails)
+    assert fisher_eigenvalues(problem) == []

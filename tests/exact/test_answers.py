@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from toys import TargetWorld, make
 
-from pgrobot.answers import check_call, metrics_of, with_column_of
+from pgrobot.answers import (
+    check_call,
+    check_columns,
+    check_diagnostic,
+    diagnosed,
+    joined,
+    metrics_of,
+    with_column_of,
+)
 from pgrobot.errors import PgrobotError
 from pgrobot.estimators import Estimate, EstimatorInput
 from pgrobot.estimators.estimator import estimated
+from pgrobot.loop import train
 from pgrobot.solvers import SGD
 from pgrobot.solvers.chain import Chain
 from pgrobot.solvers.transform import Forgetful, Moments, Place, Uniform
@@ -114,3 +124,57 @@ def test_a_diagnostic_is_called_with_three_arguments() -> None:
         PgrobotError, match=r"has to take \(iteration, learners, experience\): too many positional"
     ):
         check_call(lambda iteration: {}, "iteration", "learners", "experience")
+
+
+class Quiet:
+    """A diagnostic that remembers nothing."""
+
+    def __init__(self, answer: Callable[[], Any] = dict) -> None:
+        self._answer = answer
+
+    def __call__(self, iteration: int, learners: Any, experience: Any) -> Any:
+        return self._answer()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Any) -> None: ...
+
+
+def test_a_diagnostic_has_a_state() -> None:
+    check_diagnostic(Quiet())
+    with pytest.raises(PgrobotError, match="has no method 'state_dict': one that remembers nothing returns"):
+        check_diagnostic(lambda iteration, learners, experience: {})
+
+
+def test_a_diagnostic_does_not_replace_a_metric() -> None:
+    collector, learner = make(TargetWorld(4, 0))
+    own: Any = Quiet(lambda: {"policy/std": 1e9})
+    with pytest.raises(PgrobotError, match="Quiet returns a metric 'policy/std', which there is already"):
+        next(iter(train(collector, {"robot": learner}, range(1), [own])))
+    assert joined({"a": 1.0}, own, {"b": 2.0}) == {"a": 1.0, "b": 2.0}
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError, torch.linalg.LinAlgError])
+def test_linear_algebra_that_fails_in_a_diagnostic_ends_no_run(
+    error: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails() -> Any:
+        raise error("did not converge")
+
+    found: Any = Quiet(fails)
+    assert diagnosed(found, 0, {}, {}) == {}
+    assert "Quiet has nothing to tell of this iteration: did not converge" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["reward", "cost/above", "bonus/", "", None])
+def test_an_intrinsic_reward_has_a_column_of_its_own(column: Any) -> None:
+    one: Any = Bonus(lambda r: r)
+    check_columns([one])
+    with pytest.raises(PgrobotError, match="have the same column 'bonus/own'"):
+        check_columns([one, one])
+    one.column = column
+    with pytest.raises(
+        PgrobotError, match=r"Bonus.column is .*: the column of an intrinsic reward is bonus/<name>"
+    ):
+        check_columns([one])

@@ -134,7 +134,18 @@ OWN = """
 import torch
 from remembering import Echo
 from pgrobot.distributions import Gaussian
+from pgrobot.bodies import Body
 from pgrobot.policies import Head
+
+class Careless(Body):
+    '''One whose weights come from the global generator.'''
+
+    def __init__(self, inputs, generator):
+        super().__init__()
+        self.layer, self.width = torch.nn.Linear(inputs, 4), 4
+
+    def forward(self, x, carry, episode_start):
+        return self.layer(x), carry
 
 def echo(observation, actions, generator):
     return Echo(1)
@@ -199,6 +210,23 @@ def test_a_head_is_a_file_and_a_config(own: Path) -> None:
         with pytest.raises(PgrobotError, match=sentence):
             build_policy(validated(compose([*typed, wrong])), assembly.environment.spec)
     assembly.environment.close()
+
+
+def test_weights_from_the_global_generator_come_from_the_seed_as_well(own: Path) -> None:
+    def weights(noise: int, *overrides: str) -> Tensor:
+        torch.manual_seed(noise)
+        cfg = validated(compose(["modules=[my_policies]", "debug=tiny", "task=lqr", *overrides]))
+        made = build(cfg, 1).policy
+        assert torch.initial_seed() == noise, "the generator of the program itself is left alone"
+        return torch.cat([p.detach().flatten() for p in made.parameters()])
+
+    (own / "policy" / "body").mkdir()
+    (own / "policy" / "body" / "careless.yaml").write_text(
+        "_target_: my_policies.Careless\n_partial_: true\n"
+    )
+    careless = [*search_path([str(own)]), "policy/body=careless"]
+    assert torch.equal(weights(1, *careless), weights(2, *careless))
+    assert not torch.equal(weights(1, *careless), weights(1, *careless, "seed=5"))
 
 
 def test_no_list_names_a_shipped_head() -> None:

@@ -127,7 +127,7 @@ def test_a_termination_ends_episodes_and_is_counted() -> None:
 def test_a_broken_simulation_is_discarded_with_what_was_added() -> None:
     environment = made(EFFORT, PLACE, LOW)
     environment.reset()
-    environment.simulation.qvel[1] = 1e12
+    environment.simulation.batch.field("qvel")[1] = 1e12
     step = environment.step(np.ones((3, 3)))
     assert list(step.failures) == [1]
     assert step.censored.tolist() == [False, True, False]
@@ -158,6 +158,25 @@ def test_options_of_a_group_of_ones_own(tmp_path: Path, monkeypatch: pytest.Monk
     assert made(both).spec.reward_terms[3:] == ("effort", "more")
     assert made(both, "~task.rewards.more").spec.reward_terms[3:] == ("effort",)
     assert made(both, "task.rewards.more.weight=2").robot.rewards["more"].weight == 2.0
+
+
+@pytest.mark.parametrize("what", ["qpos", "qvel", "ctrl", "by_substep", "after"])
+def test_what_looks_at_a_simulation_cannot_change_it(what: str) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        made(f"+task.rewards.own={{_target_:own_functions.shove,weight:1,what:{what}}}")
+
+
+def test_a_reward_term_cannot_change_the_action() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        made("+task.rewards.own={_target_:own_functions.forces,weight:1}")
+
+
+def test_a_reward_beyond_float32_is_refused() -> None:
+    environment = made("+task.rewards.own={_target_:own_functions.speed,weight:1e300}")
+    with pytest.raises(
+        PgrobotError, match=r"speed of task.rewards.own, with its weight 1e\+300, is .* too large"
+    ):
+        stepped(environment, 1)
 
 
 def wrong(kind: str, name: str, function: str, keys: str = "") -> list[str]:

@@ -131,9 +131,14 @@ def test_reward_terms_add_up_to_the_reward() -> None:
     assert np.allclose(happened["terms"].sum(axis=2), happened["reward"], rtol=1e-13, atol=1e-13)
 
 
+def written(simulation: Simulation, field: str, entry: int, value: float) -> None:
+    """Past the views, which cannot be written."""
+    simulation.batch.field(field)[1, entry] = value
+
+
 POISON = {
-    "velocity of joint 'thigh_joint'": lambda simulation, action: simulation.qvel.__setitem__((1, 3), 1e20),
-    "position of joint 'leg_joint'": lambda simulation, action: simulation.qpos.__setitem__((1, 4), np.nan),
+    "velocity of joint 'thigh_joint'": lambda simulation, action: written(simulation, "qvel", 3, 1e20),
+    "position of joint 'leg_joint'": lambda simulation, action: written(simulation, "qpos", 4, np.nan),
     "actuator 'foot_joint'": lambda simulation, action: action.__setitem__((1, 2), np.nan),
 }
 
@@ -189,7 +194,7 @@ def test_a_state_that_turns_nan_without_a_warning_is_found(monkeypatch: pytest.M
     environment = make("hopper", 3)
     environment.reset()
     batch = environment.simulation.batch._batch
-    monkeypatch.setattr(batch, "step", lambda nstep: environment.simulation.qvel.__setitem__((1, 5), np.nan))
+    monkeypatch.setattr(batch, "step", lambda nstep: written(environment.simulation, "qvel", 5, np.nan))
     step = environment.step(np.zeros((3, 3)))
     assert list(step.truncated) == [False, True, False]
     assert "the velocity of joint 'foot_joint' is not finite" in step.failures[1]
