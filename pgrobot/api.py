@@ -24,6 +24,7 @@ from pgrobot.blame import blaming
 from pgrobot.constraints import check_bound
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.given import Env
+from pgrobot.named_run import checkpoint_of, directory_of
 from pgrobot.run import (
     FINISHED,
     Callback,
@@ -49,7 +50,6 @@ from pgrobot.run import (
     with_own_model,
 )
 from pgrobot.run.from_python import given_again, requested
-from pgrobot.run_directory import find_checkpoint
 from pgrobot.schemes import build_constraints
 
 __all__ = ["Iteration", "compose", "evaluate", "train"]
@@ -59,7 +59,7 @@ def train(
     *,
     env: Env | None = None,
     evaluation_env: Env | None = None,
-    callback: Callback = nobody,
+    callback: Callback | None = nobody,
     quiet: bool = False,
     **settings: Any,
 ) -> Result:
@@ -72,7 +72,7 @@ def train(
         evaluation_env: what evaluations take place in, where that is another; one environment by itself needs
             ``evaluation={"num_envs": 1}``.
         callback: called after every iteration with an ``Iteration``; it returns True to stop, and None or False to go
-            on. What it raises ends the run, saved, and is raised here.
+            on; None tells nobody. What it raises ends the run, saved, and is raised here.
         quiet: print nothing; what there is to tell stands in ``run.log``.
         settings: what the command line takes as ``key=value``. Dotted keys are given as ``**{"a.b": 1}`` or nested,
             ``evaluation={"episodes": 50}``; ``constraint={"speed": {"budget": 0.01}}`` selects ``speed`` and sets it.
@@ -86,11 +86,12 @@ def train(
         Interrupted: Ctrl-C, a KeyboardInterrupt with the ``result`` so far; everything is saved. SIGTERM and SIGHUP end
             the program in the same way, with a SystemExit.
     """
-    check_callback(callback)
+    told = nobody if callback is None else callback
+    check_callback(told)
     with silence() if quiet else nullcontext():
         request = requested(env, evaluation_env, settings)
         console = silent_console() if quiet else Console()
-        result = run(request, Surroundings(tuple(sys.argv), "", 0, console, callback))
+        result = run(request, Surroundings(tuple(sys.argv), "", 0, console, told))
     if result.exit_code == 128 + signal.SIGINT:
         raise Interrupted(result)
     if result.exit_code:
@@ -107,7 +108,7 @@ def evaluate(
     run: str | Path | Result,
     *,
     env: Env | None = None,
-    checkpoint: str = "best",
+    checkpoint: str | int = "best",
     modules: Sequence[str] = (),
     **changes: Any,
 ) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def evaluate(
         run: a run directory, or what ``train`` returned.
         env: of a run that was given its environment: that of the evaluation, again, as ``train`` takes it. Another
             one with the same spaces shows how the policy does there.
-        checkpoint: ``best``, ``last``, ``step_<n>``, or the path of one.
+        checkpoint: as of ``load``.
         modules: your own modules that the run's config may name.
         changes: ``episodes``, ``mode``, ``confidence``, ``bound`` or ``seed``, where they shall differ from the run's.
 
@@ -137,8 +138,8 @@ def evaluate(
             raise PgrobotError(
                 f"evaluate takes no {key!r}: {nearest(key, (*known, 'env', 'checkpoint', 'modules'))}"
             )
-    directory = run.path if isinstance(run, Result) else Path(run)
-    path = Path(checkpoint) if checkpoint.endswith(".pt") else find_checkpoint(directory, checkpoint)
+    directory = directory_of(run)
+    path = checkpoint_of(directory, checkpoint)
     cfg = saved_config(directory)
     final = _last_evaluation(directory, cfg)
     cfg.modules = list(modules)

@@ -99,7 +99,7 @@ def source(env: Given, evaluation: Given, cfg: DictConfig, run: Path) -> Source:
             f"env= is one environment, and num_envs={cfg.num_envs}: give a function that builds them, env=make_env, "
             "or train in this one with num_envs=1 and a horizon of, say, 2048"
         )
-    check_alone(evaluation, cfg)
+    check_alone(evaluation, cfg, ", or train with evaluation={'num_envs': 1}")
     if env.inner is not None and env.inner is evaluation.inner and not cfg.evaluation.alone:
         raise PgrobotError(
             "evaluation_env= is env= itself, whose episode an evaluation would break off: give another one, or add "
@@ -109,8 +109,8 @@ def source(env: Given, evaluation: Given, cfg: DictConfig, run: Path) -> Source:
     return Source(env.task, evaluation.task, {"origin": ORIGIN, env.word: dict(env.note), **apart})
 
 
-def check_alone(evaluation: Given, cfg: DictConfig) -> None:
-    """Refuse one environment for evaluations that step several.
+def check_alone(evaluation: Given, cfg: DictConfig, remedy: str) -> None:
+    """Refuse one environment for evaluations that step several; ``remedy`` says what else to do about it.
 
     Raises:
         PgrobotError: they do.
@@ -118,7 +118,7 @@ def check_alone(evaluation: Given, cfg: DictConfig) -> None:
     if evaluation.inner is not None and cfg.evaluation.num_envs != 1:
         raise PgrobotError(
             f"{evaluation.word}= is one environment, and evaluation.num_envs={cfg.evaluation.num_envs} evaluates in "
-            "several: give a function that builds them, or train with evaluation={'num_envs': 1}"
+            f"several: give a function that builds them{remedy}"
         )
 
 

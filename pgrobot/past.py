@@ -218,8 +218,16 @@ def saved_config(run: Path) -> DictConfig:
         raise PgrobotError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise PgrobotError(f"{path} is not the config of a run")
-    complete_config(content, run)
+    try:
+        complete_config(content, run)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PgrobotError(f"{path} is damaged or cut short: {_lacking(error)}") from error
     return OmegaConf.create(content)
+
+
+def _lacking(error: Exception) -> str:
+    words = " ".join(str(error).split())
+    return f"it lacks {words}" if isinstance(error, KeyError) else words
 
 
 def load_checkpoint(path: Path) -> State:

@@ -94,8 +94,12 @@ def as_json(spec: EnvironmentSpec) -> dict[str, Any]:
 
 
 def from_json(told: Mapping[str, Any]) -> EnvironmentSpec:
-    """The spec that ``spec.json`` tells."""
-    return EnvironmentSpec(
+    """The spec that ``spec.json`` tells.
+
+    Raises:
+        ValueError: its parts contradict each other.
+    """
+    spec = EnvironmentSpec(
         name=told["name"],
         num_envs=told["num_envs"],
         observation={
@@ -127,6 +131,31 @@ def from_json(told: Mapping[str, Any]) -> EnvironmentSpec:
         action_form=_form(told["action_form"]) if "action_form" in told else ROW,
         left_behind=tuple(told.get("left_behind", ())),
     )
+    _check(spec)
+    return spec
+
+
+def _check(spec: EnvironmentSpec) -> None:
+    for name, group in spec.observation.items():
+        if len(group.names) != group.width:
+            raise ValueError(
+                f"observation {name!r} has {len(group.names)} names and the shape {group.shape}, of {group.width}"
+            )
+    for action, low, high in zip(spec.actions, spec.action_low, spec.action_high, strict=True):
+        if not low <= high:
+            raise ValueError(f"action {action.name!r} has low {low} above high {high}")
+    for part in spec.parts:
+        if part.group not in spec.observation:
+            raise ValueError(
+                f"part {list(part.path)} is of the observation {part.group!r}, which is not there"
+            )
+    shape = spec.action_form.shape
+    if -1 not in shape and math.prod(shape) != len(spec.actions):
+        raise ValueError(f"action_form has the shape {shape}, and there are {len(spec.actions)} actions")
+    if not spec.control_dt > 0.0 or spec.max_episode_steps < 1:
+        raise ValueError(
+            f"control_dt {spec.control_dt} and max_episode_steps {spec.max_episode_steps} have to be positive"
+        )
 
 
 def _form(told: Mapping[str, Any]) -> ActionForm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
-import shutil
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +17,11 @@ import torch
 
 from pgrobot.deploy.exportable import names, traced
 from pgrobot.deploy.loading import load
-from pgrobot.deploy.parity import MOST, difference
+from pgrobot.deploy.parity import MOST, difference, steady
 from pgrobot.deploy.policy import TrainedPolicy
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import reason, strict, write_atomically
+from pgrobot.named_run import directory_of, path_of
 from pgrobot.provenance import this_version
 from pgrobot.spec_file import FILE, as_json
 
@@ -80,10 +81,15 @@ def export(
         FailureError: the policy has no ONNX form, or its file acts otherwise than it does. Nothing is written.
     """
     _check_extra()
-    directory = Path(output) if str(output) else Path(getattr(run, "path", run)) / "export"
+    directory = directory_of(run) / "export" if output == "" else path_of("output", output, "a directory")
     _check_free(directory)
     trained = load(run, checkpoint, modules=modules)
     content, remembers = _graph(trained)
+    if not steady(trained):
+        raise FailureError(
+            f"{trained.checkpoint} acts otherwise each time on the same observation, as dropout with training=True "
+            "does, which a file cannot: use nn.Dropout, which ends with the training; nothing was written"
+        )
     found, count = difference(content, trained, remembers=remembers)
     if not found <= MOST:
         raise FailureError(
@@ -120,8 +126,8 @@ def _check_free(directory: Path) -> None:
             raise PgrobotError(
                 f"{directory} holds something else than an export ({(others or [FILE])[0]}): choose another --output"
             )
-    elif directory.exists():
-        raise PgrobotError(f"{directory} is a file: choose another --output")
+    elif os.path.lexists(directory):
+        raise PgrobotError(f"{directory} is no directory: choose another --output")
 
 
 def _graph(trained: TrainedPolicy) -> tuple[bytes, bool]:
@@ -185,19 +191,25 @@ def _ports(content: bytes) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
 
 
 def _write(directory: Path, files: dict[str, bytes]) -> None:
-    """Replace a directory by one with these files: all of them, or none."""
-    new, old = (directory.with_name(f"{directory.name}.{word}") for word in ("new", "old"))
+    """Put files into a directory: all of them, or none.
+
+    The directory stays the one that it is, which may be somebody's own, a link or a mounted disk.
+    """
+    made = not directory.exists()
+    new = {directory / name: directory / f"{name}.new" for name in files}
     try:
-        for leftover in (new, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        new.mkdir(parents=True)
-        for name, content in files.items():
-            write_atomically(new / name, content)
-        if directory.exists():
-            directory.rename(old)
-        new.rename(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        for beside, content in zip(new.values(), files.values(), strict=True):
+            write_atomically(beside, content)
+        (directory / FILE).unlink(
+            missing_ok=True
+        )  # so that it never stands beside the policy of another export
+        for path, beside in new.items():
+            beside.rename(path)
     except OSError as error:
         raise PgrobotError(f"{directory} cannot be written: {reason(error)}") from error
     finally:
-        for leftover in (new, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        for beside in new.values():
+            beside.unlink(missing_ok=True)
+        if made and directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()

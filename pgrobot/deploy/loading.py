@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pgrobot.blame import blaming
 from pgrobot.deploy.policy import TrainedPolicy
 from pgrobot.deploy.travelling import unwrapped
-from pgrobot.errors import PgrobotError, shown
+from pgrobot.errors import PgrobotError
+from pgrobot.named_run import checkpoint_of, directory_of
 from pgrobot.past import fitting, load_checkpoint, of_another, saved_config
-from pgrobot.run_directory import find_checkpoint
 from pgrobot.schemes import cast
 from pgrobot.spec_file import read_spec
 from pgrobot.targets import check_modules
@@ -28,7 +27,7 @@ def load(
     Args:
         run: a run directory, or what ``train`` returned.
         checkpoint: ``best``, which ``result.json`` judged, or ``last``, a number of environment steps, ``step_<n>``, or
-            the path of one.
+            the path of one, in the run or elsewhere.
         modules: your own modules that the policy's config may name.
         seed: of the actions that are drawn; ``seed(n)`` of the policy changes it.
 
@@ -36,8 +35,8 @@ def load(
         PgrobotError: there is no such run or checkpoint, or one is damaged, only half there, of another version or of
             a package that is missing; the sentence says what.
     """
-    directory = Path(getattr(run, "path", run))
-    path = _path(directory, checkpoint)
+    directory = directory_of(run)
+    path = checkpoint_of(directory, checkpoint)
     cfg = saved_config(directory)
     cfg.modules, cfg.device = list(modules), "cpu"
     check_modules(modules)
@@ -51,12 +50,5 @@ def load(
         policy = learners[state["acting"]].policy
         policy.load_state_dict(state["learners"][state["acting"]]["policy"])
         policy, spec = unwrapped(cfg, policy, spec)
-        policy.requires_grad_(requires_grad=False)
+        policy.requires_grad_(requires_grad=False).eval()
         return TrainedPolicy(policy, spec, path, int(state["global_step"]), seed)
-
-
-def _path(run: Path, checkpoint: str | int) -> Path:
-    if isinstance(checkpoint, bool) or not isinstance(checkpoint, (str, int, Path)):
-        raise PgrobotError(f"checkpoint has to be best, last, a step or a path, not {shown(checkpoint)}")
-    name = f"step_{checkpoint}" if isinstance(checkpoint, int) else str(checkpoint)
-    return Path(name) if name.endswith(".pt") else find_checkpoint(run, name)

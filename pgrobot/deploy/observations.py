@@ -13,6 +13,7 @@ from pgrobot.types import EnvironmentSpec, ObservationGroup, ObservationPart
 
 _NUMBERS = "biuf"  # kinds of NumPy's that are real numbers
 _LISTED = 6
+_MOST = np.float64(np.finfo(np.float32).max)  # a policy reads single precision
 
 
 class ObservationReader:
@@ -57,7 +58,7 @@ class ObservationReader:
             raise PgrobotError("the parts of an observation are of different numbers of environments")
         rows = {name: row[0] if len(row) == 1 else np.concatenate(row, -1) for name, row in told.items()}
         for name, row in rows.items():
-            if not np.isfinite(row).all():
+            if not (self.groups[name].image or (np.abs(row) <= _MOST).all()):
                 raise _not_finite(self.groups[name], row)
         return rows, alone.pop()[0]
 
@@ -114,6 +115,8 @@ def _read(part: ObservationPart, group: ObservationGroup, found: Any) -> tuple[n
             f"so many environments: {_some(group.names)}"
         )
     rows = array[None] if single else array
+    if not len(rows):
+        raise PgrobotError(f"observation {_called(part)!r} is of no environment: its shape is {array.shape}")
     if part.choices:
         return _chosen(part, rows.reshape(len(rows), -1)), single
     return rows.reshape(len(rows), *group.shape) if part.shape == group.shape else rows.reshape(
@@ -136,10 +139,12 @@ def _chosen(part: ObservationPart, rows: np.ndarray) -> np.ndarray:
 
 def _not_finite(group: ObservationGroup, rows: np.ndarray) -> PgrobotError:
     flat = rows.reshape(len(rows), -1)
-    at = np.argwhere(~np.isfinite(flat))
+    at = np.argwhere(~(np.abs(flat) <= _MOST))
     names = list(dict.fromkeys(group.names[column] for _, column in at))
     row = f" of row {at[0, 0]}" if len(flat) > 1 else ""
-    return PgrobotError(f"the observation is not finite: {flat[tuple(at[0])]} in {_some(names)}{row}")
+    found = flat[tuple(at[0])]
+    single = " in single precision" if np.isfinite(found) else ""
+    return PgrobotError(f"the observation is not finite{single}: {found} in {_some(names)}{row}")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -148,6 +153,8 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _kind(found: Any, array: np.ndarray) -> str:
+    if isinstance(found, np.ndarray) and array.dtype.kind == "O":
+        return "an array of objects: give it a type of numbers, .astype(float)"
     return f"a {type(found).__name__}" if array.dtype.kind == "O" else f"{array.dtype}"
 
 

@@ -28,6 +28,19 @@ def session(content: bytes) -> Any:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
+def steady(trained: TrainedPolicy) -> bool:
+    """Whether a policy acts twice alike on the same observations, when nothing is drawn."""
+    obs = _observations(trained, _ROWS[-1], np.random.default_rng(0))
+    start = np.ones(_ROWS[-1], bool)
+    mapped = ActionMap.of(trained.spec)
+    with one_thread():
+        one, two = (
+            Actor(trained.policy, trained.read.groups, mapped, _ROWS[-1])(obs, start, undrawn)
+            for _ in range(2)
+        )
+    return np.array_equal(one, two, equal_nan=True)
+
+
 def difference(content: bytes, trained: TrainedPolicy, *, remembers: bool) -> tuple[float, int]:
     """The greatest difference of any action, and of how many observations.
 

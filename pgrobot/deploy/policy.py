@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from pgrobot.acting import Actor, drawn, undrawn
+from pgrobot.acting import Actor, Draw, drawn, undrawn
 from pgrobot.action_map import ActionMap
 from pgrobot.deploy.observations import ObservationReader
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import PgrobotError, shown
 from pgrobot.policies import Policy
 from pgrobot.randomness import stream
 from pgrobot.types import ActionForm, EnvironmentSpec
@@ -23,7 +24,7 @@ class TrainedPolicy:
     """Observations as an environment shows them in, actions as it takes them out; NumPy's arrays both.
 
     What it remembers between steps it keeps, for as many environments as it last acted for; ``reset`` tells it where
-    episodes begin. One object is for one thread.
+    episodes begin. One object is for one thread; a copy of it, pickled too, goes on by itself from where it was.
 
     Args:
         policy: as it was trained; nothing changes it.
@@ -53,6 +54,20 @@ class TrainedPolicy:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} for {self.spec.name}, {self.checkpoint} of step {self.step:,}>"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy needs; its buffers it makes itself."""
+        left_out = ("_actor", "_noise")
+        kept = {key: value for key, value in self.__dict__.items() if key not in left_out}
+        return {**kept, "carry": self._actor.carry.clone(), "drawn": self._noise.get_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        carry, drawn_so_far = state.pop("carry"), state.pop("drawn")
+        self.__dict__.update(state)
+        self._actor = self._made(len(carry))
+        self._actor.carry = carry
+        self._noise = torch.Generator()
+        self._noise.set_state(drawn_so_far)
+
     def act(self, observation: Any, deterministic: bool = True) -> Any:
         """Act on what one environment shows, or ``N`` side by side.
 
@@ -66,13 +81,14 @@ class TrainedPolicy:
             whole numbers.
 
         Raises:
-            PgrobotError: the observation is of other groups, another width or type, or not finite; or of another number
-                of environments than it remembers.
+            PgrobotError: the observation is of other groups, another width or type, of no environment or not finite; or
+                of another number of environments than it remembers; or ``deterministic`` is no truth value.
         """
+        draw = self._draw(deterministic)
         rows, single = self.read(observation)
         self._resized(len(next(iter(rows.values()))))
         with one_thread():
-            action = self._actor(rows, self._start, undrawn if deterministic else self._draw)
+            action = self._actor(rows, self._start, draw)
         self._start[:] = False
         return self._sent(action, single)
 
@@ -100,8 +116,12 @@ class TrainedPolicy:
             self._start |= where
 
     def seed(self, seed: int) -> None:
-        """Draw anew from the stream of a seed, where actions are drawn."""
-        self._draw = drawn(stream(seed, "action_noise"))
+        """Draw anew from the stream of a seed, where actions are drawn.
+
+        Raises:
+            PgrobotError: it is no whole number of at least 0.
+        """
+        self._noise = stream(_whole(seed), "action_noise")
 
     def predict(
         self,
@@ -125,6 +145,7 @@ class TrainedPolicy:
         Raises:
             PgrobotError: as of ``act``, or the state is of another shape.
         """
+        draw = self._draw(deterministic)
         rows, single = self.read(observation)
         count = len(next(iter(rows.values())))
         actor = self._made(count)
@@ -142,8 +163,13 @@ class TrainedPolicy:
                 )
             start |= np.asarray(episode_start, dtype=bool)
         with one_thread():
-            action = actor(rows, start, undrawn if deterministic else self._draw)
+            action = actor(rows, start, draw)
         return self._sent(action, single), actor.carry.numpy().copy() if self.policy.carry_size else None
+
+    def _draw(self, deterministic: Any) -> Draw:
+        if not isinstance(deterministic, bool | np.bool_):
+            raise PgrobotError(f"deterministic has to be True or False, not {shown(deterministic)}")
+        return undrawn if deterministic else drawn(self._noise)
 
     def _made(self, count: int) -> Actor:
         return Actor(self.policy, self.read.groups, self._to_environment, count)
@@ -168,7 +194,17 @@ class TrainedPolicy:
         sent = as_sent(self.spec.action_form, action)
         if not single:
             return sent
-        return sent[0] if self.spec.action_form.shape else sent[0].item()
+        form = self.spec.action_form
+        chosen = (
+            not form.shape and form.start
+        )  # a Discrete's is an int; a Box's is an array even of no dimension
+        return sent[0].item() if chosen else np.asarray(sent[0])
+
+
+def _whole(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise PgrobotError(f"seed has to be a whole number of at least 0, not {shown(seed)}")
+    return int(seed)
 
 
 def as_sent(form: ActionForm, action: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ class Iteration:
         step: environment steps done.
         total_steps: those that the run will take.
         metrics: of this iteration, as ``metrics.jsonl`` has them; they can only be read.
-        path: the run directory.
+        path: the run directory, absolute.
     """
 
     step: int
@@ -82,7 +82,7 @@ class Told:
 
     def write(self, step: int, metrics: Metrics) -> None:
         """Tell the callback; whatever it raises, the iteration is saved first."""
-        told = Iteration(step, self._total_steps, MappingProxyType(dict(metrics)), self._path)
+        told = Iteration(step, self._total_steps, MappingProxyType(dict(metrics)), self._path.absolute())
         try:
             answer = self._callback(told)
             if answer is not None and not isinstance(answer, bool | np.bool_):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,9 +73,22 @@ def run_episodes(
     try:
         generator = stream(plan.seed, f"{plan.purpose}/action_noise")
         act = actor(policy, environment.spec, plan.mode, generator)
-        return evaluate(act, environment, plan.episodes, cfg.algorithm.discounts.cost, watch)
+        with _resting(policy):
+            return evaluate(act, environment, plan.episodes, cfg.algorithm.discounts.cost, watch)
     finally:
         environment.close()
+
+
+@contextmanager
+def _resting(policy: Policy) -> Iterator[None]:
+    """In ``eval()`` mode, in which parts such as dropout do nothing, and back."""
+    modes = {module: module.training for module in policy.modules()}
+    policy.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Generator) -> Act:

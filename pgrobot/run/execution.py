@@ -141,7 +141,7 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
                 judged = training.judge(stop)
         except AskedToStop:
             ending.status = FAILED if told.raised else STOPPED
-            result = Result(directory.path, STOPPED, training.metrics, {}, stop.exit_code, stop.by)
+            result = Result(directory.path.absolute(), STOPPED, training.metrics, {}, stop.exit_code, stop.by)
             return result, told
         content = {
             "status": FINISHED,
@@ -160,7 +160,7 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
         if cfg.report:
             with surroundings.console.status("Writing the report"):
                 _report(directory.path, training)
-        return Result(directory.path, FINISHED, training.metrics, content, 0, ""), told
+        return Result(directory.path.absolute(), FINISHED, training.metrics, content, 0, ""), told
 
 
 @dataclass(slots=True)

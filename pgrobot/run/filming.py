@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from pgrobot.assembly import TaskMaker, build_environment, build_learners, configured
 from pgrobot.errors import FailureError, PgrobotError, nearest
 from pgrobot.film import Shot, film, mechanics_of
+from pgrobot.named_run import checkpoint_of
 from pgrobot.past import fitting, load_checkpoint
 from pgrobot.pictures import Video
 from pgrobot.randomness import component_seed, stream
@@ -86,7 +87,7 @@ def policy_shot(
         with fitting(checkpoint, run):
             policy = learners[state["acting"]].policy
             policy.load_state_dict(state["learners"][state["acting"]]["policy"])
-        policy.requires_grad_(requires_grad=False)
+        policy.requires_grad_(requires_grad=False).eval()
         yield Shot(
             title=environment.spec.name,
             subtitle=f"step {state['global_step']:,} of {run.resolve().name}",
@@ -120,17 +121,15 @@ def drawable(cfg: DictConfig, seed: int, task: TaskMaker = configured) -> Enviro
 
 
 def find_policy(run: Path, word: str) -> Path:
-    """The checkpoint that a word names: what ``find_checkpoint`` takes, the path of one, ``early`` or ``middle``.
+    """The checkpoint that a word names: what ``checkpoint_of`` takes, ``early`` or ``middle``.
 
     ``early`` is the first ``step_<n>`` of a run, ``middle`` that nearest to half of the last one.
 
     Raises:
         PgrobotError: there is no such run or checkpoint.
     """
-    if word.endswith(".pt"):
-        return Path(word)
     if word not in ("early", "middle"):
-        return find_checkpoint(run, word)
+        return checkpoint_of(run, word)
     steps = _steps(run)
     if not steps:
         find_checkpoint(run, "last")  # says so where there is no run

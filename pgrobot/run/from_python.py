@@ -26,6 +26,7 @@ from pgrobot.given import (
     spec_of,
 )
 from pgrobot.run.request import Request, prepare
+from pgrobot.run.result import Result
 from pgrobot.run_directory import environment_note
 from pgrobot.settings import as_overrides
 from pgrobot.spec_file import read_spec
@@ -42,6 +43,7 @@ def requested(env: Env | None, evaluation_env: Env | None, settings: Mapping[str
     Raises:
         PgrobotError: one sentence about the first thing that is wrong.
     """
+    settings = {key: _named(key, value) for key, value in settings.items()}
     for key, value in settings.items():
         if callable(value) or isinstance(value, gymnasium.Env | EnvSpec):
             raise PgrobotError(
@@ -75,6 +77,11 @@ def requested(env: Env | None, evaluation_env: Env | None, settings: Mapping[str
     return replace(request, source=origin)
 
 
+def _named(key: str, value: Any) -> Any:
+    """A run that goes on may be given as what ``train`` returned."""
+    return value.path if key == "resume" and isinstance(value, Result) else value
+
+
 def _check_past(trained: Given, judged: Given, request: Request) -> None:
     """Refuse, or tell of, environments with which a run cannot go on or was not made."""
     cfg, directory = request.cfg, request.directory
@@ -96,7 +103,7 @@ def given_again(env: Env, cfg: DictConfig, directory: Path) -> TaskMaker:
     """
     judged = given("env", env)
     check_run(cfg, directory)
-    check_alone(judged, cfg)
+    check_alone(judged, cfg, ", env=make_env")
     check_same_spaces(judged, spec_of(judged, cfg), read_spec(directory), str(directory))
     note = environment_note(directory)
     check_again(judged, note.get("evaluation_env", note.get("env", {})), directory)

@@ -18,7 +18,7 @@ class Result:
     """A run that ended.
 
     Attributes:
-        path: the run directory.
+        path: the run directory, absolute.
         status: ``finished``, or ``stopped`` on request, to be resumed.
         metrics: of the last iteration.
         evaluation: the content of ``result.json``; empty unless finished.
@@ -32,6 +32,12 @@ class Result:
     evaluation: Mapping[str, Any]
     exit_code: int
     stopped_by: str
+
+    def __repr__(self) -> str:
+        """Short, as a notebook shows it."""
+        told = {"return": f"{self.evaluation['return']['mean']:.6g}"} if "return" in self.evaluation else {}
+        words = "".join(f", {name} {word}" for name, word in {**told, **self.verdicts}.items())
+        return f"<Result {self.status}: {self.path}{words}>"
 
     @property
     def verdicts(self) -> dict[str, str]:

@@ -17,10 +17,10 @@ from pgrobot.blame import blaming
 from pgrobot.errors import PgrobotError
 from pgrobot.files import write_json
 from pgrobot.learner import Learner
+from pgrobot.named_run import checkpoint_of
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
 from pgrobot.run import checked, fitting, load_checkpoint, one_torch_thread, saved_config, with_own_model
-from pgrobot.run_directory import find_checkpoint
 from pgrobot.schemes import build_constraints
 from pgrobot.sequences import check_sequences
 from pgrobot.types import Environment
@@ -87,7 +87,7 @@ def measure(
         FailureError: a simulation broke.
     """
     check(plan)
-    find_checkpoint(run, "last") if not plan.checkpoint.endswith(".pt") else None
+    checkpoint_of(run, plan.checkpoint)
     if not os.access(run, os.W_OK):
         raise PgrobotError(f"{run} cannot be written, and {FILE} belongs there")
     with blaming(modules), one_torch_thread(), opened(run, modules, plan) as subject:
@@ -123,8 +123,7 @@ def opened(run: Path, modules: Sequence[str], plan: MeasurementPlan) -> Iterator
     Raises:
         PgrobotError: there is no such run or checkpoint, or it does not fit the run's config.
     """
-    named = plan.checkpoint
-    path = Path(named) if named.endswith(".pt") else find_checkpoint(run, named)
+    path = checkpoint_of(run, plan.checkpoint)
     cfg = saved_config(run)
     cfg.modules = list(modules)
     cfg = with_own_model(checked(cfg, run, cfg), run)

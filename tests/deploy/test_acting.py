@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -136,6 +137,33 @@ def test_draws_are_those_of_its_seed() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.parametrize("seed", [-1, "x", None, 1.5, True])
+def test_what_is_no_seed_is_told(seed: Any) -> None:
+    with pytest.raises(
+        PgrobotError, match=re.escape(f"seed has to be a whole number of at least 0, not {seed!r}")
+    ):
+        trained(make_policy()).seed(seed)
+
+
+@pytest.mark.parametrize("deterministic", ["no", None, 1])
+def test_whether_actions_are_drawn_is_a_truth_value(deterministic: Any) -> None:
+    policy = trained(make_policy())
+    for act in (policy.act, policy.predict):
+        with pytest.raises(PgrobotError, match="deterministic has to be True or False, not"):
+            act(np.zeros(2), deterministic=deterministic)
+    assert policy.act(np.zeros(2), np.True_) == policy.act(np.zeros(2))  # type: ignore[arg-type]
+
+
+def test_a_pickled_one_goes_on_from_where_it_was() -> None:
+    policy, obs = trained(Elman(1)), np.full((3, 2), 0.5)
+    policy.act(obs, deterministic=False)
+    copy = pickle.loads(pickle.dumps(policy))
+    for _ in range(3):
+        assert np.array_equal(copy.act(obs, deterministic=False), policy.act(obs, deterministic=False))
+    policy.reset()
+    assert not np.array_equal(copy.act(obs), policy.act(obs)), "each remembers by itself"
+
+
 def test_every_type_of_real_numbers_is_read() -> None:
     policy = trained(make_policy())
     expected = policy.act(np.array([1.0, 0.0]))
@@ -168,6 +196,12 @@ def test_an_origin_is_subtracted_before_single_precision() -> None:
         (None, "observation 'policy' has to be numbers, not a NoneType"),
         ({"polcy": np.zeros(2)}, "there is no observation 'polcy': did you mean 'policy'?"),
         ({}, "the observation lacks 'policy', which the policy reads"),
+        (np.zeros((0, 2)), "observation 'policy' is of no environment: its shape is (0, 2)"),
+        ([1e39, 0.0], "the observation is not finite in single precision: 1e+39 in policy/0"),
+        (
+            np.zeros(2, object),
+            "has to be numbers, not an array of objects: give it a type of numbers, .astype(float)",
+        ),
     ],
 )
 def test_what_it_cannot_read_is_told(observation: Any, sentence: str) -> None:
@@ -280,6 +314,7 @@ class Says(Policy):
         (spaces.Box(-2, 2, (2,)), (0.5, 3.0)),
         (spaces.Box(-2, 2, (1, 2), np.float64), (0.1, -3.0)),
         (spaces.Box(-2, 2, (2,), np.int64), (0.8, -0.1)),
+        (spaces.Box(-2, 2, ()), (0.5,)),
         (spaces.Discrete(4, start=-2), (3.0,)),
         (spaces.MultiDiscrete([3, 2], start=[1, -1]), (2.0, 0.0)),
         (spaces.MultiBinary((1, 2)), (1.0, 0.0)),
@@ -296,7 +331,7 @@ def test_it_acts_in_the_form_of_the_space(space: Any, numbers: tuple[float, ...]
     acted = policy.act(np.zeros(2))
     assert np.array_equal(acted, expected)
     assert space.contains(acted)
-    assert isinstance(acted, int) if space.shape == () else acted.dtype == space.dtype
+    assert isinstance(acted, int) if isinstance(space, spaces.Discrete) else acted.dtype == space.dtype
     many = policy.act(np.zeros((3, 2)))
     assert many.shape == (3, *space.shape)
     assert many.dtype == space.dtype

@@ -140,6 +140,23 @@ def test_what_has_no_such_form_is_told_and_nothing_written(given: Any, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+class Drops(Complex):
+    """Drops out for ever."""
+
+    def forward(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Gaussian, Tensor]:
+        mean = torch.nn.functional.dropout(obs["policy"], 0.5, training=True)[..., :1]
+        return Gaussian(mean, mean), carry
+
+
+def test_one_that_drops_out_for_ever_is_told(given: Any, tmp_path: Path) -> None:
+    given(Drops())
+    with pytest.raises(FailureError, match=r"best\.pt acts otherwise each time .*: use nn\.Dropout"):
+        pgrobot.export("run", output=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 LOG_STD: dict[str, Any] = {"log_std": -0.5, "log_std_bounds": (-4.0, 1.0)}
 MOTORS = Action.unitless("hip", "knee")
 CHOICES = (Action("gear", "", 3), Action("grip", "", 2))
@@ -255,7 +272,7 @@ def test_what_is_no_export_is_left_alone(run: Path, tmp_path: Path) -> None:
     for output, sentence in {
         run: "holds something else than an export (checkpoints)",
         tmp_path / "folder": "holds something else than an export (mine)",
-        tmp_path / "file": "is a file",
+        tmp_path / "file": "is no directory",
     }.items():
         with pytest.raises(PgrobotError, match=re.escape(f"{output} {sentence}: choose another --output")):
             pgrobot.export(run, output=output)
@@ -280,3 +297,20 @@ def test_an_export_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "spec.json": b"2",
     }
     assert list(tmp_path.iterdir()) == [directory]
+
+
+def test_the_directory_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, link = tmp_path / "mine", tmp_path / "link"
+    mine.mkdir()
+    link.symlink_to(mine)
+    monkeypatch.chdir(mine)
+    for output in (Path(), link):
+        exporting._check_free(output)
+        exporting._write(output, {"policy.onnx": b"1", "spec.json": b"1"})
+        assert sorted(path.name for path in Path.cwd().iterdir()) == ["policy.onnx", "spec.json"]
+    assert link.is_symlink()
+    assert sorted(tmp_path.iterdir()) == [link, mine]
+    lost = tmp_path / "lost"
+    lost.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(PgrobotError, match="lost is no directory"):
+        exporting._check_free(lost)

@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -61,6 +63,12 @@ def test_it_is_what_the_checkpoint_holds(trained: Path) -> None:
     assert np.array_equal(last.act(obs), path.act(obs))
     assert not np.array_equal(first.act(obs), last.act(obs))
     assert str(best).startswith("<TrainedPolicy for Hopper-v5, ")
+    for named in (
+        np.int64(128),
+        "128",
+        "checkpoints/step_128.pt",
+    ):  # as NumPy counts, as typed, as result.json has it
+        assert pgrobot.load(trained, named).step == 128  # type: ignore[arg-type]
     result = Result(trained, "finished", {}, {}, 0, "")
     assert np.array_equal(pgrobot.load(result).act(obs), best.act(obs))
 
@@ -169,6 +177,44 @@ HALVES = {
 }  # fmt: skip
 
 
+def test_a_config_cut_short_is_told(run: Path) -> None:
+    whole = (run / "config.yaml").read_text().splitlines(keepends=True)
+    for lines in (0, 1, 5, len(whole) // 4):
+        (run / "config.yaml").write_text("".join(whole[:lines]))
+        with pytest.raises(PgrobotError, match=r"config.yaml|config of"):
+            pgrobot.load(run)
+
+
+def test_a_spec_that_contradicts_itself_is_told(run: Path) -> None:
+    whole = json.loads((run / "spec.json").read_text())
+    action, group = whole["actions"][0], whole["observation"]["policy"]
+    for broken, sentence in (
+        ({"actions": [action | {"low": 2.0}]}, "action 'thigh_joint' has low 2.0 above high 1.0"),
+        (
+            {"observation": {"policy": group | {"names": [*group["names"], "more"]}}},
+            "observation 'policy' has 12 names and the shape (11,), of 11",
+        ),
+        ({"action_form": {"shape": [2], "dtype": "float32", "start": []}}, "and there are 3 actions"),
+        ({"control_dt": 0.0}, "have to be positive"),
+        (
+            {"parts": [{"path": [], "group": "eye", "shape": [3], "choices": [], "start": []}]},
+            "of the observation 'eye', which is not there",
+        ),
+    ):
+        (run / "spec.json").write_text(json.dumps(whole | broken))
+        with pytest.raises(PgrobotError, match=re.escape(sentence)):
+            pgrobot.load(run)
+
+
+@pytest.mark.parametrize("call", [pgrobot.load, pgrobot.evaluate, pgrobot.export])
+def test_what_names_no_run_is_told(call: Callable[..., Any], trained: Path) -> None:
+    for run in (None, 3, "", pgrobot.load(trained)):
+        with pytest.raises(PgrobotError, match="run has to be a run directory, or what train returned, not "):
+            call(run)
+    with pytest.raises(PgrobotError, match="output has to be a directory, not 3"):
+        pgrobot.export(trained, output=3)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("half", HALVES)
 def test_half_a_run_is_told(half: str, run: Path) -> None:
     spoil, sentence = HALVES[half]
@@ -185,6 +231,8 @@ def test_half_a_run_is_told(half: str, run: Path) -> None:
         (True, "checkpoint has to be best, last, a step or a path, not True"),
         (None, "checkpoint has to be best, last, a step or a path, not None"),
         ("elsewhere.pt", "There is no checkpoint elsewhere.pt"),
+        (6144, "has no checkpoint 'step_6144'"),
+        ("6144", "has no checkpoint 'step_6144'"),
     ],
 )
 def test_a_checkpoint_that_is_not_there_is_told(name: object, sentence: str, trained: Path) -> None:

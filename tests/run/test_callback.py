@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,26 @@ def test_it_is_told_every_iteration_and_changes_nothing(tmp_path: Path, finished
     for name in ("last", "best"):
         assert_equal(state(run.path, name), state(whole, name))
     assert (run.status, run.stopped_by, run.exit_code) == ("finished", "", 0)
+
+
+def test_no_callback_is_none_and_the_result_stays_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[pgrobot.Iteration] = []
+
+    def stop(iteration: pgrobot.Iteration) -> bool:
+        told.append(iteration)
+        return True
+
+    run = train(Path("run"), callback=stop)
+    assert run.path == told[0].path == tmp_path / "run"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert pgrobot.load(run, "last").step == 64
+    assert repr(run) == f"<Result stopped: {tmp_path / 'run'}>"
+    run = pgrobot.train(resume=run, callback=None, quiet=True)
+    assert re.fullmatch(rf"<Result finished: {tmp_path / 'run'}, return \S+.*>", repr(run))
 
 
 def test_it_stops_a_run_that_can_go_on(tmp_path: Path, finished: Finished) -> None:

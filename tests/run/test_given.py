@@ -342,3 +342,21 @@ def test_a_run_of_a_task_takes_no_env(run: Path) -> None:
 def test_the_config_can_be_composed() -> None:
     cfg = pgrobot.compose(env=make_point, task={"max_episode_steps": 7}, num_envs=4)
     assert (cfg.task.name, cfg.task.max_episode_steps) == ("make_point", 7)
+
+
+class Pair(Point):
+    """Takes a dict of actions."""
+
+    action_space = gymnasium.spaces.Dict(push=gymnasium.spaces.Box(-1.0, 1.0, (1,)))
+
+
+def test_a_dict_of_actions_is_told_what_to_do_about_it() -> None:
+    with pytest.raises(
+        PgrobotError, match=r"push: Box\); .*: flatten them by a gymnasium.ActionWrapper of your own"
+    ):
+        pgrobot.train(env=lambda: TimeLimit(Pair(), 10), **SHORT)
+
+
+def test_one_environment_for_an_evaluation_of_several_is_told(finished: Result) -> None:
+    with pytest.raises(PgrobotError, match=r"give a function that builds them, env=make_env$"):
+        pgrobot.evaluate(finished, env=make_point())

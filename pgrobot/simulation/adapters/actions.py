@@ -31,7 +31,7 @@ def action_space(name: str, space: gymnasium.Space) -> ActionSpace:
     told = ", ".join(f"{part}: {type(child).__name__}" for part, child in named)
     raise PgrobotError(
         f"{name} takes {type(space).__name__} actions{f' ({told})' if told else ''}; a policy draws those of one Box, "
-        "Discrete, MultiDiscrete or MultiBinary: flatten them with task.kwargs or a wrapper of your own."
+        "Discrete, MultiDiscrete or MultiBinary: flatten them by a gymnasium.ActionWrapper of your own around it."
     )
 
 
