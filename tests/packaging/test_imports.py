@@ -57,7 +57,7 @@ FLOORS = (
         "targets",
         "wrappers",
     ),
-    ("past", "report", "solvers"),
+    ("named_run", "past", "report", "solvers"),
     ("algorithm", "pricing", "retrospect"),
     ("posing",),
     ("learner",),
