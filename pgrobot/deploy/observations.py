@@ -78,15 +78,28 @@ class ObservationReader:
     def _whole(self, observation: Any) -> ObservationPart:
         """What an observation that is no dict is."""
         if len(self._native) == 1 and not self._native[0].path:
-            shape = np.shape(observation)
-            if self._native[0].shape in (shape, shape[1:]):
-                return self._native[0]
+            shape, native = _shape(observation), self._native[0]
+            if native.shape in (shape, shape[1:]):
+                return native
+            row = self.groups[native.group].shape
+            if native.choices and row not in (shape, shape[1:]):
+                raise PgrobotError(
+                    f"observation {native.group!r} has the shape {shape}; the policy reads whole numbers of the shape "
+                    f"{native.shape}, or (N, …) of so many environments, or one-hot rows (N, {row[0]})"
+                )
         if len(self._by_group) == 1:
             return self._by_group[0]
         raise PgrobotError(
             f"the policy reads {', '.join(map(repr, self.groups))}: give a dict of them, not a "
             f"{type(observation).__name__}"
         )
+
+
+def _shape(observation: Any) -> tuple[int, ...]:
+    try:
+        return np.shape(observation)
+    except ValueError:  # a ragged list
+        return (-1,)
 
 
 def _at(part: ObservationPart, observation: Any) -> Any:

@@ -73,15 +73,15 @@ def run_episodes(
     try:
         generator = stream(plan.seed, f"{plan.purpose}/action_noise")
         act = actor(policy, environment.spec, plan.mode, generator)
-        with _resting(policy):
+        with at_rest(policy):
             return evaluate(act, environment, plan.episodes, cfg.algorithm.discounts.cost, watch)
     finally:
         environment.close()
 
 
 @contextmanager
-def _resting(policy: Policy) -> Iterator[None]:
-    """In ``eval()`` mode, in which parts such as dropout do nothing, and back."""
+def at_rest(policy: Policy) -> Iterator[None]:
+    """Put a policy in ``eval()`` mode, in which parts such as dropout do nothing, and afterwards back as it was."""
     modes = {module: module.training for module in policy.modules()}
     policy.eval()
     try:

@@ -25,7 +25,7 @@ from pgrobot.distributions import Gaussian
 from pgrobot.errors import PgrobotError
 from pgrobot.policies import Policy
 from pgrobot.randomness import stream
-from pgrobot.run.evaluation import DETERMINISTIC, actor
+from pgrobot.run.evaluation import DETERMINISTIC, actor, at_rest
 from pgrobot.simulation.adapters.actions import as_action, bounds, entries, form
 from pgrobot.simulation.adapters.spaces import groups, parts, rows
 from pgrobot.types import Action, ActionForm, EnvironmentSpec, ObservationGroup
@@ -35,6 +35,34 @@ SPEC = TargetWorld(1, 0).spec
 
 def trained(policy: Policy, spec: EnvironmentSpec = SPEC) -> TrainedPolicy:
     return TrainedPolicy(policy, spec, Path("best.pt"), 1)
+
+
+class Drops(Policy):
+    """Drops out while it is in training."""
+
+    action_size = 1
+    carry_size = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = torch.nn.Dropout(0.5)
+
+    def forward(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Gaussian, Tensor]:
+        mean = self.dropout(obs["policy"])[..., :1]
+        return Gaussian(mean, torch.zeros_like(mean)), carry
+
+
+def test_an_evaluation_drops_nothing_out_and_leaves_the_policy_in_training() -> None:
+    policy = Drops()
+    policy.dropout.eval()
+    with at_rest(policy):
+        assert not any(module.training for module in policy.modules())
+        obs = torch.ones(50, 2)
+        mean = policy({"policy": obs}, torch.zeros(50, 0), torch.ones(50, dtype=torch.bool))[0].deterministic
+        assert torch.equal(mean, obs[:, :1])
+    assert (policy.training, policy.dropout.training) == (True, False)
 
 
 class Looks(Policy):
@@ -290,6 +318,22 @@ def test_what_no_space_shows_is_told(space: spaces.Space, observation: Any, sent
     read = ObservationReader(replace(SPEC, observation=found, parts=parts(space)), tuple(found))
     with pytest.raises(PgrobotError, match=re.escape(sentence)):
         read(observation)
+
+
+def test_a_row_of_choices_is_as_many_environments() -> None:
+    space = spaces.Discrete(4)
+    read = ObservationReader(replace(SPEC, observation=groups("own", space), parts=parts(space)), ("policy",))
+    for observation, count in (([2], 1), ([0, 1, 0, 0], 4), (np.eye(4)[:3], 3)):
+        told, single = read(observation)
+        assert (told["policy"].shape, single) == ((count, 4), False)
+    told, single = read(2)
+    assert (told["policy"].tolist(), single) == ([[0, 0, 1, 0]], True)
+    with pytest.raises(
+        PgrobotError, match=re.escape("has the shape (1, 1); the policy reads whole numbers of")
+    ):
+        read([[2]])
+    with pytest.raises(PgrobotError, match="has to be numbers, not a list"):
+        read([[2], [1, 0]])
 
 
 class Says(Policy):

@@ -62,6 +62,7 @@ def test_it_is_what_the_checkpoint_holds(trained: Path) -> None:
     assert np.array_equal(first.act(obs), same.act(obs))
     assert np.array_equal(last.act(obs), path.act(obs))
     assert not np.array_equal(first.act(obs), last.act(obs))
+    assert not any(module.training for module in best.policy.modules())
     assert str(best).startswith("<TrainedPolicy for Hopper-v5, ")
     for named in (
         np.int64(128),

@@ -344,6 +344,26 @@ def test_the_config_can_be_composed() -> None:
     assert (cfg.task.name, cfg.task.max_episode_steps) == ("make_point", 7)
 
 
+class Single(Point):
+    """Declares and shows its numbers in single precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return super().reset(seed=seed)[0].astype(np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        x, *rest = super().step(action)
+        return x.astype(np.float32), *rest
+
+
+def test_the_type_of_numbers_is_no_other_space(finished: Result) -> None:
+    told = pgrobot.evaluate(finished, env=lambda: TimeLimit(Single(), 20))
+    assert np.isfinite(told["return"]["mean"])
+
+
 class Pair(Point):
     """Takes a dict of actions."""
 
