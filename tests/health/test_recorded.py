@@ -123,6 +123,9 @@ def trained(directory: Path, overrides: list[str]) -> Examination:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore:overflow encountered in cast"
+)  # which is what one of them is sabotaged by
 @pytest.mark.parametrize("name", SABOTAGED)
 def test_a_run_sabotaged_anew_is_named(name: str, tmp_path: Path) -> None:
     assert ever(trained(tmp_path / "run", SABOTAGED[name]["overrides"])) >= set(SABOTAGED[name]["finds"])
