@@ -71,6 +71,6 @@ def test_its_memory_goes_in_and_out_of_onnx(remembered: Path, tmp_path: Path) ->
         start = np.zeros(2, bool)
 
 
-def test_it_goes_on_and_is_judged_again(remembered: Path) -> None:
+def test_it_is_judged_again(remembered: Path) -> None:
     told = pgrobot.evaluate(remembered)
     assert np.isfinite(told["return"]["mean"])
