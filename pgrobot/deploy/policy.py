@@ -195,9 +195,8 @@ class TrainedPolicy:
         if not single:
             return sent
         form = self.spec.action_form
-        chosen = (
-            not form.shape and form.start
-        )  # a Discrete's is an int; a Box's is an array even of no dimension
+        # a Discrete's is an int; a Box's is an array, be it of no dimension
+        chosen = not form.shape and form.start
         return sent[0].item() if chosen else np.asarray(sent[0])
 
 
