@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from pgrobot.errors import PgrobotError
@@ -54,10 +55,17 @@ def check_arguments(
     for key, parameter in parameters.items():
         needed = parameter.default is parameter.empty and parameter.kind not in _VARIADIC
         if needed and key not in node and key not in taken:
-            remedy = f"add +{path}.{key}=<value>"
-            if key in supplied:
-                remedy = f"set {path}._partial_=true, so that pgrobot gives it, or {remedy}"
+            remedy = _remedy(path, key, supplied, bool(own))
             raise PgrobotError(f"{path}.{key} must be given, as {name} needs it: {remedy}")
+
+
+def _remedy(path: str, key: str, supplied: Sequence[str], is_function: bool) -> str:
+    """What to do about a parameter that nobody gives."""
+    remedy = f"add +{path}.{key}=<value>"
+    if key in supplied:
+        return f"set {path}._partial_=true, so that pgrobot gives it, or {remedy}"
+    meant = get_close_matches(key, supplied, 1) if is_function else []
+    return f"call the parameter {meant[0]!r}, which pgrobot gives it, or {remedy}" if meant else remedy
 
 
 def _check_keys(

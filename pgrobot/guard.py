@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -59,7 +60,10 @@ def check_rollout(rollout: Rollout) -> None:
     # A sum is finite only if every term is: one reduction per quantity in the case that is always taken.
     suspects = {name: value for name, value in quantities.items() if not bool(value.sum().isfinite())}
     if bool(rollout.censored.all()):
-        raise NonFiniteError("nothing can be measured, as all steps of the rollout are censored")
+        raise NonFiniteError(
+            "nothing can be measured, as all steps of the rollout are censored: every simulation broke, or returned a "
+            "reward or observation that is no number"
+        )
     found = [(first, name) for name, value in suspects.items() if (first := _first_bad(value)) is not None]
     if found:
         # Of one step the first in the order above: the observation came before the action.
@@ -69,8 +73,13 @@ def check_rollout(rollout: Rollout) -> None:
         raise NonFiniteError(f"{name} is {value} at step {time} of environment {environment}{part}")
 
 
-def check_state(state: State, where: str = "") -> None:
+def check_state(state: State, where: str = "", suspects: str = "") -> None:
     """Refuse a learner's state that holds a number that is not finite.
+
+    Args:
+        state: of the learner, or a part of it.
+        where: that part's name, with a full stop.
+        suspects: what is said of where it may come from.
 
     Raises:
         NonFiniteError: names the first bad entry.
@@ -78,11 +87,11 @@ def check_state(state: State, where: str = "") -> None:
     for key, value in state.items():
         name = f"{where}{key}"
         if isinstance(value, Mapping):
-            check_state(dict(value), f"{name}.")
+            check_state(dict(value), f"{name}.", suspects)
         elif isinstance(value, list | tuple):
-            check_state({str(index): item for index, item in enumerate(value)}, f"{name}.")
+            check_state({str(index): item for index, item in enumerate(value)}, f"{name}.", suspects)
         elif isinstance(value, Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
-            raise NonFiniteError(f"the update made {name} non-finite")
+            raise NonFiniteError(f"the update made {name} non-finite{suspects}")
 
 
 class GuardedLearner:
@@ -103,7 +112,7 @@ class GuardedLearner:
         try:
             check_rollout(rollout)
             metrics = self.learner.update(rollout)
-            check_state(self.learner.state_dict())
+            check_state(self.learner.state_dict(), suspects=_suspects(metrics))
         except NonFiniteError as error:
             self.learner.load_state_dict(before)
             self.learner.skip()
@@ -126,6 +135,13 @@ class GuardedLearner:
     def load_state_dict(self, state: State) -> None:
         """The wrapped learner's."""
         self.learner.load_state_dict(state)
+
+
+def _suspects(metrics: Metrics) -> str:
+    """The metrics of an update that are no numbers, such as the term of an objective: one of them began it."""
+    found = [name for name, value in metrics.items() if not math.isfinite(value)]
+    own = [name for name in found if name.startswith("objective/")] or found
+    return f", and {', '.join(f'{name} is {metrics[name]}' for name in own[:3])}" if own else ""
 
 
 def _first_bad(value: Tensor) -> tuple[int, int, int] | None:

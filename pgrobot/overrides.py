@@ -37,6 +37,17 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     return parsed
 
 
+def replacing(overrides: Sequence[str]) -> list[str]:
+    """The overrides, each mapping that names a ``_target_`` in the place of what is there, not merged into it."""
+    lines: list[str] = []
+    for override in parse(overrides):
+        line = text_of(override)
+        value = override.value() if override.type is OverrideType.CHANGE else None
+        whole = isinstance(value, dict) and "_target_" in value
+        lines += [f"~{override.key_or_group}", f"+{line}"] if whole else [line]
+    return lines
+
+
 def quote(text: str) -> str:
     """Write any string as a value that the grammar reads back as that string."""
     # Backslashes count only before a quote: before ours, the closing one included, they are doubled.

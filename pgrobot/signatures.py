@@ -86,8 +86,13 @@ def checked_own_keys(
     """Those keys, of a node at ``path`` that names a function.
 
     Raises:
-        PgrobotError: one is missing, or is also a parameter of the function.
+        PgrobotError: it is a class; or one of the keys is missing, or is also a parameter of the function.
     """
+    if inspect.isclass(function):
+        raise PgrobotError(
+            f"{path}._target_: {function.__name__} is a class, where a function of a simulation and its own parameters "
+            "is needed"
+        )
     needed = inspect.signature(hint.type).parameters
     for key in own_keys(hint):
         if takes(function, key):

@@ -59,7 +59,15 @@ class Rollout:
         return self.terminated | self.truncated
 
     def with_column(self, name: str, reward: Tensor, *, episodic: bool) -> Self:
-        """The rollout with one column more, ``[T, N]``; one that is not episodic goes on where an episode ends."""
+        """The rollout with one column more, ``[T, N]``; one that is not episodic goes on where an episode ends.
+
+        Raises:
+            PgrobotError: it has another shape.
+        """
+        if reward.shape != self.reward.shape[:-1]:
+            raise PgrobotError(
+                f"the column {name!r} has to be {list(self.reward.shape[:-1])}, not {list(reward.shape)}"
+            )
         return replace(
             self,
             reward=torch.cat((self.reward, reward.unsqueeze(-1)), -1),

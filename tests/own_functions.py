@@ -59,6 +59,11 @@ def forces(simulation: Simulation, action: np.ndarray) -> np.ndarray:
     return np.zeros(simulation.num_envs)
 
 
+def misnamed(simulation: Simulation, actions: np.ndarray) -> np.ndarray:
+    """Asks for the action by another name."""
+    return actions[:, 0]
+
+
 def raises(simulation: Simulation) -> np.ndarray:
     return simulation.qpos[:, 99]
 

@@ -26,7 +26,7 @@ from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.agreement import objective_has_ratio
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, load
 from pgrobot.errors import PgrobotError
-from pgrobot.overrides import parse, quote
+from pgrobot.overrides import parse, quote, replacing
 
 CONFIG_PATH_VARIABLE = "PGROBOT_CONFIG_PATH"
 # Hydra 1.4 deprecates the argument that Hydra 1.3 warns about when it is missing.
@@ -104,10 +104,22 @@ def _loaded(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         with suppress(*COMPOSITION_ERRORS):
             cfg = load(loader, full)
     if cfg is None or in_full(overrides, cfg) != full:
-        cfg = load(loader, overrides)
+        cfg = _loaded_as_typed(loader, overrides)
     with open_dict(cfg):
         settle(cfg, [key_of(line) for line in full])
     return cfg
+
+
+def _loaded_as_typed(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
+    """A mapping is merged into what is there; one that names another part, which has other keys, takes its place."""
+    try:
+        return load(loader, overrides)
+    except COMPOSITION_ERRORS:
+        lines = replacing(overrides)
+        if lines != overrides:
+            with suppress(*COMPOSITION_ERRORS):
+                return load(loader, lines)
+        raise
 
 
 def options(overrides: Sequence[str]) -> dict[str, list[str]]:

@@ -17,9 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pgrobot.aliases import ALIASES, in_full
-from pgrobot.errors import nearest
+from pgrobot.errors import PgrobotError, nearest
 from pgrobot.foreign import hint, suggestion
 from pgrobot.overrides import parse, text_of
+from pgrobot.signatures import takes
+from pgrobot.targets import locate
 
 CONFIG_NAME = "train"
 RECIPES = ("experiment", "debug")  # what writes into the whole config
@@ -53,7 +55,11 @@ def diagnose(loader: ConfigLoader, overrides: Sequence[str], error: Exception) -
     keys: list[str] = []
     for override in parse(overrides):
         complaint = _of_form(override, groups) or _of_choice(override, groups, loader)
-        if complaint := complaint or _of_place(override, error):
+        if (
+            complaint := complaint
+            or _of_second(override, groups, loader, overrides)
+            or _of_place(override, error)
+        ):
             return complaint
         group = override.key_or_group
         if group in groups or group.startswith("hydra/") or group == "hydra.searchpath":
@@ -88,8 +94,6 @@ def _of_form(override: Override, groups: Groups) -> str:
         return (
             f"{line!r} removes nothing: constraint=[] trains without any, ~constraint.torque leaves one out"
         )
-    if override.is_add() and group in groups and override.package is None:
-        return f"{line!r} adds a second {group}: leave out the +"
     if override.is_delete() and group in groups:
         return f"{line!r} would remove a whole group: choose one of its options instead: {', '.join(groups[group])}"
     return ""
@@ -113,6 +117,19 @@ def _of_choice(override: Override, groups: Groups, loader: ConfigLoader) -> str:
     return ""
 
 
+def _of_second(override: Override, groups: Groups, loader: ConfigLoader, overrides: Sequence[str]) -> str:
+    """Of an option that is added to a group from which one is taken already."""
+    group = override.key_or_group
+    if not override.is_add() or group not in groups or override.package is not None:
+        return ""
+    try:
+        taken = load(loader, [line for line in overrides if line.startswith("hydra.searchpath=")])
+    except COMPOSITION_ERRORS:
+        return ""
+    second = group in taken.hydra.runtime.choices
+    return f"{text_of(override)!r} adds a second {group}: leave out the +" if second else ""
+
+
 def _of_place(override: Override, error: Exception) -> str:
     """Of a group that stands in several places, which Hydra lists in its refusal."""
     group = override.key_or_group
@@ -124,16 +141,39 @@ def _of_place(override: Override, error: Exception) -> str:
 
 
 def _of_key(override: Override, node: Any, groups: Groups) -> str:
-    if override.is_add() or override.is_force_add():
+    if override.is_force_add():
         return ""
+    if override.is_add():
+        return _of_clash(override, node)
     walked = ""
     for part in override.key_or_group.split("."):
         if not isinstance(node, dict):
             return f"{walked} is a single value, so {override.key_or_group} does not exist"
         if part not in node:
+            if _may_have(walked, node, part):
+                return f"{walked} has no key {part!r} yet: add it with a +, '+{text_of(override)}'"
             return _of_missing(override, walked, part, list(map(str, node)), groups)
         node, walked = node[part], f"{walked}.{part}" if walked else part
     return ""
+
+
+def _of_clash(override: Override, node: Any) -> str:
+    """Of a key that is added where there is one of its name."""
+    key = override.key_or_group
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return ""
+        node = node[part]
+    of = f", a {node['_target_']}" if isinstance(node, dict) and "_target_" in node else ""
+    return f"{key} is there already{of}: add yours under another name, or change what is there without the +"
+
+
+def _may_have(path: str, node: Mapping[str, Any], key: str) -> bool:
+    """Whether what a node names takes a key that the node does not have, of pgrobot's own parts."""
+    try:
+        return "_target_" in node and takes(locate(path, node["_target_"], ()), key)
+    except PgrobotError:
+        return False
 
 
 def _of_missing(override: Override, walked: str, part: str, keys: Sequence[str], groups: Groups) -> str:

@@ -176,6 +176,11 @@ class Training:
             AskedToStop: before it was done, which costs nothing: a resumed run judges anew.
             FailureError: a simulation broke in every episode, which tells nothing of the policy.
         """
+        if not self._directory.checkpoint("best").exists():
+            raise FailureError(
+                f"No checkpoint could be written to {self._directory.path}, so there is no policy to judge: make room "
+                "on its disk, and begin anew"
+            )
         state = load_checkpoint(self._directory.checkpoint("best"))
         self._assembly.policy.load_state_dict(state["learners"][state["acting"]]["policy"])
         watch = self._assembly.policy.register_forward_pre_hook(stop.check)  # it acts in every step

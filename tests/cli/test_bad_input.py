@@ -60,6 +60,11 @@ CASES = [
     (["~task"], "task is missing from the config"),
     (["~seed"], "seed is missing from the config"),
     (["+task=hopper"], "'+task=hopper' adds a second task: leave out the +"),
+    (["task.rewards.x=1"], "task has no key 'rewards' yet: add it with a +, '+task.rewards.x=1'"),
+    (
+        ["+algorithm.objective.surrogate.weight=1"],
+        "algorithm.objective.surrogate.weight is there already: add yours under another name, or change what is",
+    ),
     (["algorithm.objective={}"], "algorithm.objective={} changes nothing, for a mapping is merged into what is there"),
     (["seed.x=1"], "seed is a single value, so seed.x does not exist"),
     (["task.frameskip=4"], "task has no key 'frameskip': did you mean 'frame_skip'?"),

@@ -106,6 +106,10 @@ def test_an_intrinsic_reward() -> None:
         ),
         (lambda _: None, "not None"),
     ):
+        with pytest.raises(
+            PgrobotError, match=r"the column 'bonus/own' has to be \[\d+, 4\], not \[\d+, 4, 1\]"
+        ):
+            rollout.with_column("bonus/own", reward.unsqueeze(-1), episodic=True)
         with pytest.raises(PgrobotError, match=rf"test_answers.Bonus has to return the rollout .* {told}"):
             with_column_of(Bonus(answer), rollout)  # type: ignore[arg-type]
 

@@ -212,6 +212,15 @@ def test_a_head_is_a_file_and_a_config(own: Path) -> None:
     assembly.environment.close()
 
 
+def test_a_mapping_that_names_another_part_takes_the_place_of_what_is_there(own: Path) -> None:
+    typed = ["modules=[my_policies]", "debug=tiny", "task=lqr"]
+    head = "policy.head={_target_:my_policies.Steady,_partial_:true,std:0.3}"
+    found = validated(compose([*typed, head]))
+    assert dict(found.policy.head) == {"_target_": "my_policies.Steady", "_partial_": True, "std": 0.3}
+    with pytest.raises(PgrobotError, match="policy has no key 'hed': did you mean 'head'"):
+        compose([*typed, head.replace("head", "hed", 1)])
+
+
 def test_weights_from_the_global_generator_come_from_the_seed_as_well(own: Path) -> None:
     def weights(noise: int, *overrides: str) -> Tensor:
         torch.manual_seed(noise)

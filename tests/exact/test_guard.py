@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -54,6 +55,26 @@ def test_an_update_that_explodes_is_rolled_back() -> None:
     assert guarded.update(collector.collect()["robot"]) == {"guard/skipped_updates": 1.0}
     assert "non-finite" in guarded.faults[0].message
     assert equal(guarded.state_dict(), before)
+
+
+def test_what_made_an_update_explode_is_named() -> None:
+    rollout = make(TargetWorld(4, 0))[0].collect()["robot"]
+
+    class Spoilt:
+        def update(self, rollout: Rollout) -> dict[str, float]:
+            return {"policy/kl": math.nan, "objective/own": math.nan, "objective/other": 1.0}
+
+        def state_dict(self) -> State:
+            return {"policy": {"head": torch.tensor([math.nan])}}
+
+        def load_state_dict(self, state: State) -> None: ...
+
+        def skip(self) -> None: ...
+
+    spoilt: Any = Spoilt()
+    guarded = GuardedLearner(spoilt)
+    guarded.update(rollout)
+    assert guarded.faults[0].message == "the update made policy.head non-finite, and objective/own is nan"
 
 
 def test_a_guard_that_finds_nothing_changes_nothing() -> None:

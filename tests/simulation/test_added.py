@@ -155,6 +155,13 @@ def test_options_of_a_group_of_ones_own(tmp_path: Path, monkeypatch: pytest.Monk
         )
     monkeypatch.setenv("PGROBOT_CONFIG_PATH", str(tmp_path))
     both = "+task/rewards=[effort,more]"
+    for typed, sentence in (
+        (["+task/rewards=mor"], "Unknown task/rewards 'mor': did you mean 'more'"),
+        (["task/rewards=mor"], "Unknown task/rewards 'mor': did you mean 'more'"),
+        ([both, "nope=1"], "Unknown key or group 'nope'"),
+    ):
+        with pytest.raises(PgrobotError, match=sentence):
+            made(*typed)
     assert made(both).spec.reward_terms[3:] == ("effort", "more")
     assert made(both, "~task.rewards.more").spec.reward_terms[3:] == ("effort",)
     assert made(both, "task.rewards.more.weight=2").robot.rewards["more"].weight == 2.0
@@ -208,6 +215,14 @@ WRONG = [
     (
         wrong("rewards", "own", "raises", WEIGHT),
         " raised IndexError: index 99 is out of bounds",
+    ),
+    (
+        wrong("rewards", "own", "Unnamed", WEIGHT),
+        "task.rewards.own._target_: Unnamed is a class, where a function",
+    ),
+    (
+        wrong("rewards", "own", "misnamed", WEIGHT),
+        "task.rewards.own.actions must be given, as misnamed needs it: call the parameter 'action', which pgrobot",
     ),
     (wrong("rewards", "own", "efort", WEIGHT), "own_functions has no 'efort': did you mean 'effort'?"),
     (
