@@ -143,6 +143,23 @@ def test_a_best_policy_that_could_not_be_saved_is_not_the_one_to_beat(
     assert state(tmp_path / "run")["best"] == {"feasible": True, "merit": 2.0}
 
 
+def test_a_run_without_a_checkpoint_says_why_it_has_none(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = checkpoint.save
+
+    def save(path: Path, content: dict) -> None:
+        if path.name == "best.pt":
+            raise PgrobotError("The disk is full.")
+        real(path, content)
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    with pytest.raises(
+        FailureError, match=r"No checkpoint could be written to .*run, so there is no policy to judge"
+    ):
+        train("run")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_log_that_finds_no_room_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     with execution._log_file(Path("/dev/full")):
