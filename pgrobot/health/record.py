@@ -55,7 +55,7 @@ class Health:
         self._config, self._spec = config, spec
         self._examination = Examination(Facts.of(config, spec, {}))
         self._full = False
-        self._works = True
+        self._works = False  # until it begins: a run whose resume is refused stays as it is
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -64,6 +64,7 @@ class Health:
 
     def begin(self, rows: Iterable[tuple[int, Mapping[str, object]]]) -> None:
         """Take in the past of the run, none of a new one, and write the file."""
+        self._works = True
         with self._guarded():
             for step, metrics in rows:
                 self._examination.add(step, metrics)

@@ -61,9 +61,9 @@ def begun() -> tuple[Rollout, Learner]:
 def gap(baseline: Baseline) -> float:
     """How far the gradients of two orders differ, over their norm."""
     rollout, learner = begun()
-    one = gradient(learner, rollout, baseline, TERMS)
+    one = gradient(learner, learner.seen(rollout), baseline, TERMS)
     assert float(one.norm()) > 0.0
-    other = gradient(learner, permuted(rollout, ORDER), baseline, TERMS)
+    other = gradient(learner, learner.seen(permuted(rollout, ORDER)), baseline, TERMS)
     return float((other - one).norm() / one.norm())
 
 
