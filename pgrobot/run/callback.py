@@ -90,7 +90,7 @@ class Told:
                     f"callback= returned {shown(answer)} at step {step}: it returns True to stop, and None or False "
                     "to go on"
                 )
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own, and raised again by `raise_again`
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - the user's own, and raised again by `raise_again`
             _logger.warning("callback= raised %s at step %d, which ends the run.", in_a_sentence(error), step)
             error.add_note(f"the run ended at step {step}, saved: resume={self._path} goes on from there")
             self.raised = error

@@ -98,12 +98,15 @@ def test_what_it_raises_is_raised_once_all_is_saved(tmp_path: Path, finished: Fi
 
 
 def test_leaving_the_program_from_it_saves_too(tmp_path: Path) -> None:
-    def leave(at: pgrobot.Iteration) -> None:
-        raise SystemExit(3)
+    for name, error in (("exit", SystemExit(3)), ("interrupt", KeyboardInterrupt())):
 
-    with pytest.raises(SystemExit, match="3"):
-        train(tmp_path / "run", callback=leave)
-    assert state(tmp_path / "run")["global_step"] == 64
+        def leave(at: pgrobot.Iteration, error: BaseException = error) -> None:
+            raise error
+
+        with pytest.raises(type(error)) as raised:
+            train(tmp_path / name, callback=leave)
+        assert raised.value is error
+        assert state(tmp_path / name)["global_step"] == 64
 
 
 @pytest.mark.parametrize("answer", ["yes", 1])

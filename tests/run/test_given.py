@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from gymnasium import spaces
 from gymnasium.wrappers import TimeLimit
 
 import pgrobot
+from pgrobot import given as giving
 from pgrobot.cli import main
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.run import Result
+from pgrobot.same_spaces import first_difference
 from pgrobot.simulation.model_files import digest
+from pgrobot.types import ROW, EnvironmentSpec
 
 from .conftest import assert_equal, metrics, state
 
@@ -201,6 +205,40 @@ def test_other_spaces_are_refused(other: Callable[[], Any], words: str, run: Pat
     ):
         train(tmp_path / "new", env=make_point, evaluation_env=other)
     assert not (tmp_path / "new").exists()
+
+
+def test_spaces_of_one_width_are_not_the_same() -> None:
+    """Five numbers, five choices, two and three choices; choices from 7; a row and a matrix of actions."""
+
+    def spec(observation: gymnasium.Space[Any], action: gymnasium.Space[Any]) -> EnvironmentSpec:
+        class Fixed(gymnasium.Env[Any, Any]):
+            observation_space, action_space = observation, action
+
+            def reset(self, **_: Any) -> tuple[Any, dict[str, Any]]:
+                return observation.sample(), {}
+
+            def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+                return observation.sample(), 0.0, False, False, {}
+
+        make = lambda: TimeLimit(Fixed(), 9)
+        return giving.spec_of(giving.given("env", make), pgrobot.compose(env=make))
+
+    box, push = spaces.Box(-1.0, 1.0, (5,), np.float64), spaces.Box(-1.0, 1.0, (2,))
+    one = spec(spaces.Discrete(5), push)
+    assert first_difference(one, one) == ""
+    assert "observes all as numbers (5,), not all as choices among [5] from [0]" in first_difference(
+        spec(box, push), one
+    )
+    assert "among [2, 3] from [0, 0], not" in first_difference(spec(spaces.MultiDiscrete([2, 3]), push), one)
+    assert "among [5] from [7], not" in first_difference(spec(spaces.Discrete(5, start=7), push), one)
+    matrix = spec(spaces.Discrete(5), spaces.Box(-1.0, 1.0, (1, 2)))
+    assert first_difference(matrix, one) == "has a shape of actions of (1, 2), not (2,)"
+    from_three = spec(box, spaces.Discrete(4, start=3))
+    assert "has least choices of (3,), not (0,)" in first_difference(
+        from_three, spec(box, spaces.Discrete(4))
+    )
+    old = replace(one, parts=(), action_form=ROW)
+    assert first_difference(matrix, old) == "", "a spec of an older version does not tell"
 
 
 def test_another_function_with_the_same_spaces_is_told(run: Path, caplog: pytest.LogCaptureFixture) -> None:
