@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,15 @@ def when_written(step: int, action: Callable[[], None], patch: pytest.MonkeyPatc
     patch.setattr(MetricsFile, "write", write_and_act)
 
 
+@pytest.fixture
+def not_under_nohup() -> Iterator[None]:
+    """As in a terminal, whatever the tests were started by."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("not_under_nohup")
 def test_a_closing_terminal_saves(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     when_written(64, lambda: os.kill(os.getpid(), signal.SIGHUP), monkeypatch)
     told: list[RunInfo] = []
