@@ -6,6 +6,7 @@ import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from remembering import Elman
 from torch import Tensor
-from toys import TargetWorld, make_policy
+from toys import GAUSSIAN, TargetWorld, make_policy
 
+from pgrobot.bodies import Mlp
 from pgrobot.deploy import TrainedPolicy
 from pgrobot.deploy.observations import ObservationReader
 from pgrobot.distributions import Gaussian
 from pgrobot.errors import PgrobotError
-from pgrobot.policies import Policy
+from pgrobot.policies import NetworkPolicy, Policy
 from pgrobot.randomness import stream
 from pgrobot.run.evaluation import DETERMINISTIC, actor, at_rest
 from pgrobot.simulation.adapters.actions import as_action, bounds, entries, form
@@ -116,6 +118,39 @@ def test_one_is_a_row_of_many() -> None:
     assert one.act(obs[0, :1]).shape == (1, 1)
     one.reset()
     assert one.act(obs[0]).shape == (3, 1)
+
+
+def test_resets_before_an_act_add_up() -> None:
+    first, then = np.full((3, 2), 0.5), np.ones((3, 2))
+
+    def after(*masks: list[bool]) -> np.ndarray:
+        policy = trained(Elman(1))
+        policy.act(first)
+        for mask in masks:
+            policy.reset(mask)
+        acted: np.ndarray = policy.act(then)
+        return acted
+
+    assert np.array_equal(after([True, False, False], [False, True, False]), after([True, True, False]))
+    assert not np.array_equal(after([True, True, False]), after([False, True, False]))
+
+
+def test_every_group_has_to_be_finite() -> None:
+    spec = replace(
+        SPEC, observation={name: ObservationGroup.numbered(name, (2,)) for name in ("first", "second")}
+    )
+    body = partial(Mlp, hidden=(4,), activation="tanh")
+    widths = {"first": 2, "second": 2}
+    network = NetworkPolicy(
+        widths, spec.actions, ("first", "second"), body, GAUSSIAN, 10.0, stream(0, "policy")
+    )
+    policy = TrainedPolicy(network, spec, Path("best.pt"), 1)
+    for broken in ("first", "second"):
+        shown = {name: np.full(2, np.nan if name == broken else 0.0) for name in widths}
+        with pytest.raises(
+            PgrobotError, match=rf"the observation is not finite: nan in {broken}/0, {broken}/1"
+        ):
+            policy.act(shown)
 
 
 def test_its_memory_is_of_as_many_environments_as_it_acts_for() -> None:
