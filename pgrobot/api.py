@@ -21,6 +21,7 @@ from rich.console import Console
 
 from pgrobot.assembly import build_environment, build_learners, configured
 from pgrobot.blame import blaming
+from pgrobot.concurrency import one_torch_thread
 from pgrobot.constraints import check_bound
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.given import Env
@@ -40,7 +41,6 @@ from pgrobot.run import (
     judgement,
     load_checkpoint,
     nobody,
-    one_torch_thread,
     read_result,
     repeats,
     run,

@@ -1,10 +1,13 @@
-"""A second core where there is one, the same core where there is none."""
+"""A second core where there is one, the same core where there is none; and no more threads than that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
+
+import torch
 
 
 class Inline(Executor):
@@ -27,3 +30,14 @@ def second_core(cores: int) -> Executor:
 
     # a thread asks for all cores unless told otherwise, whatever the thread that started it was told
     return ThreadPoolExecutor(max_workers=1, initializer=torch.set_num_threads, initargs=(1,))
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Networks of this size are fastest on one thread, and the physics has its own."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -7,11 +7,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pgrobot.blame import blaming
+from pgrobot.concurrency import one_torch_thread
 from pgrobot.configure import compose, search_path, validated
 from pgrobot.errors import PgrobotError
 from pgrobot.film import Shot, agent, check_agent, film, frame_count
 from pgrobot.randomness import component_seed
-from pgrobot.run import checked, load_checkpoint, one_torch_thread, saved_config, with_own_model
+from pgrobot.run import checked, load_checkpoint, saved_config, with_own_model
 from pgrobot.run.evaluation import DETERMINISTIC
 from pgrobot.run.filming import drawable, film_name, find_policy, policy_shot
 from pgrobot.schemes import build_constraints

@@ -8,10 +8,10 @@ from typing import Any
 from measuring import CONSOLE, show, spread
 
 from pgrobot.assembly import Assembly, build, build_environment
+from pgrobot.concurrency import one_torch_thread
 from pgrobot.configure import compose, validated
 from pgrobot.episodes import evaluate
 from pgrobot.randomness import component_seed, stream
-from pgrobot.run import one_torch_thread
 from pgrobot.run.evaluation import actor
 from pgrobot.schemes import LEARNER
 

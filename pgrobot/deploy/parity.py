@@ -9,8 +9,9 @@ import numpy as np
 
 from pgrobot.acting import Actor, undrawn
 from pgrobot.action_map import ActionMap
+from pgrobot.concurrency import one_torch_thread
 from pgrobot.deploy.exportable import ACTION, CARRY_IN, CARRY_OUT, START
-from pgrobot.deploy.policy import TrainedPolicy, as_sent, one_thread
+from pgrobot.deploy.policy import TrainedPolicy, as_sent
 
 MOST = 1e-5  # of half an action's range
 _STEPS = 25
@@ -33,7 +34,7 @@ def steady(trained: TrainedPolicy) -> bool:
     obs = _observations(trained, _ROWS[-1], np.random.default_rng(0))
     start = np.ones(_ROWS[-1], bool)
     mapped = ActionMap.of(trained.spec)
-    with one_thread():
+    with one_torch_thread():
         one, two = (
             Actor(trained.policy, trained.read.groups, mapped, _ROWS[-1])(obs, start, undrawn)
             for _ in range(2)
@@ -60,7 +61,7 @@ def difference(content: bytes, trained: TrainedPolicy, *, remembers: bool) -> tu
         for step in range(_STEPS):
             obs = _observations(trained, rows, random)
             start = random.random(rows) < (0.1 if step else 1.0)
-            with one_thread():
+            with one_torch_thread():
                 expected = as_sent(trained.spec.action_form, actor(obs, start, undrawn))
             memory = {START: start, CARRY_IN: carry} if remembers else {}
             told = runtime.run([ACTION, *([CARRY_OUT] if remembers else [])], {**obs, **memory})

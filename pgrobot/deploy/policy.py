@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import torch
 
 from pgrobot.acting import Actor, Draw, drawn, undrawn
 from pgrobot.action_map import ActionMap
+from pgrobot.concurrency import one_torch_thread
 from pgrobot.deploy.observations import ObservationReader
 from pgrobot.errors import PgrobotError, shown
 from pgrobot.policies import Policy
@@ -87,7 +86,7 @@ class TrainedPolicy:
         draw = self._draw(deterministic)
         rows, single = self.read(observation)
         self._resized(len(next(iter(rows.values()))))
-        with one_thread():
+        with one_torch_thread():
             action = self._actor(rows, self._start, draw)
         self._start[:] = False
         return self._sent(action, single)
@@ -162,7 +161,7 @@ class TrainedPolicy:
                     f"episode_start has to be {count} truth values, not {np.shape(episode_start)}"
                 )
             start |= np.asarray(episode_start, dtype=bool)
-        with one_thread():
+        with one_torch_thread():
             action = actor(rows, start, draw)
         return self._sent(action, single), actor.carry.numpy().copy() if self.policy.carry_size else None
 
@@ -212,14 +211,3 @@ def as_sent(form: ActionForm, action: np.ndarray) -> np.ndarray:
     whole = action if dtype.kind == "f" else np.rint(action)
     sent = whole.astype(dtype).reshape(len(action), *form.shape)
     return sent + np.reshape(form.start, sent.shape[1:]).astype(dtype) if form.start else sent
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Networks of this size are fastest on one thread, and evaluations take one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -5,7 +5,7 @@ from pgrobot.run.callback import Callback, Iteration, check_callback, nobody
 from pgrobot.run.checking import checked
 from pgrobot.run.choices import choosing
 from pgrobot.run.evaluation import EvaluationPlan, evaluation
-from pgrobot.run.execution import Surroundings, one_torch_thread, run, run_until, silent_console
+from pgrobot.run.execution import Surroundings, run, run_until, silent_console
 from pgrobot.run.judgement import Judged, judgement, repeats
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.quiet import silence
@@ -39,7 +39,6 @@ __all__ = [
     "named_by_time",
     "nobody",
     "number",
-    "one_torch_thread",
     "prepare",
     "print_evaluation",
     "print_next",

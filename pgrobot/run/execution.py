@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from pgrobot.assembly import Assembly, TaskMaker, assemble, model_files, training_environment
 from pgrobot.blame import blaming
+from pgrobot.concurrency import one_torch_thread
 from pgrobot.constraints import unattainable
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
@@ -200,17 +200,6 @@ def failing() -> Iterator[None]:
         raise
     except PgrobotError as error:
         raise FailureError(str(error)) from error
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Networks of this size are fastest on one thread, and the physics has its own."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from pgrobot.assembly import build_environment, build_learners
 from pgrobot.blame import blaming
+from pgrobot.concurrency import one_torch_thread
 from pgrobot.errors import PgrobotError
 from pgrobot.files import write_json
 from pgrobot.learner import Learner
 from pgrobot.named_run import checkpoint_of
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
-from pgrobot.run import checked, fitting, load_checkpoint, one_torch_thread, saved_config, with_own_model
+from pgrobot.run import checked, fitting, load_checkpoint, saved_config, with_own_model
 from pgrobot.schemes import build_constraints
 from pgrobot.sequences import check_sequences
 from pgrobot.types import Environment

@@ -6,22 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-import pgrobot
+from finished import hopper
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of Hopper-v5, only to be looked at."""
-    run = tmp_path_factory.mktemp("deploy") / "run"
-    pgrobot.train(
-        quiet=True, task="hopper", debug="tiny", num_envs=4, horizon=16, total_steps=256, threads=1, tracker=[],
-        **{
-            "algorithm.policy_solver.minibatch": 32, "evaluation.every": 128, "checkpoint.every": 128,
-            "hydra.run.dir": run,
-        },
-    )  # fmt: skip
-    return run
+    return hopper(tmp_path_factory.mktemp("deploy") / "run")
 
 
 @pytest.fixture

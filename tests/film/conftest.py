@@ -6,8 +6,8 @@ from pathlib import Path
 
 import mujoco
 import pytest
+from finished import hopper
 
-import pgrobot
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.camera import Camera
 
@@ -15,15 +15,7 @@ from pgrobot.simulation.camera import Camera
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of Hopper-v5 with checkpoints of steps 128 and 256."""
-    run = tmp_path_factory.mktemp("film") / "run"
-    pgrobot.train(
-        quiet=True, task="hopper", debug="tiny", num_envs=4, horizon=16, total_steps=256, threads=1, tracker=[],
-        **{
-            "algorithm.policy_solver.minibatch": 32, "evaluation.every": 128, "checkpoint.every": 128,
-            "hydra.run.dir": run,
-        },
-    )  # fmt: skip
-    return run
+    return hopper(tmp_path_factory.mktemp("film") / "run")
 
 
 @pytest.fixture(scope="session")
