@@ -6,6 +6,7 @@ from .lqr import LQR
 from .markov import MarkovModel
 from .occupancy import ConstrainedOptimum, constrained_optimum
 from .softmax_bandit import SoftmaxBandit
+from .t_maze import TMaze
 from .tabular_mdp import TabularMDP
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "LinearQuadratic",
     "MarkovModel",
     "SoftmaxBandit",
+    "TMaze",
     "TabularMDP",
     "constrained_optimum",
 ]

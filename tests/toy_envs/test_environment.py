@@ -12,13 +12,13 @@ import pytest
 from pgrobot.collectors import ActionMap
 from pgrobot.configure import build_environment, compose, validated
 from pgrobot.constraints import Constraint, CostColumns
-from pgrobot.envs.toys import LQR, GaussianBandit, SoftmaxBandit, TabularMDP
+from pgrobot.envs.toys import LQR, GaussianBandit, SoftmaxBandit, TabularMDP, TMaze
 from pgrobot.envs.toys.cells import bounds, chosen
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.adapters import InfoCost
 from pgrobot.types import Action, Environment, EnvironmentSpec, Step
 
-WORLDS = ("gaussian_bandit", "softmax_bandit", "mdp", "lqr", "lqg")
+WORLDS = ("gaussian_bandit", "softmax_bandit", "mdp", "lqr", "lqg", "t_maze")
 
 
 def make(task: str, num_envs: int, *overrides: str, seed: int = 3) -> Environment:
@@ -160,6 +160,28 @@ def test_a_process_moves_as_its_tables_say() -> None:
     assert ends[0].sum() == 0, "a whole row never ends the episode"
 
 
+def test_the_sign_of_a_maze_is_shown_once_and_pays_at_the_fork() -> None:
+    """A step is right by chance half of the time, whatever is done there without the sign."""
+    environment = make("t_maze", 400, "task.length=4")
+    observed = [environment.reset()["policy"]]
+    side = observed[0][:, 0].copy()
+    assert set(side) == {-1.0, 1.0}
+    assert side.mean() == pytest.approx(0.0, abs=4 / np.sqrt(400))
+    turns = np.linspace(-1.0, 1.0, 400)[:, None]
+    for walked in range(1, 4):
+        step = environment.step(-turns)
+        assert not step.reward.any()
+        assert not step.terminated.any()
+        np.testing.assert_array_equal(step.obs["policy"], [[0.0, walked / 4]] * 400)
+    last = environment.step(turns)
+    np.testing.assert_array_equal(last.reward, np.sign(turns[:, 0]) == side)
+    assert last.terminated.all()
+    for turn in (-1.0, 0.0, 1.0):  # both sides are met at the fork alike
+        environment.reset()
+        steps = play(environment, np.full((4, 400, 1), turn))
+        assert steps[-1].reward.mean() == pytest.approx(0.5 * (turn != 0.0), abs=4 * 0.5 / np.sqrt(400))
+
+
 def options(task: str) -> dict[str, Any]:
     cfg = validated(compose([f"task={task}"])).task
     return {str(key): value for key, value in cfg.items() if key != "_target_"}
@@ -201,6 +223,7 @@ BAD = [
     (lambda: altered("lqr", control=[[0.0], [1.0], [1.0]]), "control"),
     (lambda: altered("lqr", noise=[-0.1, 0.0]), "noise"),
     (lambda: altered("lqr", action_cost=[0.0]), "action_cost"),
+    (lambda: TMaze(name="t", length=0), "length"),
 ]
 
 

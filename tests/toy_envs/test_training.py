@@ -13,7 +13,7 @@ from pgrobot.schemes import LEARNER
 BINNED = {"softmax_bandit": 4, "mdp": 2}
 
 
-@pytest.mark.parametrize("task", ["gaussian_bandit", "softmax_bandit", "mdp", "lqr", "lqg"])
+@pytest.mark.parametrize("task", ["gaussian_bandit", "softmax_bandit", "mdp", "lqr", "lqg", "t_maze"])
 def test_an_update_moves_the_policy(task: str) -> None:
     policy = [f"policy.bins={BINNED[task]}", "policy=binned"] if task in BINNED else ["policy=gaussian"]
     overrides = [f"task={task}", *policy, "tracker=none", "compile=false", "num_envs=8", "horizon=16"]

@@ -1,0 +1,29 @@
+"""Recipes for tasks that need a memory: what they hide, and that an iteration of each goes through."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from pgrobot.configure import build, compose, validated
+from pgrobot.schemes import LEARNER
+
+SEEN = {
+    "memory_pendulum": ("policy/0", "policy/1"),
+    "memory_mountain_car": ("policy/0",),
+    "memory_halfcheetah_positions": "qpos",
+    "memory_halfcheetah_velocities": "qvel",
+}
+
+
+@pytest.mark.parametrize("recipe", SEEN)
+def test_a_recipe_hides_what_it_says_and_learns(recipe: str) -> None:
+    assembly = build(validated(compose([f"experiment={recipe}", "debug=tiny"])), 1)
+    seen, names = SEEN[recipe], assembly.environment.spec.observation["policy"].names
+    assert names == seen if isinstance(seen, tuple) else {name.split("/")[0] for name in names} == {seen}
+    assert not assembly.environment.spec.costs
+    assert assembly.policy.carry_size > 0
+    metrics = assembly.learners[LEARNER].update(assembly.collector.collect()[LEARNER])
+    assert all(map(math.isfinite, metrics.values()))
+    assembly.environment.close()
