@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.wrappers import TimeLimit
 
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.simulation.adapters import GymnasiumTask, InfoCost
+from pgrobot.simulation.adapters.gymnasium import time_limit
 from pgrobot.types import Environment, Observation, Step
 
 
@@ -217,6 +219,13 @@ def test_a_time_limit_can_be_given() -> None:
     environment = make("toys/Endless-v0", max_episode_steps=2)
     environment.reset()
     assert [bool(environment.step(ones()).truncated[0]) for _ in range(4)] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("limits", [(5, 3), (3, 5)])
+def test_of_nested_time_limits_the_shortest_counts(limits: tuple[int, int]) -> None:
+    inner, outer = limits
+    nested = TimeLimit(gymnasium.make("toys/Endless-v0", max_episode_steps=inner), outer)
+    assert time_limit(nested) == 3
 
 
 def test_termination_is_not_truncation() -> None:

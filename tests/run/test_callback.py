@@ -14,8 +14,10 @@ import pytest
 
 import pgrobot
 from pgrobot.errors import FailureError, PgrobotError
-from pgrobot.run import Interrupted, Result
+from pgrobot.run import Interrupted, Result, execution
+from pgrobot.run.callback import Told
 from pgrobot.run.stop import StopRequest
+from pgrobot.tracking import RunInfo
 
 from .conftest import Finished, assert_equal, metrics, state
 from .test_stop import settings
@@ -41,6 +43,34 @@ def test_it_is_told_every_iteration_and_changes_nothing(tmp_path: Path, finished
     for name in ("last", "best"):
         assert_equal(state(run.path, name), state(whole, name))
     assert (run.status, run.stopped_by, run.exit_code) == ("finished", "", 0)
+
+
+def test_what_it_is_told_is_in_the_file_already_and_stays(tmp_path: Path) -> None:
+    last: list[dict[str, float]] = []
+
+    def look(at: pgrobot.Iteration) -> None:
+        last.append(json.loads((at.path / "metrics.jsonl").read_text().splitlines()[-1]))
+        assert {"global_step": at.step, **at.metrics} == pytest.approx(last[-1], nan_ok=True)
+
+    train(tmp_path / "run", callback=look)
+    assert [row["global_step"] for row in last] == [64, 128, 192, 256]
+
+    told: list[pgrobot.Iteration] = []
+    tracker = Told(told.append, 1, tmp_path, StopRequest())
+    metrics = {"return/mean": 1.0}
+    tracker.write(1, metrics)
+    metrics["return/mean"] = 2.0
+    assert told[0].metrics["return/mean"] == 1.0
+
+
+def test_mirrors_are_told_that_a_run_failed_whose_callback_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrored: list[RunInfo] = []
+    monkeypatch.setattr(execution, "open_mirrors", lambda _, run: mirrored.append(run) or ())
+    with pytest.raises(Pruned):
+        train(tmp_path / "run", callback=fail)
+    assert mirrored[0].ending() == "failed"
 
 
 def test_no_callback_is_none_and_the_result_stays_where_it_is(

@@ -136,6 +136,25 @@ def test_a_broken_simulation_is_discarded_with_what_was_added() -> None:
     assert np.isfinite(step.next_obs["policy"]).all()
 
 
+def test_what_a_broken_simulation_is_put_back_to_neither_counts_nor_ends_the_run() -> None:
+    # The default height of 1.25 lies below both limits: without the discard it were NaN, and an end.
+    environment = made(
+        "+task.rewards.hole={_target_:own_functions.missing,weight:1,height:1.2501}",
+        "task=hopper",
+        "+task.terminations.low={_target_:own_functions.low,height:1.2501}",
+    )
+    environment.reset()
+    height = environment.simulation.batch.field("qpos")[:, 1]
+    height[:] = 1.4
+    environment.simulation.batch.field("qvel")[1] = 1e12
+    step = environment.step(np.ones((3, 3)))
+    assert list(step.failures) == [1]
+    assert height[1] == pytest.approx(1.25, abs=1e-2)
+    assert np.isfinite(step.terms).all()
+    assert not step.telemetry["termination/low"].any()
+    assert not step.terminated.any()
+
+
 def test_the_state_goes_on_exactly() -> None:
     environment, again = made(PLACE), made(PLACE)
     stepped(environment, 5)
