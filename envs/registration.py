@@ -9,6 +9,8 @@ EPISODE_STEPS = {"Pusher": 100, "Reacher": 50}  # 1,000 for all others
 WITHOUT_SPEED = ("InvertedDoublePendulum", "InvertedPendulum", "HumanoidStandup", "Pusher", "Reacher")
 TITLES = ("Ant", "HalfCheetah", "Hopper", "Humanoid", "Swimmer", "Walker2d", *WITHOUT_SPEED)
 
+MAZES = {"u": 300, "medium": 600, "large": 800}  # with the steps of an episode
+
 
 def register() -> None:
     """Make every robot known to Gymnasium, single and vectorised."""
@@ -24,3 +26,11 @@ def register() -> None:
                 max_episode_steps=EPISODE_STEPS.get(title, 1000),
                 kwargs={"robot": title.lower(), "version": version, "costs": costs},
             )
+    for maze, steps in MAZES.items():
+        gymnasium.register(
+            id=f"pgrobot/PointMaze{maze.title()}-v1",
+            entry_point=ENTRY + "RobotEnv",
+            vector_entry_point=ENTRY + "RobotVectorEnv",
+            max_episode_steps=steps,
+            kwargs={"robot": "point_maze", "maze": maze, "costs": {"torque": {}}},
+        )

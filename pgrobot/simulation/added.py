@@ -58,6 +58,11 @@ class Added:
                 f"task.rewards.{taken[0]}: {robot.title} has a reward term {taken[0]!r} of its own, beside "
                 f"{', '.join(name for name in reward_terms if name != taken[0]) or 'no other'}: choose another name."
             )
+        if robot.ending in self._terminations:
+            raise PgrobotError(
+                f"task.terminations.{robot.ending}: {robot.title} has a termination {robot.ending!r} of its own: "
+                "choose another name."
+            )
         self._asks = {name: takes(term.function, "action") for name, term in self._rewards.items()}
         for kind, parts in (
             ("rewards", self._rewards),

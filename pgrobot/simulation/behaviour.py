@@ -123,11 +123,12 @@ class Behaviour:
         return sum(added, start=array_of(self._robot.total, self._robot.total(own), (self._num_envs,)))
 
     def terminated(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Which simulations ended for good, ``[N]`` bool, and which of them each added termination ended."""
+        """Which simulations ended for good, ``[N]`` bool, and which of them each reason that has a name ended."""
         found = self._robot.terminated(self._simulation)
         own = truths_of(self._robot.terminated, found, self._num_envs)
         endings = self.added.endings()
-        return reduce(np.logical_or, endings.values(), own), endings
+        named = {self._robot.ending: own} if self._robot.ending else {}
+        return reduce(np.logical_or, endings.values(), own), named | endings
 
     def check_finite(self, observed: Mapping[str, np.ndarray], terms: np.ndarray) -> None:
         """Refuse what added functions returned, in observations and in terms ``[N, R]``, where it is no number.

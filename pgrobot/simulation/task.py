@@ -9,6 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
+import mujoco
 import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
@@ -97,7 +98,7 @@ class Robot(ABC):
         for name, value, least in (("num_envs", num_envs, 1), ("threads", threads, 0), ("seed", seed, 0)):
             if value < least:
                 raise PgrobotError(f"{name} has to be at least {least}, got {value}.")
-        model = compiled(self.model_file)
+        model = self.build_model()
 
         def made(contact_forces: bool) -> BatchEnvironment:
             physics = Physics(model, num_envs, self.frame_skip, threads, contact_forces)
@@ -112,6 +113,13 @@ class Robot(ABC):
         if self.xml_file == "default":
             return built_in(self.models[self.version], type(self).__name__)
         return typed(self.xml_file)
+
+    def build_model(self) -> mujoco.MjModel:
+        """Compile the model that is simulated; raises PgrobotError where MuJoCo cannot, or there is no such file.
+
+        A robot may add to what its file says what its options say, such as the walls of a maze.
+        """
+        return compiled(self.model_file)
 
     @property
     def title(self) -> str:
@@ -151,6 +159,11 @@ class Robot(ABC):
     def terminated(self, simulation: Simulation) -> np.ndarray:
         """Which simulations ended for good ``[N]`` bool."""
         return np.zeros(simulation.num_envs, dtype=bool)
+
+    @property
+    def ending(self) -> str:
+        """What it is called that an episode ends for good, logged as ``termination/<name>``; empty: it is not."""
+        return ""
 
     @property
     def can_fall(self) -> bool:

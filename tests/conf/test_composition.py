@@ -40,7 +40,7 @@ PLACES = {
 }
 OWN_TASKS = (
     "ant", "halfcheetah", "hopper", "humanoid", "humanoidstandup", "inverteddoublependulum", "invertedpendulum",
-    "pusher", "reacher", "swimmer", "walker2d",
+    "point_maze", "pusher", "reacher", "swimmer", "walker2d",
 )  # fmt: skip
 WITH_SPEED = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "walker2d")
 CHEAP = ["num_envs=2", "horizon=32", "compile=false", "threads=1"]

@@ -22,6 +22,7 @@ from stable_baselines3 import PPO
 
 import pgrobot.conf
 import pgrobot.envs
+from pgrobot.envs.maze_map import SHIPPED
 from pgrobot.errors import PgrobotError
 
 # Gymnasium says so of every version that is not the newest.
@@ -29,7 +30,8 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:.*is out of date. You should consider upgrading:DeprecationWarning"
 )
 IDS = sorted(name for name in gymnasium.registry if name.startswith("pgrobot/"))
-ROBOTS = sorted({name.split("/")[1].split("-")[0] for name in IDS})
+MAZES = sorted(name for name in IDS if "PointMaze" in name)
+ROBOTS = sorted({name.split("/")[1].split("-")[0] for name in IDS if name not in MAZES})
 
 
 def test_every_robot_is_registered_in_every_version_it_has() -> None:
@@ -40,11 +42,23 @@ def test_every_robot_is_registered_in_every_version_it_has() -> None:
             for robot, version in itertools.product(ROBOTS, ("v4", "v5"))
             if (robot, version) != ("Pusher", "v4")  # Gymnasium's Pusher-v4 needs MuJoCo 2
         )
-        == IDS
+        == [name for name in IDS if name not in MAZES]
     )
+    assert [f"pgrobot/PointMaze{maze.title()}-v1" for maze in sorted(SHIPPED)] == MAZES
 
 
-@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("name", MAZES)
+def test_a_maze_has_its_limit_and_starts_where_it_is_told(name: str) -> None:
+    single, vector = gymnasium.make(name), gymnasium.make_vec(name, num_envs=2, threads=1)
+    limit = vector.unwrapped._environment.spec.max_episode_steps  # type: ignore[attr-defined]
+    assert gymnasium.spec(name).max_episode_steps == limit
+    place = np.array([0.5, 1.0, -0.5, 1.0])
+    obs, _ = single.reset(options={"qpos": place})
+    np.testing.assert_array_equal(obs, [0.5, 1.0, 0.0, 0.0, -0.5, 1.0])
+    np.testing.assert_array_equal(vector.reset(seed=3)[0][0], single.reset(seed=3)[0])
+
+
+@pytest.mark.parametrize("name", [name for name in IDS if name not in MAZES])
 def test_the_registered_time_limit_is_the_configured_one(name: str) -> None:
     robot = name.split("/")[1].split("-", maxsplit=1)[0].lower()
     config = OmegaConf.load(f"{pgrobot.conf.__path__[0]}/task/{robot}.yaml")
