@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +22,8 @@ from .maze_map import MazeMap
 JOINTS = ("x", "y", "goal_x", "goal_y")
 SPREAD = 0.25  # m, by which starts and goals lie beside the middle of their cells at most, in x and in y
 CLOSEST = 1.0 - 2 * SPREAD  # m between places in two cells
-LIMITS = {"u": 300, "medium": 600, "large": 800}  # steps, as Gymnasium-Robotics has them
-STEPS_PER_CELL = 50  # of a limit, along the longest way through another maze
+LIMITS = {"u": 300, "medium": 600, "large": 800}  # steps of the simulation, as Gymnasium-Robotics has them
+STEPS_PER_CELL = 50  # of it, along the longest way through another maze
 HEIGHT = 0.4  # m, of a wall
 REWARDS = ("sparse", "dense")
 
@@ -48,11 +49,11 @@ class PointMaze(Robot):
     models: ClassVar = {"v1": str(Path(__file__).parent / "point_maze.xml")}
 
     def __post_init__(self) -> None:
-        if self.max_episode_steps == 0:
-            own = LIMITS.get(str(self.maze)) or STEPS_PER_CELL * self.map.longest
-            object.__setattr__(self, "max_episode_steps", own)
+        own_limit = self.max_episode_steps == 0
+        if own_limit:  # until it is known that the other options are what they have to be
+            object.__setattr__(self, "max_episode_steps", 1)
         super().__post_init__()
-        _ = self.map  # there is one
+        _ = self.map  # refuses what is none
         if self.reward not in REWARDS:
             raise PgrobotError(f"task.reward={self.reward} does not exist: {nearest(self.reward, REWARDS)}")
         if not 0.0 < self.distance < CLOSEST:
@@ -60,6 +61,9 @@ class PointMaze(Robot):
                 f"task.distance={self.distance} has to lie above 0 and below {CLOSEST} m, or an episode might begin at "
                 "its goal."
             )
+        if own_limit:
+            steps = LIMITS.get(str(self.maze)) or STEPS_PER_CELL * self.map.longest
+            object.__setattr__(self, "max_episode_steps", math.ceil(steps / self.frame_skip))
 
     @cached_property
     def map(self) -> MazeMap:

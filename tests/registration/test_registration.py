@@ -36,14 +36,11 @@ ROBOTS = sorted({name.split("/")[1].split("-")[0] for name in IDS if name not in
 
 def test_every_robot_is_registered_in_every_version_it_has() -> None:
     assert len(ROBOTS) == 11
-    assert (
-        sorted(
-            f"pgrobot/{robot}-{version}"
-            for robot, version in itertools.product(ROBOTS, ("v4", "v5"))
-            if (robot, version) != ("Pusher", "v4")  # Gymnasium's Pusher-v4 needs MuJoCo 2
-        )
-        == [name for name in IDS if name not in MAZES]
-    )
+    assert sorted(
+        f"pgrobot/{robot}-{version}"
+        for robot, version in itertools.product(ROBOTS, ("v4", "v5"))
+        if (robot, version) != ("Pusher", "v4")  # Gymnasium's Pusher-v4 needs MuJoCo 2
+    ) == [name for name in IDS if name not in MAZES]
     assert [f"pgrobot/PointMaze{maze.title()}-v1" for maze in sorted(SHIPPED)] == MAZES
 
 

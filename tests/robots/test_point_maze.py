@@ -202,6 +202,9 @@ def test_the_oracle_is_infinitely_slow_where_there_is_no_time() -> None:
 )
 def test_a_time_limit_is_the_mazes_own_unless_one_is_typed(maze: Any, typed: int, limit: int) -> None:
     assert make(1, maze=maze, max_episode_steps=typed).spec.max_episode_steps == limit
+    slower = make(1, maze=maze, max_episode_steps=typed, frame_skip=7).spec
+    assert slower.max_episode_steps == (typed or -(-limit // 7))
+    assert slower.control_dt == pytest.approx(0.07)
 
 
 def test_every_shipped_map_passes_the_checks_of_ones_own() -> None:
@@ -228,6 +231,8 @@ def test_every_shipped_map_passes_the_checks_of_ones_own() -> None:
         ({"distance": "far"}, "task.distance has to be a finite number"),
         ({"reward": "spars"}, "task.reward=spars does not exist: did you mean 'sparse'"),
         ({"max_episode_steps": -1}, "task.max_episode_steps has to be a whole number"),
+        ({"frame_skip": 0}, "task.frame_skip has to be a whole number of at least 1"),
+        ({"frame_skip": "two"}, "task.frame_skip has to be a whole number of at least 1"),
         ({"version": "v5"}, "task.version=v5 does not exist"),
     ],
 )
