@@ -26,6 +26,8 @@ SUBSTEPS = ("worst", "last")
 class Violations:
     """A bound cost without memory: which parts violate their limit now."""
 
+    counts = True
+
     def __init__(self, parts: tuple[str, ...], violated: Callable[[], np.ndarray]) -> None:
         self.parts = parts
         self.highest = float(len(parts))
@@ -176,6 +178,8 @@ class ActionRate:
 
 class CommandJumps:
     """The bound ``ActionRate``. An episode's first command jumps from nowhere and costs nothing."""
+
+    counts = True
 
     def __init__(self, simulation: Simulation, largest: np.ndarray) -> None:
         self.parts = simulation.actuators

@@ -32,5 +32,10 @@ def expected_features(distribution: Distribution, reference: Distribution, width
 
 def drawn_moments(distribution: Distribution) -> tuple[Tensor, Tensor]:
     """Mean and deviation of what is drawn, ``[…, A]``."""
-    drawn = distribution.given if isinstance(distribution, SmoothGaussian) else distribution
+    drawn = drawn_from(distribution)
     return drawn.mean, drawn.std
+
+
+def drawn_from(distribution: Distribution) -> Distribution:
+    """What an action is drawn from: of correlated noise what is known of it, else the distribution itself."""
+    return distribution.given if isinstance(distribution, SmoothGaussian) else distribution

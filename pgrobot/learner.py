@@ -112,7 +112,9 @@ class Learner:
                     self.poser.counting(values.now, evidence),
                     self.columns,
                 )
-                self._snapshot = UpdateSnapshot.of(collected, posed, self.policy, self.critic, self.problem)
+                self._snapshot = UpdateSnapshot.of(
+                    collected, posed, self.policy, self.critic, self.problem, self._averaged[0]
+                )
             then = partial(self._following, rollout, values, index)
             report, stop, values = self._solve(posed, then)
             metrics |= report

@@ -6,12 +6,12 @@
      "observation": {"policy": {"names": ["qpos/rootz", …], "shape": [11], "dtype": "float64"}},
      "actions": [{"name": "thigh_joint", "unit": "200 N·m", "choices": 0, "low": -1.0, "high": 1.0}, …],
      "reward_terms": ["forward", …], "costs": ["speed"], "violations": {"speed": ["torso"]},
-     "highest_cost": {"speed": 1.0},
+     "highest_cost": {"speed": 1.0}, "counted": ["speed"],
      "parts": [{"path": ["position"], "group": "policy", "shape": [3], "choices": [], "start": []}, …],
      "action_form": {"shape": [3], "dtype": "float32", "start": []}, "left_behind": ["noise"]}
 
 ``null`` stands for no bound: −∞ as ``low``, +∞ as ``high`` and in ``highest_cost``. The fields are those of
-``pgrobot.types.EnvironmentSpec``; files of older versions lack the last three.
+``pgrobot.types.EnvironmentSpec``; files of older versions lack ``counted`` and the last three.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ def as_json(spec: EnvironmentSpec) -> dict[str, Any]:
             "dtype": spec.action_form.dtype,
             "start": list(spec.action_form.start),
         },
+        "counted": list(spec.counted),
         "left_behind": list(spec.left_behind),
     }
 
@@ -129,6 +130,7 @@ def from_json(told: Mapping[str, Any]) -> EnvironmentSpec:
             for part in told.get("parts", ())
         ),
         action_form=_form(told["action_form"]) if "action_form" in told else ROW,
+        counted=tuple(told.get("counted", ())),
         left_behind=tuple(told.get("left_behind", ())),
     )
     _check(spec)

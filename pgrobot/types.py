@@ -206,6 +206,7 @@ class EnvironmentSpec:
         ObservationPart, ...
     ] = ()  # what it shows where it is of another library; none: groups as they are
     action_form: ActionForm = ROW
+    counted: tuple[str, ...] = ()  # costs of which every part adds 1 or nothing
     left_behind: tuple[str, ...] = ()  # wrappers that a policy acts without, once it acts elsewhere
 
     @property

@@ -446,9 +446,24 @@ MEMORY = (
     }),
 )  # fmt: skip
 
+DIAGNOSTICS = (
+    *of("pgrobot/solvers/snapshot.py", "diagnostics/test_snapshot", {
+        "a snapshot forgets the normalisers": ("recalled(self.policy, buffers)", "recalled(self.policy, {})"),
+        "a snapshot takes any reference for its policy":
+            ("torch.equal(reference, problem.parameters.vector)", "True"),
+    }),
+    *of("pgrobot/diagnostics/pull.py", "diagnostics/test_torque", {
+        "the gradients of columns change places": ("* self.score.unsqueeze(1)", "* self.score.unsqueeze(1).flip(2)"),
+        "entries are not centred": ("(moved - constant.to(mean) * mean) / spread", "moved / spread"),
+    }),
+    *of("pgrobot/diagnostics/violations.py", "diagnostics/test_violations", {
+        "what counts has a size": ("NAMES[:2] if cost in spec.counted else NAMES", "NAMES"),
+    }),
+)  # fmt: skip
+
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
-    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED, *MEMORY,
+    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED, *MEMORY, *DIAGNOSTICS,
 )  # fmt: skip
 
 

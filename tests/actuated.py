@@ -50,7 +50,7 @@ def posed(
     batch = Batch({"policy": obs}, *rows[1:], action, reference.log_prob(action), reference, advantage,
                   none, none, none, weight)  # fmt: skip
     terms_of = lambda vector: problem.contributions(vector, batch)
-    return PolicySnapshot(parameters, terms_of, policy, problem, batch, columns)
+    return PolicySnapshot(parameters, terms_of, problem, batch, columns, policy, lambda: policy, False)
 
 
 def stretched(policy: Any) -> Any:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor
-from torch.func import grad
 
 from pgrobot.batch import Batch
-from pgrobot.control_variates import drawn_moments
+from pgrobot.control_variates import drawn_from, drawn_moments
 from pgrobot.diagnostics.actuators import Actuators
 from pgrobot.diagnostics.states import groups_read
 from pgrobot.distributions import Distribution, Located
@@ -28,7 +27,7 @@ class Pull:
     Attributes:
         weight: what each adds to a mean, together 1, float64, ``[B]``.
         advantage: that trains, as weighed as it does, ``[B]``.
-        columns: the advantage of every column alone, ``[B]`` by name.
+        columns: the advantage of every column alone, ``[B, C]``.
         deviation: of the drawn action from its mean, ``[B, J]``.
         score: ``∂ log π / ∂ mean``, ``[B, J]``.
         whole: what each step adds to the gradient of the whole objective in the mean, ``[B, J]``.
@@ -37,7 +36,7 @@ class Pull:
 
     weight: Tensor
     advantage: Tensor
-    columns: Mapping[str, Tensor]
+    columns: Tensor
     deviation: Tensor
     score: Tensor
     whole: Tensor
@@ -46,7 +45,7 @@ class Pull:
     @classmethod
     def of(cls, posed: PolicySnapshot, actuators: Actuators) -> Self:
         """Look at the policy's problem where the update began."""
-        batch, problem, drawn = posed.batch, posed.problem, actuators.drawn(posed.policy)
+        batch, drawn = posed.batch, actuators.drawn(posed.structure)
         dims = batch.log_prob.dim()
         everything = batch.weight.shape[-1] == 0
         counts = slice(None) if everything else batch.weight.flatten() > 0.0
@@ -55,43 +54,39 @@ class Pull:
             return x.flatten(0, dims - 1)[counts]
 
         with torch.no_grad():
-            policy = problem.at(posed.parameters.vector, batch)
-            mean, _ = drawn_moments(policy.here)
+            policy = posed.start
             score = mean_score(policy.here, batch.action)
-            whole = whole_gradient(policy, problem, batch, score)
-        seen = torch.cat([rows(x) - rows(x)[:1] for x in groups_read(posed.policy, batch.obs).values()], -1)
+            whole = whole_gradient(policy, posed.problem, batch, score)
+            read = [rows(x) for x in groups_read(posed.structure, batch.obs).values()]
         return cls(
             weight=rows(batch.shared(torch.ones_like(batch.log_prob))).double(),
             advantage=rows(batch.advantage).double(),
-            columns={name: rows(x).double() for name, x in posed.columns.items()},
-            deviation=rows(batch.action - mean)[:, drawn].double(),
+            columns=torch.stack([rows(x) for x in posed.columns.values()], -1).double(),
+            deviation=rows(batch.action - drawn_from(policy.here).mean)[:, drawn].double(),
             score=rows(score)[:, drawn].double(),
             whole=rows(whole)[:, drawn].double(),
-            seen=seen,
+            seen=torch.cat([x - x[:1] for x in read], -1),
         )
 
-    def shares(self, advantage: Tensor) -> Tensor:
-        """What each step adds to the gradient of ``E[advantage]`` in the mean, ``[B, J]``."""
-        return (self.weight * advantage).unsqueeze(-1) * self.score
-
-    def gradient(self, column: str) -> Tensor:
-        """Of a column's own objective in the mean of every actuator, per policy unit, ``[J]``."""
-        return self.shares(self.columns[column]).sum(0)
+    def shares(self, advantages: Tensor) -> Tensor:
+        """What each step adds to the gradients of ``E[advantages]`` in the mean, ``[B, C, J]`` of ``[B, C]``."""
+        return (self.weight.unsqueeze(-1) * advantages).unsqueeze(-1) * self.score.unsqueeze(1)
 
     def feedback(self, shares: Tensor) -> Tensor:
-        """Gradient in a constant added to each mean and in its gains on every standardised entry observed.
+        """Gradients in a constant added to each mean and in its gains on every standardised entry observed.
 
         Args:
-            shares: what each step adds to the gradient in the mean, ``[B, J]``.
+            shares: what each step adds to gradients in the mean, ``[B, G, J]``.
 
         Returns:
-            ``[J, 1 + D]``; zero for an entry that never changes.
+            ``[G, J, 1 + D]``, of which the constant comes first; zero for an entry that never changes.
         """
         weight, constant = self.weight.to(self.seen), shares.sum(0).unsqueeze(-1)
         mean = weight @ self.seen
         spread = (weight @ self.seen.square() - mean.square()).clamp(min=0.0).sqrt()
-        moved = shares.to(self.seen).T @ self.seen - constant.to(mean) * mean
-        return torch.cat((constant, torch.where(spread > 0.0, moved / spread, 0.0).double()), -1)
+        moved = (shares.to(self.seen).flatten(1).T @ self.seen).view(*shares.shape[1:], -1)
+        gains = torch.where(spread > 0.0, (moved - constant.to(mean) * mean) / spread, 0.0)
+        return torch.cat((constant, gains.double()), -1)
 
     def push(self) -> Tensor:
         """``E[A (a − μ)]`` of the standardised advantage, policy units, ``[J]``."""
@@ -113,7 +108,7 @@ def mean_score(distribution: Distribution, action: Tensor) -> Tensor:
     dimensions are independent, ``(a − E[a]) / Var[a]``: that of the tilt ``π exp(η a)``.
     """
     if isinstance(distribution, Located):
-        return grad(lambda by: distribution.shifted(by).log_prob(action).sum())(torch.zeros_like(action))
+        return _derivative(lambda by: distribution.shifted(by).log_prob(action).sum(), action)
     mean, std = drawn_moments(distribution)
     return (action - mean) / std.square()
 
@@ -131,4 +126,14 @@ def whole_gradient(policy: PolicyAt, problem: PolicyProblem, batch: Batch, score
         moved = PolicyAt(here.shifted(by), policy.ask)
         return torch.stack(list(problem.contributions_of(moved, batch).values())).sum()
 
-    return grad(objective)(torch.zeros_like(batch.action))
+    return _derivative(objective, batch.action)
+
+
+def _derivative(function: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+    """Of a scalar in shifts that are zero, ``[…, A]``; zero where it does not depend on them."""
+    by = torch.zeros_like(like, requires_grad=True)
+    with torch.enable_grad():  # half of what torch.func.grad takes on so few rows
+        value = function(by)
+        if not value.requires_grad:
+            return torch.zeros_like(like)
+        return torch.autograd.grad(value, by, materialize_grads=True)[0]

@@ -92,7 +92,7 @@ class Sensitivity:
         metrics |= {f"fisher/eigenvalue/{rank}": value for rank, value in ranked}
         width = sum(obs.shape[-1] for obs in rollout.obs.values()) * len(self._actuators.names)
         most = max(1, min(self._states, MOST_NUMBERS // max(width, 1)))
-        states = States.of(rollout, posed.policy, self._spec, self._actuators, most)
+        states = States.of(rollout, posed.copied(), self._spec, self._actuators, most)
         units = hidden_units(states)
         if units.count:
             metrics |= {

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,11 +74,11 @@ class TorqueGradients:
 
     def _measured(self, posed: Mapping[str, Any], rollout: Rollout) -> Metrics:
         actuators = self._actuators
-        if "policy" not in posed or not len(actuators.drawn(posed["policy"].policy)):
+        if "policy" not in posed or not len(actuators.drawn(posed["policy"].structure)):
             return {}
         snapshot = posed["policy"]
-        found = gradients(Pull.of(snapshot, actuators), actuators)
-        found |= loads(rollout, snapshot.policy, actuators)
+        found = gradients(Pull.of(snapshot, actuators), tuple(snapshot.columns), actuators)
+        found |= loads(rollout, snapshot.structure, actuators)
         return {
             f"torque/{name}/{word}": value
             for word, values in found.items()
@@ -85,18 +86,21 @@ class TorqueGradients:
         }
 
 
-def gradients(pull: Pull, actuators: Actuators) -> dict[str, Tensor]:
-    """What the gradient asks of every actuator, ``[J]`` by what it is called."""
-    found: dict[str, Tensor] = {}
-    called = dict(zip(pull.columns, short_names(tuple(pull.columns)), strict=True))
-    for column, name in called.items():
-        found[f"gradient_{name}"] = pull.gradient(column) / actuators.scale
-    reward = pull.feedback(pull.shares(pull.columns["reward"]))
-    for column, name in called.items():
-        if column.startswith("cost/"):
-            cost = pull.feedback(pull.shares(pull.columns[column]))
-            found[f"cosine_{name}"] = (reward * cost).sum(-1) / (reward.norm(dim=-1) * cost.norm(dim=-1))
-    size = pull.feedback(pull.whole).square().sum(-1)
+def gradients(pull: Pull, columns: Sequence[str], actuators: Actuators) -> dict[str, Tensor]:
+    """What the gradient asks of every actuator, ``[J]`` by what it is called; ``columns`` are the pull's by name."""
+    names, reward = short_names(columns), columns.index("reward")
+    shares = torch.cat((pull.shares(pull.columns), pull.whole.unsqueeze(1)), 1)
+    feedback = pull.feedback(shares)
+    asked, size = feedback[:-1], feedback[-1].square().sum(-1)
+    norms = asked.norm(dim=-1)
+    slopes = (asked[..., 0] / actuators.scale).unbind(0)
+    cosines = ((asked[reward] * asked).sum(-1) / (norms[reward] * norms)).unbind(0)
+    found = {f"gradient_{name}": slope for name, slope in zip(names, slopes, strict=True)}
+    found |= {
+        f"cosine_{name}": cosine
+        for column, name, cosine in zip(columns, names, cosines, strict=True)
+        if column.startswith("cost/")
+    }
     return found | {
         "push": pull.push() * actuators.scale,
         "snr": pull.signal_to_noise(),
@@ -106,17 +110,22 @@ def gradients(pull: Pull, actuators: Actuators) -> dict[str, Tensor]:
 
 def loads(rollout: Rollout, policy: Policy, actuators: Actuators) -> dict[str, Tensor]:
     """How much of what they can give the actuators gave, over the steps that count: ``[J]`` by what it is called."""
-    counts = rollout.weight.flatten() > 0.0
+    counts: Any = rollout.weight.flatten() > 0.0
+    counts = slice(None) if bool(counts.all()) else counts
     rows = lambda x: x.flatten(0, 1)[counts][:, actuators.entries].double()
-    command = rows(policy.command(rollout.action)).abs().clamp(max=1.0)
-    effort = torch.where(actuators.limit.isfinite(), command, math.nan)
     measured = rollout.telemetry.get("torque", torch.zeros(0))
-    if measured.shape[-1] == actuators.count:
-        effort = torch.where(actuators.forces, rows(measured).abs() / actuators.limit, effort)
+    whether = measured.shape[-1] == actuators.count
+    effort = rows(measured).abs() / actuators.limit if whether else torch.zeros(0)
+    if not (whether and bool(actuators.forces.all())):
+        command = rows(policy.command(rollout.action)).abs().clamp(max=1.0)
+        effort = torch.where(actuators.forces, effort, command) if whether else command
+    effort = torch.where(actuators.limit.isfinite(), effort, math.nan)
+    rms = effort.square().mean(0).sqrt()
+    ordered = np.partition(effort.numpy(), rank := math.ceil(0.95 * len(effort)) - 1, 0)
     found = {
-        "rms": effort.square().mean(0).sqrt(),
-        "p95": effort.kthvalue(math.ceil(0.95 * len(effort)), 0).values,
-        "saturation": torch.where(effort.isnan(), math.nan, (effort >= SATURATED).double()).mean(0),
+        "rms": rms,
+        "p95": torch.from_numpy(ordered[rank]),
+        "saturation": torch.where(rms.isnan(), math.nan, (effort >= SATURATED).double().mean(0)),
     }
     power = rollout.telemetry.get("power", torch.zeros(0))
     if power.shape[-1] == actuators.count:

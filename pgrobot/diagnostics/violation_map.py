@@ -28,6 +28,7 @@ class ViolationMap:
         bins = -(-self._limit // self._width)
         self._steps = np.zeros(bins)
         self._parts = spec.violations
+        self._counted = spec.counted
         self._violated = {cost: np.zeros((bins, len(parts))) for cost, parts in spec.violations.items()}
         self._amount: Mapping[str, np.ndarray] = {
             cost: np.zeros_like(sums) for cost, sums in self._violated.items()
@@ -59,7 +60,7 @@ class ViolationMap:
 
         ``time`` is where a bin begins, in seconds; ``share`` that of its steps in which the part violated and ``size``
         the mean of what it added to the cost in those; ``steps`` is how many the bin has, of all episodes. NaN where
-        there are none.
+        there are none, and the size of a cost whose parts add 1 or nothing.
         """
         return Table(
             COLUMNS,
@@ -70,12 +71,16 @@ class ViolationMap:
                 for time, share, size, steps in zip(
                     np.arange(len(self._steps)) * self._width * self._dt,
                     _ratio(self._violated[cost][:, j], self._steps),
-                    _ratio(self._amount[cost][:, j], self._violated[cost][:, j]),
+                    self._size(cost)[:, j],
                     self._steps,
                     strict=True,
                 )
             ),
         )
+
+    def _size(self, cost: str) -> np.ndarray:
+        known = self._violated[cost] * (cost not in self._counted)
+        return _ratio(self._amount[cost], known)
 
     def image(self) -> Image:
         """The shares; a time that no episode lived to see is grey."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from pgrobot.ranges import at_least
 from pgrobot.types import EnvironmentSpec, Metrics, Rollout, State
 
-NAMES = ("environments", "size", "largest", "phase")
+NAMES = ("environments", "phase", "size", "largest")
 
 
 class Violations:
@@ -20,7 +20,8 @@ class Violations:
 
     ``violation/<constraint>/<part>/environments`` is the share of environments in which it did so in the rollout at
     all. Of the steps in which it did: ``…/size``, the mean of what it added, ``…/largest``, the most, and ``…/phase``,
-    the mean place in the episode, 0 at its beginning and 1 at the time limit; absent where there were none. An amount
+    the mean place in the episode, 0 at its beginning and 1 at the time limit; absent where there were none. Of a cost
+    whose parts add 1 or nothing there is no size and no largest: it does not say how large a violation is. An amount
     that is no number counts as no violation. With several learners, each one's names begin with ``<learner>/``.
 
     Args:
@@ -43,7 +44,9 @@ class Violations:
         self._first = parts
         self._costs = tuple(spec.violations)
         self._parts = [
-            f"violation/{cost}/{part}" for cost, known in spec.violations.items() for part in known[:parts]
+            (f"violation/{cost}/{part}", NAMES[:2] if cost in spec.counted else NAMES)
+            for cost, known in spec.violations.items()
+            for part in known[:parts]
         ]
         self._limit = spec.max_episode_steps
 
@@ -55,8 +58,8 @@ class Violations:
         metrics: Metrics = {}
         for name, rollout in experience.items():
             prefix = f"{name}/" if len(learners) > 1 else ""
-            for part, row in zip(self._parts, self._figures(rollout).tolist(), strict=True):
-                found = zip(NAMES, row, strict=True)
+            for (part, names), row in zip(self._parts, self._figures(rollout).tolist(), strict=True):
+                found = zip(names, row, strict=False)
                 metrics |= {f"{prefix}{part}/{key}": value for key, value in found if math.isfinite(value)}
         return metrics
 
@@ -73,15 +76,16 @@ class Violations:
             [rollout.telemetry[f"violation/{cost}"][..., : self._first] for cost in self._costs], -1
         )  # [T, N, J]
         violated = (amount > 0.0) & (rollout.weight > 0.0).unsqueeze(-1)
-        amount = amount.masked_fill(~violated, 0.0)
-        steps = violated.sum((0, 1), dtype=torch.float64)
-        phase = (rollout.age / self._limit).unsqueeze(-1) * violated
+        amount = torch.where(violated, amount, 0.0).flatten(0, 1)
+        each = violated.flatten(0, 1).double()
+        phase = (rollout.age / self._limit).flatten().double()
+        steps = each.sum(0)
         return torch.stack(
             (
-                violated.any(0).mean(0, dtype=torch.float64),
-                amount.sum((0, 1), dtype=torch.float64) / steps,
-                amount.amax((0, 1)).double() / steps.clamp(max=1.0),
-                phase.sum((0, 1), dtype=torch.float64) / steps,
+                violated.any(0).double().mean(0),
+                phase @ each / steps,
+                amount.sum(0, dtype=torch.float64) / steps,
+                amount.amax(0).double() / steps.clamp(max=1.0),
             ),
             -1,
         )

@@ -57,13 +57,15 @@ def _in_the_episode(table: Table) -> Iterator[Drawing]:
             values[at_row, at_time] = row[at[word]]
         if not np.isfinite(values).any() or (word == "size" and np.all(values[np.isfinite(values)] == 1.0)):
             continue  # of costs that count, every violation is of size 1
+        seen = np.isfinite(values).any(1) if word == "size" else np.ones(len(rows), dtype=bool)
+        values, lines = values[seen], [name for name, known in zip(named, seen, strict=True) if known]
         first, second = np.unravel_index(np.nanargmax(values), values.shape)
         words = (
-            f"{title}: most, {figure(values[first, second])}, of {named[first]} at {figure(times[second])} s."
+            f"{title}: most, {figure(values[first, second])}, of {lines[first]} at {figure(times[second])} s."
         )
         yield Drawing(
             f"violations_{word}",
-            heatmap(values, named, axis, scale, title, signed=False),
+            heatmap(values, lines, axis, scale, title, signed=False),
             "Of all episodes of the final evaluation; grey: not seen.",
             words,
             wide=True,

@@ -18,7 +18,7 @@ import numpy as np
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.added import Added
 from pgrobot.simulation.contract import RESERVED
-from pgrobot.simulation.costs import BoundCost, Cost, highest
+from pgrobot.simulation.costs import BoundCost, Cost, counts, highest
 from pgrobot.simulation.model import distinct
 from pgrobot.simulation.read_only import unwritten
 from pgrobot.simulation.results import array_of, names_of, shown_result, truths_of, words_of
@@ -45,6 +45,7 @@ class Behaviour:
         reward_terms: ``R`` names, the robot's own first.
         parts: of every cost, by constraint; each with a name of its own.
         highest: the most that each can charge in a step, all parts together.
+        counted: those of which every part adds 1 or nothing.
         groups: the observation groups.
         lacks_forces: whether something reads what MuJoCo computes on request, and the physics does not ask it to.
 
@@ -76,6 +77,7 @@ class Behaviour:
             for name, cost in self._costs.items()
         }
         self.highest = {name: _highest(self._owners[name], cost) for name, cost in self._costs.items()}
+        self.counted = tuple(name for name, cost in self._costs.items() if counts(cost))
         # Each is called once here, so that the fields it reads are bound before the first reset.
         self._widths = self._checked_widths(robot.observation(simulation))
         self.added = Added(

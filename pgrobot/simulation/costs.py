@@ -15,7 +15,7 @@ class BoundCost(Protocol):
     """A cost of one set of simulations.
 
     One that also has a number ``highest`` says the most that it can charge in a step, all parts together: what
-    ``evaluation.bound=betting`` needs to know.
+    ``evaluation.bound=betting`` needs to know. One with a true ``counts`` says that each part adds 1 or nothing.
     """
 
     parts: tuple[str, ...]  # J names: the joints, actuators or bodies it adds up
@@ -48,3 +48,8 @@ class Cost(Protocol):
 def highest(cost: BoundCost) -> float:
     """The most that a cost can charge in a step; infinite where it does not say."""
     return float(getattr(cost, "highest", math.inf))
+
+
+def counts(cost: BoundCost) -> bool:
+    """Whether each part adds 1 or nothing, so that no violation is larger than another; not, where it does not say."""
+    return bool(getattr(cost, "counts", False))

@@ -55,6 +55,7 @@ class BatchEnvironment(AutoReset):
             costs=tuple(costs),
             violations=self.behaviour.parts,
             highest_cost=self.behaviour.highest,
+            counted=self.behaviour.counted,
             can_fall=robot.can_fall,
             max_episode_steps=robot.max_episode_steps,
             control_dt=simulation.dt,

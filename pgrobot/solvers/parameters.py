@@ -7,7 +7,9 @@ each, and the named slices tell which layer a number belongs to.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from math import inf, prod
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +31,7 @@ class FlatParameters:
         layout: the shape of each.
         lower: the least value of each, ``[P]``; minus infinity where none is declared.
         upper: the greatest, likewise.
+        buffers: what ``views`` adds to the parameters; none, but of another time.
 
     Raises:
         PgrobotError: a bound is declared of a parameter that is not there.
@@ -58,6 +61,19 @@ class FlatParameters:
                     )
                 self.lower[where], self.upper[where] = bounds
         self._bounded = bool((self.lower > -inf).any() | (self.upper < inf).any())
+        self.buffers: Mapping[str, Tensor] = {}
+
+    def recalled(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> Self:
+        """The same layout over another vector, which the module does not read.
+
+        Args:
+            parameters: what the vector holds, by name.
+            buffers: of the module at that time: whoever calls it with ``views`` calls it with these as well.
+        """
+        other = copy(self)
+        other.vector = torch.cat([parameters[name].reshape(-1) for name in self.slices])
+        other.buffers = buffers
+        return other
 
     def project(self, vector: Tensor) -> Tensor:
         """The point within the bounds that is nearest to ``vector`` ``[P]``; itself where none are declared."""
@@ -80,7 +96,8 @@ class FlatParameters:
 
     def views(self, vector: Tensor) -> dict[str, Tensor]:
         """Read any vector ``[P]`` as the module's named parameters, for ``torch.func.functional_call``."""
-        return {name: vector[where].view(self.layout[name]) for name, where in self.slices.items()}
+        named = {name: vector[where].view(self.layout[name]) for name, where in self.slices.items()}
+        return {**named, **self.buffers}
 
     def __len__(self) -> int:
         return sum(prod(shape) for shape in self.layout.values())

@@ -6,7 +6,7 @@ of ``kl``, and a test differentiates the very object that trains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -87,6 +87,7 @@ class PolicyProblem:
         reduce: what several processes agree on.
 
     Attributes:
+        parameters: the layout of the vector.
         weights: of the terms, in their order; a term may let its own follow the KL.
     """
 
@@ -101,13 +102,13 @@ class PolicyProblem:
         self.sequence = policy.sequence
         self.reduce = reduce
         self._policy = policy
-        self._parameters = parameters
+        self.parameters = parameters
         self._terms = dict(terms)
 
     @property
     def layout(self) -> Layout:
         """The shapes of the policy's parameters by name, in the order of the vector."""
-        return self._parameters.layout
+        return self.parameters.layout
 
     def distribution(self, vector: Tensor, batch: Batch) -> Distribution:
         """The policy at ``vector`` ``[P]`` on every row of the batch."""
@@ -115,11 +116,7 @@ class PolicyProblem:
 
     def at(self, vector: Tensor, batch: Batch) -> PolicyAt:
         """The policy at ``vector`` ``[P]``, on the batch and anywhere else."""
-        parameters = self._parameters.views(vector)
-
-        def step(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor) -> tuple[Distribution, Tensor]:
-            said: tuple[Distribution, Tensor] = functional_call(self._policy, parameters, (obs, carry, start))
-            return said
+        step = self._step(vector)
 
         def remembering(
             obs: Mapping[str, Tensor], carry: Tensor, start: Tensor, action: Tensor
@@ -132,6 +129,20 @@ class PolicyProblem:
         else:
             here, _ = step(batch.obs, batch.carry, batch.episode_start)
         return PolicyAt(here, lambda *rows: step(*rows)[0])
+
+    def ask(self, vector: Tensor) -> Callable[[Mapping[str, Tensor], Tensor, Tensor], Distribution]:
+        """What ``at`` says of rows anywhere."""
+        step = self._step(vector)
+        return lambda *rows: step(*rows)[0]
+
+    def _step(self, vector: Tensor) -> Callable[..., tuple[Distribution, Tensor]]:
+        parameters = self.parameters.views(vector)
+
+        def step(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor) -> tuple[Distribution, Tensor]:
+            said: tuple[Distribution, Tensor] = functional_call(self._policy, parameters, (obs, carry, start))
+            return said
+
+        return step
 
     def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
         """Minus the objective; reports every term and the mean KL from the reference policy.
@@ -151,11 +162,11 @@ class PolicyProblem:
 
     def project(self, vector: Tensor) -> Tensor:
         """The nearest parameters ``[P]`` within their bounds."""
-        return self._parameters.project(vector)
+        return self.parameters.project(vector)
 
     def free(self, vector: Tensor, direction: Tensor) -> Tensor:
         """Which parameters at ``vector`` ``[P]`` no bound keeps from going along ``direction``: ``[P]`` bool."""
-        return self._parameters.free(vector, direction)
+        return self.parameters.free(vector, direction)
 
     def contributions(self, vector: Tensor, batch: Batch) -> Report:
         """What every term adds to the objective, by its name: its value times its weight, a scalar each."""
@@ -169,9 +180,9 @@ class PolicyProblem:
             for weight, (name, term) in zip(weights, self._terms.items(), strict=True)
         }
 
-    def about(self, policy: Policy, parameters: FlatParameters, weights: Tensor) -> PolicyProblem:
-        """The same terms, at other weights, about another policy of the same structure."""
-        other = PolicyProblem(policy, parameters, self._terms, self.reduce)
+    def about(self, parameters: FlatParameters, weights: Tensor) -> PolicyProblem:
+        """The same terms, at other weights, about the policy with other tensors."""
+        other = PolicyProblem(self._policy, parameters, self._terms, self.reduce)
         other.weights.copy_(weights)
         return other
 

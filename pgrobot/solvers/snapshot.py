@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, Self
 
+import torch
 from torch import Tensor, nn
 
 from pgrobot.batch import Batch, CriticBatch
 from pgrobot.critics import Critic
+from pgrobot.objectives import PolicyAt
 from pgrobot.policies import Policy
 from pgrobot.reduce import Reduce
 from pgrobot.solvers.parameters import FlatParameters
@@ -36,17 +39,28 @@ class PolicySnapshot(SnapshotProblem):
     """The policy's problem, with what it is made of.
 
     Attributes:
-        policy: a copy of the policy as it was; its parameters are views of ``parameters.vector``.
-        problem: the very problem, about that copy.
+        problem: the very problem, about the policy as it was.
         batch: what it learnt from in its first pass.
         columns: the advantage of every column, in the column's own unit, centred and weighed as the batch's is but
             neither priced nor normalised: rows or chunks like the batch.
+        structure: the policy itself, for what no update changes: what it reads and what it commands.
+        copied: makes a copy of the policy as it was.
+        own_reference: whether the batch's reference policy is the policy as it was.
     """
 
-    policy: Policy
     problem: PolicyProblem
     batch: Batch
     columns: Mapping[str, Tensor]
+    structure: Policy
+    copied: Callable[[], Policy]
+    own_reference: bool
+
+    @property
+    def start(self) -> PolicyAt:
+        """The policy as it was, on the batch and anywhere else."""
+        if self.own_reference:  # the update has asked it already
+            return PolicyAt(self.batch.reference, self.problem.ask(self.parameters.vector))
+        return self.problem.at(self.parameters.vector, self.batch)
 
 
 class Posed(Protocol):
@@ -68,6 +82,7 @@ class UpdateSnapshot:
 
     rollout: Rollout  # as it was collected
     batch: Batch  # rows [B] or chunks [B, L]
+    own_reference: bool  # the batch's reference policy is this one
     critic_batch: CriticBatch  # likewise
     columns: Mapping[str, Tensor]  # each column's own advantage, rows or chunks
     policy: State  # parameters and normalisers
@@ -76,12 +91,19 @@ class UpdateSnapshot:
 
     @classmethod
     def of(
-        cls, rollout: Rollout, posed: Posed, policy: Policy, critic: Critic, problem: PolicyProblem
+        cls,
+        rollout: Rollout,
+        posed: Posed,
+        policy: Policy,
+        critic: Critic,
+        problem: PolicyProblem,
+        reference: Tensor,
     ) -> Self:
-        """Keep what a first pass was posed with, before it is solved."""
+        """Keep what a first pass was posed with, before it is solved; ``reference`` ``[P]`` is that policy's."""
         return cls(
             rollout=rollout,
             batch=posed.policy,
+            own_reference=torch.equal(reference, problem.parameters.vector),
             critic_batch=posed.critic,
             columns=posed.columns(),
             policy=own_state(policy),
@@ -90,26 +112,35 @@ class UpdateSnapshot:
         )
 
     def problems(self, policy: Policy, critic: Critic, problem: PolicyProblem) -> SnapshotProblems:
-        """Pose the problems ``policy`` and ``critic`` again, about copies of the modules, each when it is asked for."""
+        """Pose the problems of ``policy`` and ``critic`` again, as these were, each when it is asked for."""
         return SnapshotProblems(
             {
-                "policy": lambda: self._policy_problem(copy.deepcopy(policy), problem),
+                "policy": lambda: self._policy_problem(policy, problem),
                 "critic": lambda: self._critic_problem(copy.deepcopy(critic), problem.reduce),
             }
         )
 
     def _policy_problem(self, policy: Policy, problem: PolicyProblem) -> PolicySnapshot:
-        policy.load_state_dict(self.policy)
-        parameters = FlatParameters(policy)
-        again = problem.about(policy, parameters, self.weights)
+        buffers = {name: self.policy[name] for name, _ in policy.named_buffers() if name in self.policy}
+        again = problem.about(problem.parameters.recalled(self.policy, buffers), self.weights)
         terms = lambda v: again.contributions(v, self.batch)
-        return PolicySnapshot(parameters, terms, policy, again, self.batch, self.columns)
+        copied = partial(_loaded, policy, self.policy)
+        return PolicySnapshot(
+            again.parameters, terms, again, self.batch, self.columns, policy, copied, self.own_reference
+        )
 
     def _critic_problem(self, critic: Critic, reduce: Reduce) -> SnapshotProblem:
         critic.load_state_dict(self.critic)
         parameters = FlatParameters(critic)
         fit = CriticProblem(critic, parameters, reduce)
         return SnapshotProblem(parameters, lambda v: {"value": -fit.loss(v, self.critic_batch)[0]})
+
+
+def _loaded(policy: Policy, state: State) -> Policy:
+    """A copy with that state."""
+    copied = copy.deepcopy(policy)
+    copied.load_state_dict(state)
+    return copied
 
 
 class SnapshotProblems(Mapping[str, SnapshotProblem]):

@@ -363,6 +363,7 @@ def test_on_a_robot_costs_decompose_into_its_joints_and_agree_with_its_telemetry
     joints = ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot")
     assert environment.spec.violations == {"speed": ("torso",)} | dict.fromkeys(list(costs)[1:], joints)
     assert environment.spec.highest_cost == {"speed": 1.0} | dict.fromkeys(list(costs)[1:], 6.0)
+    assert environment.spec.counted == tuple(costs), "none says how large a violation is"
     environment.reset()
     random = np.random.default_rng(0)
     greatest = np.array([120, 90, 60, 120, 60, 30])

@@ -104,7 +104,7 @@ def test_planted_sensors_are_found() -> None:
 
 def test_what_a_policy_remembers_is_held() -> None:
     learner, rollout = trained(None, policy=Elman(4))
-    policy = learner.snapshot(rollout)["policy"].policy
+    policy = learner.snapshot(rollout)["policy"].copied()
     states = States.of(rollout, policy, TargetWorld(8, 0).spec, plain(1), 10_000)
     assert states.names == ("policy/0", "policy/1", "time/0"), "it does not say what it reads"
     assert torch.equal(states.slopes(states.x)[..., 2], torch.zeros(len(states.x), 1))
@@ -289,7 +289,7 @@ def test_none_and_thousands_of_actuators_are_drawn() -> None:
     many = spec_of(*Action.unitless(*(f"muscle{j}" for j in range(3000))))
     diagnostic = Sensitivity(1, False, 64, spec=many, iterations=5)
     problem = learner.snapshot(rollout)["policy"]
-    wide = replace(problem, policy=policy)
+    wide = replace(problem, copied=lambda: policy)
     stub: Any = type("Stub", (), {"snapshot": lambda self, rollout: {"policy": wide}})()
     metrics = diagnostic(0, {"a": stub}, {"a": rollout})
     assert "sensitivity/lipschitz/max" in metrics

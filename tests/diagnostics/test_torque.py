@@ -46,6 +46,15 @@ def measured(learner: Any, rollout: Rollout, spec: EnvironmentSpec, most: int = 
     return diagnostic(0, {"robot": learner}, {"robot": rollout})
 
 
+def asked(snapshot: PolicySnapshot, actuators: Actuators) -> dict[str, Tensor]:
+    return gradients(Pull.of(snapshot, actuators), tuple(snapshot.columns), actuators)
+
+
+def in_the_mean(pull: Pull, columns: Tensor) -> Tensor:
+    """Gradients of the columns' own objectives in the mean of every actuator, per policy unit, ``[C, J]``."""
+    return pull.shares(columns).sum(0)
+
+
 @pytest.mark.parametrize("baseline", [0.0, -1.3])
 def test_gradient_push_and_snr_are_the_bandits_closed_forms(baseline: float) -> None:
     world = GaussianBandit(name="Bandit", centre=0.7)
@@ -63,7 +72,7 @@ def test_gradient_push_and_snr_are_the_bandits_closed_forms(baseline: float) -> 
     columns = {"reward": reward, "cost/same": -2.0 * reward}
     snapshot = posed(policy, rows, action, reward, columns, weight.unsqueeze(-1), {"s": Ratio(1.0)})
     actuators = Actuators.of(spec_of(Action("motor", "-25 N·m", 0)), 1)
-    found = {name: float(value) for name, value in gradients(Pull.of(snapshot, actuators), actuators).items()}
+    found = {name: float(value) for name, value in asked(snapshot, actuators).items()}
     slope = world.gradient(mean, std)[0]
     spread = math.sqrt(world.variance(mean, std, baseline)[0])
     assert found["gradient_reward"] == pytest.approx(slope / -25.0, rel=1e-9)
@@ -98,9 +107,9 @@ def test_of_a_linear_policy_they_are_the_gradients_of_its_gains() -> None:
     gains, bias = (total[parameters.slices[f"output.{name}"]] for name in ("weight", "bias"))
     pull = Pull.of(snapshot, plain(3))
     torch.testing.assert_close(pull.whole.sum(0), bias)
-    torch.testing.assert_close(0.7 * pull.gradient("reward"), bias)
+    torch.testing.assert_close(0.7 * in_the_mean(pull, pull.columns)[0], bias)
     # the policy's normaliser is not the standardisation of this rollout
-    normalizer = snapshot.policy.normalizer  # type: ignore[union-attr]
+    normalizer = snapshot.structure.normalizer  # type: ignore[union-attr]
     weight, obs = snapshot.batch.weight[37:], snapshot.batch.obs["policy"][37:]
     share = weight / weight.sum()
     mean = (share * obs).sum(0)
@@ -108,7 +117,9 @@ def test_of_a_linear_policy_they_are_the_gradients_of_its_gains() -> None:
     at = lambda x: normalizer(x.unsqueeze(0)).squeeze(0)
     scale = at(mean + 0.01) - at(mean)
     expected = (gains.view(3, 2) - bias.unsqueeze(-1) * at(mean)) * 0.01 / scale / spread
-    torch.testing.assert_close(pull.feedback(pull.whole), torch.cat((bias.unsqueeze(-1), expected), -1))
+    feedback = pull.feedback(torch.stack((2.0 * pull.whole, pull.whole), 1))
+    torch.testing.assert_close(feedback[0], 2.0 * feedback[1])
+    torch.testing.assert_close(feedback[1], torch.cat((bias.unsqueeze(-1), expected), -1))
 
 
 def test_priced_columns_and_the_other_terms_are_the_whole() -> None:
@@ -123,11 +134,12 @@ def test_priced_columns_and_the_other_terms_are_the_whole() -> None:
     assert isinstance(snapshot, PolicySnapshot)
     assert price / kept > 0.5, "the cost has a price"
     pull = Pull.of(snapshot, plain(1))
-    mixed = kept * pull.columns["reward"] - price * pull.columns["cost/above"]
+    mixed = pull.columns @ torch.tensor([kept, -price], dtype=torch.float64)
     scale = float(mixed.std(correction=0))
     torch.testing.assert_close(mixed / scale, pull.advantage, rtol=0, atol=1e-5)
     other = 0.3 * 2.0  # the derivative of Pushing, whatever the state
-    reward, cost = (float(pull.gradient(column)) for column in columns)
+    assert tuple(snapshot.columns) == columns
+    reward, cost = in_the_mean(pull, pull.columns)[:, 0].tolist()
     whole = float(pull.whole.sum())
     assert 0.7 * (kept * reward - price * cost) / scale + other == pytest.approx(whole, rel=1e-4)
     bias = term_sum(snapshot)[snapshot.parameters.slices["output.bias"]]
@@ -151,7 +163,9 @@ def test_of_what_remembers_they_are_the_gradients_of_its_chunks(sequence: int) -
     snapshot = learner.snapshot(rollout)["policy"]
     assert isinstance(snapshot, PolicySnapshot)
     pull = Pull.of(snapshot, plain(1))
-    batch, policy = snapshot.batch, snapshot.problem.at(snapshot.parameters.vector, snapshot.batch)
+    batch, policy = snapshot.batch, snapshot.start
+    again = snapshot.problem.at(snapshot.parameters.vector, batch)
+    torch.testing.assert_close(policy.here.mean, again.here.mean)
     score = (batch.action - policy.here.mean) / policy.here.std.square()
     each = (batch.advantage.unsqueeze(-1) * score).flatten(0, -2).double()
     torch.testing.assert_close(pull.whole * len(each), each, rtol=1e-4, atol=1e-5)
@@ -190,7 +204,7 @@ def test_planted_actuators_are_found() -> None:
     columns = {"reward": 3.0 * noise[:, 1] + 0.5 * noise[:, 2], "cost/heat": noise[:, 2]}
     no_weight = torch.zeros(4000, 0, dtype=torch.float64)
     snapshot = posed(policy, obs, action, columns["reward"], columns, no_weight, {"s": Ratio(1.0)})
-    found = gradients(Pull.of(snapshot, plain(3)), plain(3))
+    found = asked(snapshot, plain(3))
     assert found["share"][1] > 0.9
     assert found["share"][0] < 0.01
     assert found["share"].sum() == pytest.approx(1.0)
@@ -255,7 +269,7 @@ def test_a_robots_figures_are_per_newton_metre() -> None:
     pull = Pull.of(assembly.learners["robot"].snapshot(experience["robot"])["policy"], plain(6))
     assembly.environment.close()
     gear = {"bthigh": 120, "bshin": 90, "bfoot": 60, "fthigh": 120, "fshin": 60, "ffoot": 30}
-    per_unit = dict(zip(gear, pull.gradient("reward").tolist(), strict=True))
+    per_unit = dict(zip(gear, in_the_mean(pull, pull.columns)[0].tolist(), strict=True))
     told = {name: found[f"torque/{name}/gradient_reward"] * gear[name] for name in gear}
     assert told == pytest.approx(per_unit)
     pushed = dict(zip(gear, pull.push().tolist(), strict=True))
@@ -316,6 +330,18 @@ def test_loads_are_those_of_the_torque_that_was_given() -> None:
     }
 
 
+def test_of_a_force_without_a_limit_there_is_no_share() -> None:
+    torque = torch.linspace(-10.0, 10.0, 40).view(20, 2, 1)
+    motors = Actuators.of(spec_of(Action("free", "10 N·m", 0), low=-math.inf, high=math.inf), 1)
+    found = loads(with_torque(torque, torque), make_policy(), motors)
+    assert {name for name, value in found.items() if value.isnan()} == {"rms", "p95", "saturation"}
+
+
+def test_terms_that_do_not_depend_on_the_mean_have_no_gradient_in_it() -> None:
+    snapshot = linear_problem({"entropy": Entropy(0.1)})
+    assert torch.equal(Pull.of(snapshot, plain(3)).whole, torch.zeros(363, 3).double())
+
+
 class NoteFirst(Echo):
     """Draws the note before the push."""
 
@@ -349,7 +375,7 @@ def test_thousands_are_cut_and_none_is_none() -> None:
     actuators = Actuators.of(thousands, 64)
     assert len(actuators.names) == 64
     assert actuators.names[63] == "muscle63"
-    assert all(len(value) == 64 for value in gradients(Pull.of(snapshot, actuators), actuators).values())
+    assert all(len(value) == 64 for value in asked(snapshot, actuators).values())
     nothing = TorqueGradients(1, 64, spec=spec_of(), iterations=1)
     assert nothing(0, {"robot": None}, {"robot": None}) == {}  # type: ignore[dict-item]
 

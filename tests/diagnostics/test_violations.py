@@ -94,6 +94,27 @@ def test_what_is_no_number_is_no_violation_and_what_is_infinite_has_no_size() ->
     assert "violation/torque/knee/size" not in found
 
 
+def test_what_counts_has_no_size() -> None:
+    known = replace(spec(1), counted=("torque",))
+    ones = torch.ones(2, 1, 1)
+    happened = made({"speed": ones, "torque": ones.expand(2, 1, 2)}, torch.zeros(2, 1, dtype=torch.long))
+    found = look(known)(0, NOBODY, {"robot": happened})
+    for part, words in {
+        "speed/speed": {"environments", "phase", "size", "largest"},
+        "torque/hip": {"environments", "phase"},
+        "torque/knee": {"environments", "phase"},
+    }.items():
+        begin = f"violation/{part}/"
+        assert {name.removeprefix(begin) for name in found if name.startswith(begin)} == words
+    watch = ViolationMap(known)
+    telemetry = {"violation/speed": np.full((1, 1), 2.0), "violation/torque": np.ones((1, 2))}
+    watch(replace(BLANK, telemetry=telemetry), np.array([True]), np.array([0]))
+    first = {row[1]: row for row in watch.table().rows if row[2] == 0.0}
+    assert first["speed"][3:5] == (1.0, 2.0)
+    assert first["knee"][3] == 1.0
+    assert math.isnan(float(first["knee"][4]))
+
+
 def test_several_learners_and_no_costs() -> None:
     happened = made({}, torch.zeros(2, 1, dtype=torch.long))
     both = look(spec(1))(0, {"a": None, "b": None}, {"b": happened})
