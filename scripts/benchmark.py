@@ -6,6 +6,7 @@
     python scripts/benchmark.py environment    the environment alone against bare mujoco.batch
     python scripts/benchmark.py startup        seconds to the end of the first iteration, and peak memory
     python scripts/benchmark.py acting         what a trained policy costs, and whether it earns what it should
+    python scripts/benchmark.py diagnostics    what diagnostics add to an iteration; the time of a report and of a film
     python scripts/benchmark.py against        all of these in this checkout and in another one (--other), in pairs
     python scripts/benchmark.py learning       returns of the final policies, every algorithm on every robot; resumable
                                                (docs/learning is written by --into docs/learning)
@@ -29,6 +30,7 @@ from acting import acting
 from against import against
 from budgets import budgets
 from covering import coverage
+from diagnosing import diagnostics
 from goals import GOALS
 from learning import learning
 from measuring import HOME, machine
@@ -42,6 +44,7 @@ SIMULATIONS = {seeds: 100_000, coverage: 1_000}  # and how many samples of each 
 STUDIES = {function.__name__: function for function in (learning, peers, safe)}
 COMPARISONS = {budgets.__name__: budgets}
 ACTS = {acting.__name__: acting}
+LOOKS = {diagnostics.__name__: diagnostics}
 PAIRS = {against.__name__: against}
 FUNCTIONS = {
     **TIMINGS,
@@ -49,6 +52,7 @@ FUNCTIONS = {
     **STUDIES,
     **COMPARISONS,
     **ACTS,
+    **LOOKS,
     **PAIRS,
 }
 
@@ -81,6 +85,9 @@ def main() -> None:
     (acts,) = (commands.add_parser(name) for name in ACTS)
     acts.add_argument("--repeats", type=int, default=5)
     acts.add_argument("--steps", type=int, default=200_000, help="environment steps of the training")
+    (looks,) = (commands.add_parser(name) for name in LOOKS)
+    looks.add_argument("--repeats", type=int, default=5)
+    looks.add_argument("--run", type=Path, default=None, help="report and film this one, and train none")
     for name in PAIRS:
         pairs = commands.add_parser(name)
         pairs.add_argument("--other", type=Path, required=True, help="a checkout with its own .venv")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pgrobot.figures.drawing import image
-from pgrobot.figures.heatmap import Axis
+from pgrobot.figures.heatmap import WIDTH, Axis
 from pgrobot.figures.palette import DIVERGING, SEQUENTIAL, UNKNOWN
 from pgrobot.pictures import Image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH, ROW_HEIGHT, MOST_HEIGHT = 7.0, 0.2, 9.5  # inches
+ROW_HEIGHT, MOST_HEIGHT = 0.2, 9.5  # inches
 MANY, SMALL = 12, 6.5  # labels of more columns are written smaller, in points
 OUTLYING = 3.0  # times the 90th percentile of sizes: what is larger has the last colour, and the bar an arrow
 

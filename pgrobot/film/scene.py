@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import mujoco
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.simulation import BatchEnvironment
 from pgrobot.simulation.adapters.serial import SerialEnvironment
+from pgrobot.simulation.auto_reset import AutoReset
 from pgrobot.simulation.camera import Camera
 from pgrobot.simulation.wrappers import innermost
 from pgrobot.types import Environment
@@ -35,8 +36,11 @@ class Mechanics:
 class Scene(Protocol):
     """A window on the first environment of several."""
 
-    def picture(self) -> np.ndarray:
+    def picture(self, *, ended: bool) -> np.ndarray:
         """What it looks like now, ``[height, width, 3]`` uint8.
+
+        Args:
+            ended: what the episode that ended with the last step looked like then, not the next one's beginning.
 
         Raises:
             FailureError: it cannot be drawn.
@@ -75,9 +79,10 @@ def scene_of(environment: Environment, width: int, height: int) -> Scene:
         FailureError: this machine cannot draw, or the environment cannot.
     """
     mechanics = mechanics_of(environment)
-    if mechanics is not None:
-        return MechanicalScene(mechanics, width, height)
     inner = innermost(environment)
+    if mechanics is not None:
+        assert isinstance(inner, AutoReset)
+        return MechanicalScene(mechanics, width, height, inner)
     if isinstance(inner, SerialEnvironment):
         return DrawnScene(inner)
     raise FailureError(
@@ -85,24 +90,53 @@ def scene_of(environment: Environment, width: int, height: int) -> Scene:
     )
 
 
+T = TypeVar("T")
+
+
+class LastSight(Generic[T]):
+    """What there was to see of the first environment when its last episode ended.
+
+    Args:
+        environment: which begins the next episode in the same step.
+        look: sees it.
+    """
+
+    def __init__(self, environment: AutoReset, look: Callable[[], T]) -> None:
+        self._environment, self._look = environment, look
+        self._seen: list[T] = []
+        environment.leaving = (*environment.leaving, self._leave)
+
+    def of(self, *, ended: bool) -> T:
+        """What was seen then, or what there is to see now."""
+        return self._seen[-1] if ended and self._seen else self._look()
+
+    def close(self) -> None:
+        self._environment.leaving = tuple(told for told in self._environment.leaving if told != self._leave)
+
+    def _leave(self, ids: np.ndarray) -> None:
+        if 0 in ids:
+            self._seen = [self._look()]
+
+
 class MechanicalScene:
     """Drawn by MuJoCo, without shadows, which take a processor without graphics as long as all the rest."""
 
-    def __init__(self, mechanics: Mechanics, width: int, height: int) -> None:
+    def __init__(self, mechanics: Mechanics, width: int, height: int, environment: AutoReset) -> None:
         model = copy.copy(mechanics.model)
         model.vis.quality.shadowsize = 0
-        self._state = mechanics.state
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # GLFW's, of what the sentence below says
                 self._camera = Camera(model, width, height)
         except PgrobotError as error:
             raise FailureError(f"There is no film: {error}") from error
+        self._sight = LastSight(environment, mechanics.state)
 
-    def picture(self) -> np.ndarray:
-        return self._camera.picture(self._state())
+    def picture(self, *, ended: bool) -> np.ndarray:
+        return self._camera.picture(self._sight.of(ended=ended))
 
     def close(self) -> None:
+        self._sight.close()
         self._camera.close()
 
 
@@ -111,8 +145,12 @@ class DrawnScene:
 
     def __init__(self, environment: SerialEnvironment) -> None:
         self._environment = environment
+        self._sight = LastSight(environment, self._drawn)
 
-    def picture(self) -> np.ndarray:
+    def picture(self, *, ended: bool) -> np.ndarray:
+        return self._sight.of(ended=ended)
+
+    def _drawn(self) -> np.ndarray:
         name = self._environment.spec.name
         try:
             found = self._environment.instance(0).render()
@@ -129,3 +167,4 @@ class DrawnScene:
 
     def close(self) -> None:
         """The environment releases its own."""
+        self._sight.close()

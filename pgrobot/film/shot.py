@@ -72,6 +72,11 @@ class Take:
             self.step()
         return self._steps > before
 
+    @property
+    def ended(self) -> bool:
+        """Whether an episode ended with the last step: the environment is in the next one already."""
+        return self._steps > 0 and bool(self._start[0])
+
     def step(self) -> None:
         """Advance by one step."""
         action = self._shot.act(self._obs, self._start)
@@ -119,9 +124,9 @@ class Take:
 
 def frames(take: Take, scene: Scene, fps: int, count: int) -> Iterator[tuple[np.ndarray, Moment]]:
     """Picture and moment of ``count`` frames; what has not moved since the last one is not drawn again."""
-    picture, moment = scene.picture(), take.look()
+    picture, moment = scene.picture(ended=False), take.look()
     yield picture, moment
     for k in range(1, count):
         if take.until(k / fps):
-            picture, moment = scene.picture(), take.look()
+            picture, moment = scene.picture(ended=take.ended), take.look()
         yield picture, moment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -67,9 +68,13 @@ class AutoReset(ABC):
     """``N`` environments in which a new episode begins in the step that ended one.
 
     Whoever derives from it says how all advance by one step and how some begin anew.
+
+    Attributes:
+        leaving: told which episodes have ended, ``[n]``, as long as their last state is there to be seen.
     """
 
     spec: EnvironmentSpec
+    leaving: tuple[Callable[[np.ndarray], None], ...] = ()
 
     @abstractmethod
     def advance(self, action: np.ndarray) -> Step:
@@ -91,7 +96,11 @@ class AutoReset(ABC):
         """
         step = self.advance(action)
         ended = np.flatnonzero(step.terminated | step.truncated)
-        return replace(step, obs=self.restart(ended)) if ended.size else step
+        if not ended.size:
+            return step
+        for told in self.leaving:
+            told(ended)
+        return replace(step, obs=self.restart(ended))
 
     def check_action(self, action: np.ndarray) -> None:
         """Refuse an action of another shape; raises PgrobotError."""

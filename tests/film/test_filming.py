@@ -18,11 +18,14 @@ from pgrobot.film import STANDARD, Format, Shot, Take, agent, film, frames, scen
 from pgrobot.film import filming as filming_module
 from pgrobot.film.gauges import Effortmeter, Speedometer
 from pgrobot.film.mp4 import ffmpeg
+from pgrobot.film.scene import LastSight, mechanics_of
 from pgrobot.pictures import Video
 from pgrobot.playing import run_shot, task_shot
 from pgrobot.run import EvaluationPlan, saved_config
 from pgrobot.run.evaluation import run_episodes
 from pgrobot.run.filming import film_name, find_policy
+from pgrobot.simulation.auto_reset import AutoReset
+from pgrobot.simulation.wrappers import innermost
 from pgrobot.tracking import kept
 
 SMALL = Format(64, 48, 96)
@@ -42,7 +45,7 @@ class Clock:
     def __init__(self) -> None:
         self.drawn = 0
 
-    def picture(self) -> np.ndarray:
+    def picture(self, *, ended: bool) -> np.ndarray:
         self.drawn += 1
         return np.full((48, 64, 3), self.drawn, np.uint8)
 
@@ -172,11 +175,51 @@ def test_looking_at_a_foreign_robot_does_not_move_it(graphics: None) -> None:
             scene = scene_of(robot.environment, 16, 16) if looks else Clock()
             for _ in range(20):
                 take.step()
-                scene.picture()
+                scene.picture(ended=False)
                 take.look() if looks else None
             states.append([*take._obs["policy"][0], take.look().total])
             scene.close()
     assert np.array_equal(*states)
+
+
+@pytest.mark.parametrize("task", [["task=hopper"], ["task=gymnasium", "task.id=Hopper-v5"]])
+def test_the_frame_of_an_ended_episode_shows_its_end(task: list[str]) -> None:
+    """And neither the beginning of the next one, nor an end of long ago."""
+    with task_shot([*TINY, *task], "random", 3) as robot:
+        take, seen = Take(robot), []
+        environment = innermost(robot.environment)
+        assert isinstance(environment, AutoReset)
+        mechanics = mechanics_of(robot.environment)
+        assert mechanics is not None
+        state = mechanics.state
+        sight = LastSight(environment, lambda: np.array(state().qpos))
+        while len(seen) < 2:
+            before = sight.of(ended=False)
+            take.step()
+            if take.ended:
+                seen.append((before, sight.of(ended=True), sight.of(ended=False)))
+        for before, end, start in seen:
+            assert np.abs(end - before).max() < 0.2
+            assert np.abs(end[1:] - start[1:]).max() > 0.2
+        assert not np.array_equal(seen[0][1], seen[1][1])
+        sight.close()
+        assert environment.leaving == ()
+
+
+def test_a_frame_says_whether_its_episode_has_ended() -> None:
+    asked = []
+
+    class Asked(Clock):
+        def picture(self, *, ended: bool) -> np.ndarray:
+            asked.append(ended)
+            return super().picture(ended=ended)
+
+    world = TargetWorld(1, 0, length=3, costs=False)
+    world.spec = replace(world.spec, control_dt=1 / 30)
+    take = Take(Shot("Target", "zero", world, lambda obs, start: np.zeros((1, 1)), (), 1.0))
+    moments = [moment for _, moment in frames(take, Asked(), fps=30, count=8)]
+    assert asked == [False, False, False, True, False, False, True, False]
+    assert [moment.episode for moment in moments] == [1, 1, 1, 1, 2, 2, 2, 3]
 
 
 @pytest.mark.usefixtures("graphics")
@@ -188,10 +231,10 @@ def test_cameras_do_not_disturb_each_other() -> None:
         for robot in (one, two):
             robot.environment.reset()
         first, second = (scene_of(robot.environment, 64, 48) for robot in (one, two))
-        first.picture()
-        before = second.picture()  # whose context is now the current one
+        first.picture(ended=False)
+        before = second.picture(ended=False)  # whose context is now the current one
         first.close()
-        assert np.array_equal(second.picture(), before)
+        assert np.array_equal(second.picture(ended=False), before)
         second.close()
 
 

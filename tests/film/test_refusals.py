@@ -101,9 +101,9 @@ def test_a_task_that_cannot_draw_is_refused(tmp_path: Path) -> None:
 
     blind = serial("Blind", lambda: gymnasium.wrappers.TimeLimit(Blind(), 5), 1, {}, 0, "")
     with pytest.raises(FailureError, match=r"Blind cannot be drawn: its render\(\) returned no picture"):
-        scene_of(blind, 8, 8).picture()
+        scene_of(blind, 8, 8).picture(ended=False)
     blind.instance(0).unwrapped.seen = np.zeros((4, 6, 3), np.uint8)
-    assert scene_of(blind, 8, 8).picture().shape == (4, 6, 3)
+    assert scene_of(blind, 8, 8).picture(ended=False).shape == (4, 6, 3)
     assert list(tmp_path.iterdir()) == []
 
 
