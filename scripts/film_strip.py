@@ -39,7 +39,8 @@ def strip(run: Path, begin: float, every: float, count: int, height: int) -> np.
         for k in range(count):
             take.until(begin + k * every)
             moment = take.look()
-            parts += [_narrow(scene.picture(), moment, height), np.full((height, GAP, 3), 255, np.uint8)]
+            picture = scene.picture(ended=take.ended)
+            parts += [_narrow(picture, moment, height), np.full((height, GAP, 3), 255, np.uint8)]
         scene.close()
     return np.hstack([*parts, panel(moment, STANDARD.panel, height)])
 
