@@ -42,6 +42,8 @@ def spelt_out(line: str) -> str:
         return _SAID[line]
     if line.startswith("critic/body="):
         return f"policy/body@critic.body={line.partition('=')[2]}"
+    if line.startswith("policy.goal=") and line.partition("=")[2].isidentifier():
+        return f"policy/goal@policy.goal={line.partition('=')[2]}"
     if line.startswith("critic.group="):
         return f"critic.groups=[{line.partition('=')[2]}]"
     key, equals, value = line.partition("=")

@@ -126,8 +126,9 @@ class Learner:
         for one in self._intrinsic:
             metrics = joined(metrics, one.fit, metrics_of(one.fit, rollout))
         self._updates += 1
+        deviation = self.policy.command(evidence.reference.std)
         return metrics | {
-            "policy/std": float(self.poser.counting(evidence.reference.std, evidence).mean()),
+            "policy/std": float(self.poser.counting(deviation, evidence).mean()),
             "policy/learning_rate": self.policy_solver.rate,
             "critic/learning_rate": self.critic_solver.rate,
         }

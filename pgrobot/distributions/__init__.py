@@ -9,17 +9,19 @@ the tensors of both arguments.
 | `Gaussian`, `FullCovarianceGaussian`, `SmoothGaussian` | closed | closed | closed |
 | `SquashedGaussian` | fixed quadrature | closed | fixed quadrature |
 | `Beta`, `Categorical`, `Binned`, `MultiCategorical` | closed | closed | closed |
+| `TwoLevel` | the sum of its levels' | likewise | side by side |
 """
 
 from pgrobot.distributions.beta import Beta
 from pgrobot.distributions.binned import Binned
 from pgrobot.distributions.categorical import Categorical
-from pgrobot.distributions.distribution import Distribution, Located
+from pgrobot.distributions.distribution import Distribution, Located, Pathwise
 from pgrobot.distributions.full_covariance import FullCovarianceGaussian
 from pgrobot.distributions.gaussian import Gaussian
 from pgrobot.distributions.multi_categorical import MultiCategorical
 from pgrobot.distributions.smooth import SmoothGaussian
 from pgrobot.distributions.squashed import SquashedGaussian
+from pgrobot.distributions.two_level import TwoLevel
 
 __all__ = [
     "Beta",
@@ -30,6 +32,8 @@ __all__ = [
     "Gaussian",
     "Located",
     "MultiCategorical",
+    "Pathwise",
     "SmoothGaussian",
     "SquashedGaussian",
+    "TwoLevel",
 ]

@@ -53,3 +53,15 @@ class Located(Protocol):
     def shifted(self, by: Tensor) -> Self:
         """The same, every action ``by`` ``[…, A]`` further on."""
         ...
+
+
+@runtime_checkable
+class Pathwise(Protocol):
+    """A distribution that is a differentiable map of standard normal noise.
+
+    See docs/derivations.md#reparameterised-goals.
+    """
+
+    def from_noise(self, noise: Tensor) -> Tensor:
+        """What is drawn where the noise is ``[…, A]``, differentiable in the distribution's tensors."""
+        ...

@@ -27,6 +27,9 @@ class Gaussian:
         noise = torch.randn(
             self.mean.shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device
         )
+        return self.from_noise(noise)
+
+    def from_noise(self, noise: Tensor) -> Tensor:
         return self.mean + self.std * noise
 
     def shifted(self, by: Tensor) -> Self:

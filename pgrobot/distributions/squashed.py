@@ -76,6 +76,9 @@ class SquashedGaussian:
     def sample(self, generator: torch.Generator) -> Tensor:
         return squash(self.base.sample(generator))
 
+    def from_noise(self, noise: Tensor) -> Tensor:
+        return squash(self.base.from_noise(noise))
+
     def log_prob(self, action: Tensor) -> Tensor:
         variable = unsquash(action)
         return self.base.log_prob(variable) - log_slope(variable).sum(-1)

@@ -1,4 +1,4 @@
-"""The policy that is put together: a normaliser, a body, an output layer and a head."""
+"""What policies are put together from, a normaliser, a body, an output layer and a head; and the policy that is one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pgrobot.bodies import BodyFactory, linear
 from pgrobot.bodies.trial import check_sizes, try_body
 from pgrobot.distributions import Distribution
-from pgrobot.groups import Groups, selected
+from pgrobot.groups import Groups, Selection, selected
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
 from pgrobot.policies.heads.trial import try_head
@@ -25,11 +25,74 @@ from pgrobot.types import Action
 OUTPUT_GAIN = 0.01
 
 
-class NetworkPolicy(Policy):
-    """Normalised observations → body → output layer → head.
+class Network(nn.Module):
+    """Normalised observations, and beside them what else it is told → body → output layer → head.
 
-    It remembers what its body and its head remember, and what it did where it reads that, side by side. The small last
-    layer starts it near its mean (Andrychowicz et al. 2021, arXiv 2006.05990, section 3.2).
+    It remembers what its body and its head remember, side by side. The small last layer starts it near its mean
+    (Andrychowicz et al. 2021, arXiv 2006.05990, section 3.2).
+
+    Attributes:
+        reads: what it reads of all that is observed.
+        parts: widths of what its body and its head remember.
+    """
+
+    def assemble(
+        self,
+        reads: Selection,
+        told: int,
+        actions: Sequence[Action],
+        body: BodyFactory,
+        head: HeadFactory,
+        normalizer: ObservationNormalizer,
+        generator: torch.Generator,
+        path: str = "policy",
+    ) -> None:
+        """Make its parts, once it is a module.
+
+        Args:
+            reads: what it reads of all that is observed.
+            told: width of what else it is told, which is not normalised.
+            actions: the entries of what it draws.
+            body: makes the network up to its features.
+            head: makes what turns the output layer's numbers into a distribution.
+            normalizer: of what is read.
+            generator: random stream of the weights.
+            path: its key, for messages.
+
+        Raises:
+            PgrobotError: the body or the head refuses its values.
+        """
+        self.reads, self.told, self.normalizer = reads, told, normalizer
+        # The order of the parameters in the flat vector: the head's own, the body's, the output layer's.
+        self.head = head(actions=actions)
+        check_sizes(f"{path}.head", self.head, ("outputs", "action_size", "carry_size"))
+        try_head(f"{path}.head", self.head, reads.width)
+        self.body = body(inputs=reads.width + told, generator=generator)
+        try_body(f"{path}.body", self.body, reads.width + told)
+        self.output = linear(self.body.width, self.head.outputs, OUTPUT_GAIN, generator)
+        self.head.begin(self.output)
+        self.parts = (self.body.carry_size, self.head.carry_size)
+
+    def say(
+        self, obs: Mapping[str, Tensor], told: Tensor, carry: Tensor, episode_start: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        """What it says of observations ``[…, D]`` and what it is ``told`` ``[…, W]``; else as of ``Policy.forward``."""
+        seen = self.reads(obs)
+        x = self.normalizer(seen)
+        of_body = of_head = carry
+        if carry.shape[-1]:  # to cut and join nothing would take a tenth of a step's time
+            of_body, of_head = carry.split(self.parts, -1)
+        if self.told:
+            x = torch.cat((x, told), -1)
+        features, of_body = self.body(x, of_body, episode_start)
+        distribution, of_head = self.head(self.output(features), seen, of_head, episode_start)
+        return distribution, torch.cat((of_body, of_head), -1) if carry.shape[-1] else carry
+
+
+class NetworkPolicy(Policy, Network):
+    """A policy that is a network.
+
+    It remembers what its network remembers, and what it did where it reads that, side by side.
 
     Args:
         observation: width of each observation group.
@@ -60,35 +123,23 @@ class NetworkPolicy(Policy):
     ) -> None:
         super().__init__(observation)
         self.shown = Shown(actions if previous_action else ())
-        self.reads = selected("policy", groups, observation)
-        self.groups, width = self.reads.groups, self.reads.width
-        self.normalizer = ObservationNormalizer(width, observation_clip, observation_memory)
-        # The order of the parameters in the flat vector: the head's own, the body's, the output layer's.
-        self.head = head(actions=actions)
-        check_sizes("policy.head", self.head, ("outputs", "action_size", "carry_size"))
-        try_head("policy.head", self.head, width)
-        self.body = body(inputs=width + self.shown.width, generator=generator)
-        try_body("policy.body", self.body, width + self.shown.width)
-        self.output = linear(self.body.width, self.head.outputs, OUTPUT_GAIN, generator)
-        self.head.begin(self.output)
+        reads = selected("policy", groups, observation)
+        normalizer = ObservationNormalizer(reads.width, observation_clip, observation_memory)
+        self.assemble(reads, self.shown.width, actions, body, head, normalizer, generator)
+        self.groups = reads.groups
         self.action_size = self.head.action_size
-        self.parts = (self.body.carry_size, self.head.carry_size, self.shown.width)  # of the carry
-        self.carry_size = sum(self.parts)
+        self.carry_size = sum(self.parts) + self.shown.width
         self.sequence = self.body.sequence
 
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
     ) -> tuple[Distribution, Tensor]:
-        seen = self.reads(obs)
-        x = self.normalizer(seen)
-        of_body = of_head = done = carry
-        if self.carry_size:  # to cut and join nothing would take a tenth of a step's time
-            of_body, of_head, done = carry.split(self.parts, -1)
-        if self.shown.width:
-            x = torch.cat((x, torch.where(episode_start.unsqueeze(-1), 0.0, done)), -1)
-        features, of_body = self.body(x, of_body, episode_start)
-        distribution, of_head = self.head(self.output(features), seen, of_head, episode_start)
-        return distribution, torch.cat((of_body, of_head, done), -1) if self.carry_size else carry
+        if not self.shown.width:
+            return self.say(obs, carry, carry, episode_start)
+        of_network, done = carry.split((sum(self.parts), self.shown.width), -1)
+        told = torch.where(episode_start.unsqueeze(-1), 0.0, done)
+        distribution, of_network = self.say(obs, told, of_network, episode_start)
+        return distribution, torch.cat((of_network, done), -1)
 
     def remember(self, carry: Tensor, action: Tensor) -> Tensor:
         if not self.shown.width:

@@ -1,0 +1,143 @@
+"""The policy of two levels: one draws goals, the other acts on what it sees, its goal and the time left for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from pgrobot.bodies import BodyFactory
+from pgrobot.bodies.trial import ROWS, starts
+from pgrobot.distributions import Distribution, TwoLevel
+from pgrobot.errors import PgrobotError
+from pgrobot.groups import Groups, selected
+from pgrobot.normalizer import ObservationNormalizer
+from pgrobot.policies.heads.head import HeadFactory
+from pgrobot.policies.levels import Goal, High, Level
+from pgrobot.policies.policy import Policy
+from pgrobot.ranges import Built, Called, at_least, positive
+from pgrobot.types import Action
+
+
+class HierarchicalPolicy(Policy):
+    """Every ``every`` steps the high level draws a goal, and in all of them the low level acts.
+
+    One policy: what is drawn is what is done and, where the time has come, a goal, so that
+    ``log π = log π_low(a | s, z, time left) + 1[switch] log π_high(z' | s)``, in which ``z`` is the goal that is held.
+    A goal that is drawn at one step acts from the next one on. An episode begins with option 0, or a goal of zeros: its
+    first step acts on that, and draws the first goal. With ``every=1`` and one option it is the low level's network to
+    the last bit.
+
+    It remembers what both levels remember, the goal and how long it has been held.
+
+    See docs/derivations.md#two-levels.
+
+    Args:
+        observation: width of each observation group.
+        actions: the entries of the environment's action.
+        groups: the observation groups that the low level reads, or entries of them by their full names, in that order.
+        body: makes the network of the low level up to its features.
+        head: makes what turns its last numbers into a distribution over actions.
+        goal: what goals are.
+        every: steps between two goals.
+        high: the network of the high level.
+        observation_clip: bound on normalised observations.
+        generator: random stream of the weights.
+        observation_memory: environment steps that the normalisers remember.
+
+    Raises:
+        PgrobotError: the task has no such observation group or entry, or a part refuses its values.
+    """
+
+    def __init__(
+        self,
+        observation: Mapping[str, int],
+        actions: Sequence[Action],
+        groups: Groups,
+        body: Annotated[BodyFactory, Called("hidden", BodyFactory)],
+        head: Annotated[HeadFactory, Called("_target_", HeadFactory)],
+        goal: Annotated[Goal, Built("_target_")],
+        every: Annotated[int, at_least(1)],
+        high: Annotated[High, Built("_target_")],
+        observation_clip: Annotated[float, positive],
+        generator: torch.Generator,
+        observation_memory: Annotated[float, positive] = math.inf,
+    ) -> None:
+        super().__init__(observation)
+        self.goal, self.every = goal, every
+        self.told = goal.width + (every > 1)  # the goal, and where it may change, the time left
+        low_reads = selected("policy", groups, observation)
+        high_reads = selected("policy.high", high.groups, observation)
+        normalizer = lambda width: ObservationNormalizer(width, observation_clip, observation_memory)
+        self.low = Level(
+            low_reads, self.told, actions, body, head, normalizer(low_reads.width), generator, "policy"
+        )
+        self.high = Level(
+            high_reads, 0, goal.actions, high.body, goal.head, normalizer(high_reads.width), generator, "policy.high"
+        )  # fmt: skip
+        self.groups = tuple(dict.fromkeys((*low_reads.groups, *high_reads.groups)))
+        self.channel = goal.channel(self._says(observation))
+        width = self.high.head.action_size
+        self.action_size = self.low.head.action_size + width
+        self.parts = (self.low.carry_size, self.high.carry_size, width, 1, self.channel.width)
+        self.carry_size = sum(self.parts)
+        self.sequence = self._sequence()
+
+    def forward(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        of_low, of_high, *own, _ = carry.split(self.parts, -1)
+        held, age = (torch.where(episode_start.unsqueeze(-1), 0.0, x) for x in own)
+        told = [self.goal.shown(held)]
+        if self.every > 1:
+            told.append(torch.remainder(-age, self.every) / self.every)
+        acts, of_low = self.low.say(obs, torch.cat(told, -1), of_low, episode_start)
+        says, of_high = self.high.say(obs, held[..., :0], of_high, episode_start)
+        drawn, kept = self.channel.opened(says)
+        switch = (age.squeeze(-1) == 0.0).to(age.dtype)
+        distribution = TwoLevel.of(acts, drawn, switch, self.channel.idle(held))
+        return distribution, torch.cat((of_low, of_high, held, age, kept), -1)
+
+    def remember(self, carry: Tensor, action: Tensor) -> Tensor:
+        *levels, held, age, kept = carry.split(self.parts, -1)
+        drawn = action[..., -held.shape[-1] :]
+        held = torch.where(age == 0.0, self.channel.held(drawn, kept), held)
+        age = torch.remainder(age + 1.0, self.every)
+        return torch.cat((*levels, held, age, torch.zeros_like(kept)), -1)
+
+    def command(self, action: Tensor) -> Tensor:
+        return action[..., : self.low.head.action_size]
+
+    def merge(self, obs: Mapping[str, Tensor]) -> None:
+        self.low.merge(obs)
+        self.high.merge(obs)
+
+    @property
+    def normalizer(self) -> ObservationNormalizer:
+        """The low level's, which says where observations were in training."""
+        return self.low.normalizer
+
+    @torch.no_grad()
+    def _says(self, observation: Mapping[str, int]) -> Distribution:
+        """What the high level says of goals, on some rows."""
+        obs = {name: torch.zeros(ROWS, observation[name]) for name in self.high.reads.groups}
+        carry = torch.zeros(ROWS, self.high.carry_size)
+        return self.high.say(obs, carry[..., :0], carry, starts())[0]
+
+    def _sequence(self) -> int:
+        """How many steps gradients flow through, on which all who ask for some have to agree."""
+        asked = {
+            "policy.body.sequence": self.low.body.sequence,
+            "policy.high.body.sequence": self.high.body.sequence,
+            "policy.goal.sequence": self.goal.sequence,
+        }
+        longest = max(asked, key=lambda key: asked[key])
+        for key, steps in asked.items():
+            if 1 < steps < asked[longest]:
+                raise PgrobotError(
+                    f"{key}={steps} and {longest}={asked[longest]} are the steps of the same chunks: set both alike"
+                )
+        return asked[longest]

@@ -1,0 +1,68 @@
+"""One level of a hierarchical policy: a network by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from pgrobot.bodies import BodyFactory
+from pgrobot.groups import Groups, Selection
+from pgrobot.normalizer import ObservationNormalizer
+from pgrobot.policies.heads.head import HeadFactory
+from pgrobot.policies.network import Network
+from pgrobot.ranges import Called
+from pgrobot.types import Action
+
+
+@dataclass(frozen=True)
+class High:
+    """The network of the high level, up to its features.
+
+    Attributes:
+        groups: the observation groups that it reads, or entries of them by their full names, in that order.
+        body: makes it.
+    """
+
+    groups: Groups
+    body: Annotated[BodyFactory, Called("hidden", BodyFactory)]
+
+
+class Level(Network):
+    """A network with a normaliser of its own; see ``Network.assemble``.
+
+    Attributes:
+        carry_size: width of what it remembers.
+    """
+
+    def __init__(
+        self,
+        reads: Selection,
+        told: int,
+        actions: Sequence[Action],
+        body: BodyFactory,
+        head: HeadFactory,
+        normalizer: ObservationNormalizer,
+        generator: torch.Generator,
+        path: str,
+    ) -> None:
+        super().__init__()
+        self.frozen = False
+        self.assemble(reads, told, actions, body, head, normalizer, generator, path)
+        self.carry_size = sum(self.parts)
+
+    def freeze(self) -> None:
+        """Make its parameters constants, which no solver moves, and its normaliser one that merges nothing."""
+        self.frozen = True
+        for module in self.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                delattr(module, name)
+                module.register_buffer(name, parameter.detach())
+
+    def merge(self, obs: Mapping[str, Tensor]) -> None:
+        """Merge observations ``[…, D]`` into the normaliser."""
+        if not self.frozen:
+            self.normalizer.merge(self.reads(obs))
