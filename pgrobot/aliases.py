@@ -42,14 +42,20 @@ def spelt_out(line: str) -> str:
         return _SAID[line]
     if line.startswith("critic/body="):
         return f"policy/body@critic.body={line.partition('=')[2]}"
-    if line.startswith("policy.goal=") and line.partition("=")[2].isidentifier():
-        return f"policy/goal@policy.goal={line.partition('=')[2]}"
+    if line != as_choice(line):
+        return as_choice(line)
     if line.startswith("critic.group="):
         return f"critic.groups=[{line.partition('=')[2]}]"
     key, equals, value = line.partition("=")
     signs = key[: len(key) - len(key_of(line))]
     is_node = key_of(line) == "policy.head" and not value[:1].isalpha()  # and no kind of one
     return line if is_node else f"{signs}{_full(key_of(line))}{equals}{value}"
+
+
+def as_choice(line: str) -> str:
+    """An override that names an option where the node of one stands, as a choice of its group."""
+    key, _, value = line.partition("=")
+    return f"policy/goal={value}" if key == "policy.goal" and value.isidentifier() else line
 
 
 def _full(name: str) -> str:
@@ -68,7 +74,7 @@ def in_full(lines: Sequence[str], cfg: DictConfig) -> list[str]:
 
 
 def _fits(line: str, cfg: DictConfig) -> bool:
-    parent, _, key = key_of(line).rpartition("@")[2].rpartition(".")
+    parent, _, key = key_of(line).rpartition("@")[2].replace("/", ".").rpartition(".")
     part = OmegaConf.select(cfg, parent, throw_on_resolution_failure=False) if parent else None
     if not isinstance(part, DictConfig):
         return False

@@ -91,7 +91,7 @@ def build(cfg: DictConfig, threads: int, task: TaskMaker = configured) -> Assemb
         PgrobotError: the task cannot provide a cost, or says too little of it for the bound that shall judge it, or
             a part refuses its values.
     """
-    return assemble(cfg, training_environment(cfg, threads, task), threads)
+    return assemble(cfg, training_environment(cfg, threads, task), threads, anew=True)
 
 
 def training_environment(cfg: DictConfig, threads: int, task: TaskMaker) -> Environment:
@@ -100,11 +100,11 @@ def training_environment(cfg: DictConfig, threads: int, task: TaskMaker) -> Envi
     return staggered(cfg, build_environment(cfg, cfg.num_envs, seed, threads, task))
 
 
-def assemble(cfg: DictConfig, environment: Environment, threads: int) -> Assembly:
-    """``build`` in environments that are there already."""
+def assemble(cfg: DictConfig, environment: Environment, threads: int, *, anew: bool) -> Assembly:
+    """``build`` in environments that are there already; ``anew``: whether the run begins."""
     spec = environment.spec
     check_bound(build_constraints(cfg), spec.highest_cost, cfg.evaluation.bound)
-    scheme, learners = cast(cfg, spec, threads)
+    scheme, learners = cast(cfg, spec, threads, anew=anew)
     collector = scheme.collector(Blueprint(cfg, spec, threads), environment, learners)
     _check_collector(cfg, collector)
     _check_savable(collector)

@@ -126,9 +126,8 @@ class Learner:
         for one in self._intrinsic:
             metrics = joined(metrics, one.fit, metrics_of(one.fit, rollout))
         self._updates += 1
-        deviation = self.policy.command(evidence.reference.std)
         return metrics | {
-            "policy/std": float(self.poser.counting(deviation, evidence).mean()),
+            "policy/std": float(self.poser.counting(self._deviation(evidence), evidence).mean()),
             "policy/learning_rate": self.policy_solver.rate,
             "critic/learning_rate": self.critic_solver.rate,
         }
@@ -206,6 +205,10 @@ class Learner:
             part.merge({name: self.poser.counting(obs, evidence) for name, obs in rollout.obs.items()})
         after, _ = self.policy(*rows)
         return float(before.kl(after).mean())
+
+    def _deviation(self, evidence: Evidence) -> Tensor:
+        """Of what goes to the environment, ``[T, N, …]``."""
+        return self.policy.command(evidence.reference.std)
 
     def _with_intrinsic(self, rollout: Rollout) -> Rollout:
         """The rollout with the columns of the intrinsic rewards."""

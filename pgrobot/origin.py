@@ -39,6 +39,11 @@ class Origin(nn.Module):
         self._where = {name: slice(*part) for name, part in zip(observation, pairwise(ends), strict=True)}
         self.register_buffer("fixed", torch.zeros((), dtype=torch.bool))
         self.register_buffer("value", torch.zeros(ends[-1], dtype=torch.float64))
+        self._adopted: dict[str, Mapping[int, float]] = {}
+
+    def adopt(self, origins: Mapping[str, Mapping[int, float]]) -> None:
+        """Take the origin of some entries from elsewhere, by group and place: no first observation fixes those."""
+        self._adopted = dict(origins)
 
     @torch.no_grad()
     def fix(self, obs: Observation) -> None:
@@ -49,6 +54,8 @@ class Origin(nn.Module):
             first = torch.from_numpy(np.asarray(obs[name][0], np.float64))
             far = first.isfinite() & (first.abs() >= _LEAST)
             self.value[where] = torch.where(far, first, 0.0)
+            for place, origin in self._adopted.get(name, {}).items():
+                self.value[where][place] = origin
         self.fixed.fill_(1)
 
     def reader(self) -> Reader:

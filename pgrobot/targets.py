@@ -25,7 +25,7 @@ ROOMS = tuple(
     for room in (
         "baselines", "bodies", "collectors", "constraints", "critics", "diagnostics", "envs", "estimators",
         "laboratory", "learner", "objectives", "policies", "intrinsic", "schemes", "simulation", "solvers",
-        "tracking", "wrappers",
+        "tracking", "transfer", "wrappers",
     )
 )  # fmt: skip
 

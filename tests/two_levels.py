@@ -13,6 +13,7 @@ from pgrobot.bodies import Mlp
 from pgrobot.policies import HeadFactory, HierarchicalPolicy
 from pgrobot.policies.levels import Drawn, Goal, High, Options, Reparameterised
 from pgrobot.randomness import stream
+from pgrobot.transfer import LowLevel
 from pgrobot.types import Action
 
 GOALS: Mapping[str, Goal] = {
@@ -33,7 +34,14 @@ def two_levels(
 ) -> HierarchicalPolicy:
     """A policy whose goals matter from the beginning."""
     body = functools.partial(Mlp, hidden=hidden, activation="tanh")
-    parts = {"body": body, "head": head, "goal": goal, "every": every, "high": High(("policy",), body)}
+    parts = {
+        "body": body,
+        "head": head,
+        "goal": goal,
+        "every": every,
+        "high": High(("policy",), body),
+        "low": LowLevel("", "best", False),
+    }
     made = HierarchicalPolicy(
         observation, actions, ("policy",), observation_clip=10.0, generator=stream(0, "policy"), **{**parts, **changes}
     )  # fmt: skip

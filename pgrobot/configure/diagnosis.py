@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pgrobot.aliases import ALIASES, in_full
+from pgrobot.aliases import ALIASES, as_choice, in_full
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.foreign import hint, suggestion
 from pgrobot.overrides import parse, text_of
@@ -50,6 +50,7 @@ def group_options(loader: ConfigLoader, overrides: Sequence[str]) -> dict[str, l
 
 def diagnose(loader: ConfigLoader, overrides: Sequence[str], error: Exception) -> str:
     """Say what is wrong with ``overrides``, which Hydra refused with ``error``; else in its words."""
+    overrides = list(map(as_choice, overrides))
     groups = group_options(loader, overrides)
     choices: list[str] = []
     keys: list[str] = []
@@ -69,6 +70,9 @@ def diagnose(loader: ConfigLoader, overrides: Sequence[str], error: Exception) -
     try:
         cfg = load(loader, choices)
     except COMPOSITION_ERRORS as error_of_choices:
+        absent = (_of_absent(override, groups, loader, error_of_choices) for override in parse(choices))
+        if told := next(filter(None, absent), ""):
+            return told
         words = clash(choices, lambda lines: _composes(loader, lines))
         return f"{words}: it changes what is not there" if words else _own_words(error_of_choices)
     node: Any = OmegaConf.to_container(cfg, resolve=False)
@@ -128,6 +132,20 @@ def _of_second(override: Override, groups: Groups, loader: ConfigLoader, overrid
         return ""
     second = group in taken.hydra.runtime.choices
     return f"{text_of(override)!r} adds a second {group}: leave out the +" if second else ""
+
+
+def _of_absent(override: Override, groups: Groups, loader: ConfigLoader, error: Exception) -> str:
+    """Of an option of a group from which the chosen part takes none."""
+    group, line = override.key_or_group, text_of(override)
+    parent, _, part = group.rpartition("/")
+    if parent not in groups or f"Could not override '{group}'" not in f"{error} {error.__cause__}":
+        return ""
+    takers = [name for name in groups[parent] if _composes(loader, [f"{parent}={name}", line])]
+    return (
+        f"{parent} has no {part} to choose: {line} goes with {parent}={' or ='.join(takers)}"
+        if takers
+        else ""
+    )
 
 
 def _of_place(override: Override, error: Exception) -> str:

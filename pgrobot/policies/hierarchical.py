@@ -16,10 +16,10 @@ from pgrobot.errors import PgrobotError
 from pgrobot.groups import Groups, selected
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
-from pgrobot.policies.levels import Goal, High, Level
+from pgrobot.policies.levels import Goal, GoalNode, High, Level, Source
 from pgrobot.policies.policy import Policy
 from pgrobot.ranges import Built, Called, at_least, positive
-from pgrobot.types import Action
+from pgrobot.types import Action, EnvironmentSpec
 
 
 class HierarchicalPolicy(Policy):
@@ -44,6 +44,7 @@ class HierarchicalPolicy(Policy):
         goal: what goals are.
         every: steps between two goals.
         high: the network of the high level.
+        low: where the low level comes from.
         observation_clip: bound on normalised observations.
         generator: random stream of the weights.
         observation_memory: environment steps that the normalisers remember.
@@ -59,15 +60,16 @@ class HierarchicalPolicy(Policy):
         groups: Groups,
         body: Annotated[BodyFactory, Called("hidden", BodyFactory)],
         head: Annotated[HeadFactory, Called("_target_", HeadFactory)],
-        goal: Annotated[Goal, Built("_target_")],
+        goal: Annotated[Goal, GoalNode("_target_")],
         every: Annotated[int, at_least(1)],
         high: Annotated[High, Built("_target_")],
+        low: Annotated[Source, Built("_target_")],
         observation_clip: Annotated[float, positive],
         generator: torch.Generator,
         observation_memory: Annotated[float, positive] = math.inf,
     ) -> None:
         super().__init__(observation)
-        self.goal, self.every = goal, every
+        self.goal, self.every, self.body, self.head, self.source = goal, every, body, head, low
         self.told = goal.width + (every > 1)  # the goal, and where it may change, the time left
         low_reads = selected("policy", groups, observation)
         high_reads = selected("policy.high", high.groups, observation)
@@ -85,6 +87,8 @@ class HierarchicalPolicy(Policy):
         self.parts = (self.low.carry_size, self.high.carry_size, width, 1, self.channel.width)
         self.carry_size = sum(self.parts)
         self.sequence = self._sequence()
+        if low.frozen:
+            self.low.freeze()
 
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
@@ -110,6 +114,15 @@ class HierarchicalPolicy(Policy):
 
     def command(self, action: Tensor) -> Tensor:
         return action[..., : self.low.head.action_size]
+
+    def begin(self, spec: EnvironmentSpec) -> None:
+        most = spec.max_episode_steps
+        if self.every > most:
+            raise PgrobotError(
+                f"policy.every={self.every} is longer than an episode of {spec.name}, which has {most} steps: with "
+                f"policy.every={most} the first goal lasts all of it"
+            )
+        self.source.fill(self, spec)
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         self.low.merge(obs)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pgrobot.distributions import Distribution
 from pgrobot.origin import Origin
+from pgrobot.types import EnvironmentSpec
 
 
 class Policy(nn.Module):
@@ -60,6 +61,16 @@ class Policy(nn.Module):
     def command(self, action: Tensor) -> Tensor:
         """What of the action ``[…, A]`` goes to the environment, in policy units, ``[…, actuators]``: all of it."""
         return action
+
+    def begin(self, spec: EnvironmentSpec) -> None:
+        """Look at the environment that a new policy is for, before its run begins; by default it does not.
+
+        A policy that is taken up again, or loaded, has begun already.
+
+        Raises:
+            PgrobotError: it cannot act there as it was asked to.
+        """
+        del spec
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         """Merge observations ``[…, D]`` into the normalisers, after the update that learnt from them."""

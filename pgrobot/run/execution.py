@@ -96,7 +96,7 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
             spec = environment.spec
             request = suited(request, spec.actions)
             cfg, own = request.cfg, own if request.resume else request.cfg
-            assembly = assemble(own, environment, threads)
+            assembly = assemble(own, environment, threads, anew=not request.resume)
         directory = stack.enter_context(_directory(request, surroundings.command, model, spec))
         own = own if request.resume else with_own_model(cfg, directory.path)
         stack.enter_context(_log_file(directory.path / "run.log"))

@@ -39,11 +39,13 @@ class Blueprint:
         cfg: the job's config, checked.
         spec: of the environments.
         threads: cores of an update; 0: the physical cores.
+        anew: whether the run begins, and is not taken up again or looked at.
     """
 
     cfg: DictConfig
     spec: EnvironmentSpec
     threads: int
+    anew: bool = False
 
     def stream(self, name: str, learner: str = "") -> torch.Generator:
         """A random stream where the networks live."""
@@ -74,6 +76,8 @@ class Blueprint:
                 generator=self.weights("policy", learner),
             )
         check_sizes("policy", made, ("action_size", "carry_size", "sequence"))
+        if self.anew:
+            made.begin(self.spec)
         return made.to(self.cfg.device)
 
     def critic(self, columns: Sequence[str], learner: str = "") -> Critic:

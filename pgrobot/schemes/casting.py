@@ -12,13 +12,16 @@ from pgrobot.targets import construct
 from pgrobot.types import EnvironmentSpec
 
 
-def cast(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> tuple[Scheme, dict[str, Learner]]:
+def cast(
+    cfg: DictConfig, spec: EnvironmentSpec, threads: int, *, anew: bool = False
+) -> tuple[Scheme, dict[str, Learner]]:
     """A run's scheme, and its learners by name as they are before training.
 
     Args:
         cfg: as ``validated`` returns it.
         spec: of its environments.
         threads: cores of an update; 0: the physical cores.
+        anew: whether the run begins.
 
     Raises:
         PgrobotError: the scheme is none, or a part refuses its values.
@@ -29,7 +32,7 @@ def cast(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> tuple[Scheme, 
             raise PgrobotError(
                 f"scheme._target_={cfg.scheme._target_} is no scheme: it has no {word!r}, see pgrobot.schemes.Scheme"
             )
-    learners = scheme.learners(Blueprint(cfg, spec, threads))
+    learners = scheme.learners(Blueprint(cfg, spec, threads, anew))
     if scheme.acting not in learners:
         raise PgrobotError(
             f"scheme._target_={cfg.scheme._target_} has {scheme.acting!r} act, which is none of its learners: "

@@ -53,6 +53,8 @@ class FlatParameters:
         for prefix, part in module.named_modules():
             for name, bounds in getattr(part, "parameter_bounds", {}).items():
                 where = self.slices.get(f"{prefix}.{name}" if prefix else name)
+                if where is None and name in dict(part.named_buffers()):
+                    continue  # a constant, which nobody moves
                 if where is None:
                     known = [own for own, _ in part.named_parameters()]
                     raise PgrobotError(

@@ -32,6 +32,7 @@ NEEDS = {
         "+task.exclude_current_positions_from_observation=true",
     ],
     ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
+    **{("policy/goal", name): ["policy=hierarchical"] for name in ("drawn", "reparameterised", "options")},
 }
 PLACES = {
     "algorithm/optimizer": "algorithm/optimizer@algorithm.policy_solver.chain.optimizer",

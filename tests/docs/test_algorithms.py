@@ -29,6 +29,7 @@ PLACES = {
     "policy": ("configuration", "Policy and critic", ("policy.",)),
     "policy/body": ("configuration", "Policy and critic", ("body.",)),
     "policy/head": ("configuration", "Policy and critic", ("head.",)),
+    "policy/goal": ("configuration", "Policy and critic", ("goal.",)),
     "critic": ("configuration", "Policy and critic", ("critic.",)),
 }
 OPTIONS = options([])

@@ -58,7 +58,7 @@ FLOORS = (
         "wrappers",
     ),
     ("named_run", "past", "report", "solvers"),
-    ("algorithm", "pricing", "retrospect"),
+    ("algorithm", "pricing", "retrospect", "transfer"),
     ("posing",),
     ("learner",),
     ("loop", "schemes", "diagnostics"),

@@ -5,20 +5,30 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from pgrobot.distributions import Distribution, Pathwise
-from pgrobot.errors import PgrobotError
+from pgrobot.errors import PgrobotError, nearest, shown
 from pgrobot.policies.heads.categorical import CategoricalHead
 from pgrobot.policies.heads.head import Head, HeadFactory
 from pgrobot.policies.levels.channel import Channel, NoiseChannel
-from pgrobot.ranges import Called, at_least
+from pgrobot.ranges import Built, Called, at_least
 from pgrobot.types import Action
 
 PATH = "policy.goal"
+KINDS = ("drawn", "reparameterised", "options")
+
+
+class GoalNode(Built):
+    """The node of a goal, for which one of the words that choose it may have been meant."""
+
+    def __call__(self, key: str, value: Any) -> Any:
+        if isinstance(value, str):
+            raise PgrobotError(f"{key} cannot be {shown(value)}: {nearest(value, KINDS)}")
+        return super().__call__(key, value)
 
 
 class Goal(ABC):
@@ -27,9 +37,11 @@ class Goal(ABC):
     Attributes:
         sequence: steps per chunk in an update, through which gradients flow from the low level to the high one; 1:
             a goal is a choice like that of an action, learnt by its probability.
+        choices: how many options there are; 0: goals are real numbers.
     """
 
     sequence: int = 1
+    choices: int = 0
 
     @property
     @abstractmethod
@@ -44,6 +56,11 @@ class Goal(ABC):
     @abstractmethod
     def head(self, *, actions: Sequence[Action]) -> Head:
         """The head of the high level."""
+
+    @property
+    def told(self) -> str:
+        """A goal in words."""
+        return f"{self.choices} options" if self.choices else f"goals of {self.width} numbers"
 
     def channel(self, said: Distribution) -> Channel:
         """How a goal gets from the one level to the other, given what the high level says on any rows ``[B]``.
@@ -140,6 +157,10 @@ class Options(Goal):
     @property
     def actions(self) -> Sequence[Action]:
         return (Action("option", "", self.count),)
+
+    @property
+    def choices(self) -> int:  # type: ignore[override]
+        return self.count
 
     @property
     def width(self) -> int:

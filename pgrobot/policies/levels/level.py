@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
 from pgrobot.policies.network import Network
 from pgrobot.ranges import Called
-from pgrobot.types import Action
+from pgrobot.types import Action, EnvironmentSpec
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,16 @@ class High:
 
     groups: Groups
     body: Annotated[BodyFactory, Called("hidden", BodyFactory)]
+
+
+class Source(Protocol):
+    """Where a low level comes from."""
+
+    frozen: bool
+
+    def fill(self, policy: Any, spec: EnvironmentSpec) -> None:
+        """Give the low level of a new hierarchical policy what another one has learnt; raises PgrobotError."""
+        ...
 
 
 class Level(Network):
