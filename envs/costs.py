@@ -18,7 +18,7 @@ from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.types import State
 
-from .drive import HINGE, SLIDE, Drive, picked
+from .drive import HINGE, SLIDE, STRENGTH, Drive, picked
 
 SUBSTEPS = ("worst", "last")
 
@@ -45,6 +45,33 @@ class Violations:
 
     def load_state_dict(self, state: State) -> None:
         """Nothing was remembered."""
+
+
+class ModelViolations(Violations):
+    """Those of limits that follow from a model which varies: each episode has its own.
+
+    Args:
+        parts: as of ``Violations``.
+        limits: computes them, ``[N, J]`` each.
+        violated: which parts violate such limits now.
+    """
+
+    def __init__(
+        self,
+        parts: tuple[str, ...],
+        limits: Callable[[], tuple[np.ndarray, ...]],
+        violated: Callable[..., np.ndarray],
+    ) -> None:
+        self._limits, self._now = limits, limits()
+        super().__init__(parts, lambda: violated(*self._now))
+
+    def reset(self, ids: np.ndarray) -> None:
+        """Take the limits of the models that the new episodes have."""
+        self._now = self._limits()
+
+    def load_state_dict(self, state: State) -> None:
+        """Take the limits of the models that came back."""
+        self._now = self._limits()
 
 
 @dataclass(frozen=True)
@@ -87,9 +114,15 @@ class Torque:
         if not 0.0 < self.fraction < 1.0:
             raise PgrobotError(f"constraint.torque.cost.fraction={self.fraction} has to lie between 0 and 1")
         drive = Drive.of("torque", simulation)
-        limit = self.fraction * drive.greatest_torque(simulation)
         torque = drive.columns(_observed("torque", simulation, "qfrc_actuator", self.substeps))
-        return Violations(drive.joints, lambda: (np.abs(torque()) > limit).any(axis=1))
+
+        def limits() -> tuple[np.ndarray]:
+            return (self.fraction * drive.greatest_torque(simulation),)
+
+        def violated(limit: np.ndarray) -> np.ndarray:
+            return (np.abs(torque()) > limit[:, None]).any(axis=1)
+
+        return _of_model(drive.joints, limits, violated, simulation.varies(*STRENGTH))
 
 
 @dataclass(frozen=True)
@@ -140,17 +173,20 @@ class JointLimit:
         ids = np.flatnonzero(model.jnt_limited.astype(bool) & np.isin(model.jnt_type, (HINGE, SLIDE)))
         if not ids.size:
             raise PgrobotError("constraint 'joint_limit' needs a limited hinge or slide: this robot has none")
-        low, high = model.jnt_range[ids].T
-        reach = self.margin * (high - low)
-        low, high = low + reach, high - reach
         observed = _observed("joint_limit", simulation, "qpos", self.substeps)
         position = picked(observed, model.jnt_qposadr[ids])
 
-        def violated() -> np.ndarray:
-            now = position()
-            return ((now < low) | (now > high)).any(axis=1)
+        def limits() -> tuple[np.ndarray, np.ndarray]:
+            low, high = np.moveaxis(simulation.model_field("jnt_range")[:, ids], -1, 0)
+            reach = self.margin * (high - low)
+            return low + reach, high - reach
 
-        return Violations(tuple(simulation.joints[i] for i in ids), violated)
+        def violated(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+            now = position()
+            return np.any((now < low[:, None]) | (now > high[:, None]), axis=1)
+
+        parts = tuple(simulation.joints[i] for i in ids)
+        return _of_model(parts, limits, violated, simulation.varies("jnt_range"))
 
 
 @dataclass(frozen=True)
@@ -203,6 +239,19 @@ class CommandJumps:
 
     def load_state_dict(self, state: State) -> None:
         self._previous[:] = state["previous"].numpy()
+
+
+def _of_model(
+    parts: tuple[str, ...],
+    limits: Callable[[], tuple[np.ndarray, ...]],
+    violated: Callable[..., np.ndarray],
+    varies: bool,
+) -> Violations:
+    """Violations of limits that follow from the model, which are computed once where it does not vary."""
+    if varies:
+        return ModelViolations(parts, limits, violated)
+    now = limits()
+    return Violations(parts, lambda: violated(*now))
 
 
 def _observed(cost: str, simulation: Simulation, field: str, substeps: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from pgrobot.simulation.simulation import Simulation
 
 HINGE, SLIDE = int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)
 JOINT_DRIVES = (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT))
+STRENGTH = ("actuator_gear", "actuator_gainprm", "actuator_forcerange")  # what says how strong an actuator is
 FIXED_GAIN, NO_BIAS = int(mujoco.mjtGain.mjGAIN_FIXED), int(mujoco.mjtBias.mjBIAS_NONE)
 
 
@@ -52,37 +53,42 @@ class Drive:
         return picked(field, self.dofs)
 
     def greatest_torque(self, simulation: Simulation) -> np.ndarray:
-        """What the actuators of each joint can give together, N·m or N, ``[J]``.
+        """What the actuators of each joint can give together, N·m or N, ``[1, J]``; ``[N, J]`` where it varies.
 
         Raises:
             PgrobotError: an actuator without a greatest force.
         """
         model = simulation.model
-        forces = [_greatest_force(model, a, name) for a, name in enumerate(simulation.actuators)]
-        torque = np.bincount(self.driven, weights=np.abs(simulation.gear) * forces)
+        forces = np.stack(
+            [_greatest_force(simulation, a, name) for a, name in enumerate(simulation.actuators)], axis=-1
+        )
+        given = np.abs(simulation.gear) * forces
+        torque = np.zeros((len(given), len(self.ids)))
+        for actuator, joint in enumerate(self.driven):
+            torque[:, joint] += given[:, actuator]
         limited = model.jnt_actfrclimited[self.ids].astype(bool)
         at_joint = np.abs(model.jnt_actfrcrange[self.ids]).max(axis=1)
         return np.where(limited, np.minimum(torque, at_joint), torque)
 
 
-def _greatest_force(model: mujoco.MjModel, actuator: int, name: str) -> float:
-    """The force that MuJoCo clamps the actuator to, or that a motor gives for its largest command."""
-    bounds = []
+def _greatest_force(simulation: Simulation, actuator: int, name: str) -> np.ndarray:
+    """The force ``[N]`` or ``[1]`` that MuJoCo clamps an actuator to, or that a motor gives for its largest command."""
+    model, bounds = simulation.model, []
     if model.actuator_forcelimited[actuator]:
-        bounds.append(np.abs(model.actuator_forcerange[actuator]).max())
+        bounds.append(np.abs(simulation.model_field("actuator_forcerange")[:, actuator]).max(axis=1))
     is_motor = (
         int(model.actuator_gaintype[actuator]) == FIXED_GAIN
         and int(model.actuator_biastype[actuator]) == NO_BIAS
         and int(model.actuator_dyntype[actuator]) != int(mujoco.mjtDyn.mjDYN_INTEGRATOR)
     )
     if is_motor and model.actuator_ctrllimited[actuator]:
-        gain = abs(model.actuator_gainprm[actuator, 0])
+        gain = np.abs(simulation.model_field("actuator_gainprm")[:, actuator, 0])
         bounds.append(gain * np.abs(model.actuator_ctrlrange[actuator]).max())
     if not bounds:
         raise PgrobotError(
             f"constraint 'torque' needs a greatest force: give actuator '{name}' a forcerange in the MJCF file"
         )
-    return float(min(bounds))
+    return np.minimum.reduce(bounds)
 
 
 def picked(field: np.ndarray, columns: np.ndarray) -> Callable[[], np.ndarray]:

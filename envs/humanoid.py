@@ -32,8 +32,10 @@ class Humanoid(HumanoidBody, ContactRunner):
 
     def reward_state(self, simulation: Simulation) -> np.ndarray:
         """Centre of mass in the plane."""
-        mass = simulation.model.body_mass
-        return (np.einsum("b,nbj->nj", mass, simulation.field("xipos")) / mass.sum())[:, :2]
+        mass = simulation.model_field("body_mass")
+        return (np.einsum("nb,nbj->nj", mass, simulation.field("xipos")) / mass.sum(axis=1, keepdims=True))[
+            :, :2
+        ]
 
     def healthy(self, simulation: Simulation) -> np.ndarray:
         return inside(simulation.qpos[:, 2], self.healthy_z_range)

@@ -122,7 +122,8 @@ def evaluate(
             one with the same spaces shows how the policy does there.
         checkpoint: as of ``load``.
         modules: your own modules that the run's config may name.
-        changes: ``episodes``, ``mode``, ``confidence``, ``bound`` or ``seed``, where they shall differ from the run's.
+        changes: ``episodes``, ``mode``, ``confidence``, ``bound``, ``seed`` or ``variation``, whether models vary, where
+            they shall differ from the run's.
 
     Returns:
         What ``result.json`` tells of the last evaluation, and ``judged.repeats``: how many of the episodes are those
@@ -132,7 +133,7 @@ def evaluate(
         PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range; one of
             ``modules`` raised.
     """
-    known = ("episodes", "mode", "confidence", "bound", "seed")
+    known = ("episodes", "mode", "confidence", "bound", "seed", "variation")
     for key in changes:
         if key not in known:
             raise PgrobotError(

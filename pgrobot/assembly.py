@@ -14,15 +14,16 @@ from pgrobot.answers import check_diagnostic
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.constraints import check_bound
-from pgrobot.diagnostics import EpisodeStatistics
+from pgrobot.diagnostics import DrawnVariation, EpisodeStatistics
 from pgrobot.errors import PgrobotError
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed
 from pgrobot.schemes import Blueprint, build_constraints, cast, iterations
-from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled, Task
+from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled, Task, Variable
 from pgrobot.simulation.contract import check_environment
+from pgrobot.simulation.variation import Plan, Strength, entry_of
 from pgrobot.simulation.wrappers import wrapped
 from pgrobot.targets import check_trusted, construct
 from pgrobot.types import Collector, Diagnostic, Environment, EnvironmentSpec
@@ -127,7 +128,8 @@ def _diagnostics(cfg: DictConfig, spec: EnvironmentSpec) -> dict[str, Diagnostic
     chosen = {name: part(**told) if isinstance(part, partial) else part for name, part in made.items()}
     for part in chosen.values():
         check_diagnostic(part)
-    return {"episodes": EpisodeStatistics(spec), **chosen}
+    drawn = {"variation": DrawnVariation()} if cfg.variation else {}
+    return {"episodes": EpisodeStatistics(spec), **drawn, **chosen}
 
 
 def build_learners(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> dict[str, Learner]:
@@ -170,17 +172,46 @@ def _check_savable(collector: Collector) -> None:
 
 
 def build_environment(
-    cfg: DictConfig, num_envs: int, seed: int, threads: int, task: TaskMaker = configured
+    cfg: DictConfig,
+    num_envs: int,
+    seed: int,
+    threads: int,
+    task: TaskMaker = configured,
+    strength: Strength = Strength.SCHEDULED,
 ) -> Environment:
     """``num_envs`` environments of the task with the costs of its constraints, in the wrappers of the config.
 
+    Args:
+        cfg: as ``validated`` returns it.
+        num_envs: how many.
+        seed: of their random streams.
+        threads: physics threads; 0: one per physical core.
+        task: whose environments they are.
+        strength: how much of what the config lets vary does so.
+
     Raises:
-        PgrobotError: the task cannot provide a cost, or the task or a wrapper makes something else.
+        PgrobotError: the task cannot provide a cost, or vary what shall vary, or the task or a wrapper makes something
+            else.
     """
     costs = {str(name): construct(cfg, f"constraint.{name}.cost") for name in cfg.constraint}
-    made = task(cfg).make(num_envs, costs, seed, threads)
+    plan = Plan({str(name): entry_of(node) for name, node in cfg.variation.items()}, strength)
+    chosen = task(cfg)
+    if not plan.entries:
+        made = chosen.make(num_envs, costs, seed, threads)
+    elif isinstance(chosen, Variable):
+        made = chosen.make_varied(num_envs, costs, seed, threads, plan)
+    else:
+        raise PgrobotError(
+            f"variation.{next(iter(plan.entries))} needs a robot whose model pgrobot simulates itself, and "
+            f"{cfg.task._target_} makes environments of its own: leave it out with variation=[]"
+        )
     made = check_environment(f"{cfg.task._target_}.make", made)
     return wrapped(made, construct(cfg, "wrapper"), seed)
+
+
+def judging(cfg: DictConfig) -> Strength:
+    """How much varies where a policy is judged."""
+    return Strength.FULL if cfg.evaluation.variation else Strength.NOMINAL
 
 
 def model_files(cfg: DictConfig) -> ModelFiles:

@@ -133,6 +133,8 @@ CONFIG: tuple[Added, ...] = (
     Added("tracker.*", "pgrobot.tracking.Wandb", "checkpoints", lambda _: False),
     Added("tracker.*", "pgrobot.tracking.Wandb", "alert_after", lambda _: 0),
     Added("", "", "report", lambda _: False),
+    Added("", "", "variation", lambda _: {}),
+    Added("evaluation", "", "variation", lambda _: True),
     Added("", "", "film", lambda _: 0.0),
 )
 # Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.

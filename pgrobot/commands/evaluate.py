@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 from pgrobot.commands.parser import Parser
 
 
@@ -25,6 +27,11 @@ def evaluate(words: list[str]) -> int:
     parser.add_argument(
         "--bound", choices=("student-t", "bootstrap", "betting"), help="how bounds on a mean are found"
     )
+    parser.add_argument(
+        "--variation",
+        action=argparse.BooleanOptionalAction,
+        help="whether the model varies as it may in training, or is the robot's own",
+    )
     parser.add_argument("--seed", type=int, help="of the evaluation's own random streams")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object instead, as result.json has it"
@@ -40,7 +47,7 @@ def evaluate(words: list[str]) -> int:
 
     changes = {
         key: getattr(asked, key)
-        for key in ("episodes", "mode", "confidence", "bound", "seed")
+        for key in ("episodes", "mode", "confidence", "bound", "seed", "variation")
         if getattr(asked, key) is not None
     }
     told = evaluate_run(asked.run, checkpoint=asked.checkpoint, modules=asked.modules, **changes)

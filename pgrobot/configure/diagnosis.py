@@ -26,6 +26,12 @@ from pgrobot.targets import locate
 CONFIG_NAME = "train"
 RECIPES = ("experiment", "debug")  # what writes into the whole config
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+NAMED = (
+    "diagnostics",
+    "intrinsic",
+    "variation",
+    "wrapper",
+)  # nodes to which a user adds some by names of one's own
 Groups = Mapping[str, Sequence[str]]  # the options of every group
 
 
@@ -111,7 +117,7 @@ def _of_choice(override: Override, groups: Groups, loader: ConfigLoader) -> str:
         known = list(groups[group])
     else:
         return ""
-    if value is None and group in ("constraint", "tracker", "wrapper"):
+    if value is None and group in ("constraint", "tracker", "variation", "wrapper"):
         return f"{group} cannot be null: {group}=[] takes none, and without it the config's own are taken"
     if not isinstance(value, dict):
         for option in value if isinstance(value, list) else [value]:
@@ -168,7 +174,7 @@ def _of_key(override: Override, node: Any, groups: Groups) -> str:
         if not isinstance(node, dict):
             return f"{walked} is a single value, so {override.key_or_group} does not exist"
         if part not in node:
-            if _may_have(walked, node, part):
+            if _may_have(walked, node, part) or (walked in NAMED and isinstance(override.value(), dict)):
                 return f"{walked} has no key {part!r} yet: add it with a +, '+{text_of(override)}'"
             return _of_missing(override, walked, part, list(map(str, node)), groups)
         node, walked = node[part], f"{walked}.{part}" if walked else part

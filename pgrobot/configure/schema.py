@@ -22,6 +22,7 @@ from pgrobot.factories import (
 )
 from pgrobot.film.length import LONGEST, SHORTEST
 from pgrobot.ranges import Built, Called, Keys, Range, at_least, inside, is_number, list_of, one_of, text
+from pgrobot.simulation.variation import VariationRule
 
 Part = Annotated[Any, Built("_target_")]
 
@@ -56,6 +57,7 @@ class EvaluationConfig:
     num_envs: Annotated[int, at_least(0)]
     alone: bool
     pictures: bool
+    variation: bool
     mode: Literal["stochastic", "deterministic"]
     confidence: Annotated[float, inside(0.0, 1.0)]
     bound: Annotated[str, one_of(*BOUNDS)]
@@ -96,6 +98,7 @@ class RunConfig:
     checkpoint: CheckpointConfig
     evaluation: EvaluationConfig
     task: Part
+    variation: Annotated[dict[str, Any], VariationRule()]
     wrapper: Annotated[Mapping[str, Annotated[Any, Called("_target_", EnvironmentWrapper)]], Keys("noise")]
     constraint: Mapping[str, ConstraintConfig]
     intrinsic: Annotated[

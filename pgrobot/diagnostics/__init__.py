@@ -8,10 +8,12 @@ from pgrobot.diagnostics.episodes import EpisodeStatistics
 from pgrobot.diagnostics.gradients import GradientNorms, term_gradients
 from pgrobot.diagnostics.sensitivity import Sensitivity
 from pgrobot.diagnostics.torque import TorqueGradients
+from pgrobot.diagnostics.variation import DrawnVariation
 from pgrobot.diagnostics.violation_map import ViolationMap
 from pgrobot.diagnostics.violations import Violations
 
 __all__ = [
+    "DrawnVariation",
     "EpisodeStatistics",
     "GradientNorms",
     "Sensitivity",

@@ -87,9 +87,9 @@ class Speedometer:
 
 def _speed(mechanics: Mechanics) -> float:
     """Of the centre of mass of all that moves."""
-    data = mechanics.state()
-    mujoco.mj_fwdPosition(mechanics.model, data)
-    mujoco.mj_subtreeVel(mechanics.model, data)
+    data, model = mechanics.state(), mechanics.present()
+    mujoco.mj_fwdPosition(model, data)
+    mujoco.mj_subtreeVel(model, data)
     return float(np.linalg.norm(data.subtree_linvel[0]))
 
 

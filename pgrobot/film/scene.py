@@ -27,10 +27,14 @@ class Mechanics:
     Attributes:
         model: the compiled model.
         state: copies the first environment's present state.
+        present: the first environment's present model, where it varies.
+        write: makes a copy of the model that one.
     """
 
     model: mujoco.MjModel
     state: Callable[[], mujoco.MjData]
+    present: Callable[[], mujoco.MjModel]
+    write: Callable[[mujoco.MjModel], None]
 
 
 class Scene(Protocol):
@@ -57,14 +61,17 @@ def mechanics_of(environment: Environment) -> Mechanics | None:
     inner = innermost(environment)
     if isinstance(inner, BatchEnvironment):
         batch = inner.simulation.batch
-        return Mechanics(inner.model, lambda: batch.get_data(0))
+        models = batch.models
+        return Mechanics(
+            inner.model, lambda: batch.get_data(0), lambda: models.of(0), lambda model: models.write(0, model)
+        )
     if not isinstance(inner, SerialEnvironment):
         return None
     instance: Any = inner.instance(0).unwrapped
     model, data = getattr(instance, "model", None), getattr(instance, "data", None)
     if not isinstance(model, mujoco.MjModel) or not isinstance(data, mujoco.MjData):
         return None
-    return Mechanics(model, lambda: copy.copy(instance.data))
+    return Mechanics(model, lambda: copy.copy(instance.data), lambda: model, lambda _: None)
 
 
 def scene_of(environment: Environment, width: int, height: int) -> Scene:
@@ -124,16 +131,22 @@ class MechanicalScene:
     def __init__(self, mechanics: Mechanics, width: int, height: int, environment: AutoReset) -> None:
         model = copy.copy(mechanics.model)
         model.vis.quality.shadowsize = 0
+        self._mechanics, self._model = mechanics, model
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # GLFW's, of what the sentence below says
                 self._camera = Camera(model, width, height)
         except PgrobotError as error:
             raise FailureError(f"There is no film: {error}") from error
-        self._sight = LastSight(environment, mechanics.state)
+        self._sight = LastSight(environment, self._look)
 
     def picture(self, *, ended: bool) -> np.ndarray:
         return self._camera.picture(self._sight.of(ended=ended))
+
+    def _look(self) -> mujoco.MjData:
+        """The present state, on the model that its episode has."""
+        self._mechanics.write(self._model)
+        return self._mechanics.state()
 
     def close(self) -> None:
         self._sight.close()

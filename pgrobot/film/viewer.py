@@ -59,12 +59,15 @@ def watch(shot: Shot, mechanics: Mechanics, open_window: Launch = launch) -> flo
     """Show a robot at its own pace until the window is closed; returns the simulated seconds shown."""
     data = mechanics.state()
     take = Take(shot)
-    with open_window(copy.copy(mechanics.model), data) as window:
+    model = copy.copy(mechanics.model)
+    mechanics.write(model)
+    with open_window(model, data) as window:
         began = time.perf_counter()
         while window.is_running():
             take.step()
             with window.lock():
-                _copy(mechanics.model, mechanics.state(), data)
+                mechanics.write(model)
+                _copy(model, mechanics.state(), data)
             window.set_texts([_text(take.look())])
             window.sync()
             ahead = began + take.time - time.perf_counter()

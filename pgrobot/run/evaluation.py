@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from pgrobot.acting import Actor, drawn, undrawn
 from pgrobot.action_map import ActionMap
-from pgrobot.assembly import TaskMaker, build_environment
+from pgrobot.assembly import TaskMaker, build_environment, judging
 from pgrobot.episodes import Act, Episodes, Watch, evaluate, summary
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
@@ -69,7 +69,7 @@ def run_episodes(
     """Run whole episodes of a policy in environments of their own."""
     seed = component_seed(plan.seed, f"{plan.purpose}/environment")
     most = cfg.evaluation.num_envs or MOST_ENVIRONMENTS
-    environment = build_environment(cfg, min(plan.episodes, most), seed, plan.threads, task)
+    environment = build_environment(cfg, min(plan.episodes, most), seed, plan.threads, task, judging(cfg))
     try:
         generator = stream(plan.seed, f"{plan.purpose}/action_noise")
         act = actor(policy, environment.spec, plan.mode, generator)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from pgrobot.assembly import TaskMaker, build_environment, build_learners, configured
+from pgrobot.assembly import TaskMaker, build_environment, build_learners, configured, judging
 from pgrobot.errors import FailureError, PgrobotError, nearest
 from pgrobot.film import Shot, film, mechanics_of
 from pgrobot.named_run import checkpoint_of
@@ -107,7 +107,7 @@ def drawable(cfg: DictConfig, seed: int, task: TaskMaker = configured) -> Enviro
         PgrobotError: it cannot be built.
         FailureError: it cannot be built so that it draws itself.
     """
-    environment = build_environment(cfg, 1, seed, 1, task)
+    environment = build_environment(cfg, 1, seed, 1, task, judging(cfg))
     known = mechanics_of(environment) is not None
     if known or cfg.task._target_ != GYMNASIUM or "render_mode" in cfg.task.kwargs:
         return environment
@@ -115,7 +115,7 @@ def drawable(cfg: DictConfig, seed: int, task: TaskMaker = configured) -> Enviro
     drawing = cfg.copy()
     OmegaConf.update(drawing, "task.kwargs.render_mode", "rgb_array", force_add=True)
     try:
-        return build_environment(drawing, 1, seed, 1, task)
+        return build_environment(drawing, 1, seed, 1, task, judging(cfg))
     except PgrobotError as error:
         raise FailureError(f"{environment.spec.name} cannot be drawn: {error}") from error
 

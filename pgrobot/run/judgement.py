@@ -8,10 +8,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from pgrobot.assembly import TaskMaker, planned_steps
+from pgrobot.assembly import TaskMaker, judging, planned_steps
 from pgrobot.episodes import Watch
 from pgrobot.policies import Policy
 from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, EvaluationPlan, evaluation
+from pgrobot.simulation.variation import Strength
 
 OTHER = {STOCHASTIC: DETERMINISTIC, DETERMINISTIC: STOCHASTIC}
 
@@ -61,8 +62,16 @@ def judgement(
             "episodes": plan.episodes,
             "seed": plan.seed,
             "bound": plan.bound,
+            "variation": varied(cfg),
         },
     }
+
+
+def varied(cfg: DictConfig) -> str:
+    """Which models the policy was judged on: ``none`` vary, ``full`` variation, or ``nominal`` of those that may."""
+    if not cfg.variation:
+        return "none"
+    return "full" if judging(cfg) is Strength.FULL else "nominal"
 
 
 def repeats(told: Mapping[str, Any], final: Mapping[str, Any]) -> str:
@@ -73,6 +82,6 @@ def repeats(told: Mapping[str, Any], final: Mapping[str, Any]) -> str:
         final: the same of the run's last evaluation, or at least ``step``, ``seed`` and ``episodes``; empty where the
             run has none.
     """
-    if not final or any(final[key] != told[key] for key in ("step", "seed")):
+    if not final or any(final.get(key, told[key]) != told[key] for key in ("step", "seed", "variation")):
         return "none"
     return "all" if final["episodes"] == told["episodes"] else "some"

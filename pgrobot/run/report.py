@@ -19,6 +19,11 @@ from pgrobot.run_directory import REPORT
 STYLES = {"satisfied": "green", "violated": "red", "undecided": "yellow"}
 WIDE = 72  # columns from which a table has room for the length of episodes
 
+MODELS = {
+    "full": "the model varies in these episodes, over all that variation may draw",
+    "nominal": "the model is the robot's own in these episodes, though it varies in training",
+}
+
 
 def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
     """Print the return and a verdict per budget, what was judged, and what it has to be read with.
@@ -77,6 +82,8 @@ def _print_judged(console: Console, told: Mapping[str, Any]) -> None:
         console.print(
             f"{shared} the episodes that judged the run at its end: another --seed judges on new ones"
         )
+    if judged.get("variation", "none") != "none":
+        console.print(MODELS[judged["variation"]])
     other = told["other_mode"]
     figures = [f"return {number(other['return']['mean'])}", _steps(other["episode_length"])]
     figures += [

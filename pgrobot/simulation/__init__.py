@@ -12,7 +12,7 @@ from pgrobot.simulation.costs import BoundCost, Cost  # noqa: E402
 from pgrobot.simulation.environment import BatchEnvironment  # noqa: E402
 from pgrobot.simulation.model_files import NO_MODEL, ModelFiles  # noqa: E402
 from pgrobot.simulation.simulation import Simulation  # noqa: E402
-from pgrobot.simulation.task import Modelled, Robot, Task  # noqa: E402
+from pgrobot.simulation.task import Modelled, Robot, Task, Variable  # noqa: E402
 
 __all__ = [
     "NO_MODEL",
@@ -24,4 +24,5 @@ __all__ = [
     "Robot",
     "Simulation",
     "Task",
+    "Variable",
 ]

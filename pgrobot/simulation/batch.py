@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from mujoco.batch import DATA_FIELDS, Batch, SimulationError
 from pgrobot.cores import physical_cores
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.model import actuator_names, joint_names
+from pgrobot.simulation.models import Models
 from pgrobot.simulation.read_only import ReadOnlyModel
 from pgrobot.simulation.stopwatches import stopped
 
@@ -40,7 +42,8 @@ class Physics:
             per simulation and step.
 
     Attributes:
-        state: ``[N, S]`` float64, all that a bit-exact continuation of the physics needs.
+        state: ``[N, S]`` float64, all that a bit-exact continuation of the physics needs beside the models.
+        models: those of the simulations, one and the same unless some of its fields vary.
         asked_in_vain: whether such a field was read although they are not computed.
     """
 
@@ -54,9 +57,10 @@ class Physics:
         # only a persistent batch keeps the MjData from which mj_rnePostConstraint computes contact forces
         self._batch = Batch(model, num_envs, threads, persistent=contact_forces)
         self.state = self._batch.state
+        self.models = Models(self._batch, model)
         self._warnings = self._batch.warning[:, :, 1]  # [N, W] counts since the last reset
         self._alarm = self._warnings[:, BAD_QPOS : BAD_CTRL + 1]  # [N, 4]
-        self._data = mujoco.MjData(model)
+        self._data, self._model = mujoco.MjData(model), copy.copy(model)  # of one simulation at a time
         self._fields: dict[str, np.ndarray] = {}
         self._recorded: dict[str | int | mujoco.mjtState, np.ndarray] = {}  # by field, [N, frame_skip, ...]
         self._computed = False
@@ -173,7 +177,8 @@ class Physics:
     def _compute_on_request(self) -> None:
         for i in range(len(self.state)):
             self._batch.get_data(i, self._data)
-            mujoco.mj_rnePostConstraint(self.model, self._data)
+            self.models.write(i, self._model)
+            mujoco.mj_rnePostConstraint(self._model, self._data)
             for name, values in self._on_request.items():
                 values[i] = getattr(self._data, name)
 

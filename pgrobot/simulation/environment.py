@@ -19,6 +19,7 @@ from pgrobot.simulation.read_only import unwritten
 from pgrobot.simulation.results import words_of
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.simulation.units import control_units
+from pgrobot.simulation.variation import Variation
 from pgrobot.types import TERMINATION, Action, EnvironmentSpec, Observation, State, Step
 
 if TYPE_CHECKING:
@@ -31,7 +32,14 @@ class BatchEnvironment(AutoReset):
     Every step returns new arrays: nothing returned is ever overwritten.
     """
 
-    def __init__(self, robot: Robot, simulation: Simulation, costs: Mapping[str, Cost], seed: int) -> None:
+    def __init__(
+        self,
+        robot: Robot,
+        simulation: Simulation,
+        costs: Mapping[str, Cost],
+        seed: int,
+        variation: Variation,
+    ) -> None:
         if not simulation.actuators:
             raise PgrobotError(
                 f"{robot.title} has no actuators, so there is nothing to learn: give its MJCF file an <actuator>."
@@ -40,16 +48,21 @@ class BatchEnvironment(AutoReset):
         self.simulation = simulation
         self.behaviour = Behaviour(robot, simulation, costs)
         self._clock = EpisodeClock(simulation.num_envs, robot.max_episode_steps, seed)
-        self._observation = self.behaviour.observation()
+        self._variation = variation
+        self._observation = variation.joined(self.behaviour.observation())
         self.spec = EnvironmentSpec(
             name=robot.title,
             num_envs=simulation.num_envs,
-            observation=self.behaviour.groups,
+            observation=variation.groups(self.behaviour.groups),
             action_low=simulation.ctrl_range[:, 0],
             action_high=simulation.ctrl_range[:, 1],
             actions=tuple(
                 Action(name, unit, 0)
-                for name, unit in zip(simulation.actuators, control_units(self.model), strict=True)
+                for name, unit in zip(
+                    simulation.actuators,
+                    control_units(self.model, simulation.batch.models.varied),
+                    strict=True,
+                )
             ),
             reward_terms=self.behaviour.reward_terms,
             costs=tuple(costs),
@@ -63,7 +76,7 @@ class BatchEnvironment(AutoReset):
 
     @property
     def model(self) -> mujoco.MjModel:
-        """The compiled model all environments share."""
+        """The compiled model that all environments share, but for what varies."""
         return self.simulation.model
 
     @property
@@ -122,7 +135,7 @@ class BatchEnvironment(AutoReset):
             simulation.batch.reset(np.fromiter(broken, dtype=np.int32))
 
         simulation.before, simulation.after = simulation.after, unwritten(behaviour.reward_state())
-        next_obs = behaviour.observation()
+        next_obs = self._variation.joined(behaviour.observation())
         terms = behaviour.terms(unwritten(action))
         over = self._clock.tick()
         violations = behaviour.violations()
@@ -143,8 +156,12 @@ class BatchEnvironment(AutoReset):
             telemetry=telemetry,
             failures={},
         )
+        if self._variation.any:
+            telemetry |= self._variation.telemetry()
         if broken:
             step = self._discard(step, broken)
+        if self._variation.any:
+            self._variation.count(step.reward, step.terminated | step.truncated, step.censored)
         if behaviour.added.any:
             behaviour.check_finite(next_obs, step.terms)
         self._observation = next_obs
@@ -158,6 +175,7 @@ class BatchEnvironment(AutoReset):
             "observation": {k: torch.from_numpy(v.copy()) for k, v in self._observation.items()},
             "costs": self.behaviour.state_dict(),
             **self._clock.state_dict(),
+            **({"variation": self._variation.state_dict()} if self._variation.any else {}),
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -168,6 +186,8 @@ class BatchEnvironment(AutoReset):
         """
         simulation = self.simulation
         self.check_saved("simulations", "they hold {} numbers", state["physics"], simulation.batch.state)
+        if self._variation.any:
+            self._variation.load_state_dict(state["variation"])
         simulation.batch.state[:] = state["physics"].numpy()
         simulation.after = unwritten(state["reward_state"].numpy().copy())
         self._observation = {k: v.numpy().copy() for k, v in state["observation"].items()}
@@ -181,6 +201,8 @@ class BatchEnvironment(AutoReset):
         """Start a new episode in simulations ``ids``, from drawn or given states."""
         simulation, behaviour = self.simulation, self.behaviour
         simulation.batch.reset(ids)
+        if self._variation.any:
+            self._variation.begin(ids)
         if states is None:
             states = self.draw(ids)
             check_state(f"{words_of(self.robot.initial_state)} draws a start", self.model, *states)
@@ -191,7 +213,7 @@ class BatchEnvironment(AutoReset):
         before[ids] = after[ids] = now[ids]  # no speed is left of the episode before
         simulation.before, simulation.after = unwritten(before), unwritten(after)
         behaviour.forget(ids)
-        self._observation = behaviour.observation()
+        self._observation = self._variation.joined(behaviour.observation())
         behaviour.added.check_observed(self._observation)
 
     def _discard(self, step: Step, broken: Mapping[int, str]) -> Step:

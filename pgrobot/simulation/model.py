@@ -81,6 +81,19 @@ def joint_names(model: mujoco.MjModel) -> tuple[str, ...]:
     return _completed(own, [bodies[body] for body in model.jnt_bodyid])
 
 
+def tendon_names(model: mujoco.MjModel) -> tuple[str, ...]:
+    """Names of the tendons, each another."""
+    own = [model.tendon(t).name for t in range(model.ntendon)]
+    return _completed(own, [f"tendon{t}" for t in range(model.ntendon)])
+
+
+def geom_names(model: mujoco.MjModel) -> tuple[str, ...]:
+    """Names of the geoms, each another; a geom without one is called by its body."""
+    own = [model.geom(g).name for g in range(model.ngeom)]
+    bodies = body_names(model)
+    return _completed(own, [bodies[body] for body in model.geom_bodyid])
+
+
 def actuator_names(model: mujoco.MjModel) -> tuple[str, ...]:
     """Names of the actuators, each another; an actuator without one is called by the joint it drives."""
     own = [model.actuator(a).name for a in range(model.nu)]

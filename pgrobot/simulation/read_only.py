@@ -87,9 +87,9 @@ def unwritten(array: np.ndarray) -> np.ndarray:
 def refuse(what: str) -> NoReturn:
     """Say why a model cannot be written; raises PgrobotError."""
     raise PgrobotError(
-        f"the model cannot be changed ({what}): the simulations step a copy of it, so nothing would follow, and models "
-        "that vary are not to be had by writing one; for another model set task.xml_file, and for computations of your "
-        "own write into copy.copy(model)."
+        f"the model cannot be changed ({what}): the simulations step a copy of it, so nothing would follow; for models "
+        "that vary set variation, for another model task.xml_file, and for computations of your own write into "
+        "copy.copy(model)."
     )
 
 

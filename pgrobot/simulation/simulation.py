@@ -28,7 +28,8 @@ class Simulation:
         before, after: the robot's ``reward_state`` before and after the last step ``[N, M]``.
         dt: seconds of simulated time per step.
         joints, actuators: names, by MuJoCo's indices.
-        gear: ``[nu]``, joint torque per actuator force.
+        model: what all simulations have in common; see ``model_field`` and ``model_of`` for what varies.
+        gear: joint torque per actuator force ``[nu]``; ``[N, nu]`` where it varies.
         ctrl_range: ``[nu, 2]``, infinite where MuJoCo does not limit the control.
     """
 
@@ -51,7 +52,8 @@ class Simulation:
         self.before = self.after = unwritten(np.zeros((self.num_envs, 0)))
         self.joints = joint_names(model)
         self.actuators = actuator_names(model)
-        self.gear: np.ndarray = model.actuator_gear[:, 0].copy()
+        gear = self.model_field("actuator_gear")[..., 0]
+        self.gear = gear if self.varies("actuator_gear") else gear[0].copy()
         limited = model.actuator_ctrllimited.astype(bool)[:, None]
         self.ctrl_range = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
         self.gear.flags.writeable = self.ctrl_range.flags.writeable = False
@@ -65,6 +67,24 @@ class Simulation:
             PgrobotError: no such field.
         """
         return unwritten(self.batch.field(name))
+
+    def model_field(self, name: str) -> np.ndarray:
+        """Live array of a field of the model, such as ``"body_mass"`` or ``"opt.gravity"``, read-only.
+
+        ``[N, ...]`` of each simulation's own values where the model varies, else ``[1, ...]``.
+
+        Raises:
+            PgrobotError: no such field.
+        """
+        return self.batch.models.field(name)
+
+    def model_of(self, simulation: int) -> mujoco.MjModel:
+        """The model of one simulation as it is now, for any function of MuJoCo, read-only."""
+        return self.batch.models.of(simulation)
+
+    def varies(self, *fields: str) -> bool:
+        """Whether one of these fields of the model varies by simulation."""
+        return any(field in self.batch.models.varied for field in fields)
 
     def names(self, field: str) -> np.ndarray:
         """Names of the entries of a field, ``[1, ...]``, to be cut and joined as the field is, ``[N, ...]``.

@@ -21,6 +21,7 @@ from pgrobot.simulation.model import built_in, compiled, typed
 from pgrobot.simulation.model_files import ModelFiles
 from pgrobot.simulation.options import check_options
 from pgrobot.simulation.simulation import Simulation
+from pgrobot.simulation.variation import NOTHING, Plan, Variation
 from pgrobot.types import EntryNames, Environment, Observation
 
 
@@ -42,6 +43,17 @@ class Task(Protocol):
 
     def make(self, num_envs: int, costs: Mapping[str, Cost], seed: int, threads: int) -> Environment:
         """Build ``num_envs`` environments that report ``costs``; ``threads=0``: one per physical core."""
+        ...
+
+
+@runtime_checkable
+class Variable(Protocol):
+    """A task whose model may vary from simulation to simulation."""
+
+    def make_varied(
+        self, num_envs: int, costs: Mapping[str, Cost], seed: int, threads: int, plan: Plan
+    ) -> Environment:
+        """``make`` such environments."""
         ...
 
 
@@ -95,6 +107,12 @@ class Robot(ABC):
         Raises:
             PgrobotError: bad sizes, a model that does not compile, or a cost this robot cannot provide.
         """
+        return self.make_varied(num_envs, costs, seed, threads, NOTHING)
+
+    def make_varied(
+        self, num_envs: int, costs: Mapping[str, Cost], seed: int, threads: int, plan: Plan
+    ) -> BatchEnvironment:
+        """``make`` environments whose models vary; raises PgrobotError also where the plan does not fit the model."""
         for name, value, least in (("num_envs", num_envs, 1), ("threads", threads, 0), ("seed", seed, 0)):
             if value < least:
                 raise PgrobotError(f"{name} has to be at least {least}, got {value}.")
@@ -102,7 +120,9 @@ class Robot(ABC):
 
         def made(contact_forces: bool) -> BatchEnvironment:
             physics = Physics(model, num_envs, self.frame_skip, threads, contact_forces)
-            return BatchEnvironment(self, Simulation(physics, self.forward_speed, self.fallen), costs, seed)
+            variation = Variation(plan, physics.models, num_envs, seed)
+            simulation = Simulation(physics, self.forward_speed, self.fallen)
+            return BatchEnvironment(self, simulation, costs, seed, variation)
 
         environment = made(self.needs_contact_forces)
         return made(contact_forces=True) if environment.behaviour.lacks_forces else environment

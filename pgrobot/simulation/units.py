@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import mujoco
 
 JOINTS = (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT))
@@ -19,12 +21,17 @@ UNITS = {
 }
 
 
-def control_units(model: mujoco.MjModel) -> tuple[str, ...]:
+SAYING = frozenset(("actuator_gear", "actuator_gainprm", "actuator_biasprm"))
+
+
+def control_units(model: mujoco.MjModel, varied: Collection[str] = ()) -> tuple[str, ...]:
     """What 1 of each control stands for, ``[nu]``: ``"200 N·m"`` of a motor with that gear, ``"rad"`` of a servo.
 
-    Empty where it is not known: for actuators that drive something else than one hinge or slide, and for those whose
-    force is no plain function of the control.
+    Empty where it is not known: for actuators that drive something else than one hinge or slide, for those whose
+    force is no plain function of the control, and for all where one of the fields that say it is ``varied``.
     """
+    if not SAYING.isdisjoint(varied):
+        return ("",) * model.nu
     return tuple(_unit(model, actuator) for actuator in range(model.nu))
 
 

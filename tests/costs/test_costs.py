@@ -83,6 +83,12 @@ class Bench:
     def qvel(self) -> np.ndarray:
         return self._live["qvel"]
 
+    def model_field(self, name: str) -> np.ndarray:
+        return np.array(getattr(self.model, name))[None]
+
+    def varies(self, *fields: str) -> bool:
+        return False
+
     def field(self, name: str) -> np.ndarray:
         return self._live[name]
 

@@ -1,0 +1,25 @@
+"""Models that vary: fields drawn for each simulation at every episode's start."""
+
+from pgrobot.simulation.variation.entry import Entry, VariationRule, entry_of
+from pgrobot.simulation.variation.varied import (
+    NOTHING,
+    PRIVILEGED,
+    STRENGTH,
+    TELEMETRY,
+    Plan,
+    Strength,
+    Variation,
+)
+
+__all__ = [
+    "NOTHING",
+    "PRIVILEGED",
+    "STRENGTH",
+    "TELEMETRY",
+    "Entry",
+    "Plan",
+    "Strength",
+    "Variation",
+    "VariationRule",
+    "entry_of",
+]
