@@ -122,8 +122,8 @@ def evaluate(
             one with the same spaces shows how the policy does there.
         checkpoint: as of ``load``.
         modules: your own modules that the run's config may name.
-        changes: ``episodes``, ``mode``, ``confidence``, ``bound``, ``seed`` or ``variation``, whether models vary, where
-            they shall differ from the run's.
+        changes: ``episodes``, ``mode``, ``confidence``, ``bound``, ``seed`` or ``variation`` (whether models vary),
+            where they shall differ from the run's.
 
     Returns:
         What ``result.json`` tells of the last evaluation, and ``judged.repeats``: how many of the episodes are those

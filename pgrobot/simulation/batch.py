@@ -1,4 +1,4 @@
-"""The physics of N simulations of one model, on native threads. The only user of ``mujoco.batch``."""
+"""The physics of N simulations of one model, on native threads. Uses ``mujoco.batch``, as ``models`` does."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from mujoco.batch import MODEL_FIELDS, Batch, SimulationError
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.read_only import ReadOnlyModel, unwritten
 
+VARIABLE = MODEL_FIELDS  # what can have values of its own in each simulation
 # what other fields are computed from; MuJoCo's own documentation points there
 DERIVES = frozenset(mujoco.MjModel._setconst_inputs)  # noqa: SLF001
 
@@ -66,8 +67,8 @@ class Models:
         owner = self.shared.opt if name.startswith("opt.") else self.shared
         shared = getattr(owner, name.removeprefix("opt."), None)
         if not isinstance(shared, np.ndarray | float | int):
-            raise PgrobotError(f"the model has no field '{name}': {nearest(name, MODEL_FIELDS)}")
-        if self.varied and name in MODEL_FIELDS:
+            raise PgrobotError(f"the model has no field '{name}': {nearest(name, VARIABLE)}")
+        if self.varied and name in VARIABLE:
             return self._batch.expand(name)
         return np.array(shared)[None]
 

@@ -50,6 +50,8 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "diagnostics.sensitivity.every": 1,
         "modules": ["own_functions"],
         "+task.terminations.low": {"_target_": "own_functions.low", "height": 1.0},
+        "variation": ["mass"],
+        "+variation.mass.schedule": {"steps": 500},
         "hydra.run.dir": directory,
     }
     pgrobot.train(debug="tiny", constraint=["speed", "torque"], quiet=True, **settings)

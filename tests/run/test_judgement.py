@@ -70,6 +70,7 @@ def test_what_was_judged_is_said(finished: Result) -> None:
         "episodes": 3,
         "seed": 10_000,
         "bound": "student-t",
+        "variation": "none",
     }
     (line,) = (line for line in printed(dict(finished.evaluation)) if line.startswith("judged "))
     assert line.startswith(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from mujoco.batch import MODEL_FIELDS
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.model import actuator_names, body_names, geom_names, joint_names, tendon_names
+from pgrobot.simulation.models import VARIABLE
 
 Active = Callable[[mujoco.MjModel], np.ndarray]  # which parts a field does something for, [P] bool
 
@@ -149,7 +149,7 @@ def check_field(path: str, name: str) -> None:
     if name in SHARED:
         raise PgrobotError(f"{path}={name} cannot vary: it {SHARED[name]}")
     near = nearest(name, FIELDS)
-    if name in MODEL_FIELDS:
+    if name in VARIABLE:
         raise PgrobotError(f"{path}={name} is a field of the model that does not vary by simulation: {near}")
     raise PgrobotError(f"{path}={name} is no field of the model: {near}")
 
