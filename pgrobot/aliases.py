@@ -110,7 +110,8 @@ def settle(content: MutableMapping[str, Any], typed: Collection[str]) -> None:
 
 
 def _covers(typed: str, key: str) -> bool:
-    return key == typed or key.startswith(f"{typed}.")
+    """Whether what was typed is a key or a mapping that holds it; a group such as ``policy`` only says which part."""
+    return key == typed or ("." in typed and key.startswith(f"{typed}."))
 
 
 def _at(content: MutableMapping[str, Any], key: str) -> MutableMapping[str, Any]:

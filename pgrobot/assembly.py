@@ -11,6 +11,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from pgrobot.answers import check_diagnostic
+from pgrobot.bodies.trial import check_repeatable
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.constraints import check_bound
@@ -106,6 +107,9 @@ def assemble(cfg: DictConfig, environment: Environment, threads: int, *, anew: b
     spec = environment.spec
     check_bound(build_constraints(cfg), spec.highest_cost, cfg.evaluation.bound)
     scheme, learners = cast(cfg, spec, threads, anew=anew)
+    for learner in learners.values():
+        check_repeatable("policy", learner.policy)
+        check_repeatable("critic", learner.critic)
     collector = scheme.collector(Blueprint(cfg, spec, threads), environment, learners)
     _check_collector(cfg, collector)
     _check_savable(collector)

@@ -11,6 +11,7 @@ from pgrobot.concurrency import one_torch_thread
 from pgrobot.configure import compose, search_path, validated
 from pgrobot.errors import PgrobotError
 from pgrobot.film import Shot, agent, check_agent, film, frame_count
+from pgrobot.given import TARGET
 from pgrobot.randomness import component_seed
 from pgrobot.run import checked, load_checkpoint, saved_config, with_own_model
 from pgrobot.run.evaluation import DETERMINISTIC
@@ -106,6 +107,11 @@ def play_task(
 def run_shot(run: Path, checkpoint: Path, mode: str, seed: int, modules: Sequence[str]) -> Iterator[Shot]:
     """A policy of a run in an environment of its own, open for so long; arguments and errors as of ``play``."""
     cfg = saved_config(run)
+    if cfg.task.get("_target_") == TARGET:
+        raise PgrobotError(
+            f"{run} was trained in an environment given from Python, which pgrobot play cannot build: train with "
+            "film=10 for films of it, or let pgrobot.load(run) act in it"
+        )
     check_modules(modules)
     cfg.modules = list(modules)
     cfg = checked(cfg, run, cfg.copy())

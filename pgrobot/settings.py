@@ -32,10 +32,19 @@ def _lines(key: str, value: Any) -> Iterator[str]:
     if not isinstance(value, Mapping):
         yield f"{key}={_literal(key, value)}"
         return
+    own = {name for name, child in value.items() if key == "constraint" and _is_whole(child)}
     if key == "constraint":
-        yield f"constraint=[{','.join(value)}]"
+        yield f"constraint=[{','.join(name for name in value if name not in own)}]"
     for name, child in value.items():
-        yield from _lines(f"{key}.{name}", child)
+        yield from _lines(f"{'+' * (name in own)}{key}.{name}", child)
+
+
+def _is_whole(constraint: Any) -> bool:
+    """Whether a constraint is all there: one that no config has."""
+    if not isinstance(constraint, Mapping) or not {"cost", "budget", "unit"} <= constraint.keys():
+        return False
+    cost = constraint["cost"]
+    return isinstance(cost, Mapping) and "_target_" in cost
 
 
 def _literal(key: str, value: Any) -> str:

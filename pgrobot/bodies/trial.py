@@ -81,6 +81,21 @@ def check_shape(path: str, part: nn.Module, what: str, found: Any, width: int) -
     )
 
 
+def check_repeatable(path: str, network: nn.Module) -> None:
+    """Refuse layers that say something else of the same state each time they learn from it.
+
+    Raises:
+        PgrobotError: names the network by its key, and the layer.
+    """
+    for name, part in network.named_modules():
+        if isinstance(part, nn.modules.dropout._DropoutNd | nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
+            raise PgrobotError(
+                f"{path}.{name} is nn.{type(part).__name__}, which says something else of the same state each time, so "
+                "that what learns would not be what acted: leave it out; weight_decay in a solver's chain and layer "
+                "norm do without chance"
+            )
+
+
 def starts() -> Tensor:
     """Episodes that begin, ``[ROWS]``."""
     return torch.ones(ROWS, dtype=torch.bool)

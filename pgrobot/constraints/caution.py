@@ -40,6 +40,8 @@ def interval_caution(sample: Sample, confidence: float, unfallen: bool) -> str:
         unfallen: no episode ended in a fall, though one may. Falls that are so rare are not in the sample, and the
             interval does not reach as far as the mean would be lower, were they as frequent as they may be.
     """
+    if not math.isfinite(sample.mean):
+        return f"return: the episodes return {sample.mean:g} in the mean, so that there is no interval"
     count, wanted = len(sample.amount), _wanted(sample)
     rare = unseen(count, confidence)
     low, _ = student_t(sample, 0.5 + 0.5 * confidence)

@@ -98,11 +98,19 @@ class Sample:
         count = len(self.amount)
         if count < 2:
             return math.inf
-        return float(np.sqrt((self.residual**2).sum() / (count - 1) / count))
+        scaled, exponent = self._scaled
+        return float(np.ldexp(np.sqrt((scaled**2).sum() / (count - 1) / count), exponent))
 
     @property
     def skewness(self) -> float:
         """The third moment of the residuals over the third power of their deviation; 0 where they have none."""
-        residual = self.residual
+        residual, _ = self._scaled
         deviation = float(np.sqrt((residual**2).mean()))
         return float((residual**3).mean()) / deviation**3 if deviation > 0.0 else 0.0
+
+    @property
+    def _scaled(self) -> tuple[np.ndarray, int]:
+        """The residuals over a power of two, at most 1, and its exponent: cubes of the largest numbers are none."""
+        residual = self.residual
+        _, exponent = np.frexp(np.abs(residual).max())
+        return np.ldexp(residual, -exponent), int(exponent)

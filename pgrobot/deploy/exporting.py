@@ -88,7 +88,7 @@ def export(
     if not steady(trained):
         raise FailureError(
             f"{trained.checkpoint} acts otherwise each time on the same observation, as dropout with training=True "
-            "does, which a file cannot: use nn.Dropout, which ends with the training; nothing was written"
+            "does, which a file cannot: leave it out; nothing was written"
         )
     found, count = difference(content, trained, remembers=remembers)
     if not found <= MOST:

@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
+from pgrobot.aliases import key_of
 from pgrobot.cores import physical_cores
 from pgrobot.errors import OccupiedError, in_a_sentence
 from pgrobot.files import write_json
@@ -87,9 +88,12 @@ def _request(overrides: list[str], directory: Path) -> Request:
         OccupiedError: the directory holds a run with another config.
     """
     request = replace(prepare(overrides), directory=directory, anew=False)
+    if not any(key_of(line) == "report" for line in overrides):
+        request.cfg.report = False  # a page for each takes seconds, and `pgrobot report` makes any later
     if not (directory / "config.yaml").exists():
         return request
     saved = saved_config(directory)
+    saved.report = request.cfg.report  # earlier versions wrote one
     same = request if saved == request.cfg else choosing(request)
     if saved != same.cfg:
         raise OccupiedError(f"{directory} holds a run with another config: choose another hydra.sweep.dir")

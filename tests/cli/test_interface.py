@@ -72,6 +72,19 @@ def test_every_value_survives_the_override_grammar(value: Any) -> None:
     assert type(override.value()) is type(value)
 
 
+def test_a_constraint_that_no_config_has_is_given_whole() -> None:
+    mine = {"cost": {"_target_": "my.Cost", "most": 2}, "budget": 0.5, "unit": "step", "limit": 0.0}
+    assert as_overrides({"constraint": {"speed": {"budget": 0.1}, "mine": mine}}) == [
+        "constraint=[speed]",
+        "constraint.speed.budget=0.1",
+        "+constraint.mine.cost._target_=my.Cost",
+        "+constraint.mine.cost.most=2",
+        "+constraint.mine.budget=0.5",
+        "+constraint.mine.unit=step",
+        "+constraint.mine.limit=0.0",
+    ]
+
+
 def test_a_value_that_no_config_holds_is_refused() -> None:
     with pytest.raises(PgrobotError, match="seed is a object, which a config cannot hold"):
         pgrobot.compose(seed=object())

@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 from pgrobot.cli import main
+from pgrobot.run import prepare
+from pgrobot.sweep.job import _request
 from pgrobot.sweep.models import unlike
 from pgrobot.sweep.names import job_name
 from pgrobot.sweep.summary import read_jobs, summarise, varying
@@ -50,6 +52,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("whole") / "sweep"
     assert main(sweep(directory, "seed=range(3)")) == 0
     return directory
+
+
+def test_jobs_write_no_report_unless_it_was_typed(tmp_path: Path) -> None:
+    typed = ["task=hopper"]
+    assert _request(typed, tmp_path).cfg.report is False
+    assert _request([*typed, "report=true"], tmp_path).cfg.report is True
+    assert prepare(typed).cfg.report is True
 
 
 def test_every_combination_runs_and_a_table_ends_it(

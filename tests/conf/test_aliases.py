@@ -133,6 +133,7 @@ def test_small_networks_are_for_bodies_that_have_a_size(recipes: list[str]) -> N
         ([], [8], [8]),
         (["policy.hidden=[5]"], [5], [8]),
         (["critic.body={hidden:[5]}"], [8], [5]),
+        (["policy=squashed", "critic=mlp"], [8], [8]),
     ):
         cfg = validated(compose(["debug=tiny", *typed]))
         assert (cfg.policy.body.hidden, cfg.critic.body.hidden) == (policy, critic)

@@ -155,3 +155,17 @@ def test_an_ordinary_return_carries_none() -> None:
         "return: all 9 episodes return the same"
     )
     assert "far higher than the rest" in interval_caution(returns(np.arange(9) ** 9.0), 0.95, False)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e150, 1e300])
+def test_the_size_of_a_return_changes_no_caution(size: float) -> None:
+    plain, large = returns(np.arange(9) ** 9.0), returns(size * (np.arange(9) / 8.0) ** 9.0)
+    assert large.skewness == pytest.approx(plain.skewness)
+    assert large.error == pytest.approx(plain.error / plain.mean * large.mean)
+    assert interval_caution(large, 0.95, False) == interval_caution(plain, 0.95, False)
+
+
+@pytest.mark.filterwarnings("ignore:invalid", "ignore:overflow")
+def test_what_is_no_number_in_the_mean_is_told() -> None:
+    told = interval_caution(returns(np.full(9, 1e308)), 0.95, True)
+    assert told == "return: the episodes return inf in the mean, so that there is no interval"

@@ -152,7 +152,7 @@ class Drops(Complex):
 
 def test_one_that_drops_out_for_ever_is_told(given: Any, tmp_path: Path) -> None:
     given(Drops())
-    with pytest.raises(FailureError, match=r"best\.pt acts otherwise each time .*: use nn\.Dropout"):
+    with pytest.raises(FailureError, match=r"best\.pt acts otherwise each time .*: leave it out"):
         pgrobot.export("run", output=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

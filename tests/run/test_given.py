@@ -170,6 +170,14 @@ def test_the_command_line_says_that_it_cannot_give_one(
     assert sorted(run.rglob("*")) == before
 
 
+def test_it_is_not_played_in_a_sentence(finished: Result, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", str(finished.path), "--film"]) == 2
+    assert (
+        "was trained in an environment given from Python, which pgrobot play cannot build"
+        in capsys.readouterr().err
+    )
+
+
 def test_a_resumed_run_goes_on_bit_for_bit(finished: Result, run: Path) -> None:
     resumed = pgrobot.train(resume=run, env=make_point, quiet=True)
     assert_equal(metrics(run), metrics(finished.path))
