@@ -14,6 +14,7 @@ import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation import Robot, Simulation
+from pgrobot.simulation.model import compiled
 from pgrobot.types import EntryNames, Observation
 
 from .geometry import length
@@ -72,28 +73,30 @@ class PointMaze(Robot):
 
     def build_model(self) -> mujoco.MjModel:
         """The ball's model with the walls, the place of the goal and a camera above."""
+        compiled(self.model_file)  # says what is wrong with the file alone
         spec = mujoco.MjSpec.from_file(str(self.model_file))
-        names = tuple(joint.name for joint in spec.joints)
-        if names != JOINTS:
+        found = [joint.name for joint in spec.joints if joint.type == mujoco.mjtJoint.mjJNT_SLIDE]
+        if tuple(found) != JOINTS or len(spec.joints) != len(JOINTS):
             raise PgrobotError(
-                f"the model of {self.title} has to have the joints {', '.join(JOINTS)}, of ball and goal, and no "
-                f"others: {self.model_file} has {', '.join(names) or 'none'}."
+                f"the model of {self.title} has to have the slide joints {', '.join(JOINTS)}, of ball and goal, and no "
+                f"others: {self.model_file} has {', '.join(joint.name for joint in spec.joints) or 'none'}."
             )
+        try:
+            self._complete(spec)
+            return spec.compile()
+        except ValueError as error:
+            raise PgrobotError(f"MuJoCo cannot add a maze to {self.model_file}: {error}") from error
+
+    def _complete(self, spec: mujoco.MjSpec) -> None:
         box, disc = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CYLINDER
+        grey, red = [0.45, 0.5, 0.55, 1.0], [0.8, 0.2, 0.2, 0.6]
         for middle, half in self.map.walls():
-            spec.worldbody.add_geom(
-                type=box, pos=[*middle, HEIGHT / 2], size=[*half, HEIGHT / 2], rgba=[0.45, 0.5, 0.55, 1.0]
-            )
+            spec.worldbody.add_geom(type=box, pos=[*middle, HEIGHT / 2], size=[*half, HEIGHT / 2], rgba=grey)
         spec.joint("goal_x").parent.add_site(
-            name="goal",
-            type=disc,
-            size=[self.distance, 0.01, 0.0],
-            pos=[0, 0, -0.08],
-            rgba=[0.8, 0.2, 0.2, 0.6],
+            name="goal", type=disc, size=[self.distance, 0.01, 0.0], pos=[0.0, 0.0, -0.08], rgba=red
         )
         size = max(len(self.map.rows), len(self.map.rows[0]))
-        spec.worldbody.add_camera(name="track", pos=[0, 0, 1.3 * size], fovy=45.0)
-        return spec.compile()
+        spec.worldbody.add_camera(name="track", pos=[0.0, 0.0, 1.3 * size], fovy=45.0)
 
     @property
     def reward_terms(self) -> tuple[str, ...]:

@@ -413,6 +413,37 @@ DEPLOYED = (
     }),
 )  # fmt: skip
 
+MAZES = (
+    *of("envs/point_maze.py", "robots/test_point_maze", {
+        "a dense maze ends at its goal": ('& (self.reward == "sparse")', '& (self.reward != "")'),
+        "a limit counts no frame skip": ("math.ceil(steps / self.frame_skip)", "steps"),
+        "a dense reward is the distance": ("np.exp(-length(simulation.after))", "-length(simulation.after)"),
+        "start and goal change places": ("(self.map.centre(start), self.map.centre(goal))", "(self.map.centre(goal), self.map.centre(start))"),
+        "starts lie in the middle": ("random.uniform(-SPREAD, SPREAD, 4)", "0.0 * random.uniform(-SPREAD, SPREAD, 4)"),
+        "a goal may be the start": ("distance < CLOSEST", "distance <= CLOSEST"),
+        "the speed of the goal is seen": ("qvel[:, :2], qpos[:, 2:]", "qvel[:, 2:], qpos[:, 2:]"),
+        "the walls are half as thick": ("size=[*half, HEIGHT / 2]", "size=[*(half / 2), HEIGHT / 2]"),
+    }),
+    *of("envs/maze_map.py", "robots/test_point_maze", {
+        "a map is upside down": ("len(self.rows) / 2 - row - 0.5]", "row + 0.5 - len(self.rows) / 2]"),
+        "the start is a goal of its own": ("for goal in self.goals if start != goal", "for goal in self.goals"),
+        "marked starts are not heeded": ('self._of("S") or self.free', "self.free"),
+        "one may go through the corner of a wall": ("((row - 1, column), (row", "((row - 1, column - 1), (row - 1, column), (row"),
+    }),
+    *of("envs/maze_oracle.py", "robots/test_point_maze", {
+        "the oracle drives on at a bend": ("cells[int(bends.argmax()) if bends.any() else -1]", "cells[-1]"),
+        "the oracle counts a step less": ("range(1, task.max", "range(0, task.max"),
+    }),
+    *of("pgrobot/simulation/behaviour.py", "robots/test_point_maze", {
+        "the name of an end is lost": ("named | endings", "endings"),
+    }),
+    *of("envs/toys/t_maze.py", "toy_envs/test_environment", {
+        "the sign of a maze stays": ("np.where(walked == 0.0, side, 0.0)", "side"),
+        "every step of a maze pays": ("(following[:, 1] == self._length) & (", "(following[:, 1] <= self._length) & ("),
+        "a maze pays for the wrong side": ("action[:, 0] * side > 0.0", "action[:, 0] * side < 0.0"),
+    }),
+)  # fmt: skip
+
 MEMORY = (
     *of("pgrobot/bodies/recurrent.py", "exact/test_memory", {
         "a memory goes on through a start": ("torch.where(episode_start.unsqueeze(-1), 0.0, carry)", "carry"),
@@ -463,7 +494,7 @@ DIAGNOSTICS = (
 
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
-    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED, *MEMORY, *DIAGNOSTICS,
+    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED, *MAZES, *MEMORY, *DIAGNOSTICS,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 
 from pgrobot.configure import build, compose, validated
 from pgrobot.envs.maze_map import SHIPPED, MazeMap
-from pgrobot.envs.maze_oracle import oracle_steps, way
+from pgrobot.envs.maze_oracle import Oracle, oracle_steps, way
 from pgrobot.envs.point_maze import PointMaze
 from pgrobot.errors import PgrobotError
+from pgrobot.film import Shot
 from pgrobot.schemes import LEARNER
 from pgrobot.simulation import BatchEnvironment
 from pgrobot.simulation.functions import Termination
@@ -247,8 +249,44 @@ def test_another_ball_has_to_have_the_joints(tmp_path: Path) -> None:
     heavy.write_text(text.replace('density="1000"', 'density="3000"'), encoding="utf-8")
     other.write_text(text.replace('name="goal_y"', 'name="target_y"'), encoding="utf-8")
     assert make(1, xml_file=str(heavy)).model.body_mass[1] == pytest.approx(3 * make(1).model.body_mass[1])
-    with pytest.raises(PgrobotError, match=r"has to have the joints x, y, goal_x, goal_y.*target_y"):
+    with pytest.raises(PgrobotError, match=r"has to have the slide joints x, y, goal_x, goal_y.*target_y"):
         make(1, xml_file=str(other))
+    other.write_text(text.replace('type="slide"/>', 'type="hinge"/>'), encoding="utf-8")
+    with pytest.raises(PgrobotError, match="has to have the slide joints"):
+        make(1, xml_file=str(other))
+
+
+def test_a_model_that_has_what_a_maze_adds_is_refused(tmp_path: Path) -> None:
+    text = Path(PointMaze.models["v1"]).read_text(encoding="utf-8")
+    twice = tmp_path / "twice.xml"
+    twice.write_text(text.replace("<worldbody>", '<worldbody><camera name="track"/>'), encoding="utf-8")
+    with pytest.raises(PgrobotError, match=r"MuJoCo cannot add a maze to .*twice\.xml"):
+        make(1, xml_file=str(twice))
+
+
+@pytest.fixture(scope="module")
+def mazes() -> Any:
+    """The script that measures journeys."""
+    path = Path(__file__).parents[2] / "scripts" / "mazes.py"
+    spec = importlib.util.spec_from_file_location("maze_script", path)
+    assert spec
+    assert spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
+@pytest.mark.parametrize("reward", ["sparse", "dense"])
+def test_a_run_is_compared_with_the_oracle_over_the_same_journeys(reward: str, mazes: Any) -> None:
+    """The oracle in a policy's place is as fast as itself; one that waits reaches nothing."""
+    oracle = Oracle(MazeMap.of("u"))
+    shot = Shot("maze", "", make(1, reward=reward), lambda obs, start: oracle(obs["policy"]), (), 0.99)
+    one, starts, steps = mazes.journeys(shot, 5)
+    np.testing.assert_array_equal(steps, oracle_steps(one, starts))
+    assert mazes.row(steps, steps)["ratio"] == "1.00"
+    resting = Shot("maze", "", make(1, reward=reward), lambda obs, start: np.zeros((1, 2)), (), 0.99)
+    _, _, never = mazes.journeys(resting, 2)
+    assert mazes.row(never, steps[:2])["reached"] == "0.000"
 
 
 def test_the_end_at_the_goal_keeps_its_name() -> None:
