@@ -418,7 +418,7 @@ MAZES = (
         "a dense maze ends at its goal": ('& (self.reward == "sparse")', '& (self.reward != "")'),
         "a limit counts no frame skip": ("math.ceil(steps / self.frame_skip)", "steps"),
         "a dense reward is the distance": ("np.exp(-length(simulation.after))", "-length(simulation.after)"),
-        "start and goal change places": ("(self.map.centre(start), self.map.centre(goal))", "(self.map.centre(goal), self.map.centre(start))"),
+        "start and goal change places": ("start, goal = pairs[", "goal, start = pairs["),
         "starts lie in the middle": ("random.uniform(-SPREAD, SPREAD, 4)", "0.0 * random.uniform(-SPREAD, SPREAD, 4)"),
         "a goal may be the start": ("distance < CLOSEST", "distance <= CLOSEST"),
         "the speed of the goal is seen": ("qvel[:, :2], qpos[:, 2:]", "qvel[:, 2:], qpos[:, 2:]"),
@@ -428,7 +428,7 @@ MAZES = (
         "a map is upside down": ("len(self.rows) / 2 - row - 0.5]", "row + 0.5 - len(self.rows) / 2]"),
         "the start is a goal of its own": ("for goal in self.goals if start != goal", "for goal in self.goals"),
         "marked starts are not heeded": ('self._of("S") or self.free', "self.free"),
-        "one may go through the corner of a wall": ("((row - 1, column), (row", "((row - 1, column - 1), (row - 1, column), (row"),
+        "one may go through a corner": ("((row - 1, column), (row", "((row - 1, column - 1), (row, column - 1), (row"),
     }),
     *of("envs/maze_oracle.py", "robots/test_point_maze", {
         "the oracle drives on at a bend": ("cells[int(bends.argmax()) if bends.any() else -1]", "cells[-1]"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import math
 from pathlib import Path
@@ -16,7 +15,6 @@ from pgrobot.envs.maze_map import SHIPPED, MazeMap
 from pgrobot.envs.maze_oracle import Oracle, oracle_steps, way
 from pgrobot.envs.point_maze import PointMaze
 from pgrobot.errors import PgrobotError
-from pgrobot.film import Shot
 from pgrobot.schemes import LEARNER
 from pgrobot.simulation import BatchEnvironment
 from pgrobot.simulation.functions import Termination
@@ -196,6 +194,14 @@ def test_the_oracle_is_infinitely_slow_where_there_is_no_time() -> None:
     steps = oracle_steps(one, np.stack((corners, beside)))
     assert np.isinf(steps[0])
     assert steps[1] < 30
+    environment, oracle = make(1), Oracle(one.map)
+    obs = environment.set_state(np.array([0]), beside[None], np.zeros((1, 4)))
+    ends = []
+    for _ in range(int(steps[1])):
+        step = environment.step(oracle(obs["policy"]))
+        obs = step.obs
+        ends.append(bool(step.terminated[0]))
+    assert ends == [False] * (len(ends) - 1) + [True]
 
 
 @pytest.mark.parametrize(
@@ -262,31 +268,6 @@ def test_a_model_that_has_what_a_maze_adds_is_refused(tmp_path: Path) -> None:
     twice.write_text(text.replace("<worldbody>", '<worldbody><camera name="track"/>'), encoding="utf-8")
     with pytest.raises(PgrobotError, match=r"MuJoCo cannot add a maze to .*twice\.xml"):
         make(1, xml_file=str(twice))
-
-
-@pytest.fixture(scope="module")
-def mazes() -> Any:
-    """The script that measures journeys."""
-    path = Path(__file__).parents[2] / "scripts" / "mazes.py"
-    spec = importlib.util.spec_from_file_location("maze_script", path)
-    assert spec
-    assert spec.loader
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
-
-
-@pytest.mark.parametrize("reward", ["sparse", "dense"])
-def test_a_run_is_compared_with_the_oracle_over_the_same_journeys(reward: str, mazes: Any) -> None:
-    """The oracle in a policy's place is as fast as itself; one that waits reaches nothing."""
-    oracle = Oracle(MazeMap.of("u"))
-    shot = Shot("maze", "", make(1, reward=reward), lambda obs, start: oracle(obs["policy"]), (), 0.99)
-    one, starts, steps = mazes.journeys(shot, 5)
-    np.testing.assert_array_equal(steps, oracle_steps(one, starts))
-    assert mazes.row(steps, steps)["ratio"] == "1.00"
-    resting = Shot("maze", "", make(1, reward=reward), lambda obs, start: np.zeros((1, 2)), (), 0.99)
-    _, _, never = mazes.journeys(resting, 2)
-    assert mazes.row(never, steps[:2])["reached"] == "0.000"
 
 
 def test_the_end_at_the_goal_keeps_its_name() -> None:
