@@ -77,7 +77,7 @@ def train(words: list[str]) -> int:
         return result.exit_code
     print_evaluation(console, result.evaluation)
     print_next(console, result.path, request.overrides, request.cfg.modules, request.cfg.seed)
-    return 0
+    return result.exit_code
 
 
 @dataclass(frozen=True, slots=True)

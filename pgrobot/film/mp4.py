@@ -54,6 +54,7 @@ class Mp4:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._words,
+            process_group=0,  # a terminal's Ctrl-C is ours to answer: ffmpeg would end with a film of a sort
         )
 
     def add(self, frame: np.ndarray) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,13 +13,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.assembly import Assembly, TaskMaker, assemble, model_files, training_environment
+from pgrobot.assembly import Assembly, assemble, model_files, training_environment
 from pgrobot.blame import blaming
 from pgrobot.concurrency import one_torch_thread
 from pgrobot.constraints import unattainable
 from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
 from pgrobot.health import Health, rows
+from pgrobot.run.afterwards import look_back
 from pgrobot.run.callback import Callback, Told
 from pgrobot.run.choices import suited
 from pgrobot.run.memory import within_memory
@@ -34,7 +34,7 @@ from pgrobot.schemes import build_constraints
 from pgrobot.simulation import NO_MODEL, ModelFiles
 from pgrobot.spec_file import write_spec
 from pgrobot.targets import construct
-from pgrobot.tracking import Mirror, Progress, RunInfo, open_console, open_mirrors
+from pgrobot.tracking import Mirror, Progress, RunInfo, open_console, open_mirrors, working
 from pgrobot.types import EnvironmentSpec
 
 _logger = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
             display.close()
         try:
             stop.check()
-            with failing(), within_memory(), surroundings.console.status("Evaluating the best policy"):
+            with failing(), within_memory(), working(surroundings.console, "Evaluating the best policy"):
                 judged = training.judge(stop)
         except AskedToStop:
             ending.status = FAILED if told.raised else STOPPED
@@ -154,13 +154,11 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
             health.conclude(content)
             directory.finish(content)
         ending.status = FINISHED
-        if cfg.film:
-            with surroundings.console.status("Filming"):
-                _film(own, directory.path, request.source.evaluation, training)
-        if cfg.report:
-            with surroundings.console.status("Writing the report"):
-                _report(directory.path, training)
-        return Result(directory.path.absolute(), FINISHED, training.metrics, content, 0, ""), told
+        looked = look_back(
+            own, directory.path, request.source.evaluation, training, stop, surroundings.console
+        )
+        code, by = (0, "") if looked else (stop.exit_code, stop.by)
+        return Result(directory.path.absolute(), FINISHED, training.metrics, content, code, by), told
 
 
 @dataclass(slots=True)
@@ -233,34 +231,6 @@ class _RunLog(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Say nothing: logging would print a traceback for every line."""
-
-
-def _film(cfg: DictConfig, run: Path, task: TaskMaker, training: Training) -> None:
-    """Film what the run has learnt and show it; whatever goes wrong costs the films, and the run is safe already."""
-    from pgrobot.run.filming import film_story
-
-    try:
-        training.mirror(film_story(cfg, run, task, cfg.film))
-    except Exception as error:  # noqa: BLE001 - a run that has its result is worth more
-        _logger.warning(
-            "The run has no film: %s The rest of it is complete; pgrobot play %s tries again.",
-            in_a_sentence(error),
-            shlex.quote(str(run)),
-        )
-
-
-def _report(run: Path, training: Training) -> None:
-    """Write the report and show its drawings; whatever goes wrong costs the report, and the run is safe already."""
-    from pgrobot.report import PAGE, write_report
-
-    try:
-        training.mirror(write_report(run, run / PAGE, videos=True).figures)
-    except Exception as error:  # noqa: BLE001 - a run that has its result is worth more
-        _logger.warning(
-            "The run has no report: %s The rest of it is complete; pgrobot report %s tries again.",
-            in_a_sentence(error),
-            shlex.quote(str(run)),
-        )
 
 
 def as_dict(cfg: DictConfig) -> dict[str, Any]:

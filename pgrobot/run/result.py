@@ -23,7 +23,8 @@ class Result:
         metrics: of the last iteration.
         evaluation: the content of ``result.json``; empty unless finished.
         exit_code: what the command line ends with.
-        stopped_by: ``callback``, or the name of a signal, ``SIGINT``; empty unless stopped.
+        stopped_by: ``callback``, or the name of a signal, ``SIGINT``; empty unless stopped, be it before the film or
+            the report of a run that has finished.
     """
 
     path: Path
@@ -49,11 +50,14 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C ended a run, which is saved and may go on.
 
     Attributes:
-        result: the run, ``stopped``; ``pgrobot.train(resume=result.path)`` takes it up again.
+        result: the run, ``stopped``; ``pgrobot.train(resume=result.path)`` takes it up again. Or ``finished``: only its
+            films or its report are missing.
     """
 
     def __init__(self, result: Result) -> None:
-        super().__init__(f"stopped and saved, to go on by pgrobot.train(resume={str(result.path)!r})")
+        saved = f"stopped and saved, to go on by pgrobot.train(resume={str(result.path)!r})"
+        whole = f"{result.path} has finished; only films or report of it are missing"
+        super().__init__(whole if result.status == FINISHED else saved)
         self.result = result
 
 

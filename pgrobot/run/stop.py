@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, ClassVar, Self
@@ -30,6 +30,7 @@ class StopRequest:
         self._signals = signals
         self._heard = 0
         self._told = False
+        self._at_once = False
         self._before: dict[signal.Signals, Any] = {}
 
     @property
@@ -61,6 +62,15 @@ class StopRequest:
         if self.asked:
             raise AskedToStop
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While it is entered everything is saved: a signal raises KeyboardInterrupt wherever it meets the program."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             heard = [number for number in self._signals if not _detached(number)]
@@ -78,6 +88,8 @@ class StopRequest:
         self._heard = number
         for again in self._before:
             signal.signal(again, signal.default_int_handler)
+        if self._at_once:
+            raise KeyboardInterrupt
         _logger.warning("Stopping as soon as everything is saved; once more ends at once.")
 
 

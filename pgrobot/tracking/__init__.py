@@ -3,7 +3,7 @@
 Every tracker takes ``write(step, metrics)`` and ``show(step, name, picture)``, with ``step`` in environment steps.
 """
 
-from pgrobot.tracking.console import open_console
+from pgrobot.tracking.console import open_console, working
 from pgrobot.tracking.gallery import Gallery, Kept, keep, kept, read_table
 from pgrobot.tracking.metrics_file import MetricsFile
 from pgrobot.tracking.mirrors import Background, Guarded, Mirror, RunInfo, open_mirrors
@@ -27,4 +27,5 @@ __all__ = [
     "open_console",
     "open_mirrors",
     "read_table",
+    "working",
 ]

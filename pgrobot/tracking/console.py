@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from rich.console import Console, RenderableType
@@ -21,7 +23,7 @@ REFRESHES_PER_SECOND = 2
 
 def open_console(title: str, where: str, progress: Progress, console: Console) -> Tracker:
     """A `LiveDisplay` where the console is a terminal that can show it, else a `PlainDisplay`; guarded."""
-    if console.is_terminal and not console.is_dumb_terminal and console.encoding.startswith("utf"):
+    if _alive(console):
         return Guarded("console", LiveDisplay(title, where, progress, console))
     return Guarded("console", PlainDisplay(progress, console.file))
 
@@ -97,6 +99,23 @@ class PlainDisplay:
     def _print(self) -> None:
         print(line(self._progress), file=self._file, flush=True)
         self._printed_at, self._printed_step = self._progress.elapsed, self._progress.step
+
+
+@contextmanager
+def working(console: Console, words: str) -> Iterator[None]:
+    """Say what is being done, for as long as it takes: in a terminal with a sign of life, in a log by a line."""
+    if _alive(console):
+        with console.status(words):
+            yield
+        return
+    with suppress(OSError):  # whoever read it may have gone
+        print(f"{words} ...", file=console.file, flush=True)
+    yield
+
+
+def _alive(console: Console) -> bool:
+    """Whether a console is a terminal that can be redrawn."""
+    return console.is_terminal and not console.is_dumb_terminal and console.encoding.startswith("utf")
 
 
 def _screen_handlers() -> list[logging.StreamHandler]:

@@ -67,13 +67,20 @@ def line(progress: Progress) -> str:
     words = [f"{progress.step:,}/{progress.total_steps:,} steps ({_percent(progress)})"]
     for word, name in (("return", "return/mean"), ("length", "episode_length/mean")):
         if progress.knows(name):
-            words.append(f"{word} {figure(progress.steady(name))}")
+            words.append(f"{word} {_dated(progress, name)}")
     for cost in progress.costs:
-        amount, budget = progress.steady(f"cost/{cost}/mean"), progress.latest(f"cost/{cost}/budget")
-        words.append(f"{cost} {figure(amount)} {'<=' if amount <= budget else '>'} {budget:,g}")
+        amount, budget = progress.latest(f"cost/{cost}/mean"), progress.latest(f"cost/{cost}/budget")
+        told = _dated(progress, f"cost/{cost}/mean")
+        words.append(f"{cost} {told} {'<=' if amount <= budget else '>'} {budget:,g}")
     if progress.speed > 0.0:
         words += [f"{progress.speed:,.0f} steps/s", f"{duration(progress.remaining)} left"]
     return "  ".join(words)
+
+
+def _dated(progress: Progress, name: str) -> str:
+    """What the last iteration told of a metric, or where it did not what was last known, and since when."""
+    since = progress.since(name)
+    return figure(progress.latest(name)) + (f" (of step {since:,})" if since else "")
 
 
 def figure(value: float) -> str:
@@ -140,8 +147,11 @@ def _returns(progress: Progress) -> RenderableType:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="cyan")
     curve = Text(sparkline(progress.returns.points), no_wrap=True, overflow="crop")
-    table.add_row("return", Text(figure(progress.steady("return/mean")), style="bold"), curve)
-    table.add_row("episode length", figure(progress.steady("episode_length/mean")))
+    table.add_row("return", Text(figure(progress.latest("return/mean")), style="bold"), curve)
+    length = "episode_length/mean"
+    table.add_row("episode length", figure(progress.latest(length)) if progress.knows(length) else "")
+    if since := progress.since("return/mean"):
+        table.add_row("", "", Text(f"of step {since:,}: no episode has ended since", style="dim"))
     return table
 
 
@@ -154,7 +164,7 @@ def _budgets(progress: Progress) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_row(*(Text(word, style="dim") for word in ("budget", "", "cost", "", "multiplier")))
     for cost in progress.costs:
-        amount, budget = progress.steady(f"cost/{cost}/mean"), progress.latest(f"cost/{cost}/budget")
+        amount, budget = progress.latest(f"cost/{cost}/mean"), progress.latest(f"cost/{cost}/budget")
         within = amount <= budget
         colour = "green" if within else "red"
         price = f"multiplier/{cost}"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pgrobot.health import Finding
 from pgrobot.types import Metrics
 
-RECENT = 10  # values that a steady figure averages
 SPEED_SECONDS = 15.0  # over which the speed is measured
 
 
@@ -62,7 +61,7 @@ class Progress:
         self.returns = History(24)
         self._clock = clock
         self._start = clock()
-        self._recent: Mapping[str, tuple[float, ...]] = {}
+        self._known: Mapping[str, tuple[float, int]] = {}  # the last value, and the step at which it was told
         self._marks: tuple[tuple[float, int], ...] = ()
 
     def add(self, step: int, metrics: Metrics) -> None:
@@ -74,30 +73,29 @@ class Progress:
         )
         self.step = step
         self._marks = (*self._marks[first:], (now, step))
-        known = {name: (*self._recent.get(name, ())[1 - RECENT :], value) for name, value in metrics.items()}
-        self._recent = {**self._recent, **known}
+        self._known = {**self._known, **{name: (value, step) for name, value in metrics.items()}}
         if "return/mean" in metrics:
             self.returns.add(metrics["return/mean"])
 
     def knows(self, name: str) -> bool:
         """Whether any iteration had this metric."""
-        return name in self._recent
+        return name in self._known
 
     def latest(self, name: str) -> float:
         """The last known value."""
-        return self._recent[name][-1]
+        return self._known[name][0]
 
-    def steady(self, name: str) -> float:
-        """The mean of the last few known values: what an eye can follow."""
-        values = self._recent[name]
-        return sum(values) / len(values)
+    def since(self, name: str) -> int:
+        """The step of the iteration that knew it, or 0 where that was the last one."""
+        step = self._known[name][1]
+        return step if step < self.step else 0
 
     @property
     def costs(self) -> list[str]:
         """Names of the costs that have a budget."""
         return [
             name.split("/")[1]
-            for name in self._recent
+            for name in self._known
             if name.startswith("cost/") and name.endswith("/budget")
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +198,12 @@ def test_a_film_that_breaks_off_is_not_there(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "film.mp4", frames=-1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminals_ctrl_c_does_not_reach_the_encoder(tmp_path: Path) -> None:
+    with Mp4(tmp_path / "film.mp4", 64, 48, 30) as mp4:
+        mp4.add(np.zeros((48, 64, 3), np.uint8))
+        assert os.getpgid(mp4._process.pid) != os.getpgrp()
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

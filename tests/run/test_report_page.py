@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -12,10 +18,10 @@ import pgrobot.report
 from pgrobot.pictures import Image
 from pgrobot.report import PAGE, writing
 from pgrobot.report.sections import SECTIONS
-from pgrobot.run import print_next
+from pgrobot.run import Interrupted, Surroundings, filming, nobody, print_next, run
 from pgrobot.tracking import Wandb, kept
 
-from .conftest import Train
+from .conftest import Train, tiny_request
 from .test_pictures import Shown
 
 
@@ -62,3 +68,50 @@ def test_a_report_that_fails_costs_nothing_else(
     assert sentence.startswith("The run has no report: KeyError: 'what nobody foresaw'")
     assert "what nobody foresaw" in (tmp_path / "run" / "run.log").read_text()
     assert not (tmp_path / "run" / PAGE).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("what", ["film", "report"])
+def test_who_asks_to_stop_waits_for_neither_film_nor_report(
+    number: signal.Signals,
+    what: str,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun: list[str] = []
+
+    def endless(name: str) -> Callable[..., dict[str, Image]]:
+        def make(*_: object, **__: object) -> dict[str, Image]:
+            begun.append(name)
+            if name == what:
+                os.kill(os.getpid(), number)
+                time.sleep(20.0)
+            return {}
+
+        return make
+
+    monkeypatch.setattr(filming, "film_story", endless("film"))
+    monkeypatch.setattr(
+        pgrobot.report, "write_report", lambda *_, **__: SimpleNamespace(figures=endless("report")())
+    )
+    before = time.monotonic()
+    result = train("run", "report=true", "film=1")
+    assert time.monotonic() - before < 20.0
+    assert begun == {"film": ["film"], "report": ["film", "report"]}[what]
+    assert (result.status, result.exit_code, result.stopped_by) == ("finished", 128 + number, number.name)
+    assert result.evaluation["status"] == "finished"
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "finished"
+    (sentence,) = [message for message in caplog.messages if "nterrupted" in message]
+    assert sentence.startswith(
+        f"Interrupted before the {what} was whole; the run and its result are complete"
+    )
+    assert "finished; only films or report of it are missing" in str(Interrupted(result))
+
+
+def test_a_log_says_what_takes_long(tmp_path: Path, few: None) -> None:
+    file = io.StringIO()
+    request = tiny_request(tmp_path / "run", "report=true")
+    run(request, Surroundings(("pytest",), "", 0, Console(file=file), nobody))
+    assert file.getvalue().splitlines()[-2:] == ["Evaluating the best policy ...", "Writing the report ..."]

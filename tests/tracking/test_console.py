@@ -9,7 +9,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from pgrobot.tracking import Progress, open_console
+from pgrobot.tracking import Progress, open_console, working
 from pgrobot.tracking.panel import duration, figure, line, panel, sparkline
 from pgrobot.tracking.progress import History
 from pgrobot.types import Metrics
@@ -51,11 +51,13 @@ def test_an_absent_metric_keeps_its_last_value() -> None:
     assert not progress.knows("episode_length/mean")
 
 
-def test_a_steady_figure_is_the_mean_of_the_last_ten() -> None:
+def test_what_an_iteration_tells_is_its_own_and_what_it_does_not_is_dated() -> None:
     progress = Progress(100)
     for value in range(25):
         progress.add(value, {"x": float(value)})
-    assert progress.steady("x") == sum(range(15, 25)) / 10
+    assert (progress.latest("x"), progress.since("x")) == (24.0, 0)
+    progress.add(30, {"y": 1.0})
+    assert (progress.latest("x"), progress.since("x"), progress.since("y")) == (24.0, 24, 0)
 
 
 def test_speed_and_time_left() -> None:
@@ -132,7 +134,7 @@ def test_a_cost_against_its_budget() -> None:
     )
     text = shown(progress)
     assert "above 25" in text
-    assert "40.00" in text  # the mean of both
+    assert "60.00" in text  # its own, and no mean with the one before
     assert "skipped updates 1.00" in text
     assert "return" in text
     assert progress.costs == ["speed"]
@@ -176,9 +178,12 @@ def test_a_line_for_a_log() -> None:
     clock.now += 1.0
     progress.add(20_000, {**metrics(40.0), "return/mean": 1234.5, "episode_length/mean": 70.0})
     assert line(progress) == (
-        "20,000/100,000 steps (20 %)  return 1,234  length 70.00  speed 30.00 > 25  10,000 steps/s  0:08 left"
+        "20,000/100,000 steps (20 %)  return 1,234  length 70.00  speed 40.00 > 25  10,000 steps/s  0:08 left"
     )
     assert line(progress).isascii()
+    progress.add(30_000, metrics(20.0))
+    assert "return 1,234 (of step 20,000)  length 70.00 (of step 20,000)  speed 20.00 <= 25" in line(progress)
+    assert "of step 20,000: no episode has ended since" in shown(progress)
 
 
 def test_figures() -> None:
@@ -252,6 +257,22 @@ def test_a_terminal_is_left_as_it_was() -> None:
     assert "a joint broke" in text
     assert "printed meanwhile" in text
     assert text.rindex("within 25") > text.rindex("printed meanwhile")  # the display is redrawn below
+
+
+def test_what_takes_long_is_a_line_in_a_log_and_a_sign_of_life_in_a_terminal() -> None:
+    log, screen = io.StringIO(), io.StringIO()
+    with working(Console(file=log), "Writing the report"):
+        assert log.getvalue() == "Writing the report ...\n"
+    with working(terminal(screen), "Writing the report"):
+        pass
+    assert "\x1b[?25l" in screen.getvalue()
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError("nobody reads")
+
+    with working(Console(file=Closed()), "Writing the report"):
+        pass
 
 
 def test_a_closed_pipe_does_not_stop_training(caplog: pytest.LogCaptureFixture) -> None:
