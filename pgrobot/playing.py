@@ -10,7 +10,7 @@ from pgrobot.blame import blaming
 from pgrobot.concurrency import one_torch_thread
 from pgrobot.configure import compose, search_path, validated
 from pgrobot.errors import PgrobotError
-from pgrobot.film import Shot, agent, check_agent, film, frame_count
+from pgrobot.film import Shot, agent, check_agent, check_target, film, frame_count
 from pgrobot.given import TARGET
 from pgrobot.randomness import component_seed
 from pgrobot.run import checked, load_checkpoint, saved_config, with_own_model
@@ -58,16 +58,25 @@ def play(
         FailureError: this machine or the environment cannot draw, there is no ffmpeg, or the disk is full.
     """
     frame_count(seconds)
+    if str(output):
+        check_target(Path(output))
+    if seed < -1:
+        raise PgrobotError(f"a seed is a whole number from 0 on, or −1 for that of the run, not {seed}")
     runs = (Path(run), *([Path(compare)] if str(compare) else []))
     words = [checkpoint] if checkpoint.endswith(".pt") else checkpoint.split(",")
-    chosen = list(dict.fromkeys(tuple(find_policy(one, word) for one in runs) for word in words))
+    found = [tuple(find_policy(one, word) for one in runs) for word in words]
+    steps = [tuple(int(load_checkpoint(path)["global_step"]) for path in paths) for paths in found]
+    chosen = dict(zip(steps, found, strict=True))  # of names of one policy, as best and step_2048, the last
     if str(output) and len(chosen) > 1:
         raise PgrobotError(
             f"one output, {output}, for {len(chosen)} films: leave it out, or ask for one checkpoint"
         )
+    if len({step for step, *_ in chosen}) < len(chosen):
+        raise PgrobotError(
+            f"two films of {checkpoint} would have one name, as {run} is at one step in both: ask one by one"
+        )
     films = []
-    for paths in chosen:
-        step = load_checkpoint(paths[0])["global_step"]
+    for (step, *_), paths in chosen.items():
         name = f"{film_name(mode, seed, runs[1:])}_{step}.mp4"
         target = Path(output) if str(output) else runs[0] / "videos" / name
         with ExitStack() as stack:
@@ -96,6 +105,8 @@ def play_task(
         PgrobotError: there is no such agent or task, or what ``play`` raises.
     """
     frame_count(seconds)
+    if str(output):
+        check_target(Path(output))
     with task_shot(overrides, agent_name, seed) as shot:
         name = f"{shot.title.replace('/', '_')}_{agent_name}.mp4"
         target = Path(output) if str(output) else Path("videos") / name

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from pgrobot.commands.parser import Parser
 from pgrobot.errors import PgrobotError
 
 DEFAULT_AGENT = "sine"
+NEAR = 0.75  # of two words, by difflib's measure
 DESCRIPTION = (
     "Watch a run's policy, or a robot before anything is trained: pgrobot play task=hopper agent=sine, with agent="
     "zero, random or sine and any other key=value of pgrobot train. Where there is a display MuJoCo's viewer opens; "
@@ -27,7 +29,7 @@ def play(words: list[str]) -> int:
     parser.add_argument("words", nargs="*", metavar="RUN | key=value", help="a run directory, or a task")
     parser.add_argument(
         "--checkpoint",
-        default="best",
+        default="",
         help="best (the default), last, early, middle, step_<n>, or a path; several, by commas, are a film each",
     )
     parser.add_argument(
@@ -41,7 +43,7 @@ def play(words: list[str]) -> int:
         help="mean or drawn actions",
     )
     parser.add_argument(
-        "--seed", type=int, default=-1, help="of the episodes (default: that of the evaluations)"
+        "--seed", type=_seed, default=-1, help="of the episodes (default: that of the evaluations)"
     )
     parser.add_argument("--film", action="store_true", help="film, also where there is a display")
     parser.add_argument("--output", default="", help="the mp4 to write")
@@ -90,7 +92,15 @@ def _parsed(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
     asked.agent, asked.run, asked.overrides = "", Path(*runs), []
     if not runs:
         _take_task(parser, asked)
+    asked.checkpoint = asked.checkpoint or "best"
     return asked
+
+
+def _seed(text: str) -> int:
+    """A seed; argparse makes a sentence of what is none."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 on, not {text!r}")
+    return int(text)
 
 
 def _take_task(parser: Parser, asked: argparse.Namespace) -> None:
@@ -98,11 +108,14 @@ def _take_task(parser: Parser, asked: argparse.Namespace) -> None:
     for name in ("compare", "modules"):
         if getattr(asked, name):
             parser.error(f"--{name} goes with a run")
-    if asked.checkpoint != "best" or asked.mode != "deterministic":
+    if asked.checkpoint or asked.mode != "deterministic":
         parser.error("an agent has neither checkpoints nor modes: name a run for them")
     named = [word.removeprefix("agent=") for word in asked.words if word.startswith("agent=")]
     asked.agent = [DEFAULT_AGENT, *named][-1]
     asked.overrides = [word for word in asked.words if not word.startswith("agent=")]
+    keys = [word.partition("=")[0] for word in asked.overrides]
+    for key in get_close_matches("agent", keys, n=1, cutoff=NEAR):  # no config key is
+        parser.error(f"there is no key {key!r}: did you mean 'agent'?")
     if not asked.agent:
         raise PgrobotError("agent= names none: zero, random or sine")
 

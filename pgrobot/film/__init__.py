@@ -3,6 +3,7 @@
 from pgrobot.film.agents import AGENTS, agent, check_agent
 from pgrobot.film.filming import STANDARD, Format, film
 from pgrobot.film.length import FPS, frame_count
+from pgrobot.film.mp4 import check_target
 from pgrobot.film.scene import mechanics_of, scene_of
 from pgrobot.film.shot import Shot, Take, frames
 
@@ -15,6 +16,7 @@ __all__ = [
     "Take",
     "agent",
     "check_agent",
+    "check_target",
     "film",
     "frame_count",
     "frames",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from pgrobot.errors import FailureError
+from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.files import reason, why_not_written
 
 FULL = "No space left on device"
@@ -44,17 +46,13 @@ class Mp4:
         except OSError as error:
             raise FailureError(f"The directory {path.parent} cannot be made: {reason(error)}.") from error
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the film
-        self._process = subprocess.Popen(
+        self._process = self._started(
             [
                 *(program, "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"),
                 *("-s", f"{width}x{height}", "-r", str(fps), "-i", "-", "-an", "-c:v", "libx264"),
                 *("-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart"),
                 *("-f", "mp4", str(self._temporary)),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=self._words,
-            process_group=0,  # a terminal's Ctrl-C is ours to answer: ffmpeg would end with a film of a sort
+            ]
         )
 
     def add(self, frame: np.ndarray) -> None:
@@ -78,6 +76,21 @@ class Mp4:
         finally:
             self._end()
             self._temporary.unlink(missing_ok=True)
+
+    def _started(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._words,
+                process_group=0,  # a terminal's Ctrl-C is ours to answer: ffmpeg would end with a film of a sort
+            )
+        except OSError as error:
+            self._words.close()
+            raise FailureError(
+                f"{command[0]}, which writes films, cannot be run: {reason(error)}."
+            ) from error
 
     def _finish(self) -> None:
         """Let ffmpeg write the end, and give the film its name."""
@@ -121,8 +134,25 @@ def ffmpeg() -> str:
     import imageio_ffmpeg
 
     try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
+        program = str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
         raise FailureError(
             "There is no ffmpeg, which writes films: pip install 'imageio[ffmpeg]' brings one."
         ) from error
+    if shutil.which(program) is None:  # the variable is believed unseen
+        raise FailureError(
+            f"{program}, which IMAGEIO_FFMPEG_EXE names, is no program: without that variable imageio's own is taken."
+        )
+    return program
+
+
+def check_target(path: Path) -> None:
+    """Refuse a path that cannot be that of a film, before one is made.
+
+    Raises:
+        PgrobotError: it is a directory, or its name says that it is something else.
+    """
+    if path.is_dir():
+        raise PgrobotError(f"{path} is a directory: name the film in it, as {path / 'film.mp4'}")
+    if path.suffix.lower() != ".mp4":
+        raise PgrobotError(f"a film is an mp4: {path.with_suffix('.mp4')}, not {path}")

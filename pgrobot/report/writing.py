@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pgrobot.files import write_atomically
+from pgrobot.errors import PgrobotError
+from pgrobot.files import reason, write_atomically
 from pgrobot.pictures import Image
 from pgrobot.report.drawing import Drawing
 from pgrobot.report.page import render
@@ -24,12 +25,14 @@ class Written:
         figures: the drawings by their names in the gallery, ``report/return``.
         step: environment steps after which the run was read.
         remarks: what could not be read, in a sentence each.
+        not_kept: why the run's directory does not hold the drawings; empty where it does.
     """
 
     page: Path
     figures: Mapping[str, Image]
     step: int
     remarks: tuple[str, ...]
+    not_kept: str
 
 
 def write_report(run: Path, page: Path, *, videos: bool) -> Written:
@@ -41,8 +44,8 @@ def write_report(run: Path, page: Path, *, videos: bool) -> Written:
         videos: whether the page holds films, up to 20 MB of them.
 
     Raises:
-        PgrobotError: it is no run directory, or its metrics cannot be read; or something cannot be written: the page is
-            the old one then or the new one, whole either way.
+        PgrobotError: it is no run directory, or its metrics cannot be read; or the page cannot be written, and is the
+            old one then.
     """
     story = read_story(run)
     drawn = [(section, tuple(_drawn(section, story))) for section in SECTIONS]
@@ -52,10 +55,20 @@ def write_report(run: Path, page: Path, *, videos: bool) -> Written:
     figures = {f"{FOLDER}{d.name}": d.image for _, drawings in drawn for d in drawings if d.drawn}
     text = render(story, drawn, videos=videos)
     write_atomically(page, text.encode())  # first: it is whole by itself
-    for name, image in figures.items():
-        keep(run, story.step, name, image)
-    _forget_others(run, story.step, figures)
-    return Written(page, figures, story.step, story.remarks)
+    return Written(page, figures, story.step, story.remarks, _keep(run, story.step, figures))
+
+
+def _keep(run: Path, step: int, figures: Mapping[str, Image]) -> str:
+    """Write the drawings into the run; where it takes none, says why."""
+    try:
+        for name, image in figures.items():
+            keep(run, step, name, image)
+        _forget_others(run, step, figures)
+    except PgrobotError as error:
+        return f"{error} The page is whole; figures/report/ of the run is not."
+    except OSError as error:
+        return f"The drawings of an earlier report cannot be removed: {reason(error)}. The page is whole."
+    return ""
 
 
 def _drawn(section: Section, story: Story) -> Iterator[Drawing]:

@@ -53,7 +53,10 @@ def look_back(
     def report() -> Mapping[str, Picture]:
         from pgrobot.report import PAGE, write_report
 
-        return write_report(run, run / PAGE, videos=True).figures
+        written = write_report(run, run / PAGE, videos=True)
+        if written.not_kept:
+            _logger.warning("%s", written.not_kept)
+        return written.figures
 
     wanted: tuple[tuple[bool, str, str, str, Callable[[], Mapping[str, Picture]]], ...] = (
         (bool(cfg.film), "Filming", "film", "play", film),

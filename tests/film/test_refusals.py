@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,12 @@ import imageio_ffmpeg
 import mujoco
 import numpy as np
 import pytest
+from finished import hopper
 from toys import TargetWorld
 
+from pgrobot import playing
 from pgrobot.cli import main
-from pgrobot.errors import FailureError
+from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.film import Shot, scene_of
 from pgrobot.film.filming import film
 from pgrobot.film.mp4 import Mp4
@@ -51,6 +54,12 @@ def refusal(capsys: Capture, words: list[str], status: int) -> str:
         (["task=hoper"], "Unknown task 'hoper': did you mean 'hopper'?"),
         (["task=hopper", "--checkpoint", "last"], "an agent has neither checkpoints nor modes"),
         (["task=hopper", "--compare", "{run}"], "--compare goes with a run"),
+        (["task=hopper", "--checkpoint", "best"], "an agent has neither checkpoints nor modes"),
+        (["task=hopper", "agnet=sine"], "there is no key 'agnet': did you mean 'agent'?"),
+        (["{run}", "--seed", "-1"], "a seed is a whole number from 0 on, not '-1'"),
+        (["{run}", "--output", "x.gif"], "a film is an mp4: x.mp4, not x.gif"),
+        (["{run}", "--output", "{run}"], "{run} is a directory: name the film in it, as {run}/film.mp4"),
+        (["task=hopper", "--output", "x.gif"], "a film is an mp4: x.mp4, not x.gif"),
         (["task=python"], "an environment given from Python"),
     ],
 )
@@ -139,6 +148,35 @@ def test_without_ffmpeg_nothing_is_begun(
     told = refusal(capsys, [str(trained), "--film", "--output", str(output)], 1)
     assert "There is no ffmpeg, which writes films" in told
     assert not output.parent.exists()
+
+
+def test_an_ffmpeg_that_is_none_is_said_before_anything_begins(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: "/nonexist")
+    told = refusal(capsys, [str(trained), "--film", "--output", str(tmp_path / "a.mp4")], 1)
+    assert "/nonexist, which IMAGEIO_FFMPEG_EXE names, is no program" in told
+    (tmp_path / "ffmpeg").write_text("no program")
+    (tmp_path / "ffmpeg").chmod(0o755)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(tmp_path / "ffmpeg"))
+    with pytest.raises(FailureError, match=r"ffmpeg, which writes films, cannot be run: exec format error"):
+        Mp4(tmp_path / "a.mp4", 64, 48, 30)
+
+
+def test_a_policy_of_two_names_is_filmed_once(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    filmed: list[Path] = []
+    monkeypatch.setattr(playing, "film", lambda shots, target, seconds: filmed.append(target))
+    films = playing.play(trained, checkpoint="early,step_128,last,step_256")
+    assert [path.name for path in films] == [path.name for path in filmed]
+    assert len(films) == len(set(films)) == 2
+    with pytest.raises(PgrobotError, match="a seed is a whole number from 0 on, or −1"):
+        playing.play(trained, seed=-7)
+    other = hopper(tmp_path / "run")
+    shutil.copy(other / "checkpoints" / "step_128.pt", other / "checkpoints" / "last.pt")
+    with pytest.raises(PgrobotError, match="two films of last,early would have one name"):
+        playing.play(other, compare=trained, checkpoint="last,early")
 
 
 @pytest.fixture

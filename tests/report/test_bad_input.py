@@ -128,6 +128,19 @@ def test_a_full_disk_leaves_the_old_page(simple_run: Path, monkeypatch: pytest.M
     assert set(simple_run.rglob("*")) == before
 
 
+def test_a_run_that_takes_no_drawings_has_its_page(
+    simple_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (simple_run / "figures").touch()  # as good as a directory that cannot be written
+    page = tmp_path / "elsewhere.html"
+    assert main(["report", str(simple_run), "--output", str(page)]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"{page}\n"
+    assert "cannot be written: " in told.err
+    assert told.err.endswith("The page is whole; figures/report/ of the run is not.\n")
+    assert "</html>" in page.read_text()
+
+
 def test_no_actuator_is_said(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [BARE], result={})
     assert "The run has no gradients by actuator" in report(run)[1]

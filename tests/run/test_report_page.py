@@ -94,7 +94,9 @@ def test_who_asks_to_stop_waits_for_neither_film_nor_report(
 
     monkeypatch.setattr(filming, "film_story", endless("film"))
     monkeypatch.setattr(
-        pgrobot.report, "write_report", lambda *_, **__: SimpleNamespace(figures=endless("report")())
+        pgrobot.report,
+        "write_report",
+        lambda *_, **__: SimpleNamespace(figures=endless("report")(), not_kept=""),
     )
     before = time.monotonic()
     result = train("run", "report=true", "film=1")
