@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from pgrobot.action_map import ActionMap
-from pgrobot.distributions.distribution import Distribution
-from pgrobot.policies import Policy
+from pgrobot.distributions.distribution import Drawable
+from pgrobot.policies import Acting
 from pgrobot.types import Observation, ObservationGroup
 
-Draw = Callable[[Distribution], Tensor]  # what is done of a distribution over actions, [N, A]
+Draw = Callable[[Drawable], Tensor]  # what is done of what actions are drawn from, [N, A]
 
 
-def undrawn(distribution: Distribution) -> Tensor:
+def undrawn(distribution: Drawable) -> Tensor:
     """The deterministic action: the mean, or the most likely of choices."""
     return distribution.deterministic
 
@@ -41,7 +41,7 @@ class Actor:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: Acting,
         observation: Mapping[str, ObservationGroup],
         to_environment: ActionMap,
         rows: int,

@@ -19,7 +19,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pgrobot.assembly import build_environment, build_learners, configured
+from pgrobot.assembly import build_environment, configured
 from pgrobot.blame import blaming
 from pgrobot.concurrency import one_torch_thread
 from pgrobot.constraints import check_bound
@@ -50,7 +50,7 @@ from pgrobot.run import (
     with_own_model,
 )
 from pgrobot.run.from_python import given_again, requested
-from pgrobot.schemes import build_constraints
+from pgrobot.schemes import build_constraints, cast, policies_of, restored
 
 __all__ = ["Iteration", "compose", "evaluate", "train"]
 
@@ -157,10 +157,9 @@ def evaluate(
         spec = environment.spec
         environment.close()
         check_bound(build_constraints(cfg), spec.highest_cost, chosen.bound)
-        learners = build_learners(cfg, spec, 1)
+        scheme, learners = cast(cfg, spec, 1)
         with fitting(path, directory):
-            policy = learners[state["acting"]].policy
-            policy.load_state_dict(state["learners"][state["acting"]]["policy"])
+            policy = restored(scheme, policies_of(learners), state)
         plan = EvaluationPlan(
             chosen.final_episodes,
             "final",

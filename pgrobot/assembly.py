@@ -19,9 +19,9 @@ from pgrobot.diagnostics import DrawnVariation, EpisodeStatistics
 from pgrobot.errors import PgrobotError
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
-from pgrobot.policies import Policy
+from pgrobot.policies import Acting, Policy
 from pgrobot.randomness import component_seed
-from pgrobot.schemes import Blueprint, build_constraints, cast, iterations
+from pgrobot.schemes import Blueprint, build_constraints, cast, iterations, policies_of
 from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled, Task, Variable
 from pgrobot.simulation.contract import check_environment
 from pgrobot.simulation.variation import Plan, Strength, entry_of
@@ -74,8 +74,9 @@ class Assembly:
     environment: Environment
     collector: Collector
     learners: Mapping[str, GuardedLearner]
-    acting: str  # the learner whose policy is evaluated
-    policy: Policy  # its policy
+    acting: str  # the learner that is shown first
+    policies: Mapping[str, Policy]  # of the learners
+    policy: Acting  # who is evaluated: one of them, or several put together
     diagnostics: Mapping[str, Diagnostic]
     iterations: int
     steps_per_iteration: int  # environment steps
@@ -110,6 +111,7 @@ def assemble(cfg: DictConfig, environment: Environment, threads: int, *, anew: b
     for learner in learners.values():
         check_repeatable("policy", learner.policy)
         check_repeatable("critic", learner.critic)
+    policies = policies_of(learners)
     collector = scheme.collector(Blueprint(cfg, spec, threads), environment, learners)
     _check_collector(cfg, collector)
     _check_savable(collector)
@@ -118,7 +120,8 @@ def assemble(cfg: DictConfig, environment: Environment, threads: int, *, anew: b
         collector=collector,
         learners={name: GuardedLearner(learner) for name, learner in learners.items()},
         acting=scheme.acting,
-        policy=learners[scheme.acting].policy,
+        policies=policies,
+        policy=scheme.policy(policies),
         diagnostics=_diagnostics(cfg, spec),
         iterations=iterations(cfg, cfg.total_steps),
         steps_per_iteration=cfg.num_envs * cfg.horizon,

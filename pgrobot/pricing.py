@@ -44,11 +44,12 @@ class Budgets:
         self._budgets = torch.tensor([c.budget for c in constraints], dtype=torch.float64)
 
     def price(self, rollout: Rollout) -> Metrics:
-        """Measure every budget on this rollout and let the multiplier move on the excess.
+        """Measure every budget on the steps of this rollout and let the multiplier move on the excess.
 
         Raises:
             PgrobotError: there are budgets, and a step of the rollout lasts longer than one of the environment.
         """
+        rollout = rollout.by_step
         if self._constraints and not bool((rollout.duration == 1.0).all()):
             raise PgrobotError(
                 "A budget is measured step by step, and a step of this rollout lasts several steps"

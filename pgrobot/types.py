@@ -58,6 +58,11 @@ class Rollout:
         """The trace is cut here: ``[T, N]`` bool."""
         return self.terminated | self.truncated
 
+    @property
+    def by_step(self) -> Rollout:
+        """The environment's own steps that it tells of, which budgets are measured on: itself, as a rule."""
+        return self
+
     def with_column(self, name: str, reward: Tensor, *, episodic: bool) -> Self:
         """The rollout with one column more, ``[T, N]``; one that is not episodic goes on where an episode ends.
 

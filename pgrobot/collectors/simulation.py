@@ -10,9 +10,9 @@ import torch
 from torch.utils import _pytree as pytree
 
 from pgrobot.action_map import ActionMap
-from pgrobot.distributions import Distribution
+from pgrobot.distributions import Drawable
 from pgrobot.groups import TIME
-from pgrobot.policies import Policy
+from pgrobot.policies import Acting
 from pgrobot.simulation.contract import check_ends, check_observation, check_step
 from pgrobot.types import Environment, Observation, Rollout, State
 
@@ -53,12 +53,13 @@ class SimulationCollector:
         columns: names of the reward tensor's columns.
         failures: sentences about simulations that broke during the last rollout.
         ended: episodes that ended in it, broken ones included and those that were only cut left out.
+        carry: what the policy remembers before the next step, ``[N, H]``.
     """
 
     def __init__(
         self,
         environment: Environment,
-        policy: Policy,
+        policy: Acting,
         cost_columns: CostColumns,
         horizon: int,
         generator: torch.Generator,
@@ -77,7 +78,7 @@ class SimulationCollector:
         self._to_environment = ActionMap.of(environment.spec)
         self._obs = self._begun()
         policy.origin.fix(self._obs)
-        self._carry = torch.zeros(envs, policy.carry_size)
+        self.carry = torch.zeros(envs, policy.carry_size)
         self._age = np.zeros(envs, np.int64)
 
     @torch.no_grad()
@@ -99,7 +100,7 @@ class SimulationCollector:
         }
         next_obs = {name: np.empty_like(value) for name, value in obs.items()}
         action = torch.empty(*shape, self._policy.action_size)
-        distributions: list[Distribution] = []
+        distributions: list[Drawable] = []
         carry = torch.empty(*shape, self._policy.carry_size)
         reward = np.empty((*shape, len(self.columns)), np.float32)
         terminated, truncated, censored, start = (np.empty(shape, np.bool_) for _ in range(4))
@@ -111,13 +112,13 @@ class SimulationCollector:
             age[t] = self._age
             start[t] = self._age == 0
             paid[t] = self._cost_columns.paid
-            carry[t] = self._carry
+            carry[t] = self.carry
             for name, value in self._obs.items():
                 read(name, value, obs[name][t])
             rows = {name: torch.from_numpy(value[t]) for name, value in obs.items()}
-            distribution, following = self._policy(rows, self._carry, torch.from_numpy(start[t]))
+            distribution, following = self._policy(rows, self.carry, torch.from_numpy(start[t]))
             action[t] = distribution.sample(self._generator)
-            self._carry = self._policy.remember(following, action[t])
+            self.carry = self._policy.remember(following, action[t])
             distributions.append(distribution)
             step = self._environment.step(self._to_environment(self._policy.command(action[t]).numpy()))
             if t == 0:
@@ -174,7 +175,7 @@ class SimulationCollector:
     def restart(self) -> None:
         """Cut the running episodes, and begin new ones everywhere."""
         self._obs = self._begun()
-        self._carry = torch.zeros_like(self._carry)
+        self.carry = torch.zeros_like(self.carry)
         self._age[:] = 0
         self._cost_columns.restart()
 
@@ -184,7 +185,7 @@ class SimulationCollector:
             "environment": self._environment.state_dict(),
             "cost_columns": self._cost_columns.state_dict(),
             "obs": {name: torch.from_numpy(value).clone() for name, value in self._obs.items()},
-            "carry": self._carry,
+            "carry": self.carry,
             "age": torch.from_numpy(self._age),
             "generator": self._generator.get_state(),
         }
@@ -194,14 +195,14 @@ class SimulationCollector:
         self._environment.load_state_dict(state["environment"])
         self._cost_columns.load_state_dict(state["cost_columns"])
         self._obs = {name: value.numpy().copy() for name, value in state["obs"].items()}
-        self._carry = state["carry"].clone()
+        self.carry = state["carry"].clone()
         self._age = state["age"].numpy().copy()
         self._generator.set_state(state["generator"])
 
 
-def _together(distributions: Sequence[Distribution]) -> Distribution:
+def _together(distributions: Sequence[Drawable]) -> Drawable:
     """The distributions of ``T`` steps ``[N]`` as one, ``[T, N]``."""
-    together: Distribution = pytree.tree_map(lambda *steps: torch.stack(steps), *distributions)
+    together: Drawable = pytree.tree_map(lambda *steps: torch.stack(steps), *distributions)
     return together
 
 

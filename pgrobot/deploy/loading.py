@@ -11,7 +11,7 @@ from pgrobot.deploy.travelling import unwrapped
 from pgrobot.errors import PgrobotError
 from pgrobot.named_run import checkpoint_of, directory_of
 from pgrobot.past import fitting, load_checkpoint, of_another, saved_config
-from pgrobot.schemes import cast
+from pgrobot.schemes import cast, policies_of, restored
 from pgrobot.spec_file import read_spec
 from pgrobot.targets import check_modules
 
@@ -44,11 +44,10 @@ def load(
     state = load_checkpoint(path)
     with blaming(modules), fitting(path, directory):
         try:
-            _, learners = cast(cfg, spec, 1)
+            scheme, learners = cast(cfg, spec, 1)
         except PgrobotError as error:
             raise PgrobotError(f"{error}{of_another(directory)}") from error
-        policy = learners[state["acting"]].policy
-        policy.load_state_dict(state["learners"][state["acting"]]["policy"])
+        policy = restored(scheme, policies_of(learners), state)
         policy, spec = unwrapped(cfg, policy, spec)
         policy.requires_grad_(requires_grad=False).eval()
         return TrainedPolicy(policy, spec, path, int(state["global_step"]), seed)

@@ -14,7 +14,7 @@ from pgrobot.action_map import ActionMap
 from pgrobot.concurrency import one_torch_thread
 from pgrobot.deploy.observations import ObservationReader
 from pgrobot.errors import PgrobotError, shown
-from pgrobot.policies import Policy
+from pgrobot.policies import Acting
 from pgrobot.randomness import stream
 from pgrobot.types import ActionForm, EnvironmentSpec
 
@@ -39,7 +39,7 @@ class TrainedPolicy:
     """
 
     def __init__(
-        self, policy: Policy, spec: EnvironmentSpec, checkpoint: Path, step: int, seed: int = 0
+        self, policy: Acting, spec: EnvironmentSpec, checkpoint: Path, step: int, seed: int = 0
     ) -> None:
         self.policy, self.spec, self.checkpoint, self.step = policy, spec, checkpoint, step
         self.groups: tuple[str, ...] = tuple(getattr(policy, "groups", spec.observation))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from omegaconf import DictConfig
 
 from pgrobot.errors import PgrobotError
-from pgrobot.policies import Policy
+from pgrobot.policies import Acting
 from pgrobot.targets import construct
 from pgrobot.types import EnvironmentSpec
 
@@ -17,8 +17,8 @@ class Travelling(Protocol):
     """A wrapper's class that has ``travels = True``."""
 
     def carried(
-        self, policy: Policy, spec: EnvironmentSpec, **settings: Any
-    ) -> tuple[Policy, EnvironmentSpec]:
+        self, policy: Acting, spec: EnvironmentSpec, **settings: Any
+    ) -> tuple[Acting, EnvironmentSpec]:
         """Put in front of a policy what the wrapper does, a class method.
 
         Args:
@@ -33,7 +33,7 @@ class Travelling(Protocol):
         ...
 
 
-def unwrapped(cfg: DictConfig, policy: Policy, spec: EnvironmentSpec) -> tuple[Policy, EnvironmentSpec]:
+def unwrapped(cfg: DictConfig, policy: Acting, spec: EnvironmentSpec) -> tuple[Acting, EnvironmentSpec]:
     """The policy with all wrappers in front of it that travel; the others are not even imported.
 
     Raises:

@@ -37,7 +37,7 @@ class EpisodeStatistics:
     ) -> Metrics:
         metrics: Metrics = {}
         for name, rollout in experience.items():
-            prefix = f"{name}/" if len(learners) > 1 else ""
+            prefix, rollout = f"{name}/" if len(learners) > 1 else "", rollout.by_step  # noqa: PLW2901
             found = self._episodes(name, rollout) | self._steps(rollout)
             metrics |= {prefix + key: value for key, value in found.items() if math.isfinite(value)}
         return metrics

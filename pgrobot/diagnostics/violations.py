@@ -58,7 +58,7 @@ class Violations:
         metrics: Metrics = {}
         for name, rollout in experience.items():
             prefix = f"{name}/" if len(learners) > 1 else ""
-            for (part, names), row in zip(self._parts, self._figures(rollout).tolist(), strict=True):
+            for (part, names), row in zip(self._parts, self._figures(rollout.by_step).tolist(), strict=True):
                 found = zip(names, row, strict=False)
                 metrics |= {f"{prefix}{part}/{key}": value for key, value in found if math.isfinite(value)}
         return metrics

@@ -15,7 +15,7 @@ the tensors of both arguments.
 from pgrobot.distributions.beta import Beta
 from pgrobot.distributions.binned import Binned
 from pgrobot.distributions.categorical import Categorical
-from pgrobot.distributions.distribution import Distribution, Located, Pathwise
+from pgrobot.distributions.distribution import Distribution, Drawable, Located, Pathwise
 from pgrobot.distributions.full_covariance import FullCovarianceGaussian
 from pgrobot.distributions.gaussian import Gaussian
 from pgrobot.distributions.multi_categorical import MultiCategorical
@@ -28,6 +28,7 @@ __all__ = [
     "Binned",
     "Categorical",
     "Distribution",
+    "Drawable",
     "FullCovarianceGaussian",
     "Gaussian",
     "Located",

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 
-class Distribution(Protocol):
-    """What a policy returns. Leading dimensions ``…`` are those of the observations."""
+class Drawable(Protocol):
+    """What whoever acts draws from. Leading dimensions ``…`` are those of the observations."""
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw one action per row, ``[…, A]``."""
@@ -18,6 +18,15 @@ class Distribution(Protocol):
     def log_prob(self, action: Tensor) -> Tensor:
         """Joint log-density of ``action`` ``[…, A]``, summed over action dimensions: ``[…]``."""
         ...
+
+    @property
+    def deterministic(self) -> Tensor:
+        """The action where none is drawn, ``[…, A]``: the mean, or the most likely of choices."""
+        ...
+
+
+class Distribution(Drawable, Protocol):
+    """What a policy that learns returns."""
 
     def entropy(self) -> Tensor:
         """Differential entropy in nats, ``[…]``."""
@@ -30,11 +39,6 @@ class Distribution(Protocol):
     @property
     def mean(self) -> Tensor:
         """Expectation of the action, ``[…, A]``."""
-        ...
-
-    @property
-    def deterministic(self) -> Tensor:
-        """The action where none is drawn, ``[…, A]``: the mean, or the most likely of choices."""
         ...
 
     @property

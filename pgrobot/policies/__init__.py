@@ -3,6 +3,15 @@
 from pgrobot.policies.heads.head import Head, HeadFactory, choices_of, numbers_of
 from pgrobot.policies.hierarchical import HierarchicalPolicy
 from pgrobot.policies.network import NetworkPolicy
-from pgrobot.policies.policy import Policy
+from pgrobot.policies.policy import Acting, Policy
 
-__all__ = ["Head", "HeadFactory", "HierarchicalPolicy", "NetworkPolicy", "Policy", "choices_of", "numbers_of"]
+__all__ = [
+    "Acting",
+    "Head",
+    "HeadFactory",
+    "HierarchicalPolicy",
+    "NetworkPolicy",
+    "Policy",
+    "choices_of",
+    "numbers_of",
+]

@@ -1,4 +1,4 @@
-"""What a policy is."""
+"""What acts, and what a policy is, which learns as well."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
-from pgrobot.distributions import Distribution
+from pgrobot.distributions import Distribution, Drawable
 from pgrobot.origin import Origin
 from pgrobot.types import EnvironmentSpec
 
 
-class Policy(nn.Module):
-    """Observations and a carry in, a distribution over what is drawn and the next carry out.
+class Acting(nn.Module):
+    """Observations and a carry in, what an action is drawn from and the next carry out.
+
+    It is all that whoever only acts has to know: collectors, evaluations, deployed policies.
 
     Args:
         observation: width of each observation group that is measured from an origin; by default none is.
@@ -21,15 +23,11 @@ class Policy(nn.Module):
     Attributes:
         origin: subtracted from what an environment shows, before anything reads it.
         action_size: width ``A`` of what is drawn; more than the actuators where a goal is drawn as well.
-        carry_size: width ``H`` of what the policy remembers between steps; 0 for a memoryless one.
-        sequence: steps per chunk in an update, through which gradients flow back; 1: rows are independent.
-        parameter_bounds: least and greatest value of parameters by name, which solvers keep them within.
+        carry_size: width ``H`` of what is remembered between steps; 0 for a memoryless one.
     """
 
     action_size: int
     carry_size: int
-    sequence: int = 1
-    parameter_bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
 
     def __init__(self, observation: Mapping[str, int] = MappingProxyType({})) -> None:
         super().__init__()
@@ -37,7 +35,7 @@ class Policy(nn.Module):
 
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
-    ) -> tuple[Distribution, Tensor]:
+    ) -> tuple[Drawable, Tensor]:
         """Act on one step, or on any number of independent rows.
 
         Args:
@@ -46,7 +44,7 @@ class Policy(nn.Module):
             episode_start: ``[…]`` bool; the carry is forgotten there.
 
         Returns:
-            The distribution over actions, in policy units, and the next carry ``[…, H]``.
+            What an action is drawn from, in policy units, and the next carry ``[…, H]``.
         """
         raise NotImplementedError
 
@@ -61,6 +59,24 @@ class Policy(nn.Module):
     def command(self, action: Tensor) -> Tensor:
         """What of the action ``[…, A]`` goes to the environment, in policy units, ``[…, actuators]``: all of it."""
         return action
+
+
+class Policy(Acting):
+    """What acts and learns: what it draws from is a distribution that learners compare with others.
+
+    Attributes:
+        sequence: steps per chunk in an update, through which gradients flow back; 1: rows are independent.
+        parameter_bounds: least and greatest value of parameters by name, which solvers keep them within.
+    """
+
+    sequence: int = 1
+    parameter_bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
+
+    def forward(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        """As of ``Acting``."""
+        raise NotImplementedError
 
     def begin(self, spec: EnvironmentSpec) -> None:
         """Look at the environment that a new policy is for, before its run begins; by default it does not.

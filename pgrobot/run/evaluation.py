@@ -14,7 +14,7 @@ from pgrobot.acting import Actor, drawn, undrawn
 from pgrobot.action_map import ActionMap
 from pgrobot.assembly import TaskMaker, build_environment, judging
 from pgrobot.episodes import Act, Episodes, Watch, evaluate, summary
-from pgrobot.policies import Policy
+from pgrobot.policies import Acting
 from pgrobot.randomness import component_seed, stream
 from pgrobot.schemes import build_constraints
 from pgrobot.types import EnvironmentSpec
@@ -49,7 +49,7 @@ class EvaluationPlan:
 
 
 def evaluation(
-    cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan, watch: Sequence[Watch] = ()
+    cfg: DictConfig, task: TaskMaker, policy: Acting, plan: EvaluationPlan, watch: Sequence[Watch] = ()
 ) -> dict[str, Any]:
     """Evaluate a policy in a task; the same plan gives the same numbers, whoever watches.
 
@@ -64,7 +64,7 @@ def evaluation(
 
 
 def run_episodes(
-    cfg: DictConfig, task: TaskMaker, policy: Policy, plan: EvaluationPlan, watch: Sequence[Watch] = ()
+    cfg: DictConfig, task: TaskMaker, policy: Acting, plan: EvaluationPlan, watch: Sequence[Watch] = ()
 ) -> Episodes:
     """Run whole episodes of a policy in environments of their own."""
     seed = component_seed(plan.seed, f"{plan.purpose}/environment")
@@ -80,7 +80,7 @@ def run_episodes(
 
 
 @contextmanager
-def at_rest(policy: Policy) -> Iterator[None]:
+def at_rest(policy: Acting) -> Iterator[None]:
     """Put a policy in ``eval()`` mode, in which parts such as dropout do nothing, and afterwards back as it was."""
     modes = {module: module.training for module in policy.modules()}
     policy.eval()
@@ -91,7 +91,7 @@ def at_rest(policy: Policy) -> Iterator[None]:
             module.training = mode
 
 
-def actor(policy: Policy, spec: EnvironmentSpec, mode: str, generator: torch.Generator) -> Act:
+def actor(policy: Acting, spec: EnvironmentSpec, mode: str, generator: torch.Generator) -> Act:
     """Make a policy act on observations as an environment gives them, in action-space units; its carry starts empty."""
     acting = Actor(policy, spec.observation, ActionMap.of(spec), spec.num_envs)
     draw = undrawn if mode == DETERMINISTIC else drawn(generator)

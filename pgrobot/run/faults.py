@@ -10,7 +10,7 @@ from pgrobot import checkpoint
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.guard import Fault, GuardedLearner
 from pgrobot.run_directory import RunDirectory
-from pgrobot.types import State
+from pgrobot.types import Rollout, State
 
 MOST_DUMPS = 5  # of one process, for a dump is as large as a rollout
 MOST_IN_A_ROW = 20
@@ -81,11 +81,15 @@ class FaultRecorder:
 
 def dump(fault: Fault, step: int, config: str) -> State:
     """A fault as a plain state: the rollout by field, the learner before the update, and the config."""
-    rollout = {field.name: getattr(fault.rollout, field.name) for field in fields(fault.rollout)}
     return {
         "message": fault.message,
         "global_step": step,
-        "rollout": rollout,
+        "rollout": _by_field(fault.rollout),
         "learner": fault.learner,
         "config": config,
     }
+
+
+def _by_field(rollout: Rollout) -> State:
+    told = {field.name: getattr(rollout, field.name) for field in fields(rollout)}
+    return {name: _by_field(part) if isinstance(part, Rollout) else part for name, part in told.items()}

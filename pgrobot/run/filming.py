@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from pgrobot.assembly import TaskMaker, build_environment, build_learners, configured, judging
+from pgrobot.assembly import TaskMaker, build_environment, configured, judging
 from pgrobot.errors import FailureError, PgrobotError, nearest
 from pgrobot.film import Shot, film, mechanics_of
 from pgrobot.named_run import checkpoint_of
@@ -17,7 +17,7 @@ from pgrobot.pictures import Video
 from pgrobot.randomness import component_seed, stream
 from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, actor
 from pgrobot.run_directory import find_checkpoint
-from pgrobot.schemes import build_constraints
+from pgrobot.schemes import build_constraints, cast, policies_of, restored
 from pgrobot.types import Environment
 
 MODES = (DETERMINISTIC, STOCHASTIC)
@@ -83,10 +83,9 @@ def policy_shot(
     state = load_checkpoint(checkpoint)
     environment = drawable(cfg, component_seed(chosen, "final/environment"), task)
     try:
-        learners = build_learners(cfg, environment.spec, 1)
+        scheme, learners = cast(cfg, environment.spec, 1)
         with fitting(checkpoint, run):
-            policy = learners[state["acting"]].policy
-            policy.load_state_dict(state["learners"][state["acting"]]["policy"])
+            policy = restored(scheme, policies_of(learners), state)
         policy.requires_grad_(requires_grad=False).eval()
         yield Shot(
             title=environment.spec.name,

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from pgrobot.assembly import TaskMaker, judging, planned_steps
 from pgrobot.episodes import Watch
-from pgrobot.policies import Policy
+from pgrobot.policies import Acting
 from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, EvaluationPlan, evaluation
 from pgrobot.simulation.variation import Strength
 
@@ -33,7 +33,7 @@ class Judged:
 def judgement(
     cfg: DictConfig,
     task: TaskMaker,
-    policy: Policy,
+    policy: Acting,
     plan: EvaluationPlan,
     judged: Judged,
     watch: Sequence[Watch] = (),

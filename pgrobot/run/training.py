@@ -25,6 +25,7 @@ from pgrobot.run.judgement import Judged, judgement
 from pgrobot.run.selection import WORST, Score, score
 from pgrobot.run.stop import StopRequest
 from pgrobot.run_directory import RunDirectory
+from pgrobot.schemes import load_policies
 from pgrobot.types import Illustrated, Metrics, State, Tracker
 
 _logger = logging.getLogger(__name__)
@@ -182,7 +183,7 @@ class Training:
                 "on its disk, and begin anew"
             )
         state = load_checkpoint(self._directory.checkpoint("best"))
-        self._assembly.policy.load_state_dict(state["learners"][state["acting"]]["policy"])
+        load_policies(self._assembly.policies, state)
         watch = self._assembly.policy.register_forward_pre_hook(stop.check)  # it acts in every step
         try:
             if self._cfg.evaluation.alone:

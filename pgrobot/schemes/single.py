@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pgrobot.learner import Learner
+from pgrobot.policies import Policy
 from pgrobot.schemes.blueprint import Blueprint
 from pgrobot.types import Collector, Environment
 
@@ -21,6 +22,9 @@ class Single:
 
     def learners(self, parts: Blueprint) -> dict[str, Learner]:
         return {LEARNER: parts.learner(parts.policy())}
+
+    def policy(self, policies: Mapping[str, Policy]) -> Policy:
+        return policies[LEARNER]
 
     def collector(
         self, parts: Blueprint, environment: Environment, learners: Mapping[str, Learner]

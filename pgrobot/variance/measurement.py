@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import Tensor
 
-from pgrobot.assembly import build_environment, build_learners
+from pgrobot.assembly import build_environment
 from pgrobot.blame import blaming
 from pgrobot.concurrency import one_torch_thread
 from pgrobot.errors import PgrobotError
@@ -22,7 +22,7 @@ from pgrobot.named_run import checkpoint_of
 from pgrobot.policies import Policy
 from pgrobot.randomness import component_seed, stream
 from pgrobot.run import checked, fitting, load_checkpoint, saved_config, with_own_model
-from pgrobot.schemes import build_constraints
+from pgrobot.schemes import build_constraints, cast, policies_of
 from pgrobot.sequences import check_sequences
 from pgrobot.types import Environment
 from pgrobot.variance.baselines import REFERENCES, catalogue, each, refitted
@@ -132,7 +132,11 @@ def opened(run: Path, modules: Sequence[str], plan: MeasurementPlan) -> Iterator
     seed = component_seed(plan.seed, "variance/environment")
     environment = build_environment(cfg, cfg.num_envs, seed, cfg.threads)
     try:
-        learners = build_learners(cfg, environment.spec, 1)
+        scheme, learners = cast(cfg, environment.spec, 1)
+        if scheme.policy(policies_of(learners)) is not learners[scheme.acting].policy:
+            raise PgrobotError(
+                f"pgrobot variance measures one policy that acts, and in {run} several policies act together"
+            )
         with fitting(path, run):
             learner = learners[state["acting"]]
             learner.load_state_dict(state["learners"][state["acting"]])

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 
-from pgrobot.policies import Policy
+from pgrobot.policies import Acting
 from pgrobot.ranges import at_least
 from pgrobot.simulation.wrappers import WrappedEnvironment
 from pgrobot.types import Environment, EnvironmentSpec, Observation, ObservationGroup, State, Step
@@ -65,7 +65,7 @@ class History(WrappedEnvironment):
         self._seen = {name: value.numpy().copy() for name, value in state.items()}
 
     @classmethod
-    def carried(cls, policy: Policy, spec: EnvironmentSpec, steps: int) -> tuple[Policy, EnvironmentSpec]:
+    def carried(cls, policy: Acting, spec: EnvironmentSpec, steps: int) -> tuple[Acting, EnvironmentSpec]:
         """A policy that remembers what it saw, and the spec of the environment within."""
         observation = {name: _single(group, steps) for name, group in spec.observation.items()}
         groups = getattr(policy, "groups", tuple(observation))

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from pgrobot.distributions import Distribution
-from pgrobot.policies import Policy
+from pgrobot.distributions import Drawable
+from pgrobot.policies import Acting
 
 
-class Stacking(Policy):
+class Stacking(Acting):
     """Shows a policy the last observations, that of now first; at an episode's start the first one several times.
 
     Args:
@@ -24,10 +24,10 @@ class Stacking(Policy):
         groups: as given.
     """
 
-    def __init__(self, policy: Policy, widths: Mapping[str, int], steps: int, groups: Sequence[str]) -> None:
+    def __init__(self, policy: Acting, widths: Mapping[str, int], steps: int, groups: Sequence[str]) -> None:
         super().__init__(widths)
         self.policy, self.groups = policy, tuple(groups)
-        self.action_size, self.sequence = policy.action_size, policy.sequence
+        self.action_size = policy.action_size
         self._widths = dict(widths)
         self._older = [(steps - 1) * width for width in widths.values()]
         self.carry_size = sum(self._older) + policy.carry_size
@@ -41,7 +41,7 @@ class Stacking(Policy):
 
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
-    ) -> tuple[Distribution, Tensor]:
+    ) -> tuple[Drawable, Tensor]:
         *older, inner = carry.split((*self._older, self.policy.carry_size), -1)
         start, shown, following = episode_start.unsqueeze(-1), dict(obs), []
         for (name, width), past in zip(self._widths.items(), older, strict=True):
@@ -58,6 +58,3 @@ class Stacking(Policy):
 
     def command(self, action: Tensor) -> Tensor:
         return self.policy.command(action)
-
-    def merge(self, obs: Mapping[str, Tensor]) -> None:
-        raise NotImplementedError("what is in front of a trained policy learns nothing")

@@ -72,6 +72,9 @@ class Twins:
     def learners(self, parts):
         return {name: parts.learner(parts.policy(name), name) for name in ("left", "right")}
 
+    def policy(self, policies):
+        return policies[self.acting]
+
     def collector(self, parts, environment, learners):
         pair = Pair(*(learner.policy for learner in learners.values()))
         costs = parts.cost_columns(environment.spec.num_envs)
