@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 import torch
@@ -81,6 +82,31 @@ def selected(owner: str, names: Sequence[str], observation: Mapping[str, int]) -
     return Selection(tuple(parts), len(read))
 
 
+def named(pattern: str, group: str, entry: str) -> bool:
+    """Whether a pattern names an entry, with or without its group before it: ``qpos/*``, ``policy/qpos/*``."""
+    return fnmatchcase(entry, pattern) or fnmatchcase(full_name(group, entry), pattern)
+
+
+def full_name(group: str, entry: str) -> str:
+    """``<group>/<entry>``."""
+    return entry if entry.startswith(f"{group}/") else f"{group}/{entry}"
+
+
+def matching(owner: str, patterns: Sequence[str], observation: Widths) -> tuple[str, ...]:
+    """Full names of the entries that patterns name, in the order in which they are observed.
+
+    Raises:
+        PgrobotError: one names none; the sentence begins with ``owner``.
+    """
+    known = [(group, entry) for group in observation for entry in observation.names(group)]
+    for pattern in patterns:
+        if not any(named(pattern, *each) for each in known):
+            raise PgrobotError(
+                f"{owner} names {pattern!r}, which is not observed; {nearest(pattern, [e for _, e in known])}"
+            )
+    return tuple(full_name(*each) for each in known if any(named(pattern, *each) for pattern in patterns))
+
+
 def _parts(owner: str, name: str, observation: Mapping[str, int]) -> list[tuple[str, int]]:
     """What one name selects."""
     if name in observation:
@@ -106,8 +132,7 @@ def _full_names(group: str, observation: Mapping[str, int]) -> list[str]:
     """``<group>/<entry>`` of every entry of a group."""
     if not isinstance(observation, Widths):
         return [f"{group}/{i}" for i in range(observation[group])]
-    names = observation.names(group)
-    return [name if name.startswith(f"{group}/") else f"{group}/{name}" for name in names]
+    return [full_name(group, name) for name in observation.names(group)]
 
 
 def numbers_in(obs: Mapping[str, Tensor]) -> Tensor:

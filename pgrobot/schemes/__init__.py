@@ -2,12 +2,14 @@
 
 from pgrobot.schemes.blueprint import Blueprint, build_constraints, iterations
 from pgrobot.schemes.casting import cast, load_policies, policies_of, restored
+from pgrobot.schemes.manager_worker import ManagerWorker
 from pgrobot.schemes.scheme import Scheme
 from pgrobot.schemes.single import LEARNER, Single
 
 __all__ = [
     "LEARNER",
     "Blueprint",
+    "ManagerWorker",
     "Scheme",
     "Single",
     "build_constraints",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Annotated
 
 import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
-from pgrobot.groups import POLICY
+from pgrobot.groups import POLICY, named
 from pgrobot.ranges import list_of, text
 from pgrobot.simulation.wrappers import WrappedEnvironment
 from pgrobot.types import Environment, Observation, ObservationGroup, Step
@@ -99,12 +98,7 @@ def _hidden(name: str, group: ObservationGroup, hide: Sequence[str]) -> np.ndarr
     """Which entries of a group are hidden, ``[D]`` bool."""
     if group.image:
         return np.zeros(0, bool)
-    return np.array([any(_is(pattern, name, entry) for pattern in hide) for entry in group.names], bool)
-
-
-def _is(pattern: str, group: str, entry: str) -> bool:
-    full = entry if entry.startswith(f"{group}/") else f"{group}/{entry}"
-    return fnmatchcase(entry, pattern) or fnmatchcase(full, pattern)
+    return np.array([any(named(pattern, name, entry) for pattern in hide) for entry in group.names], bool)
 
 
 def _part(group: ObservationGroup, where: np.ndarray) -> ObservationGroup:
@@ -125,7 +119,7 @@ def _check_known(pattern: str, observation: Mapping[str, ObservationGroup]) -> N
     entries = [
         (name, entry) for name, group in observation.items() if not group.image for entry in group.names
     ]
-    if not any(_is(pattern, name, entry) for name, entry in entries):
+    if not any(named(pattern, name, entry) for name, entry in entries):
         raise PgrobotError(
             f"wrapper.mask.hide names {pattern!r}, which is not observed; "
             f"{nearest(pattern, [entry for _, entry in entries])}"
