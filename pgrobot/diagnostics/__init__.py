@@ -5,6 +5,7 @@ problems that the learners solved (``Learner.snapshot``).
 """
 
 from pgrobot.diagnostics.episodes import EpisodeStatistics
+from pgrobot.diagnostics.goals import Goals
 from pgrobot.diagnostics.gradients import GradientNorms, term_gradients
 from pgrobot.diagnostics.sensitivity import Sensitivity
 from pgrobot.diagnostics.torque import TorqueGradients
@@ -15,6 +16,7 @@ from pgrobot.diagnostics.violations import Violations
 __all__ = [
     "DrawnVariation",
     "EpisodeStatistics",
+    "Goals",
     "GradientNorms",
     "Sensitivity",
     "TorqueGradients",

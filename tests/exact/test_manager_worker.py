@@ -1,0 +1,320 @@
+"""A manager and its worker: decisions that last against the steps they are made of, and the two as one policy."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from toys import ABOVE, GAUSSIAN, TargetWorld, make, make_policy, numbers
+
+from pgrobot.acting import Actor, undrawn
+from pgrobot.action_map import ActionMap
+from pgrobot.bodies import Mlp
+from pgrobot.collectors import SimulationCollector
+from pgrobot.collectors.decisions import DecisionRollout, Spans, decisions
+from pgrobot.collectors.manager_worker import ManagerWorkerCollector
+from pgrobot.constraints import CostColumns, Lagrangian
+from pgrobot.estimators import EstimatorInput, gae
+from pgrobot.groups import Selection
+from pgrobot.policies import NetworkPolicy, Policy
+from pgrobot.policies.manager_worker import GOAL, TIME_LEFT, Manager, ManagerAndWorker
+from pgrobot.pricing import Budgets
+from pgrobot.randomness import stream
+from pgrobot.reduce import ALONE
+from pgrobot.types import Rollout
+
+EVERY = 4
+COLUMNS = ("reward", "cost/above")
+TARGET = Selection((("policy", 0),), 1)
+SHOWN = {"policy": 2, GOAL: 1, TIME_LEFT: 1}
+
+
+class Obedient(Policy):
+    """Does what its goal says, for certain."""
+
+    action_size = 1
+    carry_size = 0
+
+    def forward(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Certain, Tensor]:
+        return Certain(obs[GOAL]), carry
+
+    def merge(self, obs: Mapping[str, Tensor]) -> None:
+        pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Certain:
+    """Draws nothing, and has nothing to be differentiated."""
+
+    mean: Tensor
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        return self.mean
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        return torch.zeros_like(action[..., 0])
+
+    entropy = kl = std = None
+    deterministic = property(lambda self: self.mean)
+
+
+def below_of(seed: int) -> Policy:
+    """A worker that reads all that it is shown."""
+    body = functools.partial(Mlp, hidden=(8,), activation="tanh")
+    return NetworkPolicy(SHOWN, numbers(1), tuple(SHOWN), body, GAUSSIAN, 10.0, stream(seed, "policy"))
+
+
+def collector(
+    world: TargetWorld,
+    every: int = EVERY,
+    horizon: int = 16,
+    below: Policy | None = None,
+    rows: int = 1,
+    **changes: object,
+) -> tuple[ManagerWorkerCollector, ManagerAndWorker]:
+    """The collector of two small policies; ``rows`` divides what the manager's rollout has of them."""
+    manager = Manager(make_policy(), TARGET)
+    below = below or below_of(1)
+    below.origin = manager.origin
+    policy = ManagerAndWorker(manager, below, every)
+    costs = CostColumns((ABOVE,), world.spec.num_envs)
+    simulation = SimulationCollector(world, policy, costs, horizon, stream(0, "noise"), "both")
+    settings = {
+        "discount": torch.tensor([0.9, 0.8], dtype=torch.float64),
+        "pay": "progress",
+        "task_share": 0.0,
+        "reached": 0.5,
+        "rows": lambda needed: -(-needed // rows) * rows,
+        "entries": ("target",),
+        "generator": stream(0, "following"),
+        "manager": "manager",
+        "worker": "worker",
+    }
+    return ManagerWorkerCollector(simulation, policy, **{**settings, **changes}), policy  # type: ignore[arg-type]
+
+
+def uneven() -> TargetWorld:
+    """Episodes of six steps, some of which terminate before: goals of four are cut short in every way."""
+    return TargetWorld(5, 3, length=6, fatal=0.7)
+
+
+def collected(**changes: object) -> tuple[DecisionRollout, Rollout, ManagerAndWorker]:
+    gathered, policy = collector(uneven(), **changes)  # type: ignore[arg-type]
+    gathered.collect()
+    told = gathered.collect()
+    manager = told["manager"]
+    assert isinstance(manager, DecisionRollout)
+    return manager, told["worker"], policy
+
+
+def begins_of(steps: Rollout) -> Tensor:
+    """Where goals are drawn, by counting."""
+    begins = torch.zeros_like(steps.done)
+    for n in range(begins.shape[1]):
+        left = 0
+        for t in range(len(begins)):
+            if steps.episode_start[t, n] or left == 0:
+                begins[t, n], left = True, EVERY
+            left -= 1
+    return begins
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_decision_is_the_steps_it_lasted(rows: int) -> None:
+    manager, worker, _ = collected(rows=rows)
+    steps, begins = manager.steps, begins_of(manager.steps)
+    assert bool(steps.terminated.any())
+    assert bool(steps.truncated.any())
+    assert len(manager.weight) % rows == 0
+    gamma = torch.tensor([0.9, 0.8], dtype=torch.float64)
+    for n in range(begins.shape[1]):
+        starts = [*begins[:, n].nonzero().flatten().tolist(), len(begins)]
+        for j, (first, end) in enumerate(pairwise(starts)):
+            last = end - 1
+            summed = sum(gamma**i * steps.reward[first + i, n].double() for i in range(end - first))
+            torch.testing.assert_close(manager.reward[j, n].double(), summed, rtol=1e-6, atol=1e-6)
+            assert manager.weight[j, n] == 1.0
+            assert manager.duration[j, n] == end - first
+            assert manager.age[j, n] == steps.age[first, n]
+            assert manager.episode_start[j, n] == steps.episode_start[first, n]
+            assert manager.terminated[j, n] == steps.terminated[last, n]
+            assert torch.equal(manager.obs["policy"][j, n], steps.obs["policy"][first, n])
+            assert torch.equal(manager.next_obs["policy"][j, n], steps.next_obs["policy"][last, n])
+            whole = end == len(begins) and j + 1 < len(manager.weight)
+            assert manager.truncated[j, n] == (
+                steps.truncated[last, n] | (whole & ~steps.terminated[last, n])
+            )
+        assert not manager.weight[len(starts) - 1 :, n].any()
+        assert bool(manager.censored[len(starts) - 1 :, n].all())
+    assert worker.reward.shape == steps.reward.shape
+
+
+def test_with_lambda_one_a_manager_has_the_advantage_of_the_steps() -> None:
+    """R6: ``Σ γ^k r + γ^K V(end) − V(now)``, whichever way decisions and episodes end; to the last digits."""
+    torch.manual_seed(0)
+    manager, _, _ = collected(rows=3)
+    exact = dataclasses.replace(manager.steps, reward=torch.randn(16, 5, 2, dtype=torch.float64))
+    gamma = torch.tensor([0.9, 0.8], dtype=torch.float64)
+    spans = Spans.of(begins_of(exact), lambda needed: needed + 2)
+    told = decisions(
+        exact,
+        spans,
+        action=manager.action,
+        log_prob=manager.log_prob,
+        carry=manager.carry,
+        discount=gamma,
+        telemetry={},
+    )
+    value, following = (torch.randn(16, 5, 2, dtype=torch.float64) for _ in range(2))
+    for last in range(
+        16 - 1
+    ):  # within an episode the value of the next step is that of the state that follows
+        going_on = ~exact.done[last]
+        following[last][going_on] = value[last + 1][going_on]
+
+    def advantage(rollout: Rollout, now: Tensor, then: Tensor) -> Tensor:
+        discount = gamma ** rollout.duration.double().unsqueeze(-1)
+        ends = (x.unsqueeze(-1) for x in (rollout.terminated, rollout.done))
+        given = EstimatorInput(rollout.reward, now, then, *ends, torch.zeros_like(rollout.log_prob), discount)
+        return gae(given, lam=1.0).advantage
+
+    flat = advantage(exact, value, following)
+    found = advantage(told, spans.at_first(value), spans.at_last(following))
+    counts = told.weight > 0.0
+    torch.testing.assert_close(found[counts], spans.at_first(flat)[counts], rtol=1e-12, atol=1e-12)
+
+
+def test_costs_of_decisions_are_those_of_their_steps() -> None:
+    manager, worker, _ = collected(discount=torch.ones(2, dtype=torch.float64))
+    assert float(worker.reward[..., 1].sum()) > 0.0
+    assert torch.equal(manager.reward[..., 1].sum(0), worker.reward[..., 1].sum(0))
+    assert torch.equal(manager.steps.reward[..., 1], worker.reward[..., 1])
+
+
+def test_a_manager_of_every_step_whose_worker_obeys_is_a_policy_alone() -> None:
+    """The same experience and the same update, but for what ``s + z − s`` rounds."""
+    flat, learner = make(TargetWorld(4, 0))
+    alone = flat.collect()["robot"]
+    gathered, _ = collector(TargetWorld(4, 0), every=1, below=Obedient(), discount=torch.ones(2).double())
+    manager = gathered.collect()["manager"]
+    assert bool((manager.duration == 1.0).all())
+    assert bool((manager.weight == 1.0).all())
+    for field in ("action", "log_prob", "reward", "terminated", "truncated", "episode_start", "age", "paid"):
+        torch.testing.assert_close(getattr(manager, field), getattr(alone, field), rtol=1e-5, atol=1e-5)
+    for name in ("policy", "time"):
+        torch.testing.assert_close(manager.obs[name], alone.obs[name])
+        torch.testing.assert_close(manager.next_obs[name], alone.next_obs[name])
+    _, other = make(TargetWorld(4, 0))
+    told, again = learner.update(alone), other.update(manager)
+    assert again == pytest.approx(told, rel=1e-3, abs=1e-4)
+    torch.testing.assert_close(other.policy_vector.vector, learner.policy_vector.vector, rtol=1e-3, atol=1e-4)
+
+
+def test_a_goal_is_held_and_what_is_left_of_it_shrinks() -> None:
+    _, policy = collector(uneven(), every=3)
+    policy.manager.unit.fill_(0.25)
+    actor = Actor(policy, uneven().spec.observation, ActionMap.of(uneven().spec), 2)
+    random = np.random.default_rng(0)
+    places, left = [], []
+    for t in range(8):
+        obs = {"policy": random.normal(size=(2, 2))}
+        start = np.array([t == 0, t in (0, 4)])
+        before = policy.kept(actor.carry)[0].clone()
+        decides = policy.decides(actor.carry, torch.from_numpy(start))
+        actor(obs, start, undrawn)
+        place, after, *_ = policy.kept(actor.carry)
+        assert decides.tolist() == [t % 3 == 0, t in (0, 3, 4, 7)], t
+        seen = torch.from_numpy(obs["policy"]).float()
+        goal = policy.manager({"policy": seen}, torch.zeros(2, 0), torch.zeros(2, dtype=torch.bool))[0].mean
+        wished = seen[:, :1] + 0.25 * goal
+        torch.testing.assert_close(place, torch.where(decides[:, None], wished, before))
+        places.append(place)
+        left.append(after[:, 0].tolist())
+    assert left[:5] == [[2, 2], [1, 1], [0, 0], [2, 2], [1, 2]]
+
+
+@pytest.mark.parametrize("pay", ["progress", "distance"])
+def test_a_worker_is_paid_by_its_goal_and_shown_what_is_left_of_it(pay: str) -> None:
+    manager, worker, policy = collected(pay=pay, task_share=0.5)
+    steps, begins = manager.steps, begins_of(manager.steps)
+    target, after = steps.obs["policy"][..., 0], steps.next_obs["policy"][..., 0]
+    place = torch.zeros_like(target)
+    for t in range(len(begins)):
+        held = place[t - 1] if t else place[0]
+        drawn = target[t] + policy.drawn(steps.action)[1][t, :, 0]
+        place[t] = torch.where(begins[t], drawn, held)
+    before, following = (place - target).abs(), (place - after).abs()
+    own = before - following if pay == "progress" else -following
+    torch.testing.assert_close(worker.reward[..., 0], own + 0.5 * steps.reward[..., 0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(worker.obs[GOAL][..., 0], place - target, rtol=1e-5, atol=1e-5)
+    reached = manager.telemetry["goal/reached"][..., 0][manager.weight > 0]
+    distance = manager.telemetry["goal/distance"][..., 0][manager.weight > 0]
+    assert torch.equal(reached, (distance < 0.5).float())
+
+
+def test_a_worker_goes_on_with_its_goal_or_with_the_next_one() -> None:
+    """What a critic is asked for beyond a step: the same goal where an episode is cut in it, else one that is drawn."""
+    manager, worker, _ = collected()
+    steps, begins = manager.steps, begins_of(manager.steps)
+    time, over = worker.obs[TIME_LEFT][..., 0], worker.next_obs[TIME_LEFT][..., 0]
+    assert bool((time[begins] == 1.0).all())
+    within = torch.zeros_like(begins)
+    within[:-1] = ~begins[1:]
+    torch.testing.assert_close(over[within], time[within] - 1.0 / EVERY)
+    torch.testing.assert_close(worker.next_obs[GOAL][:-1][within[:-1]], worker.obs[GOAL][1:][within[:-1]])
+    cut = steps.truncated & (time > 1.5 / EVERY)
+    assert bool(cut.any())
+    place = worker.obs[GOAL] + steps.obs["policy"][..., :1]
+    torch.testing.assert_close(worker.next_obs[GOAL][cut], (place - steps.next_obs["policy"][..., :1])[cut])
+    assert bool((over[-1][~steps.done[-1]] == 1.0).all())
+    fresh = worker.next_obs[GOAL][-1][~steps.done[-1]]
+    assert not torch.allclose(fresh, (place - steps.next_obs["policy"][..., :1])[-1][~steps.done[-1]])
+
+
+def test_both_were_drawn_by_the_policies_that_learn() -> None:
+    """The first ratio of either update is one, and together they are the density of the two as one policy."""
+    manager, worker, policy = collected()
+    steps = manager.steps
+    counts = manager.weight > 0.0
+    with torch.no_grad():
+        goals, _ = policy.manager(manager.obs, manager.carry, manager.episode_start)
+        actions, _ = policy.worker(worker.obs, worker.carry, worker.episode_start)
+    torch.testing.assert_close(goals.log_prob(manager.action)[counts], manager.log_prob[counts])
+    torch.testing.assert_close(actions.log_prob(worker.action), worker.log_prob)
+    spread = torch.where(begins_of(steps), manager.log_prob.gather(0, manager.row), 0.0)
+    torch.testing.assert_close(steps.log_prob, spread + worker.log_prob, rtol=1e-5, atol=1e-5)
+
+
+def test_budgets_are_those_of_the_steps_for_both() -> None:
+    """The excess that either multiplier moves on is, to the last bit, the one of a policy alone on the same trace."""
+    manager, worker, _ = collected(rows=3)
+
+    def priced(rollout: Rollout) -> tuple[dict[str, float], Tensor]:
+        multiplier = Lagrangian((ABOVE,), COLUMNS, "sgd", 0.5, 0.7, 10.0)
+        budgets = Budgets((ABOVE,), multiplier, 0.8, 6, ALONE)
+        return budgets.price(rollout), budgets.slack
+
+    alone, slack = priced(manager.steps)
+    for rollout in (manager, worker):
+        found, own = priced(rollout)
+        assert torch.equal(own, slack)
+        for name in ("cost/above/mean", "cost/above/budget", "multiplier_level/above"):
+            assert found[name] == alone[name]
+    assert priced(manager)[0] == alone
+
+
+def test_a_bonus_of_a_decision_is_spread_over_its_steps() -> None:
+    manager, _, _ = collected(rows=3)
+    bonus = torch.randn(manager.weight.shape) * manager.weight
+    wider = manager.with_column("bonus/x", bonus, episodic=True)
+    assert wider.columns == wider.steps.columns == (*COLUMNS, "bonus/x")
+    torch.testing.assert_close(wider.steps.reward[..., 2].sum(0), bonus.sum(0))
+    assert torch.equal(wider.reward[..., 2], bonus)

@@ -1,0 +1,131 @@
+"""A run of a manager and its worker: trained by everything, resumed, judged, loaded; and what is refused."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pgrobot
+from pgrobot.collectors.decisions import DecisionRollout
+from pgrobot.configure import build, compose, options, validated
+from pgrobot.errors import PgrobotError
+from pgrobot.variance import MeasurementPlan, measure
+
+from .conftest import TINY, Train, metrics, state
+from .test_resume import assert_same_run, interrupt_at
+
+HERE = ["scheme=manager_worker", "scheme.every=4"]
+SIZES = {"recurrent": ["policy.sequence=4", "policy.units=4"]}
+OFFERED = options([])
+WAYS = [f"algorithm={name}" for name in OFFERED["algorithm"]] + [
+    f"policy={name}" for name in OFFERED["policy"] if name != "categorical"
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_both_learn_by_every_algorithm_with_every_policy(way: str) -> None:
+    group, _, name = way.partition("=")
+    less = "algorithm.critic_solver.minibatch=32"
+    kept = [word for word in TINY if "minibatch" not in word or "ppo" in name or group == "policy"]
+    cfg = validated(compose([*kept, less, *HERE, way, *SIZES.get(name, []), "multiplier=lagrangian"]))
+    assembly = build(cfg, 1)
+    policies = assembly.policies
+    before = {each: torch.nn.utils.parameters_to_vector(p.parameters()) for each, p in policies.items()}
+    for _ in range(2):
+        experience = assembly.collector.collect()
+        told = {each: assembly.learners[each].update(rollout) for each, rollout in experience.items()}
+        assert [found["guard/skipped_updates"] for found in told.values()] == [0.0, 0.0]
+    assembly.environment.close()
+    manager = experience["manager"]
+    assert isinstance(manager, DecisionRollout)
+    assert float((manager.duration * manager.weight).sum()) == manager.steps.done.numel()
+    for each, policy in policies.items():
+        after = torch.nn.utils.parameters_to_vector(policy.parameters())
+        assert bool(after.isfinite().all())
+        assert not torch.equal(after, before[each]), each
+    for budget in ("speed", "torque", "fall"):
+        for key in (f"cost/{budget}/mean", f"multiplier_level/{budget}"):
+            assert told["manager"][key] == told["worker"][key]
+
+
+def test_a_run_is_resumed_judged_and_loaded(train: Train, resume: Train, tmp_path: Path) -> None:
+    whole = train("whole", *HERE, "total_steps=192", "constraint=[speed]")
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(64, signal.SIGINT, patch)
+        train("parts", *HERE, "total_steps=192", "constraint=[speed]")
+    resume(tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+    last = metrics(tmp_path / "whole")[-1]
+    shown = ("manager/return/mean", "worker/return/mean", "manager/cost/speed/mean", "worker/policy/kl")
+    goals = ("manager/goal/reached", "manager/goal/distance", "manager/goal/policy/qpos/rootz/std")
+    assert {*shown, *goals, "manager/multiplier/speed", "worker/multiplier/speed"} <= last.keys()
+    assert last["manager/episode_length/mean"] == last["worker/episode_length/mean"]
+
+    again = pgrobot.evaluate(whole)
+    assert again["return"] == whole.evaluation["return"]
+    for level in ("manager", "worker"):  # both of them act
+        changed = state(tmp_path / "whole", "best")
+        for key, value in changed["learners"][level]["policy"].items():
+            if key.endswith("output.bias"):
+                value.add_(1.0)
+        path = tmp_path / f"{level}.pt"
+        torch.save(changed, path)
+        assert pgrobot.evaluate(whole, checkpoint=str(path))["return"] != again["return"], level
+
+    acting = pgrobot.load(whole)
+    obs = np.zeros((3, 11))
+    first, second = (acting.act(obs) for _ in range(2))
+    assert first.shape == (3, 3)
+    assert not np.array_equal(first, second)  # less time is left
+    acting.reset()
+    assert np.array_equal(acting.act(obs), first)
+    plan = MeasurementPlan("best", 20, 0, -1, 0, 0.95, 0.05)
+    with pytest.raises(PgrobotError, match="several policies act together"):
+        measure(whole.path, (), plan, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["scheme.every=0"], "scheme.every must be a whole number of at least 1, not 0"),
+        (["scheme.every=5"], "scheme.every=5 does not divide horizon=16, with which goals end"),
+        (["scheme.every=2000"], "scheme.every=2000 is longer than an episode, which has at most 1000 steps"),
+        (["scheme.goal=[qpos/rootzz]"], "scheme.goal names 'qpos/rootzz', which is not observed; did you mean"),
+        (["scheme.goal=qpos"], "scheme.goal must be a list of observation entries, such as [qpos/*], not 'qpos'"),
+        (["scheme.pay=less"], "scheme.pay cannot be 'less': valid: distance, progress"),
+        (["scheme.reached=0"], "scheme.reached must be a number above 0, not 0"),
+        (["scheme.task_share=-1"], "scheme.task_share must be a number of at least 0, not -1"),
+        (["critic=recurrent"], "scheme=manager_worker needs a critic without memory"),
+        (
+            ["task=gymnasium", "task.id=CartPole-v1", "constraint=[]", "policy=categorical"],
+            "is one of 2 choices",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(overrides: list[str], sentence: str) -> None:
+    with pytest.raises(PgrobotError) as refused:
+        build(validated(compose([*TINY, *HERE, *overrides])), 1)
+    assert sentence in str(refused.value)
+
+
+def test_goals_are_about_positions_or_what_is_named() -> None:
+    def entries(*overrides: str) -> list[str]:
+        assembly = build(validated(compose([*TINY, *HERE, *overrides])), 1)
+        told = assembly.collector.collect()["manager"].telemetry
+        assembly.environment.close()
+        return [name.removeprefix("goal/policy/") for name in told if "policy" in name]
+
+    joints = ["thigh_joint", "leg_joint", "foot_joint"]
+    positions = [f"qpos/{name}" for name in ("rootz", "rooty", *joints)]
+    assert entries() == positions
+    assert entries("wrapper=history") == positions
+    assert entries("scheme.goal=[policy/qvel/root*,qpos/rooty]") == [
+        "qpos/rooty", "qvel/rootx", "qvel/rootz", "qvel/rooty",
+    ]  # fmt: skip
+    inverted = ["task=gymnasium", "task.id=Pendulum-v1", "constraint=[]"]
+    assert entries(*inverted) == ["0", "1", "2"]
