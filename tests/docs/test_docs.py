@@ -55,6 +55,13 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "hydra.run.dir": directory,
     }
     pgrobot.train(debug="tiny", constraint=["speed", "torque"], quiet=True, **settings)
+    levels = tmp_path_factory.mktemp("levels") / "run"
+    settings = {"scheme": "manager_worker", "total_steps": 256, "hydra.run.dir": levels}
+    pgrobot.train(debug="tiny", constraint=[], quiet=True, **settings)
+    return told(directory) | {key for key in told(levels) if "/goal/" in key}
+
+
+def told(directory: Path) -> set[str]:
     lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return {key for line in lines for key in json.loads(line)}
 
@@ -65,7 +72,9 @@ def documented_metrics() -> list[str]:
 
 def pattern(documented: str) -> str:
     documented = re.sub(r"<layer>", r"[\\w.]+", documented)
-    return re.sub(r"<column>", r"[\\w/]+", re.sub(r"<(name|part|term|joint|cost|rank)>", r"\\w+", documented))
+    return re.sub(
+        r"<(column|entry)>", r"[\\w/]+", re.sub(r"<(name|part|term|joint|cost|rank)>", r"\\w+", documented)
+    )
 
 
 def test_every_metric_is_explained(metrics: set[str]) -> None:

@@ -15,7 +15,16 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = [path for room in ("pgrobot", "envs", "conf") for path in sorted((ROOT / room).rglob("*.py"))]
 # Rooms whose public parts are equations, but for what frames them.
 EQUATIONS = ("baselines", "distributions", "estimators", "objectives")
-FRAMES = {"Baseline", "Controlled", "Distribution", "Estimator", "FixedWeight", "Objective", "PolicyAt"}
+FRAMES = {
+    "Baseline",
+    "Controlled",
+    "Distribution",
+    "Drawable",
+    "Estimator",
+    "FixedWeight",
+    "Objective",
+    "PolicyAt",
+}
 FRAMES |= {"Estimate", "EstimatorInput", "estimator", "reads_log_ratio", "reverse_scan", "window_scan"}
 
 named = lambda path: str(path.relative_to(ROOT))
