@@ -331,6 +331,35 @@ COLLECTORS = (
     }),
 )  # fmt: skip
 
+LEVELS = (
+    *of("pgrobot/collectors/decisions.py", "exact/test_manager_worker", {
+        "a decision's reward is not discounted within":
+            ("** since.unsqueeze(-1)", "** torch.zeros_like(since).unsqueeze(-1)"),
+        "a decision begins before its first step": ("last - (count - 1).clamp(min=0)", "last - count.clamp(min=0)"),
+        "a trace goes on into padding": ("(counts & padded_next & ~terminated)", "(padded_next & ~counts)"),
+        "a manager learns from padding": ("weight=counts.to(steps.weight.dtype)", "weight=torch.ones_like(log_prob)"),
+        "a termination is forgotten": ("terminated = ended(steps.terminated) & counts", "terminated = counts & False"),
+        "every decision has its bonus at every step": ("(reward / self.duration)", "reward"),
+        "budgets see decisions": ("return self.steps", "return self"),
+    }),
+    *of("pgrobot/collectors/manager_worker.py", "exact/test_manager_worker", {
+        "goals go on over a rollout's end":
+            ("simulation.carry = self._policy.undecided(simulation.carry)", "simulation.carry = simulation.carry"),
+        "a cut episode is asked with another goal":
+            ("over = (left.squeeze(-1) <= 1.0) | (last & ~steps.done)", "over = steps.done | last"),
+        "the rollout's end is asked with the goal that is over": ("| (last & ~steps.done)", "| (last & False)"),
+        "a worker is paid before it acts": ('before - after if self._pay', 'after - before if self._pay'),
+    }),
+    *of("pgrobot/policies/manager_worker.py", "exact/test_manager_worker", {
+        "a goal is a place": ("manager.entries(self.obs) + manager.unit * goal", "manager.unit * goal"),
+        "a goal is drawn in every step": ("wished, self.held)", "wished, wished)"),
+        "a goal lasts a step too long": ("squeeze(-1) <= 0.0)", "squeeze(-1) <= -1.0)"),
+        "a goal has no unit": ("+ manager.unit * goal", "+ goal"),
+        "a held goal has a density":
+            ("torch.where(self.decides, self.goals.log_prob(goal), 0.0)", "self.goals.log_prob(goal)"),
+    }),
+)  # fmt: skip
+
 CONSTRAINTS = (
     *of("pgrobot/constraints/measure.py", "constraints/test_measure", {
         "survival by Nelson and Aalen":
@@ -494,7 +523,8 @@ DIAGNOSTICS = (
 
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
-    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED, *MAZES, *MEMORY, *DIAGNOSTICS,
+    *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *MAZES, *MEMORY,
+    *DIAGNOSTICS,
 )  # fmt: skip
 
 
