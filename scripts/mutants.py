@@ -351,10 +351,10 @@ LEVELS = (
         "a worker is paid before it acts": ('before - after if self._pay', 'after - before if self._pay'),
     }),
     *of("pgrobot/policies/manager_worker.py", "exact/test_manager_worker", {
-        "a goal is a place": ("manager.entries(self.obs) + manager.unit * goal", "manager.unit * goal"),
+        "a goal is a place": ("manager.entries(self.obs) + manager.wished(goal)", "manager.wished(goal)"),
         "a goal is drawn in every step": ("wished, self.held)", "wished, wished)"),
         "a goal lasts a step too long": ("squeeze(-1) <= 0.0)", "squeeze(-1) <= -1.0)"),
-        "a goal has no unit": ("+ manager.unit * goal", "+ goal"),
+        "a goal has no unit": ("return self.unit * self", "return self"),
         "a held goal has a density":
             ("torch.where(self.decides, self.goals.log_prob(goal), 0.0)", "self.goals.log_prob(goal)"),
     }),

@@ -109,7 +109,7 @@ class ManagerWorkerCollector:
         rows = {name: spans.at_first(value) for name, value in steps.obs.items()}
         drawn, memory = spans.at_first(goal), spans.at_first(of_manager)
         decided, _ = policy.manager(rows, memory, spans.at_first(steps.episode_start))
-        wished = drawn * policy.manager.unit
+        wished = policy.manager.wished(drawn)
         manager = decisions(
             steps,
             spans,
@@ -139,7 +139,7 @@ class ManagerWorkerCollector:
         rows = {name: value[over] for name, value in steps.next_obs.items()}
         within = torch.zeros(int(over.sum()), dtype=torch.bool)
         goals, _ = policy.manager(rows, policy.kept(carry)[2][over], within)
-        told[GOAL][over] = goals.sample(self._generator)
+        told[GOAL][over] = policy.manager.wished(goals.sample(self._generator)) / policy.manager.unit
         told[TIME_LEFT][over] = 1.0
         return told
 

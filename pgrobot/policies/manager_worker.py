@@ -69,6 +69,10 @@ class Manager(Policy):
         """Nothing of a goal goes to the environment: of width 0."""
         return action[..., :0]
 
+    def wished(self, action: Tensor) -> Tensor:
+        """The change of the entries that was drawn, in their own units, ``[…, G]``."""
+        return self.unit * self.policy.command(action)
+
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         self.policy.merge(obs)
         self.moments.merge(self.entries(obs))
@@ -78,7 +82,7 @@ class Manager(Policy):
 class ManagerAndWorker(Acting):
     """Both as they act: in every ``every``-th step of an episode the manager draws a goal, on which the worker acts.
 
-    It draws, side by side: the worker's action ``A``, the manager's ``G``, the place to be reached ``G``, and what the
+    It draws, side by side: the worker's action, the manager's, the place to be reached ``G``, and what the
     worker remembers once it has acted, which depends on the goal. It remembers the place to be reached, the steps that
     are left, and what either remembers; the manager from decision to decision.
 
@@ -188,7 +192,7 @@ class Ordered:
 
     def _place(self, goal: Tensor) -> Tensor:
         manager = self.levels.manager
-        wished = manager.entries(self.obs) + manager.unit * goal
+        wished = manager.entries(self.obs) + manager.wished(goal)
         return torch.where(self.decides.unsqueeze(-1), wished, self.held)
 
     def _actions(self, place: Tensor) -> tuple[Any, Tensor]:
