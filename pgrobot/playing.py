@@ -14,7 +14,6 @@ from pgrobot.film import Shot, agent, check_agent, check_target, film, frame_cou
 from pgrobot.given import TARGET
 from pgrobot.randomness import component_seed
 from pgrobot.run import checked, load_checkpoint, saved_config, with_own_model
-from pgrobot.run.evaluation import DETERMINISTIC
 from pgrobot.run.filming import drawable, film_name, find_policy, policy_shot
 from pgrobot.schemes import build_constraints
 from pgrobot.targets import check_modules
@@ -28,26 +27,28 @@ def play(
     checkpoint: str = "best",
     compare: str | Path = "",
     seconds: float = SECONDS,
-    mode: str = DETERMINISTIC,
+    mode: str = "",
     seed: int = -1,
     output: str | Path = "",
     modules: Sequence[str] = (),
 ) -> tuple[Path, ...]:
     """Film policies of a run: ``pgrobot play`` from Python, which always films.
 
-    They act in the environment that evaluations build, from its first episode on: a film with the run's own seed begins
-    with the first episode that judged the run.
+    They act in the environments of the evaluation that ends a run, of which the first is shown: in the run's own mode and
+    with its own seed, the film of the policy that was judged begins with the first episode that judged the run.
 
     Args:
         run: a run directory.
         checkpoint: ``best``, ``last``, ``early``, ``middle``, ``step_<n>`` or the path of one; several are separated by
             commas, and each gets a film. ``early`` is the first ``step_<n>``, ``middle`` that nearest to half of the
             last one.
-        compare: another run, whose policy acts beside this one's on the same seed, whatever robot it has.
+        compare: another run, whose policy acts beside this one's, in the same mode and on the same seed, whatever robot
+            it has.
         seconds: simulated, and of each film.
-        mode: ``deterministic``, the mean action, or ``stochastic``, drawn actions.
+        mode: ``deterministic``, the mean action, or ``stochastic``, drawn actions; by default that in which the run is
+            judged, ``evaluation.mode``.
         seed: of the episodes; −1: that of the run's evaluations.
-        output: where the film is written, by default ``<run>/videos/play_<step>.mp4``.
+        output: where the film is written, by default ``<run>/videos/play_<mode>_<step>.mp4``.
         modules: your own modules that the configs of the runs may name.
 
     Returns:
@@ -75,13 +76,15 @@ def play(
         raise PgrobotError(
             f"two films of {checkpoint} would have one name, as {run} is at one step in both: ask one by one"
         )
+    own = saved_config(runs[0]).evaluation
+    mode, drawn_from = mode or own.mode, own.seed if seed < 0 else seed
     films = []
     for (step, *_), paths in chosen.items():
         name = f"{film_name(mode, seed, runs[1:])}_{step}.mp4"
         target = Path(output) if str(output) else runs[0] / "videos" / name
         with ExitStack() as stack:
             shots = [
-                stack.enter_context(run_shot(one, path, mode, seed, modules))
+                stack.enter_context(run_shot(one, path, mode, drawn_from, modules))
                 for one, path in zip(runs, paths, strict=True)
             ]
             film(shots, target, seconds)
@@ -116,7 +119,7 @@ def play_task(
 
 @contextmanager
 def run_shot(run: Path, checkpoint: Path, mode: str, seed: int, modules: Sequence[str]) -> Iterator[Shot]:
-    """A policy of a run in an environment of its own, open for so long; arguments and errors as of ``play``."""
+    """A policy of a run in environments of its own, open for so long; arguments and errors as of ``play``."""
     cfg = saved_config(run)
     if cfg.task.get("_target_") == TARGET:
         raise PgrobotError(
@@ -129,7 +132,9 @@ def run_shot(run: Path, checkpoint: Path, mode: str, seed: int, modules: Sequenc
     with ExitStack() as stack:
         stack.enter_context(blaming(modules))
         stack.enter_context(one_torch_thread())
-        yield stack.enter_context(policy_shot(with_own_model(cfg, run), run, checkpoint, mode, seed))
+        cfg = with_own_model(cfg, run)
+        mode = mode or cfg.evaluation.mode
+        yield stack.enter_context(policy_shot(cfg, run, checkpoint, mode, seed))
 
 
 @contextmanager
@@ -139,7 +144,7 @@ def task_shot(overrides: Sequence[str], agent_name: str, seed: int) -> Iterator[
     cfg = validated(compose([*overrides, *search_path([])]))
     chosen = cfg.evaluation.seed if seed < 0 else seed
     with blaming(cfg.modules):
-        environment = drawable(cfg, component_seed(chosen, "final/environment"))
+        environment = drawable(cfg, 1, component_seed(chosen, "final/environment"), 1)
         try:
             yield Shot(
                 title=environment.spec.name,

@@ -33,7 +33,7 @@ def strip(run: Path, begin: float, every: float, count: int, height: int) -> np.
         count: of moments.
         height: of all in pixels.
     """
-    with run_shot(run, find_policy(run, "best"), "deterministic", -1, ()) as shot:
+    with run_shot(run, find_policy(run, "best"), "", -1, ()) as shot:
         take, scene = Take(shot), scene_of(shot.environment, STANDARD.width, STANDARD.height)
         parts = []
         for k in range(count):

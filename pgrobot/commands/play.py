@@ -17,9 +17,9 @@ DESCRIPTION = (
     "Watch a run's policy, or a robot before anything is trained: pgrobot play task=hopper agent=sine, with agent="
     "zero, random or sine and any other key=value of pgrobot train. Where there is a display MuJoCo's viewer opens; "
     "elsewhere, and with --film, --compare, --output or several checkpoints, a film is written: "
-    "<run>/videos/play_<step>.mp4, or videos/<task>_<agent>.mp4. Beside the picture stand speed, the torque of each "
-    "joint and each cost against its budget. The policy acts as pgrobot evaluate lets it, and the first episode is the "
-    "first one that judged the run. The exit status is 1 where nothing can be drawn."
+    "<run>/videos/play_<mode>_<step>.mp4, or videos/<task>_<agent>.mp4. Beside the picture stand speed, the torque of each "
+    "joint and each cost against its budget. The policy acts as pgrobot evaluate lets it, and in the run's own mode and "
+    "seed the first episode of best is the first one that judged the run. The exit status is 1 where nothing can be drawn."
 )
 
 
@@ -39,8 +39,8 @@ def play(words: list[str]) -> int:
     parser.add_argument(
         "--mode",
         choices=("deterministic", "stochastic"),
-        default="deterministic",
-        help="mean or drawn actions",
+        default="",
+        help="mean or drawn actions (default: the mode in which the run is judged)",
     )
     parser.add_argument(
         "--seed", type=_seed, default=-1, help="of the episodes (default: that of the evaluations)"
@@ -108,7 +108,7 @@ def _take_task(parser: Parser, asked: argparse.Namespace) -> None:
     for name in ("compare", "modules"):
         if getattr(asked, name):
             parser.error(f"--{name} goes with a run")
-    if asked.checkpoint or asked.mode != "deterministic":
+    if asked.checkpoint or asked.mode:
         parser.error("an agent has neither checkpoints nor modes: name a run for them")
     named = [word.removeprefix("agent=") for word in asked.words if word.startswith("agent=")]
     asked.agent = [DEFAULT_AGENT, *named][-1]

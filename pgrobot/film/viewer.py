@@ -85,6 +85,7 @@ def _copy(model: mujoco.MjModel, source: mujoco.MjData, target: mujoco.MjData) -
 def _text(moment: Moment) -> tuple[int, int, str, str]:
     """Two columns in a corner of the window."""
     rows = [
+        (moment.subtitle, ""),
         ("episode", f"{moment.episode}"),
         ("return", f"{moment.total:.1f}"),
         (moment.speed_of, f"{moment.speed:.2f} m/s"),

@@ -68,8 +68,8 @@ def run_episodes(
 ) -> Episodes:
     """Run whole episodes of a policy in environments of their own."""
     seed = component_seed(plan.seed, f"{plan.purpose}/environment")
-    most = cfg.evaluation.num_envs or MOST_ENVIRONMENTS
-    environment = build_environment(cfg, min(plan.episodes, most), seed, plan.threads, task, judging(cfg))
+    count = side_by_side(cfg, plan.episodes)
+    environment = build_environment(cfg, count, seed, plan.threads, task, judging(cfg))
     try:
         generator = stream(plan.seed, f"{plan.purpose}/action_noise")
         act = actor(policy, environment.spec, plan.mode, generator)
@@ -77,6 +77,11 @@ def run_episodes(
             return evaluate(act, environment, plan.episodes, cfg.algorithm.discounts.cost, watch)
     finally:
         environment.close()
+
+
+def side_by_side(cfg: DictConfig, episodes: int) -> int:
+    """In how many environments an evaluation runs so many episodes."""
+    return min(episodes, int(cfg.evaluation.num_envs) or MOST_ENVIRONMENTS)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pgrobot.named_run import checkpoint_of
 from pgrobot.past import fitting, load_checkpoint
 from pgrobot.pictures import Video
 from pgrobot.randomness import component_seed, stream
-from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, actor
+from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, actor, side_by_side
 from pgrobot.run_directory import find_checkpoint
 from pgrobot.schemes import build_constraints, cast, policies_of, restored
 from pgrobot.types import Environment
@@ -27,6 +27,8 @@ STORY = ("early", "middle", "best")
 
 def film_story(cfg: DictConfig, run: Path, task: TaskMaker, seconds: float) -> dict[str, Video]:
     """Film the early, the middle and the best policy of a run into its directory, each policy once.
+
+    They act in the mode in which the run is judged.
 
     Args:
         cfg: of the run, with its own model.
@@ -40,6 +42,7 @@ def film_story(cfg: DictConfig, run: Path, task: TaskMaker, seconds: float) -> d
     Raises:
         PgrobotError: this machine or the environment cannot draw, there is no ffmpeg, or the disk is full.
     """
+    mode = cfg.evaluation.mode
     films: dict[str, Video] = {}
     filmed: set[int] = set()
     for word in STORY:
@@ -50,21 +53,27 @@ def film_story(cfg: DictConfig, run: Path, task: TaskMaker, seconds: float) -> d
         if step in filmed:
             continue
         filmed.add(step)
-        with policy_shot(cfg, run, checkpoint, DETERMINISTIC, -1, task) as shot:
-            path = run / "videos" / f"{film_name(DETERMINISTIC, -1)}_{step}.mp4"
+        with policy_shot(cfg, run, checkpoint, mode, -1, task) as shot:
+            path = run / "videos" / f"{film_name(mode, -1)}_{step}.mp4"
             film([shot], path, seconds)
-        films[f"play/{word}"] = Video(path, f"the policy of step {step:,}")
+        films[f"play/{word}"] = Video(path, f"the policy of step {step:,}, {mode}")
     return films
 
 
 @contextmanager
 def policy_shot(
-    cfg: DictConfig, run: Path, checkpoint: Path, mode: str, seed: int, task: TaskMaker = configured
+    cfg: DictConfig,
+    run: Path,
+    checkpoint: Path,
+    mode: str,
+    seed: int,
+    task: TaskMaker = configured,
 ) -> Iterator[Shot]:
-    """A policy in an environment of its own, which is open for so long.
+    """A policy in environments of its own, which are open for so long.
 
-    Its random streams are those of the evaluation that ends a run: with the run's own seed it begins with the first
-    episode that judged it.
+    They are as many as in the evaluation that ends a run, with its random streams: in the run's own mode and with its
+    own seed, the policy that was judged begins with the first episode that judged it, to the last bit. Fewer
+    environments would be shown other noise, for all share one stream of it.
 
     Args:
         cfg: of the run, with its own model.
@@ -81,7 +90,8 @@ def policy_shot(
         raise PgrobotError(f"there is no mode {mode!r}: {nearest(mode, MODES)}")
     chosen = cfg.evaluation.seed if seed < 0 else seed
     state = load_checkpoint(checkpoint)
-    environment = drawable(cfg, component_seed(chosen, "final/environment"), task)
+    count = side_by_side(cfg, cfg.evaluation.final_episodes)
+    environment = drawable(cfg, count, component_seed(chosen, "final/environment"), cfg.threads, task)
     try:
         scheme, learners = cast(cfg, environment.spec, 1)
         with fitting(checkpoint, run):
@@ -89,7 +99,7 @@ def policy_shot(
         policy.requires_grad_(requires_grad=False).eval()
         yield Shot(
             title=environment.spec.name,
-            subtitle=f"step {state['global_step']:,} of {run.resolve().name}",
+            subtitle=f"{mode}, step {state['global_step']:,} of {run.resolve().name}",
             environment=environment,
             act=actor(policy, environment.spec, mode, stream(chosen, "final/action_noise")),
             constraints=build_constraints(cfg),
@@ -99,14 +109,16 @@ def policy_shot(
         environment.close()
 
 
-def drawable(cfg: DictConfig, seed: int, task: TaskMaker = configured) -> Environment:
-    """One environment of a task, made to draw itself where it is Gymnasium's and not MuJoCo's.
+def drawable(
+    cfg: DictConfig, count: int, seed: int, threads: int, task: TaskMaker = configured
+) -> Environment:
+    """``count`` environments of a task, made to draw themselves where they are Gymnasium's and not MuJoCo's.
 
     Raises:
         PgrobotError: it cannot be built.
         FailureError: it cannot be built so that it draws itself.
     """
-    environment = build_environment(cfg, 1, seed, 1, task, judging(cfg))
+    environment = build_environment(cfg, count, seed, threads, task, judging(cfg))
     known = mechanics_of(environment) is not None
     if known or cfg.task._target_ != GYMNASIUM or "render_mode" in cfg.task.kwargs:
         return environment
@@ -114,7 +126,7 @@ def drawable(cfg: DictConfig, seed: int, task: TaskMaker = configured) -> Enviro
     drawing = cfg.copy()
     OmegaConf.update(drawing, "task.kwargs.render_mode", "rgb_array", force_add=True)
     try:
-        return build_environment(drawing, 1, seed, 1, task, judging(cfg))
+        return build_environment(drawing, count, seed, threads, task, judging(cfg))
     except PgrobotError as error:
         raise FailureError(f"{environment.spec.name} cannot be drawn: {error}") from error
 
@@ -140,7 +152,7 @@ def find_policy(run: Path, word: str) -> Path:
 def film_name(mode: str, seed: int, beside: Sequence[Path] = ()) -> str:
     """What a film of a run is called, without the step."""
     others = [f"beside_{run.resolve().name}" for run in beside]
-    return "_".join(["play", *([mode] * (mode != DETERMINISTIC)), *([f"seed{seed}"] * (seed >= 0)), *others])
+    return "_".join(["play", mode, *([f"seed{seed}"] * (seed >= 0)), *others])
 
 
 def _steps(run: Path) -> list[int]:

@@ -83,13 +83,16 @@ def test_a_film_is_an_mp4_of_the_size_and_length_asked_for(
         assert [path.name for path in path.parent.iterdir() if path.suffix != ".mp4"] == []
 
 
-def test_a_policy_is_filmed_as_it_is_judged(trained: Path) -> None:
-    """The first episode of a film is the first one of the evaluation that judged the run."""
+@pytest.mark.parametrize("typed", ["", "deterministic", "stochastic"])
+def test_the_first_episode_filmed_is_the_first_that_judged_the_run(trained: Path, typed: str) -> None:
+    """To the last bit, in the mode that decides or the one that is typed, with as many episodes side by side."""
     cfg = saved_config(trained)
-    plan = EvaluationPlan(1, "final", "deterministic", 0.95, "student-t", cfg.evaluation.seed, 1)
-    best = pgrobot.load(trained)
-    told = run_episodes(cfg, configured, best.policy, plan)
-    with run_shot(trained, find_policy(trained, "best"), "deterministic", -1, ()) as policy:
+    chosen = cfg.evaluation
+    assert chosen.mode == "stochastic"
+    mode = typed or chosen.mode
+    plan = EvaluationPlan(chosen.final_episodes, "final", mode, 0.95, "student-t", chosen.seed, 1)
+    told = run_episodes(cfg, configured, pgrobot.load(trained).policy, plan)
+    with run_shot(trained, find_policy(trained, "best"), typed, -1, ()) as policy:
         take = Take(policy)
         take.step()
         while not take._start[0]:
@@ -99,6 +102,7 @@ def test_a_policy_is_filmed_as_it_is_judged(trained: Path) -> None:
     assert round(moment.time / 0.008) == told.lengths[0]
     assert [cost.name for cost in moment.spendings] == list(cfg.constraint)
     assert moment.spendings[2].value == told.costs[0, 2]
+    assert mode in moment.subtitle
 
 
 @pytest.mark.usefixtures("graphics")
@@ -107,7 +111,7 @@ def test_play_films_a_run_where_trackers_find_it(trained: Path, capsys: pytest.C
     told = capsys.readouterr().out.splitlines()
     steps = {128, json.loads((trained / "result.json").read_text())["best_step"]}
     assert sorted((video.name, video.step) for video in kept(trained, Video)) == sorted(
-        ("play", s) for s in steps
+        ("play_stochastic", s) for s in steps
     )
     assert sorted(told) == sorted(str(video.path) for video in kept(trained, Video))
     assert len(read(kept(trained, Video)[0].path, 480, 960)) == 1

@@ -53,6 +53,7 @@ def refusal(capsys: Capture, words: list[str], status: int) -> str:
         (["task=hopper", "agent="], "agent= names none: zero, random or sine"),
         (["task=hoper"], "Unknown task 'hoper': did you mean 'hopper'?"),
         (["task=hopper", "--checkpoint", "last"], "an agent has neither checkpoints nor modes"),
+        (["task=hopper", "--mode", "deterministic"], "an agent has neither checkpoints nor modes"),
         (["task=hopper", "--compare", "{run}"], "--compare goes with a run"),
         (["task=hopper", "--checkpoint", "best"], "an agent has neither checkpoints nor modes"),
         (["task=hopper", "agnet=sine"], "there is no key 'agnet': did you mean 'agent'?"),

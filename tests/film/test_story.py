@@ -28,7 +28,7 @@ def train(run: Path, film: float) -> Result:
 def test_a_run_films_its_early_middle_and_best_policy(tmp_path: Path) -> None:
     run = train(tmp_path / "run", 0.04).path
     films = kept(run, Video)
-    assert [(film.name, film.step) for film in films] == [("play", 64), ("play", 128)]
+    assert [(film.name, film.step) for film in films] == [("play_stochastic", 64), ("play_stochastic", 128)]
     assert all(film.path.stat().st_size > 1000 for film in films)
     Gallery(run).rewind(64)
     assert [film.step for film in kept(run, Video)] == [64]
