@@ -16,9 +16,11 @@ import torch
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.simulation import Simulation
+from pgrobot.simulation.strength import STRENGTH
+from pgrobot.simulation.units import HINGE, SLIDE
 from pgrobot.types import State
 
-from .drive import HINGE, SLIDE, STRENGTH, Drive, picked
+from .drive import Drive, picked
 
 SUBSTEPS = ("worst", "last")
 

@@ -6,16 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-import mujoco
 import numpy as np
 
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.simulation import Simulation
-
-HINGE, SLIDE = int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)
-JOINT_DRIVES = (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT))
-STRENGTH = ("actuator_gear", "actuator_gainprm", "actuator_forcerange")  # what says how strong an actuator is
-FIXED_GAIN, NO_BIAS = int(mujoco.mjtGain.mjGAIN_FIXED), int(mujoco.mjtBias.mjBIAS_NONE)
+from pgrobot.simulation.strength import drives_one_axis, force_ranges, joint_torques
 
 
 @dataclass(frozen=True)
@@ -25,7 +20,6 @@ class Drive:
     joints: tuple[str, ...]
     ids: np.ndarray  # [J]
     dofs: np.ndarray  # [J], into velocities and joint torques
-    driven: np.ndarray  # [nu], the place in ``ids`` of the joint that each actuator drives
 
     @classmethod
     def of(cls, cost: str, simulation: Simulation) -> Self:
@@ -37,58 +31,32 @@ class Drive:
         model = simulation.model
         targets = model.actuator_trnid[:, 0]
         for a, name in enumerate(simulation.actuators):
-            drives_joint = int(model.actuator_trntype[a]) in JOINT_DRIVES
-            if not drives_joint or int(model.jnt_type[targets[a]]) not in (HINGE, SLIDE):
+            if not drives_one_axis(model, a):
                 raise PgrobotError(
                     f"constraint {cost!r} needs actuators on hinges and slides: '{name}' drives something else"
                 )
         if not model.nu:
             raise PgrobotError(f"constraint {cost!r} needs an actuator: this robot has none")
         ids = np.array(list(dict.fromkeys(targets.tolist())))
-        driven = np.array([ids.tolist().index(target) for target in targets])
-        return cls(tuple(simulation.joints[i] for i in ids), ids, model.jnt_dofadr[ids], driven)
+        return cls(tuple(simulation.joints[i] for i in ids), ids, model.jnt_dofadr[ids])
 
     def columns(self, field: np.ndarray) -> Callable[[], np.ndarray]:
         """Read these joints' entries of a live ``[..., nv]`` field: ``[..., J]``."""
         return picked(field, self.dofs)
 
     def greatest_torque(self, simulation: Simulation) -> np.ndarray:
-        """What the actuators of each joint can give together, N·m or N, ``[1, J]``; ``[N, J]`` where it varies.
+        """What a joint's actuators can give in their stronger direction, N·m or N: ``[1, J]``, or ``[N, J]`` if it varies.
 
         Raises:
             PgrobotError: an actuator without a greatest force.
         """
-        model = simulation.model
-        forces = np.stack(
-            [_greatest_force(simulation, a, name) for a, name in enumerate(simulation.actuators)], axis=-1
-        )
-        given = np.abs(simulation.gear) * forces
-        torque = np.zeros((len(given), len(self.ids)))
-        for actuator, joint in enumerate(self.driven):
-            torque[:, joint] += given[:, actuator]
-        limited = model.jnt_actfrclimited[self.ids].astype(bool)
-        at_joint = np.abs(model.jnt_actfrcrange[self.ids]).max(axis=1)
-        return np.where(limited, np.minimum(torque, at_joint), torque)
-
-
-def _greatest_force(simulation: Simulation, actuator: int, name: str) -> np.ndarray:
-    """The force ``[N]`` or ``[1]`` that MuJoCo clamps an actuator to, or that a motor gives for its largest command."""
-    model, bounds = simulation.model, []
-    if model.actuator_forcelimited[actuator]:
-        bounds.append(np.abs(simulation.model_field("actuator_forcerange")[:, actuator]).max(axis=1))
-    is_motor = (
-        int(model.actuator_gaintype[actuator]) == FIXED_GAIN
-        and int(model.actuator_biastype[actuator]) == NO_BIAS
-        and int(model.actuator_dyntype[actuator]) != int(mujoco.mjtDyn.mjDYN_INTEGRATOR)
-    )
-    if is_motor and model.actuator_ctrllimited[actuator]:
-        gain = np.abs(simulation.model_field("actuator_gainprm")[:, actuator, 0])
-        bounds.append(gain * np.abs(model.actuator_ctrlrange[actuator]).max())
-    if not bounds:
-        raise PgrobotError(
-            f"constraint 'torque' needs a greatest force: give actuator '{name}' a forcerange in the MJCF file"
-        )
-    return np.minimum.reduce(bounds)
+        model, field = simulation.model, simulation.model_field
+        unlimited = ~np.isfinite(force_ranges(model, field)).all(axis=(0, 2))
+        for name in np.array(simulation.actuators)[unlimited]:
+            raise PgrobotError(
+                f"constraint 'torque' needs a greatest force: give actuator '{name}' a forcerange in the MJCF file"
+            )
+        return np.asarray(np.abs(joint_torques(model, field, self.ids)).max(axis=-1))
 
 
 def picked(field: np.ndarray, columns: np.ndarray) -> Callable[[], np.ndarray]:

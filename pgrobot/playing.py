@@ -34,8 +34,8 @@ def play(
 ) -> tuple[Path, ...]:
     """Film policies of a run: ``pgrobot play`` from Python, which always films.
 
-    They act in the environments of the evaluation that ends a run, of which the first is shown: in the run's own mode and
-    with its own seed, the film of the policy that was judged begins with the first episode that judged the run.
+    They act in the environments of the evaluation that ends a run, of which the first is shown: in the run's own mode
+    and with its own seed, the film of the policy that was judged begins with the first episode that judged the run.
 
     Args:
         run: a run directory.

@@ -4,21 +4,26 @@
 
     {"name": "Hopper-v5", "num_envs": 64, "control_dt": 0.008, "max_episode_steps": 1000, "can_fall": true,
      "observation": {"policy": {"names": ["qpos/rootz", …], "shape": [11], "dtype": "float64"}},
-     "actions": [{"name": "thigh_joint", "unit": "200 N·m", "choices": 0, "low": -1.0, "high": 1.0}, …],
+     "actions": [{"name": "thigh_joint", "unit": "200 N·m", "choices": 0, "low": -1.0, "high": 1.0,
+                  "gives": [-200.0, 200.0]}, …],
      "reward_terms": ["forward", …], "costs": ["speed"], "violations": {"speed": ["torso"]},
      "highest_cost": {"speed": 1.0}, "counted": ["speed"],
      "parts": [{"path": ["position"], "group": "policy", "shape": [3], "choices": [], "start": []}, …],
      "action_form": {"shape": [3], "dtype": "float32", "start": []}, "left_behind": ["noise"]}
 
 ``null`` stands for no bound: −∞ as ``low``, +∞ as ``high`` and in ``highest_cost``. The fields are those of
+<<<<<<< HEAD
 ``pgrobot.types.EnvironmentSpec``; files of older versions lack ``counted`` and the last three.
+=======
+``pgrobot.types.EnvironmentSpec``; files of older versions lack the last three, and ``gives``.
+>>>>>>> e1eed14 (One definition of what an actuator can give, for costs, diagnostics and films)
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +31,15 @@ import numpy as np
 
 from pgrobot.errors import PgrobotError
 from pgrobot.files import write_json
-from pgrobot.types import ROW, Action, ActionForm, EnvironmentSpec, ObservationGroup, ObservationPart
+from pgrobot.types import (
+    ROW,
+    UNLIMITED,
+    Action,
+    ActionForm,
+    EnvironmentSpec,
+    ObservationGroup,
+    ObservationPart,
+)
 
 FILE = "spec.json"
 
@@ -67,7 +80,14 @@ def as_json(spec: EnvironmentSpec) -> dict[str, Any]:
             for name, group in spec.observation.items()
         },
         "actions": [
-            {"name": action.name, "unit": action.unit, "choices": action.choices, "low": low, "high": high}
+            {
+                "name": action.name,
+                "unit": action.unit,
+                "choices": action.choices,
+                "low": low,
+                "high": high,
+                "gives": list(action.gives),
+            }
             for action, low, high in entries
         ],
         "reward_terms": list(spec.reward_terms),
@@ -110,7 +130,8 @@ def from_json(told: Mapping[str, Any]) -> EnvironmentSpec:
         action_low=np.array([_number(action["low"], -math.inf) for action in told["actions"]]),
         action_high=np.array([_number(action["high"], math.inf) for action in told["actions"]]),
         actions=tuple(
-            Action(action["name"], action["unit"], action["choices"]) for action in told["actions"]
+            Action(action["name"], action["unit"], action["choices"], _range(action.get("gives", UNLIMITED)))
+            for action in told["actions"]
         ),
         reward_terms=tuple(told["reward_terms"]),
         costs=tuple(told["costs"]),
@@ -162,6 +183,11 @@ def _check(spec: EnvironmentSpec) -> None:
 
 def _form(told: Mapping[str, Any]) -> ActionForm:
     return ActionForm(tuple(told["shape"]), told["dtype"], tuple(told["start"]))
+
+
+def _range(told: Sequence[float | None]) -> tuple[float, float]:
+    low, high = told
+    return _number(low, -math.inf), _number(high, math.inf)
 
 
 def _number(told: float | None, unbounded: float) -> float:

@@ -149,6 +149,9 @@ def unseen_image(name: str, group: str, shape: tuple[int, ...], dtype: str) -> P
     )
 
 
+UNLIMITED = (-math.inf, math.inf)
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One entry of what an environment is told to do."""
@@ -156,6 +159,9 @@ class Action:
     name: str  # "thigh_joint"
     unit: str  # of the number in the action space: "N·m", "200 N·m", "rad", …; empty where it is not known
     choices: int  # it is one of 0, 1, … choices − 1; 0: any real number within the bounds
+    gives: tuple[float, float] = (
+        UNLIMITED  # the least and the greatest torque (N·m; N of a slide); infinite where nothing tells
+    )
 
     @classmethod
     def unitless(cls, *names: str) -> tuple[Self, ...]:

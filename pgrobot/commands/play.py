@@ -17,9 +17,10 @@ DESCRIPTION = (
     "Watch a run's policy, or a robot before anything is trained: pgrobot play task=hopper agent=sine, with agent="
     "zero, random or sine and any other key=value of pgrobot train. Where there is a display MuJoCo's viewer opens; "
     "elsewhere, and with --film, --compare, --output or several checkpoints, a film is written: "
-    "<run>/videos/play_<mode>_<step>.mp4, or videos/<task>_<agent>.mp4. Beside the picture stand speed, the torque of each "
-    "joint and each cost against its budget. The policy acts as pgrobot evaluate lets it, and in the run's own mode and "
-    "seed the first episode of best is the first one that judged the run. The exit status is 1 where nothing can be drawn."
+    "<run>/videos/play_<mode>_<step>.mp4, or videos/<task>_<agent>.mp4. Beside the picture stand speed, the torque of "
+    "each joint and each cost against its budget. The policy acts as pgrobot evaluate lets it: in the run's own mode "
+    "and seed the first episode of best is the first one that judged the run. The exit status is 1 where nothing can "
+    "be drawn."
 )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pgrobot.action_map import ActionMap
 from pgrobot.policies import Policy
-from pgrobot.types import EnvironmentSpec
+from pgrobot.types import UNLIMITED, EnvironmentSpec
 
 UNKNOWN = "action"  # the unit of an action of which the environment does not say what it is
 FORCES = ("N·m", "N")
@@ -28,8 +28,8 @@ class Actuators:
         units: what it is counted in: ``N·m``, of a slide ``N``, of a servo such as ``rad``; ``action`` where the
             environment does not say: then one unit of the action space.
         scale: units per policy unit, float64, ``[J]``; negative where the gear is.
-        limit: the most that the action space allows in either direction, in the unit, float64, ``[J]``; infinite
-            where it is unbounded.
+        least, greatest: what the bounds of the action space and, of a torque, the actuator itself allow, in the unit,
+            float64, ``[J]``; infinite where neither limits it.
         entries: their places in the environment's action, ``[J]``.
         count: how many entries that has.
     """
@@ -37,7 +37,8 @@ class Actuators:
     names: tuple[str, ...]
     units: tuple[str, ...]
     scale: Tensor
-    limit: Tensor
+    least: Tensor
+    greatest: Tensor
     entries: Tensor
     count: int
 
@@ -46,13 +47,19 @@ class Actuators:
         """The first ``most`` actuators of an environment."""
         chosen = [index for index, action in enumerate(spec.actions) if action.choices == 0][:most]
         parts = [_parted(spec.actions[index].unit) for index in chosen]
-        factor = torch.tensor([number for number, _ in parts], dtype=torch.float64)
-        bounds = np.maximum(np.abs(spec.action_low), np.abs(spec.action_high))
+        factor = np.array([number for number, _ in parts])
+        ends = np.sort(factor * np.stack((spec.action_low[chosen], spec.action_high[chosen])), axis=0)
+        gives = [
+            spec.actions[index].gives if unit in FORCES else UNLIMITED
+            for index, (_, unit) in zip(chosen, parts, strict=True)
+        ]
+        least, greatest = torch.from_numpy(np.clip(ends, *np.array(gives).reshape(-1, 2).T))
         return cls(
             names=tuple(spec.actions[index].name for index in chosen),
             units=tuple(unit for _, unit in parts),
-            scale=factor * torch.from_numpy(ActionMap.of(spec).unit[chosen]),
-            limit=factor.abs() * torch.from_numpy(bounds[chosen]),
+            scale=torch.from_numpy(factor * ActionMap.of(spec).unit[chosen]),
+            least=least,
+            greatest=greatest,
             entries=torch.tensor(chosen, dtype=torch.long),
             count=len(spec.actions),
         )
@@ -64,6 +71,16 @@ class Actuators:
         if command.shape != (self.count,) or not bool(torch.isin(command, places.float()).all()):
             return places[:0]
         return command.long()[self.entries]
+
+    def share(self, torque: Tensor) -> Tensor:
+        """How much of what the actuators can give in its direction a torque ``[…, J]`` is; 0 where that is infinite."""
+        end = torch.where(torque < 0.0, self.least, self.greatest)
+        return torch.where(torque == 0.0, 0.0, (torque / end).abs())
+
+    @property
+    def bounded(self) -> Tensor:
+        """Of which it is known what they can give, in either direction, ``[J]`` bool."""
+        return self.least.isfinite() & self.greatest.isfinite()
 
     @property
     def forces(self) -> Tensor:

@@ -28,8 +28,8 @@ class TorqueGradients:
     mean torque: its unit per N·m. ``…/cosine_<cost>``: of the angle between the gradient of the reward and that of the
     cost in all torques that are linear in what is observed. ``…/push``: ``E[A (a − μ)]`` of the standardised advantage,
     N·m. ``…/snr``: mean over deviation of one step's share in the gradient. ``…/share``: of the squared norm of the
-    whole gradient. ``…/rms`` and ``…/p95``: of the torque over its limit; ``…/saturation``: share of steps at it;
-    ``…/power``: mean of ``|torque · velocity|`` in W.
+    whole gradient. ``…/rms`` and ``…/p95``: of the torque over the most that the actuator can give in its
+    direction; ``…/saturation``: share of steps at that; ``…/power``: mean of ``|torque · velocity|`` in W.
 
     What is not N·m is in its own unit: N of a slide, rad of a servo, units of the action space where the environment
     does not say what an action is. Choices have no torque, and nothing is said of them. A number that is not finite is
@@ -115,11 +115,11 @@ def loads(rollout: Rollout, policy: Policy, actuators: Actuators) -> dict[str, T
     rows = lambda x: x.flatten(0, 1)[counts][:, actuators.entries].double()
     measured = rollout.telemetry.get("torque", torch.zeros(0))
     whether = measured.shape[-1] == actuators.count
-    effort = rows(measured).abs() / actuators.limit if whether else torch.zeros(0)
+    effort = actuators.share(rows(measured)) if whether else torch.zeros(0)
     if not (whether and bool(actuators.forces.all())):
         command = rows(policy.command(rollout.action)).abs().clamp(max=1.0)
         effort = torch.where(actuators.forces, effort, command) if whether else command
-    effort = torch.where(actuators.limit.isfinite(), effort, math.nan)
+    effort = torch.where(actuators.bounded, effort, math.nan)
     rms = effort.square().mean(0).sqrt()
     ordered = np.partition(effort.numpy(), rank := math.ceil(0.95 * len(effort)) - 1, 0)
     found = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -13,27 +12,19 @@ from pgrobot.errors import PgrobotError
 from pgrobot.film.scene import Mechanics, mechanics_of
 from pgrobot.simulation import BatchEnvironment
 from pgrobot.simulation.model import joint_names
+from pgrobot.simulation.strength import actuator_torques, of_model
+from pgrobot.simulation.units import JOINTS
 from pgrobot.simulation.wrappers import innermost
 from pgrobot.types import Environment, EnvironmentSpec, Step
 
-JOINTS = (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT))
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How the efforts of ``A`` actuators are read.
-
-    Attributes:
-        title: what they are, with their unit.
-        limits: the most of each in either direction, ``[A]``; infinite where none is known.
-    """
-
-    title: str
-    limits: np.ndarray
-
 
 class Effortmeter:
-    """What the actuators of the first environment do: torques where they are known, else the action itself."""
+    """What the actuators of the first environment do: torques where they are known, else the action itself.
+
+    Attributes:
+        title: what that is, with its unit.
+        parts: what each actuator is called, and the joint that it drives.
+    """
 
     def __init__(self, environment: Environment) -> None:
         self._spec = environment.spec
@@ -42,7 +33,7 @@ class Effortmeter:
         self._gear = model.actuator_gear[:, 0].copy() if model is not None else np.zeros(0)
         count = len(self._spec.actions)
         self._forces = model is not None and model.nu == count and model.nout == count
-        self.scale = _forces(self._spec) if self._forces else _actions(self._spec)
+        self.title = _named(self._spec) if self._forces else "action"
         self.parts = tuple(
             {action.name, *driven}
             for action, driven in zip(self._spec.actions, _driven(model, count), strict=True)
@@ -57,6 +48,13 @@ class Effortmeter:
             return measured[0].copy()
         assert self._mechanics is not None
         return self._mechanics.state().actuator_force * self._gear
+
+    def ranges(self) -> np.ndarray:
+        """The least and the most that each can give now, ``[A, 2]``; infinite where it is not known."""
+        if not self._forces or self._mechanics is None:
+            return _commands(self._spec)
+        model = self._mechanics.present()
+        return actuator_torques(model, of_model(model))[0]
 
 
 class Speedometer:
@@ -93,17 +91,18 @@ def _speed(mechanics: Mechanics) -> float:
     return float(np.linalg.norm(data.subtree_linvel[0]))
 
 
-def _forces(spec: EnvironmentSpec) -> Scale:
-    known = Actuators.of(spec, len(spec.actions))
-    limits = np.where(known.forces.numpy(), known.limit.numpy(), math.inf)
-    units = [unit for unit in FORCES if unit in known.units] or ["N·m"]
-    return Scale(f"{'torque' if units == ['N·m'] else 'force'}, {' or '.join(units)}", limits)
+def _named(spec: EnvironmentSpec) -> str:
+    """What the efforts are where they are measured."""
+    known = Actuators.of(spec, len(spec.actions)).units
+    units = [unit for unit in FORCES if unit in known] or ["N·m"]
+    return f"{'torque' if units == ['N·m'] else 'force'}, {' or '.join(units)}"
 
 
-def _actions(spec: EnvironmentSpec) -> Scale:
+def _commands(spec: EnvironmentSpec) -> np.ndarray:
+    """The least and the most that each action can be, ``[A, 2]``."""
     choices = np.array([action.choices for action in spec.actions], dtype=np.float64)
-    bounds = np.maximum(np.abs(spec.action_low), np.abs(spec.action_high))
-    return Scale("action", np.where(choices > 0, np.maximum(choices - 1.0, 1.0), bounds))
+    most = np.where(choices > 0, np.maximum(choices - 1.0, 1.0), spec.action_high)
+    return np.stack((np.where(choices > 0, 0.0, spec.action_low), most), axis=1)
 
 
 def _driven(model: mujoco.MjModel | None, count: int) -> list[set[str]]:

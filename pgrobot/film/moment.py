@@ -12,7 +12,8 @@ class Effort:
     Attributes:
         name: the actuator's, or the joint's that it drives.
         value: signed, in the unit of all.
-        limit: what a full bar is: the most that it can give, or where that is not known the most so far.
+        limit: what a full bar is: the most that it can give in this direction, or the most so far where that is not
+            known.
         violates: whether the joint has just violated a constraint.
     """
 

@@ -100,7 +100,7 @@ class Take:
             total=account.total,
             speed=self._speed,
             speed_of=self._speedometer.title,
-            effort=self._effortmeter.scale.title,
+            effort=self._effortmeter.title,
             efforts=self._shown(),
             actuators=len(self._efforts),
             spendings=account.spendings,
@@ -108,7 +108,8 @@ class Take:
         )
 
     def _shown(self) -> tuple[Effort, ...]:
-        limits = self._effortmeter.scale.limits
+        ranges = np.abs(self._effortmeter.ranges())
+        limits = np.where(self._efforts < 0.0, ranges[:, 0], ranges[:, 1])
         chosen = np.sort(np.argsort(-self._largest, kind="stable")[:MOST_EFFORTS])
         names = self._shot.environment.spec.actuators
         return tuple(

@@ -81,7 +81,12 @@ def loads(story: Story) -> Iterator[Drawing]:
     """What the actuators give."""
     history = story.history
     for word, scale, title, note in (
-        ("rms", "share of the limit", "Torque: root mean square", "Over the most that the bounds allow."),
+        (
+            "rms",
+            "share of the limit",
+            "Torque: root mean square",
+            "Over the most that the actuator can give.",
+        ),
         ("saturation", "share of steps", "Saturation", "Share of steps at 99 % of the limit or beyond."),
         ("power", "W", "Power", "Mean of |torque · velocity|."),
     ):

@@ -18,6 +18,7 @@ from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.read_only import unwritten
 from pgrobot.simulation.results import words_of
 from pgrobot.simulation.simulation import Simulation
+from pgrobot.simulation.strength import STRENGTH, UNLIMITED, actuator_torques
 from pgrobot.simulation.units import control_units
 from pgrobot.simulation.variation import Variation
 from pgrobot.types import TERMINATION, Action, EnvironmentSpec, Observation, State, Step
@@ -57,10 +58,11 @@ class BatchEnvironment(AutoReset):
             action_low=simulation.ctrl_range[:, 0],
             action_high=simulation.ctrl_range[:, 1],
             actions=tuple(
-                Action(name, unit, 0)
-                for name, unit in zip(
+                Action(name, unit, 0, gives)
+                for name, unit, gives in zip(
                     simulation.actuators,
                     control_units(self.model, simulation.batch.models.varied),
+                    strengths(simulation),
                     strict=True,
                 )
             ),
@@ -230,6 +232,15 @@ class BatchEnvironment(AutoReset):
             array[ids] = 0
         step.truncated[ids] = step.censored[ids] = True
         return replace(step, failures=sentences)
+
+
+def strengths(simulation: Simulation) -> list[tuple[float, float]]:
+    """What each actuator gives at least and at most; not known where that varies by simulation."""
+    if simulation.varies(*STRENGTH):
+        return [UNLIMITED] * simulation.model.nu
+    return [
+        (low, high) for low, high in actuator_torques(simulation.model, simulation.model_field)[0].tolist()
+    ]
 
 
 def _columns(arrays: tuple[np.ndarray, ...] | list[np.ndarray], rows: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from pathlib import Path
 import mujoco
 
 from pgrobot.errors import PgrobotError, nearest
+from pgrobot.simulation.units import JOINTS
 
 
 @cache
@@ -98,11 +99,9 @@ def actuator_names(model: mujoco.MjModel) -> tuple[str, ...]:
     """Names of the actuators, each another; an actuator without one is called by the joint it drives."""
     own = [model.actuator(a).name for a in range(model.nu)]
     joints = joint_names(model)
-    drives = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)
     targets = zip(model.actuator_trntype.tolist(), model.actuator_trnid[:, 0].tolist(), strict=True)
     otherwise = [
-        joints[joint] if kind in map(int, drives) else f"actuator{a}"
-        for a, (kind, joint) in enumerate(targets)
+        joints[joint] if kind in JOINTS else f"actuator{a}" for a, (kind, joint) in enumerate(targets)
     ]
     return _completed(own, otherwise)
 

@@ -14,10 +14,11 @@ DIRECT = tuple(
     int(kind)
     for kind in (mujoco.mjtDyn.mjDYN_NONE, mujoco.mjtDyn.mjDYN_FILTER, mujoco.mjtDyn.mjDYN_FILTEREXACT)
 )
+HINGE, SLIDE = int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)
 # By the kind of a joint: its force, its position and its velocity.
 UNITS = {
-    int(mujoco.mjtJoint.mjJNT_HINGE): ("N·m", "rad", "rad/s"),
-    int(mujoco.mjtJoint.mjJNT_SLIDE): ("N", "m", "m/s"),
+    HINGE: ("N·m", "rad", "rad/s"),
+    SLIDE: ("N", "m", "m/s"),
 }
 
 

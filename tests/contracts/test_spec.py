@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -46,7 +47,7 @@ class Camera(TargetWorld):
             },
             action_low=np.array([0.0, -np.inf]),
             action_high=np.array([2.0, 5.0]),
-            actions=(Action("gripper", "", 3), Action("push", "N", 0)),
+            actions=(Action("gripper", "", 3), Action("push", "N", 0, (-math.inf, 4.0))),
         )
         self.told: list[np.ndarray] = []
         self.pictures: list[np.ndarray] = []
@@ -117,8 +118,8 @@ def test_bytes_stay_bytes_choices_arrive_whole_and_the_file_holds_it_all(tmp_pat
     assert told["observation"]["policy"]["names"] == ["target", "progress"]
     assert told["observation"]["camera"]["names"][59] == "camera/59"
     assert told["actions"] == [
-        {"name": "gripper", "unit": "", "choices": 3, "low": 0.0, "high": 2.0},
-        {"name": "push", "unit": "N", "choices": 0, "low": None, "high": 5.0},
+        {"name": "gripper", "unit": "", "choices": 3, "low": 0.0, "high": 2.0, "gives": [None, None]},
+        {"name": "push", "unit": "N", "choices": 0, "low": None, "high": 5.0, "gives": [None, 4.0]},
     ]
     assert told["highest_cost"] == {"above": None}
 

@@ -6,8 +6,10 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from actuated import plain, posed, spec_of, stretched, trained
@@ -16,6 +18,7 @@ from torch import Tensor
 from torch.func import grad
 from toys import TargetWorld, make, make_policy
 
+from pgrobot.assembly import build_environment
 from pgrobot.batch import Batch
 from pgrobot.configure import build, compose, validated
 from pgrobot.constraints import Lagrangian
@@ -32,13 +35,15 @@ from pgrobot.distributions import (
     SmoothGaussian,
     SquashedGaussian,
 )
+from pgrobot.envs.drive import Drive
 from pgrobot.envs.toys import GaussianBandit
 from pgrobot.guard import GuardedLearner
 from pgrobot.laboratory.apparatus import hermite
 from pgrobot.objectives import ClippedRatio, Entropy, Objective, Ratio
 from pgrobot.randomness import stream
+from pgrobot.simulation.model import assets
 from pgrobot.solvers import PolicySnapshot
-from pgrobot.types import Action, EnvironmentSpec, Metrics, Rollout
+from pgrobot.types import UNLIMITED, Action, EnvironmentSpec, Metrics, Rollout
 
 
 def measured(learner: Any, rollout: Rollout, spec: EnvironmentSpec, most: int = 64) -> Metrics:
@@ -294,11 +299,37 @@ def test_units_are_what_the_actions_are() -> None:
     assert found.units == ("N·m", "N", "rad", "rad/s", "action")
     assert found.entries.tolist() == [0, 2, 3, 4, 5]
     assert found.scale.tolist() == pytest.approx([75.0, -0.375e-3, 0.375, 0.1875, 0.375])
-    assert found.limit.tolist() == pytest.approx([100.0, 0.5e-3, 0.5, 0.25, 0.5])
+    assert found.least.tolist() == pytest.approx([-100.0, -0.25e-3, -0.5, -0.25, -0.5])
+    assert found.greatest.tolist() == pytest.approx([50.0, 0.5e-3, 0.25, 0.125, 0.25])
     assert found.forces.tolist() == [True, True, False, False, False]
     unbounded = Actuators.of(spec_of(*actions[:1], low=-math.inf, high=math.inf), 64)
     assert unbounded.scale.tolist() == [200.0]
-    assert unbounded.limit.tolist() == [math.inf]
+    assert (unbounded.least.item(), unbounded.greatest.item()) == UNLIMITED
+
+
+def test_a_motor_is_at_its_limit_where_the_model_says_so(tmp_path: Path) -> None:
+    """By ``forcerange`` and ``actuatorfrcrange``, and in its weaker direction: as the cost ``torque`` has it."""
+    weak = (assets() / "hopper.xml").read_text()
+    weak = weak.replace(
+        'ctrlrange="-1.0 1.0"', 'ctrlrange="-1.0 1.0" forcelimited="true" forcerange="-0.2 0.1"'
+    )
+    weak = weak.replace(
+        'name="foot_joint"', 'name="foot_joint" actuatorfrclimited="true" actuatorfrcrange="-5 5"'
+    )
+    (tmp_path / "weak.xml").write_text(weak)
+    cfg = validated(compose(["task=hopper", f"task.xml_file={tmp_path}/weak.xml", "debug=tiny"]))
+    environment = build_environment(cfg, 1, 0, 1)
+    actuators = Actuators.of(environment.spec, 3)
+    assert torch.stack((actuators.least, actuators.greatest), 1).tolist() == [[-40, 20], [-40, 20], [-5, 5]]
+    for command, share in ((1.0, 1.0), (0.05, 0.5), (-0.1, 0.5), (-0.5, 1.0)):
+        environment.reset()
+        torque = environment.step(np.full((1, 3), command)).telemetry["torque"]
+        found = actuators.share(torch.from_numpy(torque))[0]
+        assert found[:2].tolist() == pytest.approx([share] * 2)
+        assert found[2] > share
+    inner = environment.simulation
+    assert Drive.of("torque", inner).greatest_torque(inner).tolist() == [[40.0, 40.0, 5.0]]
+    environment.close()
 
 
 def with_torque(torque: Tensor, action: Tensor) -> Rollout:

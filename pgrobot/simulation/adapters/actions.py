@@ -12,8 +12,9 @@ from gymnasium import spaces
 
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.model import actuator_names
+from pgrobot.simulation.strength import actuator_torques, of_model
 from pgrobot.simulation.units import control_units
-from pgrobot.types import Action, ActionForm
+from pgrobot.types import UNLIMITED, Action, ActionForm
 
 ActionSpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary
 
@@ -72,10 +73,14 @@ def entries(
 ) -> tuple[Action, ...]:
     """The entries of an action: the model's controls where there are as many, in its units if the bounds agree."""
     names, units = tuple(f"action{a}" for a in range(low.size)), ("",) * low.size
+    gives = [UNLIMITED] * low.size
     if model is not None and model.nu == low.size:
         names = actuator_names(model)
         limited = model.actuator_ctrllimited.astype(bool)[:, None]
         given = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
         if np.allclose(given, np.stack((low, high), axis=1)) and not choices.any():
-            units = control_units(model)
-    return tuple(map(Action, names, units, choices.tolist()))
+            units, gives = (
+                control_units(model),
+                [(a, b) for a, b in actuator_torques(model, of_model(model))[0].tolist()],
+            )
+    return tuple(map(Action, names, units, choices.tolist(), gives))
