@@ -9,14 +9,11 @@ from typing import ClassVar
 from pgrobot.health.constraints import budget_infeasible, multiplier_at_maximum, multiplier_winds_up
 from pgrobot.health.facts import Facts
 from pgrobot.health.finding import Finding, Severity, Symptom, sorted_by_severity
-from pgrobot.health.history import STRETCH, History, View
+from pgrobot.health.history import FIRST, History, View
 from pgrobot.health.learning import critic_useless, reward_out_of_scale, simulations_break, updates_skipped
 from pgrobot.health.policy import clipped_much, kl_runaway, normalizer_drifts, std_at_bound, std_collapsing
 from pgrobot.health.robot import actuator_saturated, sensor_unused, too_few_episodes
 
-FIRST = (
-    2 * STRETCH
-)  # iterations in which nothing is said: normalisers, critics and prices are finding their size
 GONE = 3  # looks without a symptom until its finding is gone
 
 

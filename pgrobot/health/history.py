@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,10 @@ from pgrobot.health.facts import Facts
 
 STRETCH = 10  # iterations: some 20,000 steps of a default run, and a look costs nothing beside ten updates
 MOST = 40  # stretches kept: more than any check looks back
+FIRST = (
+    2 * STRETCH
+)  # iterations before anything is said: normalisers, critics and prices are finding their size
+RECENT = 5 * STRETCH  # iterations in which rare events are counted: one of them is 2 %
 
 # What findings read. A learner's name begins its metrics where there are several; evaluations have no learner.
 WATCHED = re.compile(
@@ -20,7 +25,10 @@ WATCHED = re.compile(
     r"|reward/[^/]+/mean|cost/[^/]+/(?:mean|budget)|multiplier(?:_level)?/[^/]+|torque/[^/]+/saturation"
     r"|guard/skipped_updates|simulation/failures|sensitivity/unused)"
 )
-SHARES = ("guard/skipped_updates", "simulation/failures")  # rare events: their mean, for their median is 0
+EVENTS = (
+    "guard/skipped_updates",
+    "simulation/failures",
+)  # rare ones: they are counted, for their median is 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +39,14 @@ class View:
         step: environment steps at the end of the last stretch.
         stretches: the metrics of each, the last one last; what none of its iterations knew is absent.
         latest: what was last known of every metric, however long ago.
+        recent: of rare events, how many there were in each of the last iterations, at most ``RECENT``.
         facts: of the run.
     """
 
     step: int
     stretches: Sequence[Mapping[str, float]]
     latest: Mapping[str, float]
+    recent: Mapping[str, Sequence[float]]
     facts: Facts
 
     def last(self, name: str, count: int) -> list[float]:
@@ -45,6 +55,11 @@ class View:
             return []
         found = [stretch[name] for stretch in self.stretches[-count:] if name in stretch]
         return found if len(found) == count else []
+
+    def counted(self, event: str) -> tuple[float, int]:
+        """How many rare events there were in how many of the last iterations; in none where too few are known."""
+        known = self.recent.get(event, ())
+        return (sum(known), len(known)) if len(known) >= FIRST else (0.0, 0)
 
     def between(self, start: str, end: str) -> list[str]:
         """What stands between ``start`` and ``end`` in the names of the last stretch, in their order."""
@@ -69,6 +84,7 @@ class History:
     _open: dict[tuple[str, str], list[float]] = field(default_factory=dict)  # of the stretch under way
     _kept: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)  # by learner
     _latest: dict[str, dict[str, float]] = field(default_factory=dict)
+    _recent: dict[str, dict[str, deque[float]]] = field(default_factory=dict)  # by learner
 
     def add(self, step: int, metrics: Mapping[str, object]) -> bool:
         """Take in an iteration; returns whether a stretch ended with it."""
@@ -76,7 +92,13 @@ class History:
         self.iterations += 1
         for key, value in metrics.items():
             place = self._places.get(key) or self._place(key)
-            if place[1] and isinstance(value, float | int) and math.isfinite(value):
+            if not place[1] or not isinstance(value, float | int) or not math.isfinite(value):
+                continue
+            learner, name = place
+            if name in EVENTS:
+                recent = self._recent.setdefault(learner, {})
+                recent.setdefault(name, deque(maxlen=RECENT)).append(float(value))
+            else:
                 self._open.setdefault(place, []).append(float(value))
         if self.iterations % STRETCH:
             return False
@@ -84,14 +106,16 @@ class History:
         return True
 
     def conclude(self) -> None:
-        """Take what is left of a stretch for a whole one, at the end of a run."""
+        """Take what is left of a stretch for one, at the end of a run."""
         if self._open:
             self._close()
 
     def views(self, facts: Facts) -> Iterable[tuple[str, View]]:
         """Every learner's name, empty where there is one, and what there is to see of it."""
-        for learner, stretches in self._kept.items():
-            yield learner, View(self.step, tuple(stretches), dict(self._latest[learner]), facts)
+        for learner in dict.fromkeys((*self._kept, *self._recent)):
+            recent = {name: tuple(values) for name, values in self._recent.get(learner, {}).items()}
+            latest = dict(self._latest.get(learner, {}))
+            yield learner, View(self.step, tuple(self._kept.get(learner, ())), latest, recent, facts)
 
     def _place(self, key: str) -> tuple[str, str]:
         found = WATCHED.fullmatch(key)
@@ -101,8 +125,7 @@ class History:
     def _close(self) -> None:
         values: dict[str, dict[str, float]] = {learner: {} for learner in self._kept}
         for (learner, name), known in self._open.items():
-            middle = statistics.fmean(known) if name in SHARES else statistics.median(known)
-            values.setdefault(learner, {})[name] = middle
+            values.setdefault(learner, {})[name] = statistics.median(known)
         for learner, stretch in values.items():
             self._kept[learner] = [*self._kept.get(learner, [])[1 - MOST :], stretch]
             self._latest.setdefault(learner, {}).update(stretch)

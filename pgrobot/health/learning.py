@@ -59,12 +59,12 @@ def reward_out_of_scale(view: View) -> Iterator[Symptom]:
 
 def updates_skipped(view: View) -> Iterator[Symptom]:
     """Updates meet or make numbers that are not finite."""
-    shares = view.last("guard/skipped_updates", 1)
-    if shares and shares[-1] > SKIPPED_MUCH:
+    skipped, updates = view.counted("guard/skipped_updates")
+    if skipped > SKIPPED_MUCH * updates:
         yield Symptom(
             "",
-            f"{shares[-1]:.0%} of the last updates were skipped, for a number in them was not finite.",
-            {"guard/skipped_updates": shares[-1]},
+            f"{skipped:.0f} of the last {updates} updates were skipped, for a number in them was not finite.",
+            {"guard/skipped_updates": skipped / updates},
             "faults/ in the run's directory holds the states before them, and run.log says which number it was; lower "
             "algorithm.policy_solver.rate.initial, or see whether reward and observations can be infinite.",
         )
@@ -72,12 +72,12 @@ def updates_skipped(view: View) -> Iterator[Symptom]:
 
 def simulations_break(view: View) -> Iterator[Symptom]:
     """Simulations become unstable again and again."""
-    broken = view.last("simulation/failures", 1)
-    if broken and broken[-1] > BROKEN_MUCH:
+    broken, iterations = view.counted("simulation/failures")
+    if broken > BROKEN_MUCH * iterations:
         yield Symptom(
             "",
-            f"{broken[-1]:.3g} simulations break per iteration, and their episodes are cut.",
-            {"simulation/failures": broken[-1]},
+            f"{broken / iterations:.3g} simulations break per iteration, and their episodes are cut.",
+            {"simulation/failures": broken / iterations},
             "Lower the model's timestep or its largest torques, or end the episode before such states "
             "(task.terminations).",
         )

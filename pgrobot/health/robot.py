@@ -47,7 +47,7 @@ def sensor_unused(view: View) -> Iterator[Symptom]:
 def too_few_episodes(view: View) -> Iterator[Symptom]:
     """There are not enough episodes to say how good the policy is, or whether it keeps its budgets."""
     learns = (
-        "guard/skipped_updates" in view.latest
+        "guard/skipped_updates" in view.recent
     )  # else these are the metrics that belong to no learner of several
     if learns and "return/mean" not in view.latest and view.step >= LATE * view.facts.total_steps:
         per = view.facts.num_envs * view.facts.max_episode_steps
@@ -60,7 +60,7 @@ def too_few_episodes(view: View) -> Iterator[Symptom]:
             "(task.max_episode_steps).",
         )
     for name, needed in (
-        view.facts.needed.items() if "simulation/failures" in view.latest else ()
+        view.facts.needed.items() if "simulation/failures" in view.recent else ()
     ):  # once in a run
         if math.isfinite(needed) and needed > view.facts.episodes:
             yield Symptom(

@@ -90,14 +90,40 @@ def test_every_disease_has_its_name_and_no_other(name: str) -> None:
 
 @pytest.mark.parametrize("name", DISEASES)
 def test_the_beginning_is_left_in_peace(name: str) -> None:
-    assert names(2 * STRETCH - 1, lambda i: {} if name == "sensor_unused" else DISEASES[name](i)) in (
-        [],
-        [name],
+    assert names(2 * STRETCH - 1, DISEASES[name]) == [name] * (name == "sensor_unused"), (
+        "a closer look has seen it"
     )
     examination = Examination(FACTS)
     for step, row in rows(2 * STRETCH - 1, DISEASES[name]):
         examination.add(step, row)
     assert examination.standing == ()
+
+
+@pytest.mark.parametrize("event", ["guard/skipped_updates", "simulation/failures"])
+@pytest.mark.parametrize(
+    ("place", "count"), [(250, 500), (500, 501), (499, 500), (0, 1), (0, 20), (19, 20), (20, 21)]
+)
+def test_a_lone_accident_is_none(event: str, place: int, count: int) -> None:
+    """Wherever it falls, and however few iterations are left of a stretch."""
+    assert names(count, lambda i: {event: float(i == place)}) == []
+    examination = Examination(FACTS)
+    told = [examination.add(step, row) for step, row in rows(count, lambda i: {event: float(i == place)})]
+    assert not any(told)
+
+
+def test_rare_events_are_counted_over_the_last_fifty_iterations() -> None:
+    def skipped(*places: int) -> Change:
+        return lambda i: {"guard/skipped_updates": float(i in places)}
+
+    assert names(100, skipped(52, 99)) == []  # 2 of 50
+    assert names(100, skipped(49, 52, 99)) == []  # the third is too long ago
+    (found,) = findings(rows(100, skipped(50, 52, 99)), FACTS)
+    assert found.sentence.startswith("3 of the last 50 updates were skipped")
+    assert found.evidence == {"guard/skipped_updates": 0.06}
+    (found,) = findings(rows(23, skipped(0, 22)), FACTS)
+    assert found.sentence.startswith("2 of the last 23 updates were skipped")
+    (found,) = findings(rows(100, lambda i: {"simulation/failures": 26.0 * (i == 60)}), FACTS)
+    assert found.sentence.startswith("0.52 simulations break per iteration")
 
 
 @pytest.mark.parametrize("name", DISEASES)
@@ -344,5 +370,5 @@ def test_checks_are_pure_functions_of_what_they_are_shown() -> None:
         yield Symptom("", f"{len(view.stretches)} stretches.", {"x": 1.0}, "Nothing.")
 
     check = Check("eager", "note", 2, eager)  # type: ignore[arg-type]
-    shown = View(1, ({"a": 1.0},), {"a": 1.0}, FACTS)
+    shown = View(1, ({"a": 1.0},), {"a": 1.0}, {}, FACTS)
     assert [s.sentence for s in itertools.chain(check.look(shown), check.look(shown))] == ["1 stretches."] * 2
