@@ -45,7 +45,7 @@ class Drive:
         return picked(field, self.dofs)
 
     def greatest_torque(self, simulation: Simulation) -> np.ndarray:
-        """What a joint's actuators can give in their stronger direction, N·m or N: ``[1, J]``, or ``[N, J]`` if it varies.
+        """What a joint's actuators give in their stronger direction, N·m or N: ``[1, J]``, ``[N, J]`` if it varies.
 
         Raises:
             PgrobotError: an actuator without a greatest force.
