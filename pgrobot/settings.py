@@ -32,18 +32,20 @@ def _lines(key: str, value: Any) -> Iterator[str]:
     if not isinstance(value, Mapping):
         yield f"{key}={_literal(key, value)}"
         return
-    own = {name for name, child in value.items() if key == "constraint" and _is_whole(child)}
-    if key == "constraint":
-        yield f"constraint=[{','.join(name for name in value if name not in own)}]"
+    own = {name for name, child in value.items() if _is_whole(key, child)}
+    if key in ("constraint", "variation"):
+        yield f"{key}=[{','.join(name for name in value if name not in own)}]"
     for name, child in value.items():
         yield from _lines(f"{'+' * (name in own)}{key}.{name}", child)
 
 
-def _is_whole(constraint: Any) -> bool:
-    """Whether a constraint is all there: one that no config has."""
-    if not isinstance(constraint, Mapping) or not {"cost", "budget", "unit"} <= constraint.keys():
+def _is_whole(key: str, node: Any) -> bool:
+    """Whether a constraint, or an entry of what varies, is all there: one that no config has."""
+    if not isinstance(node, Mapping):
         return False
-    cost = constraint["cost"]
+    if key == "variation":
+        return "field" in node
+    cost = node.get("cost") if key == "constraint" and {"budget", "unit"} <= node.keys() else None
     return isinstance(cost, Mapping) and "_target_" in cost
 
 

@@ -7,6 +7,7 @@
     python scripts/benchmark.py startup        seconds to the end of the first iteration, and peak memory
     python scripts/benchmark.py acting         what a trained policy costs, and whether it earns what it should
     python scripts/benchmark.py diagnostics    what diagnostics add to an iteration; the time of a report and of a film
+    python scripts/benchmark.py variation      what five varied fields add to a training
     python scripts/benchmark.py against        all of these in this checkout and in another one (--other), in pairs
     python scripts/benchmark.py learning       returns of the final policies, every algorithm on every robot; resumable
                                                (docs/learning is written by --into docs/learning)
@@ -38,12 +39,14 @@ from peers import LIBRARIES, peers
 from safety import safe
 from seeds import seeds
 from timings import environment, fast, speed, startup, trust_region
+from varying import variation
 
 TIMINGS = {function.__name__: function for function in (speed, trust_region, fast, environment, startup)}
 SIMULATIONS = {seeds: 100_000, coverage: 1_000}  # and how many samples of each size
 STUDIES = {function.__name__: function for function in (learning, peers, safe)}
 COMPARISONS = {budgets.__name__: budgets}
 ACTS = {acting.__name__: acting}
+VARIES = {variation.__name__: variation}
 LOOKS = {diagnostics.__name__: diagnostics}
 PAIRS = {against.__name__: against}
 FUNCTIONS = {
@@ -53,6 +56,7 @@ FUNCTIONS = {
     **COMPARISONS,
     **ACTS,
     **LOOKS,
+    **VARIES,
     **PAIRS,
 }
 
@@ -88,6 +92,9 @@ def main() -> None:
     (looks,) = (commands.add_parser(name) for name in LOOKS)
     looks.add_argument("--repeats", type=int, default=5)
     looks.add_argument("--run", type=Path, default=None, help="report and film this one, and train none")
+    (varies,) = (commands.add_parser(name) for name in VARIES)
+    varies.add_argument("--repeats", type=int, default=5)
+    varies.add_argument("--steps", type=int, default=150_000, help="environment steps of a training")
     for name in PAIRS:
         pairs = commands.add_parser(name)
         pairs.add_argument("--other", type=Path, required=True, help="a checkout with its own .venv")

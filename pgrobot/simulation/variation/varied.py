@@ -84,7 +84,7 @@ class Variation:
         self._draws = Draws(
             [(each.entry, len(each.draws)) for each in self._targets.values()], tuple(plan.entries)
         )
-        self._write = Writer(models, tuple(self._targets.values()), self._draws.slices, num_envs)
+        self._writer = Writer(models, tuple(self._targets.values()), self._draws.slices, num_envs)
         self._curriculum = Curriculum([entry.schedule for entry in plan.entries.values()], num_envs)
         self._moves = plan.strength is Strength.SCHEDULED and self._curriculum.moves
         self._randoms = {
@@ -92,7 +92,9 @@ class Variation:
         }
         self._anchor = np.concatenate([target.anchor for target in self._targets.values()])
         self._drawn = np.tile(self._anchor, (num_envs, 1))  # [N, K]
-        self._strength = np.zeros((num_envs, len(plan.entries)))
+        self._shown = self._drawn.copy()
+        self._whole = plan.strength is not Strength.NOMINAL and not self._moves  # all of it, always
+        self._strength = np.full((num_envs, len(plan.entries)), float(self._whole))
 
     def begin(self, ids: np.ndarray) -> None:
         """Draw the models of the episodes that begin in environments ``ids`` (sorted)."""
@@ -101,12 +103,9 @@ class Variation:
             for row, i in enumerate(ids):
                 randoms[i].standard_normal(out=z[row, own])
         self._drawn[ids] = self._draws(z)
-        match self._plan.strength:
-            case Strength.SCHEDULED:
-                self._strength[ids] = self._curriculum.strength(ids)
-            case Strength.FULL:
-                self._strength[ids] = 1.0
-        self._write(ids, self._drawn[ids], self._strength[ids])
+        if self._moves:
+            self._strength[ids] = self._curriculum.strength(ids)
+        self._write(ids)
 
     def count(self, reward: np.ndarray, ended: np.ndarray, broken: np.ndarray) -> None:
         """Count a step, as of ``Curriculum.count``."""
@@ -115,8 +114,7 @@ class Variation:
 
     def shown(self) -> np.ndarray:
         """What was drawn for the running episodes ``[N, K]``, a copy: factors, amounts or values."""
-        strength = self._strength[:, self._draws.entry]
-        return between(self._anchor, self._drawn, strength)
+        return self._shown.copy()
 
     def telemetry(self) -> dict[str, np.ndarray]:
         """The same by entry, ``[N, k]`` each, and the strengths of those that have a schedule."""
@@ -168,4 +166,11 @@ class Variation:
             for random, saved in zip(randoms, state["random"][name], strict=True):
                 random.bit_generator.state = saved
         self._curriculum.load_state_dict(state["curriculum"])
-        self._write(np.arange(len(self._drawn)), self._drawn, self._strength)
+        self._write(np.arange(len(self._drawn)))
+
+    def _write(self, ids: np.ndarray) -> None:
+        """Put what was drawn into the models of simulations ``ids``."""
+        drawn, strength = self._drawn[ids], self._strength[ids]
+        shown = drawn if self._whole else between(self._anchor, drawn, strength[:, self._draws.entry])
+        self._shown[ids] = shown
+        self._writer(ids, drawn, shown, strength)

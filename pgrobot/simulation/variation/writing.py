@@ -39,8 +39,14 @@ class Writer:
         order = sorted(range(len(targets)), key=lambda e: targets[e].entry.field != MASS)
         self._order = [(e, targets[e], draws[e]) for e in order]
 
-    def __call__(self, ids: np.ndarray, drawn: np.ndarray, strength: np.ndarray) -> None:
-        """Write the draws ``[n, K]`` with the strengths ``[n, E]`` into simulations ``ids`` (sorted).
+    def __call__(self, ids: np.ndarray, drawn: np.ndarray, shown: np.ndarray, strength: np.ndarray) -> None:
+        """Write draws into simulations ``ids`` (sorted).
+
+        Args:
+            ids: the simulations, ``[n]``.
+            drawn: in full strength, ``[n, K]``.
+            shown: the share of the way to them, ``[n, K]``.
+            strength: that share, ``[n, E]``.
 
         Raises:
             PgrobotError: MuJoCo refuses them.
@@ -49,12 +55,12 @@ class Writer:
         if INERTIA in self._flat:
             self._flat[INERTIA][ids] = self._inertia
         for e, target, own in self._order:
-            field, share = target.entry.field, strength[:, [e]]
+            field = target.entry.field
             nominal = self._flat[INERTIA][rows, target.at] if field == INERTIA else target.nominal
             if target.entry.kind == VALUE:
-                values = between(nominal, target.drawn(drawn[:, own], nominal), share)
+                values = between(nominal, target.drawn(drawn[:, own], nominal), strength[:, [e]])
             else:
-                values = target.drawn(between(target.anchor, drawn[:, own], share), nominal)
+                values = target.drawn(shown[:, own], nominal)
             self._flat[field][rows, target.at] = values
             if field == MASS:
                 at = (3 * target.at[:, None] + np.arange(3)).ravel()
