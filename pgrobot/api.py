@@ -50,7 +50,10 @@ from pgrobot.run import (
     with_own_model,
 )
 from pgrobot.run.from_python import given_again, requested
+from pgrobot.run.robustness import robustness, swept
+from pgrobot.run.robustness_shown import robustness_pictures
 from pgrobot.schemes import build_constraints, cast, policies_of, restored
+from pgrobot.tracking.gallery import keep
 
 __all__ = ["Iteration", "compose", "evaluate", "train"]
 
@@ -110,6 +113,7 @@ def evaluate(
     env: Env | None = None,
     checkpoint: str | int = "best",
     modules: Sequence[str] = (),
+    sweep: Sequence[str] = (),
     **changes: Any,
 ) -> dict[str, Any]:
     """Judge a run's policy against its budgets: ``pgrobot evaluate`` from Python.
@@ -122,12 +126,16 @@ def evaluate(
             one with the same spaces shows how the policy does there.
         checkpoint: as of ``load``.
         modules: your own modules that the run's config may name.
+        sweep: one or two entries of ``variation`` with the values that they shall have, as in
+            ``["variation.mass=0.5:1.5:11"]``: the policy is evaluated at every point besides.
         changes: ``episodes``, ``mode``, ``confidence``, ``bound``, ``seed`` or ``variation`` (whether models vary),
             where they shall differ from the run's.
 
     Returns:
         What ``result.json`` tells of the last evaluation, and ``judged.repeats``: how many of the episodes are those
-        of the evaluation that ended the run, ``all``, ``some`` or ``none``.
+        of the evaluation that ended the run, ``all``, ``some`` or ``none``. With a ``sweep``, under that name the
+        values of its ``axes`` and what came out at each of its ``cells``; a table and pictures of it are kept in the
+        run directory.
 
     Raises:
         PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range; one of
@@ -137,7 +145,7 @@ def evaluate(
     for key in changes:
         if key not in known:
             raise PgrobotError(
-                f"evaluate takes no {key!r}: {nearest(key, (*known, 'env', 'checkpoint', 'modules'))}"
+                f"evaluate takes no {key!r}: {nearest(key, (*known, 'env', 'checkpoint', 'modules', 'sweep'))}"
             )
     directory = directory_of(run)
     path = checkpoint_of(directory, checkpoint)
@@ -148,7 +156,7 @@ def evaluate(
     for key, value in changes.items():
         cfg.evaluation["final_episodes" if key == "episodes" else key] = value
     cfg = checked(cfg, directory, saved)
-    chosen = cfg.evaluation
+    chosen, axes = cfg.evaluation, swept(sweep, cfg)
     state = load_checkpoint(path)
     with blaming(modules), one_torch_thread():
         cfg = with_own_model(cfg, directory)
@@ -171,6 +179,10 @@ def evaluate(
         )
         name = path.relative_to(directory) if path.is_relative_to(directory) else path
         told = judgement(cfg, task, policy, plan, Judged(str(name), state["global_step"]))
+        if axes:
+            told["sweep"] = robustness(cfg, task, policy, plan, axes)
+            for title, picture in robustness_pictures(told["sweep"], axes).items():
+                keep(directory, state["global_step"], title, picture)
     told["judged"]["repeats"] = repeats(told["judged"], final)
     return told
 

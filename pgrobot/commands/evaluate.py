@@ -32,6 +32,14 @@ def evaluate(words: list[str]) -> int:
         action=argparse.BooleanOptionalAction,
         help="whether the model varies as it may in training, or is the robot's own",
     )
+    parser.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="variation.<name>=<from>:<to>:<count>",
+        help="also evaluate with this entry at each of these values; two of them make a grid. Table and pictures are "
+        "kept in the run directory",
+    )
     parser.add_argument("--seed", type=int, help="of the evaluation's own random streams")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object instead, as result.json has it"
@@ -44,15 +52,20 @@ def evaluate(words: list[str]) -> int:
     from pgrobot.api import evaluate as evaluate_run
     from pgrobot.files import strict
     from pgrobot.run import print_evaluation
+    from pgrobot.run.robustness_shown import print_robustness
 
     changes = {
         key: getattr(asked, key)
         for key in ("episodes", "mode", "confidence", "bound", "seed", "variation")
         if getattr(asked, key) is not None
     }
-    told = evaluate_run(asked.run, checkpoint=asked.checkpoint, modules=asked.modules, **changes)
+    told = evaluate_run(
+        asked.run, checkpoint=asked.checkpoint, modules=asked.modules, sweep=asked.sweep, **changes
+    )
     if asked.json:
         print(json.dumps(strict(told), indent=2, allow_nan=False))
     else:
         print_evaluation(Console(), told)
+        if asked.sweep:
+            print_robustness(Console(), told["sweep"], asked.run)
     return 0 if all(cost["verdict"] == "satisfied" for cost in told["costs"].values()) else 1

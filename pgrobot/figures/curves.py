@@ -21,6 +21,7 @@ LEGEND_ROW = 0.22  # inches
 SMOOTHED_OVER = 25  # that part of a curve is what its smoothed line is a mean of
 MOST_POINTS = 600  # of a curve; more are averaged
 MOST_LINES = 12
+THOUSANDS = 1_000.0  # from where on an axis is counted in them
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def curves(
             )
         _limits(plot, limits)
         plot.spines[["top", "right"]].set_visible(False)
-        plot.xaxis.set_major_formatter(EngFormatter(sep=""))
+        if any((curve.x >= THOUSANDS).any() for curve in shown):
+            plot.xaxis.set_major_formatter(EngFormatter(sep=""))
         plot.margins(x=0.01)
         plot.set_xlabel(axes[0])
         plot.set_ylabel(axes[1])

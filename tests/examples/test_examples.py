@@ -20,6 +20,7 @@ MORE: Mapping[str, Sequence[str]] = {
     "compare_two_runs": ("--episodes", "2"),
     "load_and_act": ("--episodes", "2"),
     "sweep": ("debug=tiny",),
+    "varied_world": ("--episodes", "2"),
 }
 # What an example prints at its end, when it did what it says.
 PRINTS: Mapping[str, str] = {
@@ -34,6 +35,7 @@ PRINTS: Mapping[str, str] = {
     "own_reward_term": " W beyond the limit",
     "sb3_on_native_robots": "trained for 512 steps",
     "sweep": "budget 0.05: return",
+    "varied_world": "mass × 1.50: return ",
 }
 
 

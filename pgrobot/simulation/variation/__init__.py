@@ -1,6 +1,7 @@
 """Models that vary: fields drawn for each simulation at every episode's start."""
 
-from pgrobot.simulation.variation.entry import Entry, VariationRule, entry_of
+from pgrobot.simulation.variation.entry import KINDS, Entry, VariationRule, entry_of
+from pgrobot.simulation.variation.fields import FIELDS
 from pgrobot.simulation.variation.varied import (
     NOTHING,
     PRIVILEGED,
@@ -12,6 +13,8 @@ from pgrobot.simulation.variation.varied import (
 )
 
 __all__ = [
+    "FIELDS",
+    "KINDS",
     "NOTHING",
     "PRIVILEGED",
     "STRENGTH",
