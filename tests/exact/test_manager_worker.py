@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from toys import ABOVE, GAUSSIAN, TargetWorld, make, make_policy, numbers
+from toys import ABOVE, GAUSSIAN, TargetWorld, make, make_critic, make_policy, numbers
 
 from pgrobot.acting import Actor, undrawn
 from pgrobot.action_map import ActionMap
@@ -27,7 +27,7 @@ from pgrobot.policies.manager_worker import GOAL, TIME_LEFT, Manager, ManagerAnd
 from pgrobot.pricing import Budgets
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE
-from pgrobot.types import Rollout
+from pgrobot.types import Observation, Rollout, Step
 
 EVERY = 4
 COLUMNS = ("reward", "cost/above")
@@ -318,3 +318,60 @@ def test_a_bonus_of_a_decision_is_spread_over_its_steps() -> None:
     assert wider.columns == wider.steps.columns == (*COLUMNS, "bonus/x")
     torch.testing.assert_close(wider.steps.reward[..., 2].sum(0), bonus.sum(0))
     assert torch.equal(wider.reward[..., 2], bonus)
+
+
+class Line(TargetWorld):
+    """A point that an action moves by at most a quarter; it is paid by its nearness to a place that it is shown."""
+
+    def reset(self) -> Observation:
+        self._elapsed[:] = 0
+        self.at = np.zeros(self.spec.num_envs)
+        self._target = self._random.uniform(-2.0, 2.0, self.spec.num_envs)
+        return self._observe()
+
+    def _observe(self) -> Observation:
+        return {"policy": np.stack((self.at, self._target), 1)}
+
+    def step(self, action: np.ndarray) -> Step:
+        self.at = self.at + 0.25 * np.clip(action[:, 0], -1.0, 1.0)
+        reward = -np.abs(self.at - self._target)
+        self._elapsed += 1
+        done = self._elapsed >= self.spec.max_episode_steps
+        next_obs, never = self._observe(), np.zeros_like(done)
+        self._elapsed[done], self.at[done] = 0, 0.0
+        self._target[done] = self._random.uniform(-2.0, 2.0, int(done.sum()))
+        nothing = np.zeros((len(reward), 0))
+        told = {"torque": action}
+        return Step(self._observe(), next_obs, reward, reward[:, None], nothing, never, done, never, told, {})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pay", ["progress", "distance"])
+def test_a_worker_learns_to_reach_goals_and_a_manager_which_ones(pay: str) -> None:
+    """At first they are a unit away from where they should be, and three goals of five are reached by chance."""
+    world = Line(16, 0, length=32, costs=False)
+    manager, below = Manager(make_policy(), TARGET), below_of(1)
+    below.origin = manager.origin
+    policy = ManagerAndWorker(manager, below, EVERY)
+    costs = CostColumns((), 16)
+    simulation = SimulationCollector(world, policy, costs, 32, stream(0, "noise"), "both")
+    gathered = ManagerWorkerCollector(
+        simulation, policy, torch.tensor([0.95], dtype=torch.float64), pay, 0.0, 0.5,  # type: ignore[arg-type]
+        lambda needed: needed, ("at",), stream(0, "following"), "manager", "worker",
+    )  # fmt: skip
+    critic = make_critic(("reward",), SHOWN, tuple(SHOWN))
+    discounts = {"reward": 0.95, "cost": 0.95, "bonus": 0.95}
+    _, upper = make(world, policy=manager, discounts=discounts, passes=4)
+    _, lower = make(world, policy=below, critic=critic, minibatch=64, passes=4)
+    gathered.restart()
+    reached, reward = [], []
+    for _ in range(25):
+        told = gathered.collect()
+        reached.append(float(told["manager"].telemetry["goal/reached"].mean()))
+        reward.append(float(told["manager"].by_step.reward[..., 0].mean()))
+        upper.update(told["manager"])
+        lower.update(told["worker"])
+    assert reward[0] < -0.9
+    assert np.mean(reward[-5:]) > -0.35
+    assert reached[0] < 0.75
+    assert np.mean(reached[-5:]) > 0.9
