@@ -12,11 +12,7 @@
      "action_form": {"shape": [3], "dtype": "float32", "start": []}, "left_behind": ["noise"]}
 
 ``null`` stands for no bound: −∞ as ``low``, +∞ as ``high`` and in ``highest_cost``. The fields are those of
-<<<<<<< HEAD
-``pgrobot.types.EnvironmentSpec``; files of older versions lack ``counted`` and the last three.
-=======
-``pgrobot.types.EnvironmentSpec``; files of older versions lack the last three, and ``gives``.
->>>>>>> e1eed14 (One definition of what an actuator can give, for costs, diagnostics and films)
+``pgrobot.types.EnvironmentSpec``; files of older versions lack ``counted``, ``gives`` and the last three.
 """
 
 from __future__ import annotations
