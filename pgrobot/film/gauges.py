@@ -87,6 +87,7 @@ def _speed(mechanics: Mechanics) -> float:
     """Of the centre of mass of all that moves."""
     data, model = mechanics.state(), mechanics.present()
     mujoco.mj_fwdPosition(model, data)
+    mujoco.mj_comVel(model, data)  # those of the last step are of where it began
     mujoco.mj_subtreeVel(model, data)
     return float(np.linalg.norm(data.subtree_linvel[0]))
 
