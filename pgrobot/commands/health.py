@@ -49,11 +49,8 @@ def print_health(console: Console, examination: Examination) -> None:
 
     from pgrobot.tracking.panel import figure, findings_table
 
-    if not examination.standing and examination.iterations < examination.FIRST:
-        few = f"{examination.iterations} iterations are too few to judge by: it takes {examination.FIRST}."
-        console.print(few, highlight=False)
-    elif not examination.standing:
-        console.print(f"Nothing is wrong at step {examination.step:,}.", highlight=False)
+    if examination.summary:
+        console.print(examination.summary, highlight=False)
     for finding in examination.standing:
         console.print(findings_table((finding,), remedies=True))
         known = "   ".join(f"{name} {figure(value)}" for name, value in finding.evidence.items())

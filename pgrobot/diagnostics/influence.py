@@ -54,8 +54,13 @@ class Influence:
     @property
     def unused(self) -> Tensor:
         """Entries that no action shows, ``[D]`` bool: next to the one that it shows most they do nothing."""
-        total = self.attribution.square().sum(0).sqrt()
+        total = self.total
         return total <= UNUSED * total.max() if total.numel() else total > 0.0
+
+    @property
+    def total(self) -> Tensor:
+        """Attribution over all actuators, ``[D]``: the root of the sum of squares."""
+        return self.attribution.square().sum(0).sqrt()
 
 
 def integrated_gradients(states: States) -> Tensor:

@@ -24,7 +24,7 @@ MOST_NUMBERS = 10_000_000  # of slopes by state that are held together
 class Sensitivity:
     """The policy as it was before the update: sensors by actuators, its network, and the problem's curvature.
 
-    Pictures ``sensitivity/{map,gait}``, tables ``sensitivity/{pairs,by_phase}``, and the metrics
+    Pictures ``sensitivity/{map,gait}``, tables ``sensitivity/{pairs,entries,by_phase}``, and the metrics
     ``sensitivity/lipschitz/{mean,max}``, ``sensitivity/unused``, ``sensitivity/completeness_gap``,
     ``gait/{variance,advance,period}``, ``units/{dead,saturated}``, ``gradient/policy/agreement`` and
     ``fisher/eigenvalue/<rank>``. What is not finite is left out. With several learners, each one's names begin with

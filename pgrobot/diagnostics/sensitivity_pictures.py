@@ -99,6 +99,12 @@ def _tables(states: States, influence: Influence, gait: Gait, actuators: Actuato
                 for j, d in pairs[:MOST_ROWS]
             ),
         ),
+        "sensitivity/entries": Table(
+            ("entry", "attribution", "unused"),
+            tuple(
+                zip(states.names, influence.total.tolist(), influence.unused.double().tolist(), strict=True)
+            )[:MOST_ROWS],
+        ),
         "sensitivity/by_phase": Table(
             ("actuator", "entry", "unit", "phase", "slope"),
             tuple(

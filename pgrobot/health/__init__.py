@@ -8,7 +8,7 @@ from pgrobot.health.examination import CHECKS, Check, Examination, examined, fin
 from pgrobot.health.facts import Facts
 from pgrobot.health.finding import SEVERITIES, Finding, Severity, Symptom
 from pgrobot.health.history import STRETCH, History, View
-from pgrobot.health.reading import examine_run, rows
+from pgrobot.health.reading import Row, examine_run, lines, rows
 from pgrobot.health.record import FILE, Health, as_json
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Finding",
     "Health",
     "History",
+    "Row",
     "Severity",
     "Symptom",
     "View",
@@ -29,5 +30,6 @@ __all__ = [
     "examine_run",
     "examined",
     "findings",
+    "lines",
     "rows",
 ]

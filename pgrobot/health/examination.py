@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from pgrobot.health.constraints import budget_infeasible, multiplier_at_maximum, multiplier_winds_up
 from pgrobot.health.facts import Facts
@@ -79,8 +78,6 @@ class Examination:
         self._seen: dict[_Key, tuple[Finding, int]] = {}  # with the looks in a row that saw it
         self._missing: dict[_Key, int] = {}  # of those that stand: looks in a row that did not see it
 
-    FIRST: ClassVar[int] = FIRST
-
     @property
     def iterations(self) -> int:
         """Taken in."""
@@ -90,6 +87,22 @@ class Examination:
     def step(self) -> int:
         """Environment steps after the last iteration."""
         return self._history.step
+
+    @property
+    def judged(self) -> bool:
+        """Whether so much is known of the run that no finding means that nothing is wrong."""
+        return self.iterations >= FIRST and self._history.knows
+
+    @property
+    def summary(self) -> str:
+        """What there is to say where no finding stands; empty where one does."""
+        if self.standing:
+            return ""
+        if self.iterations < FIRST:
+            return f"{self.iterations} iterations are too few to judge by: it takes {FIRST}."
+        if not self.judged:
+            return "Nothing is known of the run by which it could be judged: its metrics have other names."
+        return f"Nothing is wrong at step {self.step:,}."
 
     def add(self, step: int, metrics: Mapping[str, object]) -> bool:
         """Take in an iteration; returns whether other findings stand than before."""

@@ -86,6 +86,11 @@ class History:
     _latest: dict[str, dict[str, float]] = field(default_factory=dict)
     _recent: dict[str, dict[str, deque[float]]] = field(default_factory=dict)  # by learner
 
+    @property
+    def knows(self) -> bool:
+        """Whether any metric was told that findings read."""
+        return bool(self._open or self._kept or self._recent)
+
     def add(self, step: int, metrics: Mapping[str, object]) -> bool:
         """Take in an iteration; returns whether a stretch ended with it."""
         self.step = step

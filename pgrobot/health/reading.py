@@ -18,7 +18,8 @@ from pgrobot.health.facts import Facts
 
 METRICS = "metrics.jsonl"
 TABLES = "tables/sensitivity"
-UNUSED = 1e-3  # of the most that an actuator shows of any entry, as the closer look counts
+
+Row = tuple[int, Mapping[str, object]]  # environment steps and metrics of an iteration
 
 
 def examine_run(run: Path) -> Examination:
@@ -34,45 +35,40 @@ def examine_run(run: Path) -> Examination:
     return examination
 
 
-def rows(run: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Step and metrics of every iteration of a run; a line that is damaged or cut short is left out.
+def rows(run: Path) -> Iterator[Row]:
+    """The iterations of a run; a line that is damaged or cut short is left out.
 
     Raises:
         PgrobotError: there are no metrics, or they cannot be read.
     """
+    return (row for row in lines(run) if row is not None)
+
+
+def lines(run: Path) -> Iterator[Row | None]:
+    """Every line of a run's metrics; None for one that is damaged or cut short. Raises what ``rows`` raises."""
     try:
         with (run / METRICS).open("rb") as file:
             for line in file:
                 try:
                     row = json.loads(line)
-                    step = int(row["global_step"])
+                    yield int(row["global_step"]), row
                 except (ValueError, KeyError, TypeError, OverflowError):
-                    continue
-                yield step, row
+                    yield None
     except OSError as error:
         raise PgrobotError(f"{run / METRICS} cannot be read: {reason(error)}.") from error
 
 
 def with_names(facts: Facts, run: Path) -> Facts:
     """The facts with the sensors that the last closer look found unused, where the run has a table of them."""
-    tables = [path for path in (run / TABLES).glob("pairs_*.csv") if _step(path) >= 0]
+    tables = [path for path in (run / TABLES).glob("entries_*.csv") if _step(path) >= 0]
     if not tables:
         return facts
-    shown: dict[str, dict[str, float]] = {}  # actuator -> entry -> attribution
     try:
         with max(tables, key=_step).open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                shown.setdefault(row["actuator"], {})[row["entry"]] = float(row["attribution"])
+            unused = tuple(row["entry"] for row in csv.DictReader(file) if float(row["unused"]) > 0.0)
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return facts
-    used = {
-        entry
-        for attributions in shown.values()
-        for entry, attribution in attributions.items()
-        if attribution > UNUSED * max(attributions.values())
-    }
-    entries = dict.fromkeys(entry for attributions in shown.values() for entry in attributions)
-    return replace(facts, unused=tuple(entry for entry in entries if entry not in used))
+    return replace(facts, unused=unused)
 
 
 def _step(table: Path) -> int:

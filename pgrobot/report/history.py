@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from pgrobot.health import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +63,15 @@ class History:
         return tuple(sorted(prefix.removesuffix("/") for prefix in found)) or ("",)
 
 
-def parse_history(lines: Sequence[str]) -> tuple[History, tuple[str, ...]]:
-    """Read lines of ``metrics.jsonl``, and tell in a sentence each what could not be read.
+def as_history(lines: Iterable[Row | None]) -> tuple[History, tuple[str, ...]]:
+    """The lines of ``metrics.jsonl`` as columns, and what could not be read, in a sentence each.
 
     A last line cut short, as a killed run leaves it, costs that line; so does one in the midst that is damaged. What
     is no number is not known.
     """
-    rows: list[Mapping[str, object]] = []
-    damaged = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            step = float(row["global_step"])
-        except (ValueError, KeyError, TypeError):
-            damaged.append(number)
-            continue
-        if math.isfinite(step):
-            rows.append(row)
-    return _columns(rows), tuple(_about(damaged, len(lines)))
+    told = list(lines)
+    damaged = [number for number, line in enumerate(told, start=1) if line is None]
+    return _columns([line for line in told if line is not None]), tuple(_about(damaged, len(told)))
 
 
 def _about(damaged: Sequence[int], count: int) -> Iterable[str]:
@@ -95,13 +87,13 @@ def _about(damaged: Sequence[int], count: int) -> Iterable[str]:
         yield f"{which} of metrics.jsonl cannot be read, and the curves go on without."
 
 
-def _columns(rows: Sequence[Mapping[str, object]]) -> History:
+def _columns(rows: Sequence[Row]) -> History:
     columns: dict[str, np.ndarray] = {}
-    for index, row in enumerate(rows):
+    for index, (_, row) in enumerate(rows):
         for name, value in row.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 if name not in columns:
                     columns[name] = np.full(len(rows), np.nan)
                 columns[name][index] = value
-    steps = columns.pop("global_step", np.zeros(0))
-    return History(steps, columns)
+    columns.pop("global_step", None)
+    return History(np.array([step for step, _ in rows], dtype=np.float64), columns)

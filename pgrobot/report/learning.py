@@ -168,9 +168,7 @@ def optimiser(story: Story) -> Iterator[Drawing]:
 
 
 def _unit(story: Story, cost: str) -> str:
-    limited = story.config.get("constraint", {})
-    chosen = limited.get(cost, {}) if isinstance(limited, dict) else {}
-    unit = chosen.get("unit", "") if isinstance(chosen, dict) else ""
+    unit = story.config.get("constraint", {}).get(cost, {}).get("unit", "")
     return {"probability": "share of episodes"}.get(unit, f"cost {UNITS.get(unit, '')}".strip())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,8 +117,7 @@ def _inline(drawing: Drawing) -> Markup:
 
 
 def _title(story: Story) -> str:
-    parts = [story.config.get(key) for key in ("task", "algorithm")]
-    task, algorithm = (part.get("name", "") if isinstance(part, Mapping) else "" for part in parts)
+    task, algorithm = (story.config.get(key, {}).get("name", "") for key in ("task", "algorithm"))
     name = story.spec.get("name") or task or story.run.resolve().name
     return " · ".join(filter(None, map(str, (name, algorithm))))
 
@@ -145,7 +144,7 @@ def _facts(story: Story) -> dict[str, str]:
     """What the run was, by a word each; what is not known is left out."""
     story_of = story.manifest
     wall = number(story.result.get("wall_s", story.history.last("time/wall_s")))
-    limited = story.config.get("constraint") or {}
+    limited = story.config.get("constraint", {})
     told: dict[str, Any] = {
         "status": story.result.get("status", "not finished"),
         "limited": ", ".join(map(str, limited)) or "nothing",

@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-from pgrobot.errors import PgrobotError
-from pgrobot.files import reason
-from pgrobot.health import FILE, as_json, examine_run
+from pgrobot.errors import PgrobotError, in_a_sentence
+from pgrobot.health import as_json, examine_run, lines
 from pgrobot.pictures import Image, Table, Video
-from pgrobot.report.history import History, parse_history
+from pgrobot.report.history import History, as_history
+from pgrobot.report.shapes import fitted
 from pgrobot.run_directory import check_run, made_by
 from pgrobot.tracking import Kept, kept, read_table
 
@@ -35,7 +35,8 @@ class Story:
         manifest: seed, versions, commit, command; empty where there is none.
         spec: of the environment; empty where there is none.
         result: the final evaluation; empty where the run has not finished.
-        health: the content of ``health.json``, or what it would be where there is none.
+        health: what ``pgrobot health`` finds, as it stands in ``health.json``; its ``summary``, and whether so much is
+            known that this is good news, ``judged``.
         tables: of the gallery, the last one of each name.
         pictures: SVG files of the gallery, the last one of each name, without those of reports.
         videos: files of the gallery, by name and step.
@@ -71,7 +72,7 @@ class Story:
     def units(self) -> dict[str, str]:
         """What a torque of each actuator is counted in, by its name; empty where nobody tells."""
         actions = self.spec.get("actions", ())
-        return {action["name"]: str(action["unit"]).rpartition(" ")[2] for action in actions}
+        return {a["name"]: a.get("unit", "").rpartition(" ")[2] for a in actions if "name" in a}
 
 
 def read_story(run: Path) -> Story:
@@ -82,11 +83,7 @@ def read_story(run: Path) -> Story:
     """
     check_run(run)
     reader = _Reader(run)
-    try:
-        text = (run / "metrics.jsonl").read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise PgrobotError(f"{run / 'metrics.jsonl'} cannot be read: {reason(error)}") from error
-    history, remarks = parse_history(text.splitlines())
+    history, remarks = as_history(lines(run))
     reader.remarks.extend(remarks)
     if not len(history.steps):
         reader.remarks.append("The run has no metrics yet: no iteration has ended.")
@@ -100,13 +97,13 @@ def read_story(run: Path) -> Story:
     return Story(
         run=run,
         history=history,
-        config=reader.yaml(config_text, "config.yaml", dict),
+        config=reader.fitted("config.yaml", reader.yaml(config_text, "config.yaml", dict)),
         config_text=config_text,
         overrides=tuple(map(str, overrides)),
         manifest=reader.json("manifest.json", optional=False),
         spec=reader.json("spec.json", optional=True),
         result=result,
-        health=_health(run, reader),
+        health=_health(run),
         tables=reader.tables(),
         pictures=_pictures(run),
         videos=tuple(kept(run, Video)),
@@ -148,9 +145,15 @@ class _Reader:
         except (OSError, ValueError):
             content = None
         if isinstance(content, dict):
-            return content
+            return self.fitted(name, content)
         self.remarks.append(f"{name} is missing or damaged.")
         return {}
+
+    def fitted(self, name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """What a report can read of a file."""
+        left, remark = fitted(name, content)
+        self.remarks.extend([remark] * bool(remark))
+        return left
 
     def tables(self) -> dict[str, Table]:
         found: dict[str, Table] = {}
@@ -162,8 +165,14 @@ class _Reader:
         return found
 
 
-def _health(run: Path, reader: _Reader) -> dict[str, Any]:
-    return reader.json(FILE, optional=True) or as_json(examine_run(run))
+def _health(run: Path) -> dict[str, Any]:
+    """Found anew, as by ``pgrobot health``: the file may be of an older version, or of an examination that failed."""
+    try:
+        examination = examine_run(run)
+    except Exception as error:  # noqa: BLE001 - a check that fails costs itself, not the page
+        why = f"The health of the run could not be examined ({in_a_sentence(error)})."
+        return {"findings": [], "past": [], "summary": why, "judged": False}
+    return {**as_json(examination), "summary": examination.summary, "judged": examination.judged}
 
 
 def _pictures(run: Path) -> tuple[Kept, ...]:

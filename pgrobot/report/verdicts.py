@@ -38,13 +38,13 @@ def judged(story: Story) -> tuple[Judged, ...]:
     return tuple(
         Judged(
             name=name,
-            verdict=str(cost.get("verdict", "undecided")),
-            mark=MARKS.get(str(cost.get("verdict")), "?"),
+            verdict=cost.get("verdict", "undecided"),
+            mark=MARKS.get(cost.get("verdict", ""), "?"),
             mean=figure(number(cost.get("mean"))),
             lower=figure(number(cost.get("lower"))),
             upper=figure(number(cost.get("upper"))),
             budget=figure(number(cost.get("budget"))),
-            unit=UNITS.get(str(cost.get("unit")), ""),
+            unit=UNITS.get(cost.get("unit", ""), ""),
         )
         for name, cost in _costs(story).items()
     )
@@ -72,5 +72,5 @@ def spent(story: Story) -> Iterator[Drawing]:
 
 
 def _costs(story: Story) -> Mapping[str, Mapping[str, Any]]:
-    costs = story.result.get("costs", {})
-    return {n: c for n, c in costs.items() if isinstance(c, dict)} if isinstance(costs, dict) else {}
+    costs: Mapping[str, Mapping[str, Any]] = story.result.get("costs", {})
+    return costs

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,17 +22,21 @@ from toys import TargetWorld, make, make_policy
 
 from pgrobot.configure import build, compose, validated
 from pgrobot.diagnostics import Sensitivity, curvature, sensitivity
+from pgrobot.diagnostics.actuators import Actuators
 from pgrobot.diagnostics.curvature import fisher_eigenvalues, gradient_agreement
 from pgrobot.diagnostics.gait import BINS, Gait
 from pgrobot.diagnostics.influence import Influence, completeness_gap, integrated_gradients
+from pgrobot.diagnostics.sensitivity_pictures import sensitivity_pictures
 from pgrobot.diagnostics.states import States
 from pgrobot.diagnostics.units import hidden_units
+from pgrobot.health import examine_run
 from pgrobot.objectives import Ratio
 from pgrobot.pictures import Image, Table
 from pgrobot.policies import Policy
 from pgrobot.randomness import stream
 from pgrobot.solvers import FlatParameters, PolicySnapshot
 from pgrobot.solvers.fisher import gauss_newton
+from pgrobot.tracking import keep
 from pgrobot.types import Action, ObservationGroup, Rollout
 
 
@@ -222,7 +228,9 @@ def test_a_robots_sensors_are_named_and_its_torques_are_newton_metres() -> None:
     metrics, pictures, diagnostic = look("task=hopper")
     assert all(math.isfinite(value) for value in metrics.values())
     assert metrics["sensitivity/completeness_gap"] < 1e-5
-    assert set(pictures) == {f"sensitivity/{name}" for name in ("map", "gait", "pairs", "by_phase")}
+    assert set(pictures) == {
+        f"sensitivity/{name}" for name in ("map", "gait", "pairs", "entries", "by_phase")
+    }
     for name in ("sensitivity/map", "sensitivity/gait"):
         assert isinstance(pictures[name], Image)
         assert min(Pixels.open(io.BytesIO(pictures[name].png)).size) > 200
@@ -237,6 +245,30 @@ def test_a_robots_sensors_are_named_and_its_torques_are_newton_metres() -> None:
     # the spectral norm is in policy units, of which one is 200 N·m
     assert max(float(row[4]) for row in pairs.rows) / 200.0 <= metrics["sensitivity/lipschitz/max"]
     assert diagnostic.pictures() == {}, "handed out once"
+
+
+def test_sensors_that_are_counted_as_unused_are_the_ones_that_are_named(tmp_path: Path) -> None:
+    """Over all actuators, whatever the unit of each: one listens to entry 1, and next to nothing comes of it."""
+    policy = make_policy({"policy": 4}, 2, ()).double()
+    with torch.no_grad():
+        weight = policy.output.weight
+        weight[:] = torch.tensor([[1.0, 0.0, 0.5, 0.0], [1e-4, 1e-4, 0.0, 0.0]])
+    obs = observed(4)
+    states = states_of(policy, obs, 2)
+    influence = Influence.of(states)
+    assert influence.unused.tolist() == [False, True, False, True]
+    motors = Actuators.of(spec_of(Action("hip", "1 N·m", 0), Action("knee", "9000 N·m", 0)), 2)
+    start = torch.zeros(obs.shape[:2], dtype=torch.bool)
+    pictures = sensitivity_pictures(states, influence, Gait.of(states, start), motors)
+    for name in ("sensitivity/entries", "sensitivity/pairs"):
+        keep(tmp_path, 2048, name, pictures[name])
+    (tmp_path / "config.yaml").touch()
+    row = {"global_step": 2048, "sensitivity/unused": float(influence.unused.double().mean())}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    (finding,) = examine_run(tmp_path).standing
+    assert finding.sentence == (
+        f"No actuator answers to 50% of the entries that the policy observes: {states.names[1]}, {states.names[3]}."
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,16 @@ from pgrobot.cli import main
 from pgrobot.configure import build_environment, compose, options, validated
 from pgrobot.help import documented_keys
 from pgrobot.pictures import Table
+from pgrobot.run.filming import STORY
 from pgrobot.sweep.expansion import expand
 from pgrobot.tracking import kept
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("debug=tiny", "total_steps=512")
+SHOWN = {
+    "violation/map",
+    *(f"sensitivity/{name}" for name in ("map", "gait", "pairs", "entries", "by_phase")),
+}
 
 
 def page(name: str) -> str:
@@ -85,6 +90,17 @@ def test_every_metric_is_explained(metrics: set[str]) -> None:
 
 def test_every_explained_metric_exists(metrics: set[str]) -> None:
     assert [d for d in documented_metrics() if not any(re.fullmatch(pattern(d), m) for m in metrics)] == []
+
+
+def test_a_workspace_shows_what_exists(metrics: set[str]) -> None:
+    """Its metrics are metrics of the run; pictures are made after a run, and called as their files are."""
+    rows = table_rows(page("wandb"), "## A workspace")
+    named = {name for *_, cell in rows for name in re.findall(r"`([^`]+)`", cell) if "/" in name}
+    pictures = {name for name in named if name.startswith(("report/", "play/")) or name in SHOWN}
+    missing = [n for n in named - pictures if not any(re.fullmatch(pattern(n), m) for m in metrics)]
+    assert missing == []
+    assert {n.split("/")[0] for n in named} >= {"torque", "sensitivity", "violation", "report", "play"}
+    assert named >= {f"play/{word}" for word in STORY} | SHOWN
 
 
 def test_every_group_and_option_is_listed() -> None:

@@ -347,20 +347,12 @@ def test_unused_sensors_are_named_by_the_last_table(tmp_path: Path) -> None:
     write(tmp_path, rows(30, DISEASES["sensor_unused"]))
     tables = tmp_path / "tables" / "sensitivity"
     tables.mkdir(parents=True)
-    head = '"actuator","entry","unit","slope","strength","attribution","deviation"\n'
-    entry = '"{}","{}","N·m",0.0,0.0,{},1.0\n'
-    body = [
-        ("hip", "x", 5.0),
-        ("knee", "x", 0.0),
-        ("hip", "y", 0.001),
-        ("knee", "y", 0.00001),
-        ("knee", "z", 3.0),
-    ]
-    (tables / "pairs_9.csv").write_text(head + entry.format("hip", "old", 0.0))
-    (tables / "pairs_10.csv").write_text(head + "".join(entry.format(*row) for row in body))
+    head = '"entry","attribution","unused"\n'
+    (tables / "entries_9.csv").write_text(head + '"old",0.0,1.0\n')
+    (tables / "entries_10.csv").write_text(head + '"x",5.0,0.0\n"y",0.001,1.0\n"z",3.0,0.0\n')
     (finding,) = examine_run(tmp_path).standing
     assert finding.sentence.endswith("25% of the entries that the policy observes: y.")
-    (tables / "pairs_11.csv").write_text("nothing")
+    (tables / "entries_11.csv").write_text("nothing")
     (finding,) = examine_run(tmp_path).standing
     assert finding.sentence.endswith("25% of the entries that the policy observes.")
 

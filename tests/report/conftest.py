@@ -79,7 +79,7 @@ def full(iteration: int) -> dict[str, float | None]:
         "multiplier/speed": 1.0,
         "reward/forward/mean": wave,
         "reward/survive/mean": 1.0,
-        "policy/kl": 0.01,
+        "policy/kl": 3.0,
         "policy/clip_fraction": 0.1,
         "critic/explained_variance/reward": 0.9,
         "evaluation/return/mean": 100.0 if iteration == 9 else None,
@@ -119,15 +119,6 @@ def simple_run(tmp_path: Path) -> Path:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """The report of a run that tells all, with a finding, two films and a map of violations."""
     run = write_run(tmp_path_factory.mktemp("whole") / "run", [full(i) for i in range(30)])
-    finding = {
-        "name": "budget_infeasible",
-        "severity": "error",
-        "since_step": 640,
-        "sentence": "The budget of torque is above reach.",
-        "evidence": {"cost/torque/mean": 0.3},
-        "remedy": "raise constraint.torque.budget",
-    }
-    (run / "health.json").write_text(json.dumps({"findings": [finding], "past": []}))
     cells = [("speed", joint, 0.1 * i, 0.5, 2.0, 9.0) for joint in JOINTS for i in range(5)]
     keep(
         run,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,74 @@ def test_a_damaged_file_costs_what_it_tells(name: str, content: str, tmp_path: P
     (run / name).write_bytes(content.encode(errors="surrogateescape"))
     _, text = report(run)
     assert "</html>" in text
+
+
+ODD = {
+    "spec.json": ('{"actions": ["a"]}', "spec.json has 'a' as actions[0], where a mapping belongs"),
+    "result.json": (
+        '{"return": 3, "costs": {"speed": 1}}',
+        "result.json has 3 as return, where a mapping belongs",
+    ),
+    "manifest.json": ('{"versions": 3}', "manifest.json has 3 as versions, where a mapping belongs"),
+    "config.yaml": ("constraint: 3\ntask: [1]\n", "config.yaml has 3 as constraint, where a mapping belongs"),
+}
+ODDER = {
+    "spec.json": ('{"actions": {}}', '{"actions": [{}, {"name": 1, "unit": []}]}', '{"actions": null, "name": []}'),
+    "result.json": (
+        '{"warnings": 3}', '{"warnings": {"a": 1}, "judged": [], "other_mode": "x"}', '{"return": {"ci95": [1]}}',
+        '{"return": {"ci95": 3, "mean": "a", "episodes": []}, "episode_length": 5, "failures": "x", "wall_s": {}}',
+        '{"costs": {"speed": {"verdict": [], "unit": {}, "mean": {}}}, "other_mode": {"return": 1, "mode": 5}}',
+    ),
+    "manifest.json": ('{"resumed": 3}', '{"versions": null, "seed": {}, "start_time": 4}', '{"resumed": [3]}'),
+    "config.yaml": ("constraint: {speed: 3}", "constraint: {speed: {unit: [1]}}\nalgorithm: {name: []}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_json_of_another_shape_costs_what_it_tells_in_one_sentence(name: str, simple_run: Path) -> None:
+    content, sentence = ODD[name]
+    (simple_run / name).write_text(content)
+    written, text = report(simple_run)
+    (told, *more) = [remark for remark in written.remarks if remark.startswith(f"{name} has")]
+    assert told.startswith(sentence)
+    assert not more
+    assert written.figures.keys() >= {"report/return", "report/cost_speed"}
+    assert "</html>" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, content) for name, all_ in ODDER.items() for content in all_]
+)
+def test_json_of_any_shape_has_a_page(name: str, content: str, simple_run: Path) -> None:
+    (simple_run / name).write_text(content)
+    assert "</html>" in report(simple_run)[1]
+
+
+def test_of_a_run_that_nobody_examined_nothing_good_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page says what ``pgrobot health`` says."""
+    short = write_run(tmp_path / "short", [simple(i) for i in range(3)])
+    older = write_run(tmp_path / "older", [{"global_step": 64.0 * (i + 1)} for i in range(30)])
+    fine = write_run(tmp_path / "fine", [simple(i) for i in range(30)])
+    (short / "health.json").write_text('{"findings": [], "past": []}')
+    for run, sentence in (
+        (short, "3 iterations are too few to judge by: it takes 20."),
+        (older, "Nothing is known of the run by which it could be judged"),
+        (fine, "Nothing is wrong at step 1,920."),
+    ):
+        assert main(["health", str(run)]) == 0
+        assert sentence in " ".join(capsys.readouterr().out.split())
+        text = report(run)[1]
+        assert sentence in text
+        assert ("✓ " + sentence in text) == (run is fine)
+
+    def failing(_: Path) -> None:
+        raise ZeroDivisionError("one check is broken")
+
+    monkeypatch.setattr("pgrobot.report.reading.examine_run", failing)
+    assert re.search("health of the run could not be examined .*one check is broken", report(fine)[1])
+    assert "✓ Nothing" not in report(fine)[1]
 
 
 def test_a_table_that_is_none_is_named(simple_run: Path) -> None:

@@ -108,7 +108,7 @@ def test_verdicts_come_first_and_never_by_colour_alone(text: str) -> None:
 def test_what_others_wrote_is_text(text: str) -> None:
     assert "&lt;script&gt;alert(" in text
     assert "knee &lt;b&gt;" in text
-    assert "raise constraint.torque.budget" in text
+    assert "Lower algorithm.policy_solver.rate.initial" in text
     assert "pgrobot train seed=1 &#39;hydra.run.dir=a folder&#39;" in text
 
 
