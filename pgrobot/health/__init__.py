@@ -7,7 +7,7 @@ of ``CHECKS``; docs/health.md says what each one means.
 from pgrobot.health.examination import CHECKS, Check, Examination, examined, findings
 from pgrobot.health.facts import Facts
 from pgrobot.health.finding import SEVERITIES, Finding, Severity, Symptom
-from pgrobot.health.history import STRETCH, History, View
+from pgrobot.health.history import STRETCH, Stretches, View
 from pgrobot.health.reading import Row, examine_run, lines, rows
 from pgrobot.health.record import FILE, Health, as_json
 
@@ -21,9 +21,9 @@ __all__ = [
     "Facts",
     "Finding",
     "Health",
-    "History",
     "Row",
     "Severity",
+    "Stretches",
     "Symptom",
     "View",
     "as_json",

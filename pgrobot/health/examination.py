@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pgrobot.health.constraints import budget_infeasible, multiplier_at_maximum, multiplier_winds_up
 from pgrobot.health.facts import Facts
 from pgrobot.health.finding import Finding, Severity, Symptom, sorted_by_severity
-from pgrobot.health.history import FIRST, History, View
+from pgrobot.health.history import FIRST, Stretches, View
 from pgrobot.health.learning import critic_useless, reward_out_of_scale, simulations_break, updates_skipped
 from pgrobot.health.policy import clipped_much, kl_runaway, normalizer_drifts, std_at_bound, std_collapsing
 from pgrobot.health.robot import actuator_saturated, sensor_unused, too_few_episodes
@@ -74,24 +74,24 @@ class Examination:
         self.facts = facts
         self.standing: tuple[Finding, ...] = ()
         self.past: tuple[tuple[Finding, int], ...] = ()
-        self._history = History()
+        self._stretches = Stretches()
         self._seen: dict[_Key, tuple[Finding, int]] = {}  # with the looks in a row that saw it
         self._missing: dict[_Key, int] = {}  # of those that stand: looks in a row that did not see it
 
     @property
     def iterations(self) -> int:
         """Taken in."""
-        return self._history.iterations
+        return self._stretches.iterations
 
     @property
     def step(self) -> int:
         """Environment steps after the last iteration."""
-        return self._history.step
+        return self._stretches.step
 
     @property
     def judged(self) -> bool:
         """Whether so much is known of the run that no finding means that nothing is wrong."""
-        return self.iterations >= FIRST and self._history.knows
+        return self.iterations >= FIRST and self._stretches.knows
 
     @property
     def summary(self) -> str:
@@ -106,13 +106,13 @@ class Examination:
 
     def add(self, step: int, metrics: Mapping[str, object]) -> bool:
         """Take in an iteration; returns whether other findings stand than before."""
-        if not self._history.add(step, metrics) or self._history.iterations < FIRST:
+        if not self._stretches.add(step, metrics) or self._stretches.iterations < FIRST:
             return False
         return self._look(CHECKS)
 
     def conclude(self) -> bool:
         """Look once more at the end, by what needs no patience; returns whether other findings stand than before."""
-        self._history.conclude()
+        self._stretches.conclude()
         return self._look(tuple(check for check in CHECKS if check.patience == 1))
 
     def _look(self, checks: Iterable[Check]) -> bool:
@@ -142,7 +142,7 @@ class Examination:
         return after.keys() != before.keys()
 
     def _found(self, check: Check) -> Iterator[Finding]:
-        for learner, view in self._history.views(self.facts):
+        for learner, view in self._stretches.views(self.facts):
             for seen in check.look(view):
                 sentence = f"{learner}: {seen.sentence}" if learner else seen.sentence
                 yield Finding(

@@ -70,7 +70,7 @@ class View:
 
 
 @dataclass(slots=True)
-class History:
+class Stretches:
     """Takes in iterations, one after the other, and keeps the stretches of every learner.
 
     Attributes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pgrobot.figures import Axis, Curve, Limit, Points, curves, heatmap
+from pgrobot.numerals import numeral
 from pgrobot.pictures import Image
 from pgrobot.report.history import History
 
@@ -116,11 +116,11 @@ def map_over_time(
         end = quantile if magnitudes.max() > FAR * quantile > 0.0 else 0.0
         if end:
             note += (
-                f" The colours end at ±{figure(end)}." if signed else f" The colours end at {figure(end)}."
+                f" The colours end at ±{numeral(end)}." if signed else f" The colours end at {numeral(end)}."
             )
     row, column = np.unravel_index(np.nanargmax(np.abs(known)), known.shape)
     words = (
-        f"{title}: {len(rows)} rows over {last:,.0f} {STEPS}. The largest magnitude is {figure(known[row, column])}, "
+        f"{title}: {len(rows)} rows over {last:,.0f} {STEPS}. The largest magnitude is {numeral(known[row, column])}, "
         f"of {list(rows.values())[row]} at step {history.steps[column]:,.0f}."
     )
     axis = Axis(STEPS, 0.0, last)
@@ -145,15 +145,6 @@ def in_words(label: str, steps: np.ndarray, values: np.ndarray) -> str:
     if not len(values):
         return f"{label}: not known."
     return (
-        f"{label}: {figure(values[0])} at step {steps[0]:,.0f}, {figure(values[-1])} at step {steps[-1]:,.0f}, "
-        f"between {figure(values.min())} and {figure(values.max())}."
+        f"{label}: {numeral(values[0])} at step {steps[0]:,.0f}, {numeral(values[-1])} at step {steps[-1]:,.0f}, "
+        f"between {numeral(values.min())} and {numeral(values.max())}."
     )
-
-
-def figure(value: float) -> str:
-    """A number with the digits that matter at its size; a dash where it is not known."""
-    if not math.isfinite(value):
-        return "∞" if value > 0 else "−∞" if value < 0 else "–"
-    if value == 0.0 or 1000.0 <= abs(value) < 1e7:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"

@@ -8,7 +8,8 @@ import numpy as np
 
 from pgrobot.constraints import UNITS
 from pgrobot.figures import Limit, Points, bars
-from pgrobot.report.drawing import Drawing, figure, over_time
+from pgrobot.numerals import numeral
+from pgrobot.report.drawing import Drawing, over_time
 from pgrobot.report.history import History
 from pgrobot.report.reading import Story
 
@@ -56,7 +57,7 @@ def costs(story: Story) -> Iterator[Drawing]:
             _unit(story, name),
             f"Cost: {name}",
             "What an episode spends. Shaded: above the budget.",
-            limits=[Limit(f"budget {figure(budget)}", budget)],
+            limits=[Limit(f"budget {numeral(budget)}", budget)],
             points=_evaluated(history, f"cost/{name}"),
         )
     yield from over_time(
@@ -89,7 +90,7 @@ def rewards(story: Story) -> Iterator[Drawing]:
         "last tenth": [_mean(values[-part:]) for values in terms.values()],
     }
     told = "; ".join(
-        f"{name} {figure(early)}, then {figure(late)}"
+        f"{name} {numeral(early)}, then {numeral(late)}"
         for name, early, late in zip(terms, *groups.values(), strict=True)
     )
     yield Drawing(

@@ -13,7 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pgrobot.files import reason
-from pgrobot.report.drawing import Drawing, figure
+from pgrobot.numerals import numeral
+from pgrobot.report.drawing import Drawing
 from pgrobot.report.inline import inlined, is_ours
 from pgrobot.report.reading import Story, number
 from pgrobot.report.sections import Section
@@ -54,7 +55,7 @@ def render(story: Story, drawn: Sequence[tuple[Section, Sequence[Drawing]]], *, 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": lambda value: figure(number(value)), "inline": _inline}
+    environment.filters |= {"figure": lambda value: numeral(number(value)), "inline": _inline}
     return environment.get_template("page.html").render(
         story=story,
         sections=drawn,
@@ -137,7 +138,7 @@ LOOK = {
 def _look(story: Story) -> dict[str, str]:
     """What the last closer look at the policy found, by what it is."""
     history = story.history
-    return {called: figure(history.last(name)) for name, called in LOOK.items() if history.tells(name)}
+    return {called: numeral(history.last(name)) for name, called in LOOK.items() if history.tells(name)}
 
 
 def _facts(story: Story) -> dict[str, str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from pgrobot.constraints import UNITS
 from pgrobot.figures import Interval, intervals
-from pgrobot.report.drawing import Drawing, figure
+from pgrobot.numerals import numeral
+from pgrobot.report.drawing import Drawing
 from pgrobot.report.reading import Story, number
 
 MARKS = {"satisfied": "✓", "violated": "✗", "undecided": "?"}
@@ -40,10 +41,10 @@ def judged(story: Story) -> tuple[Judged, ...]:
             name=name,
             verdict=cost.get("verdict", "undecided"),
             mark=MARKS.get(cost.get("verdict", ""), "?"),
-            mean=figure(number(cost.get("mean"))),
-            lower=figure(number(cost.get("lower"))),
-            upper=figure(number(cost.get("upper"))),
-            budget=figure(number(cost.get("budget"))),
+            mean=numeral(number(cost.get("mean"))),
+            lower=numeral(number(cost.get("lower"))),
+            upper=numeral(number(cost.get("upper"))),
+            budget=numeral(number(cost.get("budget"))),
             unit=UNITS.get(cost.get("unit", ""), ""),
         )
         for name, cost in _costs(story).items()
@@ -60,7 +61,9 @@ def spent(story: Story) -> Iterator[Drawing]:
             rows.append(Interval(name, low, mean, high))
     if not rows:
         return
-    words = "; ".join(f"{r.label} {figure(r.mean)}, from {figure(r.low)} to {figure(r.high)}" for r in rows)
+    words = "; ".join(
+        f"{r.label} {numeral(r.mean)}, from {numeral(r.low)} to {numeral(r.high)}" for r in rows
+    )
     yield Drawing(
         "budgets_spent",
         intervals(rows, 1.0, "times its budget", "What is spent of each budget"),

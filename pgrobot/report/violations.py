@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from pgrobot.figures import Axis, heatmap
+from pgrobot.numerals import numeral
 from pgrobot.pictures import Table
-from pgrobot.report.drawing import Drawing, figure, map_over_time
+from pgrobot.report.drawing import Drawing, map_over_time
 from pgrobot.report.reading import Story
 
 TABLE = "violation/by_time"
@@ -60,9 +61,7 @@ def _in_the_episode(table: Table) -> Iterator[Drawing]:
         seen = np.isfinite(values).any(1) if word == "size" else np.ones(len(rows), dtype=bool)
         values, lines = values[seen], [name for name, known in zip(named, seen, strict=True) if known]
         first, second = np.unravel_index(np.nanargmax(values), values.shape)
-        words = (
-            f"{title}: most, {figure(values[first, second])}, of {lines[first]} at {figure(times[second])} s."
-        )
+        words = f"{title}: most, {numeral(values[first, second])}, of {lines[first]} at {numeral(times[second])} s."
         yield Drawing(
             f"violations_{word}",
             heatmap(values, lines, axis, scale, title, signed=False),

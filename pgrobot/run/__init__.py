@@ -1,6 +1,7 @@
 """Running: from overrides to a run directory that tells everything."""
 
 from pgrobot.past import fitting, load_checkpoint, saved_config
+from pgrobot.run.announcement import STYLES, print_evaluation, print_next, resume_command
 from pgrobot.run.callback import Callback, Iteration, check_callback, nobody
 from pgrobot.run.checking import checked
 from pgrobot.run.choices import choosing
@@ -9,7 +10,6 @@ from pgrobot.run.execution import Surroundings, run, run_until, silent_console
 from pgrobot.run.judgement import Judged, judgement, repeats
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.quiet import silence
-from pgrobot.run.report import STYLES, number, print_evaluation, print_next, resume_command
 from pgrobot.run.request import Request, named_by_time, prepare
 from pgrobot.run.result import FAILED, FINISHED, STOPPED, Interrupted, Result, read_result
 from pgrobot.run.stop import SIGNALS, SharedStop
@@ -38,7 +38,6 @@ __all__ = [
     "load_checkpoint",
     "named_by_time",
     "nobody",
-    "number",
     "prepare",
     "print_evaluation",
     "print_next",

@@ -13,8 +13,9 @@ from rich.table import Table as RichTable
 
 from pgrobot.constraints import UNITS
 from pgrobot.figures import Axis, Curve, Limit, curves, heatmap
+from pgrobot.numerals import numeral
 from pgrobot.pictures import Image, Picture, Table
-from pgrobot.run.report import STYLES, number
+from pgrobot.run.announcement import STYLES
 from pgrobot.run.robustness import SweptEntry
 
 
@@ -47,17 +48,17 @@ def print_robustness(console: Console, told: Mapping[str, Any], run: Path) -> No
             table.add_column(title, justify="right")
         for cell in cells:
             costs = [
-                f"{number(cost['mean'])} [{STYLES[cost['verdict']]}]{cost['verdict']}[/]"
+                f"{numeral(cost['mean'])} [{STYLES[cost['verdict']]}]{cost['verdict']}[/]"
                 for cost in cell["costs"].values()
             ]
-            table.add_row(f"{cell[names[0]]:.4g}", number(cell["return"]["mean"]), *costs)
+            table.add_row(f"{cell[names[0]]:.4g}", numeral(cell["return"]["mean"]), *costs)
         console.print(table)
     returns = [cell["return"]["mean"] for cell in cells]
     worst = cells[int(np.argmin(returns))]
     where = ", ".join(f"{name} {worst[name]:.4g}" for name in names)
     console.print(
-        f"over {len(cells)} models: return {number(float(np.mean(returns)))} on average, "
-        f"{number(min(returns))} at worst ({where})"
+        f"over {len(cells)} models: return {numeral(float(np.mean(returns)))} on average, "
+        f"{numeral(min(returns))} at worst ({where})"
     )
     for cost in cells[0]["costs"]:
         kept = sum(cell["costs"][cost]["verdict"] == "satisfied" for cell in cells)

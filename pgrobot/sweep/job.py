@@ -20,6 +20,7 @@ from pgrobot.aliases import key_of
 from pgrobot.cores import physical_cores
 from pgrobot.errors import OccupiedError, in_a_sentence
 from pgrobot.files import write_json
+from pgrobot.numerals import numeral
 from pgrobot.run import (
     FAILED,
     FINISHED,
@@ -30,7 +31,6 @@ from pgrobot.run import (
     Surroundings,
     choosing,
     nobody,
-    number,
     prepare,
     read_result,
     run_until,
@@ -117,7 +117,7 @@ def _mean(evaluation: Mapping[str, Any]) -> float:
 def _told(result: Result) -> float:
     mean = _mean(result.evaluation)
     verdicts = ", ".join(f"{name} {verdict}" for name, verdict in result.verdicts.items())
-    print(f"done: {result.path.name}: return {number(mean)}{verdicts and ', ' + verdicts}", flush=True)
+    print(f"done: {result.path.name}: return {numeral(mean)}{verdicts and ', ' + verdicts}", flush=True)
     return mean
 
 

@@ -13,7 +13,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from pgrobot.run import STYLES, number
+from pgrobot.numerals import numeral
+from pgrobot.run import STYLES
 from pgrobot.sweep.statistics import QUARTER, Estimate, OverRuns
 from pgrobot.sweep.summary import CostRow, Row, varying
 
@@ -52,8 +53,8 @@ def _table(rows: Sequence[Row]) -> Table:
     for row in rows:
         cells = [escape(row.settings.get(key, "")) for key in keys]
         cells.append(_runs(row))
-        cells.append(_with_intervals(number(row.episode_return.mean.centre), row.episode_return))
-        cells.append(number(row.episode_length.mean.centre))
+        cells.append(_with_intervals(numeral(row.episode_return.mean.centre), row.episode_return))
+        cells.append(numeral(row.episode_length.mean.centre))
         costs = [_cost(row.costs[name], row.runs) if name in row.costs else "" for name in names]
         drawn.add_row(*cells, *costs)
     return drawn
@@ -64,8 +65,8 @@ def _block(row: Row, keys: Sequence[str], width: int) -> Text:
     settings = [f"{key}={row.settings[key]}" for key in keys if key in row.settings]
     heading = _line([Text(words, "bold") for words in (*settings, f"n {_runs(row)}")], width, "")
     figures = {
-        "return": _with_intervals(number(row.episode_return.mean.centre), row.episode_return),
-        "steps": _with_intervals(number(row.episode_length.mean.centre), row.episode_length),
+        "return": _with_intervals(numeral(row.episode_return.mean.centre), row.episode_return),
+        "steps": _with_intervals(numeral(row.episode_length.mean.centre), row.episode_length),
         **{name: _cost(cost, row.runs) for name, cost in row.costs.items()},
     }
     widest = max(map(len, figures))
@@ -90,7 +91,7 @@ def _cost(cost: CostRow, runs: int) -> str:
     style = STYLES[cost.verdict]
     verdict = f"[{style}]{cost.verdict} {cost.counts.get('satisfied', 0)}/{runs}[/{style}]"
     return _with_intervals(
-        f"{number(cost.figure.mean.centre)} / {number(cost.budget)} {verdict}", cost.figure
+        f"{numeral(cost.figure.mean.centre)} / {numeral(cost.budget)} {verdict}", cost.figure
     )
 
 
@@ -99,7 +100,7 @@ def _with_intervals(head: str, figure: OverRuns) -> str:
     if not math.isnan(figure.mean.low):
         lines.append(f"[dim]{_interval(figure.mean)}[/dim]")
     if int(QUARTER * figure.runs) and not math.isnan(figure.mean.low):
-        lines.append(f"[dim]IQM {number(figure.iqm.centre)} {_interval(figure.iqm)}[/dim]")
+        lines.append(f"[dim]IQM {numeral(figure.iqm.centre)} {_interval(figure.iqm)}[/dim]")
     return "\n".join(lines)
 
 
@@ -107,4 +108,4 @@ def _interval(estimate: Estimate) -> str:
     """Escaped for markup; empty where there is none."""
     if math.isnan(estimate.low):
         return ""
-    return escape(f"[{number(estimate.low)}, {number(estimate.high)}]")
+    return escape(f"[{numeral(estimate.low)}, {numeral(estimate.high)}]")

@@ -11,7 +11,7 @@ from pgrobot.types import Metrics
 SPEED_SECONDS = 15.0  # over which the speed is measured
 
 
-class History:
+class Thinned:
     """A whole training in at most ``2 * size`` points: when they are full, neighbours merge into their mean."""
 
     def __init__(self, size: int) -> None:
@@ -58,7 +58,7 @@ class Progress:
         self._learner = learner
         self._findings = findings
         self.step = 0
-        self.returns = History(24)
+        self.returns = Thinned(24)
         self._clock = clock
         self._start = clock()
         self._known: Mapping[str, tuple[float, int]] = {}  # the last value, and the step at which it was told

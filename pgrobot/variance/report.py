@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pgrobot.run import number
+from pgrobot.numerals import numeral
 from pgrobot.variance.baselines import REFERENCES
 
 LEAST_KNOWN = 1.0  # a shift that is not known to within this share of the gradient is not shown
@@ -53,11 +53,11 @@ def variance_table(told: Mapping[str, Any]) -> Table:
     plain, quiet = REFERENCES
     for name, row in told["baselines"].items():
         ratio = row["ratio"][quiet]
-        interval = "" if name == quiet else f"{number(ratio['low'])}\N{EN DASH}{number(ratio['high'])}"
+        interval = "" if name == quiet else f"{numeral(ratio['low'])}\N{EN DASH}{numeral(ratio['high'])}"
         table.add_row(
             escape(name),
-            number(row["ratio"][plain]["estimate"]),
-            f"[bold]{number(ratio['estimate'])}[/bold]",
+            numeral(row["ratio"][plain]["estimate"]),
+            f"[bold]{numeral(ratio['estimate'])}[/bold]",
             interval,
             *_bias(row.get("bias")),
         )

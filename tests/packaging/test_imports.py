@@ -13,7 +13,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A room imports from lower floors and from itself, never from a neighbour.
 FLOORS = (
-    ("errors", "reduce", "provenance", "randomness", "compilation", "concurrency", "cores", "distributions"),
+    (
+        "errors",
+        "numerals",
+        "reduce",
+        "provenance",
+        "randomness",
+        "compilation",
+        "concurrency",
+        "cores",
+        "distributions",
+    ),
     ("blame", "files", "foreign", "pictures", "normalizer", "ranges"),
     ("types", "figures"),
     (

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pgrobot.tracking import Progress, open_console, working
 from pgrobot.tracking.panel import duration, figure, line, panel, sparkline
-from pgrobot.tracking.progress import History
+from pgrobot.tracking.progress import Thinned
 from pgrobot.types import Metrics
 
 
@@ -99,7 +99,7 @@ def test_speed_forgets_what_was_long_ago() -> None:
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 100, 1000])
 def test_a_history_keeps_the_shape_of_everything(count: int) -> None:
-    history = History(4)
+    history = Thinned(4)
     for n in range(count):
         history.add(float(n))
     points = history.points

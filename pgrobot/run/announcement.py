@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pgrobot.constraints import UNITS
 from pgrobot.constraints.caution import percent
+from pgrobot.numerals import numeral
 from pgrobot.run_directory import REPORT
 
 STYLES = {"satisfied": "green", "violated": "red", "undecided": "yellow"}
@@ -35,8 +36,8 @@ def print_evaluation(console: Console, told: Mapping[str, Any]) -> None:
     episodes = told["return"]["episodes"]
     low, high = told["return"]["ci95"]
     console.print(
-        f"return [bold]{number(told['return']['mean'])}[/bold]  "
-        f"(95 % interval {number(low)} to {number(high)}, {episodes} episodes)"
+        f"return [bold]{numeral(told['return']['mean'])}[/bold]  "
+        f"(95 % interval {numeral(low)} to {numeral(high)}, {episodes} episodes)"
     )
     if told["failures"]:
         cut = "1 simulation" if told["failures"] == 1 else f"{told['failures']} simulations"
@@ -85,9 +86,9 @@ def _print_judged(console: Console, told: Mapping[str, Any]) -> None:
     if judged.get("variation", "none") != "none":
         console.print(MODELS[judged["variation"]])
     other = told["other_mode"]
-    figures = [f"return {number(other['return']['mean'])}", _steps(other["episode_length"])]
+    figures = [f"return {numeral(other['return']['mean'])}", _steps(other["episode_length"])]
     figures += [
-        f"{escape(name)} {number(cost['mean'])} [{STYLES[cost['verdict']]}]{cost['verdict']}[/]"
+        f"{escape(name)} {numeral(cost['mean'])} [{STYLES[cost['verdict']]}]{cost['verdict']}[/]"
         for name, cost in other["costs"].items()
     ]
     console.print(f"{other['mode']}, which does not decide: {', '.join(figures)}")
@@ -117,12 +118,12 @@ def verdict_table(costs: Mapping[str, Mapping[str, Any]], lengths: bool) -> Tabl
         cells = [
             escape(name),
             f"[bold {style}]{cost['verdict']}[/bold {style}]",
-            number(cost["mean"]),
-            number(cost["upper"]),
-            number(cost["budget"]),
+            numeral(cost["mean"]),
+            numeral(cost["upper"]),
+            numeral(cost["budget"]),
             UNITS[cost["unit"]],
         ]
-        table.add_row(*cells, *([number(cost["episode_length"])] if lengths else []))
+        table.add_row(*cells, *([numeral(cost["episode_length"])] if lengths else []))
     return table
 
 
@@ -148,12 +149,3 @@ def print_next(
         f"seeds      pgrobot train -m {again} 'seed=range({seed},{seed + 3})'".replace("  'seed", " 'seed"),
     ):
         console.print(words, soft_wrap=True, highlight=False, markup=False)
-
-
-def number(value: float) -> str:
-    """Write a number with the digits that matter at its size."""
-    if not math.isfinite(value):
-        return "∞" if value > 0 else "–∞" if value < 0 else "–"
-    if value == 0.0 or abs(value) >= 100.0:
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 10.0 else f"{value:.1f}"
