@@ -12,7 +12,7 @@ from torch.func import functional_call
 from pgrobot.critics import Critic
 from pgrobot.distributions import Distribution
 from pgrobot.policies import Policy
-from pgrobot.sequences import unroll, unrolled
+from pgrobot.sequences import along, unrolled
 from pgrobot.types import Metrics, Rollout
 
 
@@ -36,21 +36,14 @@ def acting(policy: Policy, rollout: Rollout, parameters: Mapping[str, Tensor]) -
         rollout: of any policy.
         parameters: other ones than its own, by name; empty: its own.
     """
-
-    def say(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor) -> tuple[Distribution, Tensor]:
-        said: tuple[Distribution, Tensor] = functional_call(policy, dict(parameters), (obs, carry, start))
-        return said
-
-    def step(
-        obs: Mapping[str, Tensor], carry: Tensor, start: Tensor, action: Tensor
-    ) -> tuple[Distribution, Tensor]:
-        distribution, following = say(obs, carry, start)
-        return distribution, policy.remember(following, action)
-
+    said: Distribution
     if not unrolled(policy):
-        return say(rollout.obs, rollout.carry, rollout.episode_start)[0], rollout.carry
-    along, carries = unroll(step, rollout.obs, rollout.carry[0], rollout.episode_start, rollout.action)
-    return along, carries[:-1]
+        rows = rollout.obs, rollout.carry, rollout.episode_start
+        said, _ = functional_call(policy, dict(parameters), rows)
+        return said, rollout.carry
+    steps = rollout.obs, rollout.carry[0], rollout.episode_start, rollout.action
+    said, carries = along(policy, parameters, *steps)
+    return said, carries[:-1]
 
 
 @torch.no_grad()
@@ -71,7 +64,7 @@ def valued(critic: Critic, rollout: Rollout, carry: Tensor) -> Values:
         carries = carry.expand(steps + 1, envs, 0)
         predicted, _ = critic(rollout.obs, carries[:-1], rollout.episode_start)
     else:
-        predicted, carries = unroll(critic, rollout.obs, carry, rollout.episode_start)
+        predicted, carries = critic.along(rollout.obs, carry, rollout.episode_start)
     value = predicted * critic.scale
     last = rollout.done.clone()
     last[-1] = True

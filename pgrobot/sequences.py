@@ -1,20 +1,20 @@
-"""Sequences: unrolling what remembers, and cutting rollouts into what a solver's minibatches consist of."""
+"""Sequences: cutting rollouts into what a solver's minibatches consist of, and what modules say along them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
 from pgrobot.batch import Batch, CriticBatch
+from pgrobot.critics import Critic
 from pgrobot.errors import PgrobotError, nearest_divisor
+from pgrobot.policies import Policy
 
 T = TypeVar("T")
-# observations, carry, episode_start and whatever else of one step -> what it says, and the carry of the next one
-Step = Callable[..., tuple[Any, Tensor]]
 
 
 class Remembering(Protocol):
@@ -43,42 +43,40 @@ def check_sequences(horizon: int, modules: Mapping[str, Remembering]) -> None:
             )
 
 
-def unroll(
-    step: Step, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor, *others: Tensor
-) -> tuple[Any, Tensor]:
-    """Let a step follow another, each with the carry that the one before it left.
+class _Along(nn.Module):
+    """A module along steps, as something that ``functional_call`` calls."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *steps: Any) -> tuple[Any, Tensor]:
+        said: tuple[Any, Tensor] = self.module.along(*steps)
+        return said
+
+
+def along(module: Policy | Critic, parameters: Mapping[str, Tensor], *steps: Any) -> tuple[Any, Tensor]:
+    """What ``module.along`` says of steps with other parameters than its own, by name; with none, its own."""
+    named = {f"module.{name}": value for name, value in parameters.items()}
+    said: tuple[Any, Tensor] = functional_call(_Along(module), named, steps)
+    return said
+
+
+def along_chunks(
+    module: Policy | Critic, parameters: Mapping[str, Tensor], batch: Batch | CriticBatch, *others: Tensor
+) -> Any:
+    """What a module says along chunks, ``[B, L, …]``, each begun with the carry that its first step has in the batch.
 
     Args:
-        step: one step on rows ``[…]``.
-        obs: observation groups, ``[L, …, D]``.
-        carry: before the first step, ``[…, H]``.
-        episode_start: ``[L, …]`` bool.
-        others: what else a step is told, such as the action that was drawn, ``[L, …, A]``.
-
-    Returns:
-        What the steps say, stacked ``[L, …]``, and the carry before each of them and after the last,
-        ``[L + 1, …, H]``.
-    """
-    said, carries = [], [carry]
-    for t in range(len(episode_start)):
-        now = {name: value[t] for name, value in obs.items()}
-        output, carry = step(now, carry, episode_start[t], *(other[t] for other in others))
-        said.append(output)
-        carries.append(carry)
-    return pytree.tree_map(lambda *steps: torch.stack(steps), *said), torch.stack(carries)
-
-
-def along_chunks(step: Step, batch: Batch | CriticBatch, *others: Tensor) -> Any:
-    """What a step says along chunks, ``[B, L, …]``, each begun with the carry that its first step has in the batch.
-
-    Args:
-        step: one step on rows ``[B]``.
+        module: it learns from sequences.
+        parameters: of the module, by name.
         batch: chunks ``[B, L]``.
-        others: what else a step is told, ``[B, L, …]``.
+        others: what else its ``along`` is told, ``[B, L, …]``.
     """
     turned = lambda x: x.transpose(0, 1)
     obs = {name: turned(value) for name, value in batch.obs.items()}
-    said, _ = unroll(step, obs, batch.carry[:, 0], turned(batch.episode_start), *map(turned, others))
+    steps = obs, batch.carry[:, 0], turned(batch.episode_start), *map(turned, others)
+    said, _ = along(module, parameters, *steps)
     return pytree.tree_map(turned, said)
 
 

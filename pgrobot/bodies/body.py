@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from pgrobot.unrolling import follows, unmoved, unroll
 
 
 class Body(nn.Module):
@@ -33,6 +35,28 @@ class Body(nn.Module):
             Features ``[…, F]`` and the next carry ``[…, H]``.
         """
         raise NotImplementedError
+
+    def along(self, x: Tensor, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
+        """Look at steps that follow each other: what ``forward`` says of each, with the carry of the one before.
+
+        Override it where that can be computed faster; a class that overrides ``forward`` alone is unrolled again.
+
+        Args:
+            x: normalised observations ``[L, …, D]``.
+            carry: before the first step, ``[…, H]``.
+            episode_start: ``[L, …]`` bool.
+
+        Returns:
+            Features ``[L, …, F]``, and the carry before each step and after the last, ``[L + 1, …, H]``.
+        """
+        if self.carry_size:
+            return unroll(self, x, carry, episode_start)
+        carries = unmoved(carry, len(x))
+        return self(x, carries[:-1], episode_start)[0], carries
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        follows(cls, Body, "forward")
 
 
 class BodyFactory(Protocol):

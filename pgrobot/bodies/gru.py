@@ -23,10 +23,10 @@ class Gru(Recurrent):
     def begin(self, bias: Tensor) -> None:
         bias[1] = KEEP
 
-    def step(self, x: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
-        read, remembered = self.input(x), self.recurrent(held)
-        units = held.shape[-1]
-        reset, keep = torch.sigmoid(read[..., : 2 * units] + remembered[..., : 2 * units]).chunk(2, -1)
-        new = torch.tanh(read[..., 2 * units :] + reset * remembered[..., 2 * units :])
+    def step(self, read: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
+        reset, keep, new = read.chunk(3, -1)
+        let, kept, seen = self.recurrent(held).chunk(3, -1)
+        keep = torch.sigmoid(keep + kept)
+        new = torch.tanh(new + torch.sigmoid(reset + let) * seen)
         following = new + keep * (held - new)
         return following, following

@@ -23,9 +23,9 @@ class Lstm(Recurrent):
     def begin(self, bias: Tensor) -> None:
         bias[1] = KEEP
 
-    def step(self, x: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, read: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
         said, cell = held.chunk(2, -1)
-        put, keep, new, show = (self.input(x) + self.recurrent(said)).chunk(4, -1)
+        put, keep, new, show = (read + self.recurrent(said)).chunk(4, -1)
         cell = torch.sigmoid(keep) * cell + torch.sigmoid(put) * torch.tanh(new)
         said = torch.sigmoid(show) * torch.tanh(cell)
         return said, torch.cat((said, cell), -1)

@@ -12,6 +12,7 @@ from pgrobot.bodies.body import Body
 from pgrobot.bodies.linear import linear
 from pgrobot.bodies.mlp import Mlp
 from pgrobot.ranges import at_least, layers
+from pgrobot.unrolling import unroll
 
 # Bias of the gates that keep what is remembered: at first most of it is kept (Jozefowicz et al. 2015, section 3.2).
 KEEP = 1.0
@@ -65,11 +66,11 @@ class Recurrent(Body):
         """Set in place the biases of the gates, ``[gates, units]``, which are zero."""
         raise NotImplementedError
 
-    def step(self, x: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, read: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
         """One step of the memory.
 
         Args:
-            x: what is read, ``[…, D]``.
+            read: what the gates take from what is read, ``W x + b``, ``[…, gates · units]``.
             held: what is remembered, ``[…, H]``.
 
         Returns:
@@ -80,10 +81,21 @@ class Recurrent(Body):
     def forward(self, x: Tensor, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
         seen = x
         if self.carry_size:
-            said, carry = self.step(x, torch.where(episode_start.unsqueeze(-1), 0.0, carry))
+            said, carry = self._step(self.input(x), carry, episode_start)
             seen = torch.cat((x, said), -1)
         features, _ = self.mlp(seen, carry, episode_start)
         return features, carry
+
+    def along(self, x: Tensor, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
+        """Only the products with what is remembered follow each other; all others are one product for all steps."""
+        if not self.carry_size:
+            return super().along(x, carry, episode_start)
+        said, carries = unroll(self._step, self.input(x), carry, episode_start)
+        features, _ = self.mlp(torch.cat((x, said), -1), carries[:-1], episode_start)
+        return features, carries
+
+    def _step(self, read: Tensor, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
+        return self.step(read, torch.where(episode_start.unsqueeze(-1), 0.0, carry))
 
 
 def _blocks(layer: nn.Linear, count: int, generator: torch.Generator) -> nn.Linear:

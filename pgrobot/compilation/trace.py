@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.fx import Graph, GraphModule, Node
 
+from pgrobot.compilation.products import join_products
+
 
 @dataclass(frozen=True, slots=True)
 class Traced:
@@ -34,6 +36,7 @@ def trace(function: Callable[..., Sequence[Tensor]], arguments: Sequence[Tensor]
     module = make_fx(lambda *inputs: tuple(function(*inputs)))(*arguments)
     captured = _lift(module.graph, module)
     module.graph.eliminate_dead_code()
+    join_products(module.graph)
     _share_norms(module.graph)
     reads = _read(module.graph, len(captured))
     (output,) = (node for node in module.graph.nodes if node.op == "output")

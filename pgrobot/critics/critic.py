@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from pgrobot.unrolling import follows, unroll
 
 
 class Critic(nn.Module):
@@ -38,6 +41,14 @@ class Critic(nn.Module):
             The predictions and the next carry ``[…, H]``.
         """
         raise NotImplementedError
+
+    def along(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict along steps that follow each other: as ``Policy.along``, but for the action."""
+        return unroll(self, obs, carry, episode_start)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        follows(cls, Critic, "forward")
 
     def value(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Predict ``[…, C]`` in the columns' own units where episodes begin: nothing is remembered."""

@@ -65,6 +65,10 @@ class NetworkCritic(Critic):
         features, carry = self.body(self.normalizer(self.reads(obs)), carry, episode_start)
         return self.output(features), carry
 
+    def along(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
+        features, carries = self.body.along(self.normalizer(self.reads(obs)), carry, episode_start)
+        return self.output(features), carries
+
     @property
     def scale(self) -> Tensor:
         return self.scaler.scale

@@ -141,6 +141,19 @@ class NetworkPolicy(Policy, Network):
         distribution, of_network = self.say(obs, told, of_network, episode_start)
         return distribution, torch.cat((of_network, done), -1)
 
+    def along(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor, action: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        seen = self.reads(obs)
+        x = self.normalizer(seen)
+        of_body, of_head, done = carry.split(self.parts, -1)
+        done = torch.cat((done.unsqueeze(0), self.shown(action)[..., : self.shown.width]))
+        if self.shown.width:
+            x = torch.cat((x, torch.where(episode_start.unsqueeze(-1), 0.0, done[:-1])), -1)
+        features, bodies = self.body.along(x, of_body, episode_start)
+        distribution, heads = self.head.along(self.output(features), seen, of_head, episode_start)
+        return distribution, torch.cat((bodies, heads, done), -1)
+
     def remember(self, carry: Tensor, action: Tensor) -> Tensor:
         if not self.shown.width:
             return carry

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor, nn
 
 from pgrobot.distributions import Distribution, Drawable
 from pgrobot.origin import Origin
 from pgrobot.types import EnvironmentSpec
+from pgrobot.unrolling import follows, unroll
 
 
 class Acting(nn.Module):
@@ -77,6 +79,35 @@ class Policy(Acting):
     ) -> tuple[Distribution, Tensor]:
         """As of ``Acting``."""
         raise NotImplementedError
+
+    def along(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor, action: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        """Act along steps that follow each other, as it was drawn: ``forward`` and ``remember``, step by step.
+
+        Override it where that can be computed faster; a class that overrides one of the two alone is unrolled again.
+
+        Args:
+            obs: groups, ``[L, …, D]``.
+            carry: before the first step, ``[…, H]``.
+            episode_start: ``[L, …]`` bool.
+            action: what was drawn, ``[L, …, A]``.
+
+        Returns:
+            The distributions ``[L, …]``, and the carry before each step and after the last, ``[L + 1, …, H]``.
+        """
+
+        def step(
+            obs: Mapping[str, Tensor], carry: Tensor, start: Tensor, action: Tensor
+        ) -> tuple[Distribution, Tensor]:
+            distribution, following = self(obs, carry, start)
+            return distribution, self.remember(following, action)
+
+        return unroll(step, obs, carry, episode_start, action)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        follows(cls, Policy, "forward", "remember")
 
     def begin(self, spec: EnvironmentSpec) -> None:
         """Look at the environment that a new policy is for, before its run begins; by default it does not.

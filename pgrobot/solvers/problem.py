@@ -118,14 +118,8 @@ class PolicyProblem:
         """The policy at ``vector`` ``[P]``, on the batch and anywhere else."""
         step = self._step(vector)
 
-        def remembering(
-            obs: Mapping[str, Tensor], carry: Tensor, start: Tensor, action: Tensor
-        ) -> tuple[Distribution, Tensor]:
-            distribution, following = step(obs, carry, start)
-            return distribution, self._policy.remember(following, action)
-
         if unrolled(self._policy):
-            here = along_chunks(remembering, batch, batch.action)
+            here = along_chunks(self._policy, parameters, batch, batch.action)
         else:
             here, _ = step(batch.obs, batch.carry, batch.episode_start)
         return PolicyAt(here, lambda *rows: step(*rows)[0])
@@ -274,15 +268,11 @@ class CriticProblem:
     def loss(self, vector: Tensor, batch: CriticBatch) -> tuple[Tensor, Report]:
         """Return the mean over rows."""
         parameters = self._parameters.views(vector)
-
-        def step(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
-            said: tuple[Tensor, Tensor] = functional_call(self._critic, parameters, (obs, carry, start))
-            return said
-
         if unrolled(self._critic):
-            prediction = along_chunks(step, batch)
+            prediction = along_chunks(self._critic, parameters, batch)
         else:
-            prediction, _ = step(batch.obs, batch.carry, batch.episode_start)
+            rows = batch.obs, batch.carry, batch.episode_start
+            prediction, _ = functional_call(self._critic, parameters, rows)
         error = prediction - batch.target / self._critic.scale
         loss = 0.5 * batch.mean(error.square().sum(-1))
         return loss, {"loss/value": loss}

@@ -25,7 +25,7 @@ FLOORS = (
         "distributions",
     ),
     ("blame", "files", "foreign", "pictures", "normalizer", "ranges"),
-    ("types", "figures"),
+    ("types", "figures", "unrolling"),
     (
         "action_map",
         "aliases",
@@ -51,7 +51,6 @@ FLOORS = (
         "tracking",
         "same_spaces",
         "settings",
-        "sequences",
         "spec_file",
     ),
     (
@@ -64,6 +63,7 @@ FLOORS = (
         "factories",
         "run_directory",
         "episodes",
+        "sequences",
         "targets",
         "wrappers",
     ),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from pgrobot.distributions import Distribution
 from pgrobot.errors import PgrobotError
 from pgrobot.types import Action
+from pgrobot.unrolling import follows, unmoved, unroll
 
 
 class Head(nn.Module):
@@ -47,6 +48,19 @@ class Head(nn.Module):
             The distribution over what is drawn, and the next carry ``[…, H]``.
         """
         raise NotImplementedError
+
+    def along(
+        self, numbers: Tensor, seen: Tensor, carry: Tensor, episode_start: Tensor
+    ) -> tuple[Distribution, Tensor]:
+        """Say what the numbers of steps that follow each other mean: all ``[L, …]`` but the carry, as of ``Body``."""
+        if self.carry_size:
+            return unroll(lambda read, *rest: self(*read, *rest), (numbers, seen), carry, episode_start)
+        carries = unmoved(carry, len(numbers))
+        return self(numbers, seen, carries[:-1], episode_start)[0], carries
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        follows(cls, Head, "forward")
 
 
 class HeadFactory(Protocol):
