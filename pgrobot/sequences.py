@@ -46,7 +46,7 @@ def check_sequences(horizon: int, modules: Mapping[str, Remembering]) -> None:
 class _Along(nn.Module):
     """A module along steps, as something that ``functional_call`` calls."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: Policy | Critic) -> None:
         super().__init__()
         self.module = module
 

@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py speed          env-steps/s against Stable-Baselines3 in the same run
     python scripts/benchmark.py trust_region   the same for TRPO, against sb3-contrib
+    python scripts/benchmark.py recurrent      the same for policies that remember, against sb3-contrib's RecurrentPPO
     python scripts/benchmark.py fast           env-steps/s of experiment=fast
     python scripts/benchmark.py environment    the environment alone against bare mujoco.batch
     python scripts/benchmark.py startup        seconds to the end of the first iteration, and peak memory
@@ -36,12 +37,15 @@ from goals import GOALS
 from learning import learning
 from measuring import HOME, machine
 from peers import LIBRARIES, peers
+from recurrent import recurrent
 from safety import safe
 from seeds import seeds
 from timings import environment, fast, speed, startup, trust_region
 from varying import variation
 
-TIMINGS = {function.__name__: function for function in (speed, trust_region, fast, environment, startup)}
+TIMINGS = {
+    function.__name__: function for function in (speed, trust_region, recurrent, fast, environment, startup)
+}
 SIMULATIONS = {seeds: 100_000, coverage: 1_000}  # and how many samples of each size
 STUDIES = {function.__name__: function for function in (learning, peers, safe)}
 COMPARISONS = {budgets.__name__: budgets}

@@ -272,7 +272,18 @@ LEARNER = (
     }),
     *of("pgrobot/sequences.py", "exact/test_sequences", {
         "chunks begin without a memory": ("batch.carry[:, 0]", "torch.zeros_like(batch.carry[:, 0])"),
+    }),
+    *of("pgrobot/unrolling.py", "exact/test_sequences", {
         "what is unrolled forgets": ("output, carry = step(now", "output, _ = step(now"),
+    }),
+    *of("pgrobot/unrolling.py", "exact/test_along", {
+        "a faster way to another step is kept": ("any(name in own for name in changed)", "False"),
+    }),
+    *of("pgrobot/policies/network.py", "exact/test_along", {
+        "along steps, what was done is shown at once": ("0.0, done[:-1])", "0.0, done[1:])"),
+    }),
+    *of("pgrobot/compilation/products.py", "exact/test_along", {
+        "a product that others read is joined": ("if len(part.users) == 1 else ()", ""),
     }),
     *of("pgrobot/solvers/first_order.py", "exact/test_reduce", {
         "every process has a gradient of its own": ("self._reduce.mean(gradient)", "gradient"),

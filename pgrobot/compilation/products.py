@@ -31,28 +31,32 @@ def _terms(node: Node) -> Sequence[Node]:
     """The products that a node is the sum of; empty where it is something else as well."""
     if node.target is _PRODUCT:
         return (node,)
-    if node.target is not _ADD or node.kwargs or len({_shape(part) for part in node.args}) > 1:
+    if node.target is not _ADD or node.kwargs:
         return ()
-    parts = [_terms(_upright(part)) for part in node.args if isinstance(part, Node) and len(part.users) == 1]
-    return sum(map(tuple, parts), ()) if len(parts) == 2 and all(parts) else ()
+    parts = [part for part in node.args if isinstance(part, Node)]
+    if len(parts) < 2 or parts[0].meta["val"].shape != parts[1].meta["val"].shape:
+        return ()
+    terms = [_terms(_upright(part)) if len(part.users) == 1 else () for part in parts]
+    return (*terms[0], *terms[1]) if all(terms) else ()
 
 
 def _upright(node: Node) -> Node:
     """What a node is that was turned twice."""
-    while node.target is _TURNED and node.args[0].target is _TURNED:
-        node = node.args[0].args[0]
+    while node.target is _TURNED and _first(node).target is _TURNED:
+        node = _first(_first(node))
     return node
 
 
+def _first(node: Node) -> Node:
+    argument = node.args[0]
+    assert isinstance(argument, Node)
+    return argument
+
+
 def _joined(graph: Graph, products: Sequence[Node]) -> Node:
-    lefts, rights = zip(*(product.args for product in products), strict=True)
+    lefts = [_first(product) for product in products]
+    rights = graph.call_function(_CAT, ([product.args[1] for product in products],))
     if all(left.target is _TURNED for left in lefts):  # as in a gradient: whole rows are copied
-        rows = graph.call_function(_CAT, ([left.args[0] for left in lefts],))
-        left = graph.call_function(_TURNED, (rows,))
-    else:
-        left = graph.call_function(_CAT, (list(lefts), 1))
-    return graph.call_function(_PRODUCT, (left, graph.call_function(_CAT, (list(rights),))))
-
-
-def _shape(part: object) -> object:
-    return part.meta["val"].shape if isinstance(part, Node) else None
+        rows = graph.call_function(_CAT, ([_first(left) for left in lefts],))
+        return graph.call_function(_PRODUCT, (graph.call_function(_TURNED, (rows,)), rights))
+    return graph.call_function(_PRODUCT, (graph.call_function(_CAT, (lefts, 1)), rights))

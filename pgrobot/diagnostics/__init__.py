@@ -7,6 +7,7 @@ problems that the learners solved (``Learner.snapshot``).
 from pgrobot.diagnostics.episodes import EpisodeStatistics
 from pgrobot.diagnostics.goals import Goals
 from pgrobot.diagnostics.gradients import GradientNorms, term_gradients
+from pgrobot.diagnostics.memory import Memory
 from pgrobot.diagnostics.sensitivity import Sensitivity
 from pgrobot.diagnostics.torque import TorqueGradients
 from pgrobot.diagnostics.variation import DrawnVariation
@@ -18,6 +19,7 @@ __all__ = [
     "EpisodeStatistics",
     "Goals",
     "GradientNorms",
+    "Memory",
     "Sensitivity",
     "TorqueGradients",
     "ViolationMap",

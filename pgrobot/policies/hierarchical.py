@@ -112,6 +112,10 @@ class HierarchicalPolicy(Policy):
         age = torch.remainder(age + 1.0, self.every)
         return torch.cat((*levels, held, age, torch.zeros_like(kept)), -1)
 
+    @property
+    def memory_size(self) -> int:
+        return sum(self.parts[:2])
+
     def command(self, action: Tensor) -> Tensor:
         return action[..., : self.low.head.action_size]
 

@@ -154,6 +154,10 @@ class NetworkPolicy(Policy, Network):
         distribution, heads = self.head.along(self.output(features), seen, of_head, episode_start)
         return distribution, torch.cat((bodies, heads, done), -1)
 
+    @property
+    def memory_size(self) -> int:
+        return self.parts[0]
+
     def remember(self, carry: Tensor, action: Tensor) -> Tensor:
         if not self.shown.width:
             return carry

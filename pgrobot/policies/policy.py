@@ -109,6 +109,11 @@ class Policy(Acting):
         super().__init_subclass__(**options)
         follows(cls, Policy, "forward", "remember")
 
+    @property
+    def memory_size(self) -> int:
+        """How many numbers of the carry, the first ones, are made of what was seen: not noise, nor what was done."""
+        return self.carry_size
+
     def begin(self, spec: EnvironmentSpec) -> None:
         """Look at the environment that a new policy is for, before its run begins; by default it does not.
 

@@ -116,27 +116,22 @@ class PolicyProblem:
 
     def at(self, vector: Tensor, batch: Batch) -> PolicyAt:
         """The policy at ``vector`` ``[P]``, on the batch and anywhere else."""
-        step = self._step(vector)
-
+        ask = self.ask(vector)
         if unrolled(self._policy):
-            here = along_chunks(self._policy, parameters, batch, batch.action)
+            here = along_chunks(self._policy, self.parameters.views(vector), batch, batch.action)
         else:
-            here, _ = step(batch.obs, batch.carry, batch.episode_start)
-        return PolicyAt(here, lambda *rows: step(*rows)[0])
+            here = ask(batch.obs, batch.carry, batch.episode_start)
+        return PolicyAt(here, ask)
 
     def ask(self, vector: Tensor) -> Callable[[Mapping[str, Tensor], Tensor, Tensor], Distribution]:
         """What ``at`` says of rows anywhere."""
-        step = self._step(vector)
-        return lambda *rows: step(*rows)[0]
-
-    def _step(self, vector: Tensor) -> Callable[..., tuple[Distribution, Tensor]]:
         parameters = self.parameters.views(vector)
 
-        def step(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor) -> tuple[Distribution, Tensor]:
-            said: tuple[Distribution, Tensor] = functional_call(self._policy, parameters, (obs, carry, start))
+        def ask(obs: Mapping[str, Tensor], carry: Tensor, start: Tensor) -> Distribution:
+            said: Distribution = functional_call(self._policy, parameters, (obs, carry, start))[0]
             return said
 
-        return step
+        return ask
 
     def loss(self, vector: Tensor, batch: Batch) -> tuple[Tensor, Report]:
         """Minus the objective; reports every term and the mean KL from the reference policy.

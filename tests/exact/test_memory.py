@@ -236,6 +236,22 @@ def test_a_memory_of_episodes_that_were_cut_is_gone() -> None:
     assert float(rollout.carry[0].abs().max()) == 0.0 < float(rollout.carry[1].abs().max())
 
 
+def test_a_critics_memory_of_episodes_that_were_cut_has_no_say() -> None:
+    critic = NetworkCritic(
+        {"policy": 2}, ("reward", "cost/above"), ("policy",), factory(Gru), 10.0, stream(0, "critic")
+    )
+    collector, learner = make(TargetWorld(4, 0, length=50), critic=critic)
+    learner.update(collector.collect()["robot"])
+    goes_on = collector.collect()["robot"]
+    collector.restart()
+    anew = collector.collect()["robot"]
+    before = [learner.seen(rollout)[1].now for rollout in (goes_on, anew)]
+    learner.skip()  # which forgets
+    after = [learner.seen(rollout)[1].now for rollout in (goes_on, anew)]
+    assert not torch.equal(before[0], after[0])
+    assert torch.equal(before[1], after[1])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fisher_product_through_time_is_the_hessian_of_the_divergence(kind: type[Any]) -> None:
     rollout, learner = recurrent(kind, 8)
@@ -310,6 +326,10 @@ def test_a_learner_goes_on_in_the_midst_of_an_episode() -> None:
             "policy learns from sequences of 5 steps, which do not divide horizon=32: the nearest",
         ),
         (["policy.sequence=64"], "policy learns from sequences of 64 steps, which do not divide horizon=32"),
+        (
+            ["critic=recurrent", "policy.sequence=8", "critic.sequence=12"],
+            "critic learns from sequences of 12 steps, which do not divide horizon=32: the nearest that do have",
+        ),
         (["policy.sequence=0"], "policy.body.sequence must be"),
         (["policy.units=-1"], "policy.body.units must be"),
         (["policy.activation=gelu"], "Unknown activation 'gelu'"),
