@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from pgrobot.policies.policy import Policy
 from pgrobot.policies.previous import Shown
 from pgrobot.ranges import Called, positive
 from pgrobot.types import Action
+from pgrobot.unrolling import follows
 
 # Gain of the output layer: small, so that a policy starts near the middle of every actuator's range.
 OUTPUT_GAIN = 0.01
@@ -146,13 +147,17 @@ class NetworkPolicy(Policy, Network):
     ) -> tuple[Distribution, Tensor]:
         seen = self.reads(obs)
         x = self.normalizer(seen)
-        of_body, of_head, done = carry.split(self.parts, -1)
+        of_body, of_head, done = carry.split((*self.parts, self.shown.width), -1)
         done = torch.cat((done.unsqueeze(0), self.shown(action)[..., : self.shown.width]))
         if self.shown.width:
             x = torch.cat((x, torch.where(episode_start.unsqueeze(-1), 0.0, done[:-1])), -1)
         features, bodies = self.body.along(x, of_body, episode_start)
         distribution, heads = self.head.along(self.output(features), seen, of_head, episode_start)
         return distribution, torch.cat((bodies, heads, done), -1)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        follows(cls, Policy, "say")
 
     @property
     def memory_size(self) -> int:

@@ -141,6 +141,12 @@ class Forgetful(NetworkPolicy):
         return 0.5 * super().remember(carry, action)
 
 
+class Insistent(NetworkPolicy):
+    def say(self, *of: Any) -> Any:
+        distribution, following = super().say(*of)
+        return distribution.shifted(torch.ones(2)), following
+
+
 class Loud(Gru):
     def forward(self, x: Tensor, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
         features, carry = super().forward(x, carry, episode_start)
@@ -159,7 +165,7 @@ class Late(SmoothHead):
         return said, 0.5 * carry
 
 
-@pytest.mark.parametrize("kind", [Boastful, Forgetful])
+@pytest.mark.parametrize("kind", [Boastful, Forgetful, Insistent])
 def test_a_policy_of_ones_own_steps_is_unrolled_again(kind: type[NetworkPolicy]) -> None:
     """A faster way to what its base class does would be a way to something else."""
     made = policy(kind, BODIES["gru"], GAUSSIAN, True)
