@@ -487,11 +487,11 @@ MAZES = (
 MEMORY = (
     *of("pgrobot/bodies/recurrent.py", "exact/test_memory", {
         "a memory goes on through a start": ("torch.where(episode_start.unsqueeze(-1), 0.0, carry)", "carry"),
-        "what is observed does not reach the perceptron": ("torch.cat((x, said), -1)", "torch.cat((0 * x, said), -1)"),
+        "what is observed does not reach the perceptron": ("seen = torch.cat((x,", "seen = torch.cat((0 * x,"),
         "no units learn from chunks": ("sequence if units else 1", "sequence"),
     }),
     *of("pgrobot/bodies/gru.py", "exact/test_memory", {
-        "the gates changed places": ("reset, keep = ", "keep, reset = "),
+        "the gates changed places": ("reset, keep, new = read", "keep, reset, new = read"),
         "a gate begins open": ("bias[1] = KEEP", "bias[1] = 0.0"),
     }),
     *of("pgrobot/bodies/lstm.py", "exact/test_memory", {
