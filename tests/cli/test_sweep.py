@@ -307,7 +307,7 @@ def test_what_verdicts_have_to_be_read_with_stands_beside_them(
     assert main(["sweep", str(tmp_path)]) == 0
     told = capsys.readouterr().out
     assert re.search(r"n +return +steps +speed", told)
-    assert re.search(r"2 +1.5 +23.5 +3 / 25.0 satisfied 2/2", told)
+    assert re.search(r"2 +1.5 +23.5 +3 / 25 satisfied 2/2", told)
     assert "1 of 2 runs have warnings beside their verdicts" in told
     (row,) = csv.DictReader((tmp_path / "summary.csv").read_text().splitlines())
     assert row["episode_length/mean"] == "23.5"

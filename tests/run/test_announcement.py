@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from pgrobot.constraints import UNITS, Constraint
 from pgrobot.episodes import Episodes, summary
+from pgrobot.numerals import numeral
 from pgrobot.run import print_evaluation
 
 
@@ -82,3 +84,14 @@ def test_broken_simulations_are_told_and_nothing_is_satisfied() -> None:
 
 def test_without_budgets_nothing_was_limited() -> None:
     assert printed(told(np.zeros(9), ()), 60)[-1] == "nothing was limited"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0.0, "0"), (-0.00123456, "-0.00123"), (1.5, "1.5"), (12.0, "12"), (99.44, "99.4"), (99.96, "100"),
+        (999.7, "1,000"), (-12345.6, "-12,346"), (2e7, "2e+07"), (math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "–"),
+    ],
+)  # fmt: skip
+def test_a_number_has_the_digits_that_matter(value: float, written: str) -> None:
+    assert numeral(value) == written
