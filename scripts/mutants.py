@@ -477,6 +477,35 @@ MAZES = (
     *of("pgrobot/simulation/behaviour.py", "robots/test_point_maze", {
         "the name of an end is lost": ("named | endings", "endings"),
     }),
+    *of("pgrobot/simulation/variation/writing.py", "variation/test_models", {
+        "a mass leaves its inertia behind": ("rows, at] *= np.repeat", "rows, at] += 0.0 * np.repeat"),
+        "nothing follows from what was drawn": ("self._models.settle(ids)", "pass"),
+        "an inertia keeps what was drawn before": ("self._flat[INERTIA][ids] = self._inertia", "pass"),
+    }),
+    *of("pgrobot/simulation/variation/draws.py", "variation/test_draws", {
+        "a follower's own share is ρ": ("np.sqrt(1.0 - entry.correlation**2)", "1.0 - entry.correlation"),
+        "log-uniform is uniform": ("np.exp(np.log(low[at]) + share[:, at] * np.log(high[at] / low[at]))",
+                                   "low[at] + share[:, at] * (high[at] - low[at])"),
+    }),
+    *of("pgrobot/simulation/variation/varied.py", "variation/test_draws", {
+        "a resumed world keeps its models": ("        self._write(np.arange(len(self._drawn)))\n", ""),
+        "a resumed curriculum begins anew":
+            ('self._curriculum.load_state_dict(state["curriculum"])', "pass"),
+    }),
+    *of("pgrobot/simulation/variation/varied.py", "variation/test_models", {
+        "all entries draw from one stream": ('f"{TELEMETRY}{name}"), num_envs)', 'TELEMETRY), num_envs)'),
+    }),
+    *of("pgrobot/simulation/variation/schedule.py", "variation/test_draws", {
+        "a failure does not move down": ("self._by, -self._by)", "self._by, 0.0)"),
+        "a broken episode counts": ("np.flatnonzero(ended & ~broken)", "np.flatnonzero(ended)"),
+    }),
+    *of("pgrobot/simulation/batch.py", "variation/test_models", {
+        "contact forces are the shared model's": ("            self.models.write(i, self._model)\n", ""),
+    }),
+    *of("envs/costs.py", "variation/test_models", {
+        "limits stay those of the first episode":
+            ("self._now = self._limits()\n\n    def load_state_dict", "pass\n\n    def load_state_dict"),
+    }),
     *of("envs/toys/t_maze.py", "toy_envs/test_environment", {
         "the sign of a maze stays": ("np.where(walked == 0.0, side, 0.0)", "side"),
         "every step of a maze pays": ("(following[:, 1] == self._length) & (", "(following[:, 1] <= self._length) & ("),
