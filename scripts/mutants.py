@@ -491,8 +491,6 @@ MAZES = (
         "a resumed world keeps its models": ("        self._write(np.arange(len(self._drawn)))\n", ""),
         "a resumed curriculum begins anew":
             ('self._curriculum.load_state_dict(state["curriculum"])', "pass"),
-    }),
-    *of("pgrobot/simulation/variation/varied.py", "variation/test_models", {
         "all entries draw from one stream": ('f"{TELEMETRY}{name}"), num_envs)', 'TELEMETRY), num_envs)'),
     }),
     *of("pgrobot/simulation/variation/schedule.py", "variation/test_draws", {

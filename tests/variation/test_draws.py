@@ -91,6 +91,13 @@ def test_each_world_draws_over_all_of_the_range() -> None:
     assert np.abs(correlation).max() < 0.12  # 1,280 rows: four deviations
 
 
+def test_no_entry_draws_what_another_one_does() -> None:
+    one = {"scale": [0.5, 1.5], "per": "model"}
+    environment = vary({"mass": one | {"field": "body_mass"}, "gear": one | {"field": "actuator_gear"}}, 64)
+    seen = np.concatenate([environment.reset()["privileged"] for _ in range(10)])
+    assert abs(np.corrcoef(seen.T)[0, 1]) < 0.16  # four deviations
+
+
 def test_one_number_for_a_part_an_entry_or_the_model() -> None:
     def draws(per: str) -> int:
         node = {"field": "geom_friction", "scale": [0.5, 1.5], "per": per, "names": ["foot_geom", "leg_geom"]}

@@ -244,6 +244,7 @@ def test_costs_compare_with_the_limits_of_the_simulations_own_model() -> None:
 def test_contact_forces_and_the_centre_of_mass_are_those_of_the_own_model() -> None:
     nodes = {"mass": FIVE["mass"], "gravity": {"field": "opt.gravity", "scale": [0.5, 2.0]}}
     environment = vary(nodes, 2, of=robot("humanoid"))
+    acceleration = environment.simulation.field("cacc")  # which gravity is in
     environment.reset()
     for action in actions(environment, 12):
         environment.step(action)
@@ -252,6 +253,7 @@ def test_contact_forces_and_the_centre_of_mass_are_those_of_the_own_model() -> N
         model, data = simulation.model_of(i), simulation.batch.get_data(i)
         mujoco.mj_rnePostConstraint(model, data)
         assert np.array_equal(simulation.field("cfrc_ext")[i], data.cfrc_ext)
+        assert np.array_equal(acceleration[i], data.cacc)
         mass = np.array(model.body_mass)
         centre = (mass[:, None] * data.xipos).sum(axis=0) / mass.sum()
         assert np.allclose(environment.robot.reward_state(simulation)[i], centre[:2], rtol=1e-12)
