@@ -544,6 +544,34 @@ MEMORY = (
     }),
 )  # fmt: skip
 
+LEVELS = (
+    *of("pgrobot/policies/hierarchical.py", "exact/test_two_levels", {
+        "a goal is drawn a step late": ("(age.squeeze(-1) == 0.0).to", "(age.squeeze(-1) == 1.0).to"),
+        "a goal is kept when its time is over":
+            ("torch.where(age == 0.0, self.channel.held(drawn, kept), held)", "held"),
+        "an episode begins with the goal of the last one":
+            ("(torch.where(episode_start.unsqueeze(-1), 0.0, x) for x in own)", "own"),
+        "the time left goes up": ("torch.remainder(-age, self.every)", "torch.remainder(age, self.every)"),
+        "a goal lasts a step longer": ("(age + 1.0, self.every)", "(age + 1.0, self.every + 1)"),
+    }),
+    *of("pgrobot/policies/levels/goal.py", "exact/test_two_levels", {
+        "option 0 is shown as option 1": ("torch.arange(1, self.count)", "torch.arange(self.count - 1)"),
+    }),
+    *of("pgrobot/distributions/two_level.py", "exact/test_two_levels", {
+        "goals that are held have a probability":
+            ("low + torch.where(self.switch > 0.0, high, 0.0)", "low + high"),
+        "goals have no say": ("low + torch.where(self.switch > 0.0, high, 0.0)", "low + 0.0 * high"),
+    }),
+    *of("pgrobot/policies/levels/channel.py", "exact/test_two_levels", {
+        "noise is taken for a goal": ("return said.from_noise(drawn)", "return drawn"),
+    }),
+    *of("pgrobot/policies/levels/level.py", "run/test_hierarchy", {
+        "a frozen normaliser goes on": ("if not self.frozen:", "if True:"),
+        "what is frozen learns":
+            ("register_buffer(name, parameter.detach())", "register_parameter(name, parameter)"),
+    }),
+)  # fmt: skip
+
 DIAGNOSTICS = (
     *of("pgrobot/solvers/snapshot.py", "diagnostics/test_snapshot", {
         "a snapshot forgets the normalisers": ("recalled(self.policy, buffers)", "recalled(self.policy, {})"),
@@ -563,6 +591,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
     *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *MAZES, *MEMORY,
     *DIAGNOSTICS,
+    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED, *MEMORY, *LEVELS, *DIAGNOSTICS,
 )  # fmt: skip
 
 

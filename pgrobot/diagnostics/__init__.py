@@ -7,6 +7,7 @@ problems that the learners solved (``Learner.snapshot``).
 from pgrobot.diagnostics.episodes import EpisodeStatistics
 from pgrobot.diagnostics.goals import Goals
 from pgrobot.diagnostics.gradients import GradientNorms, term_gradients
+from pgrobot.diagnostics.levels import Levels
 from pgrobot.diagnostics.memory import Memory
 from pgrobot.diagnostics.sensitivity import Sensitivity
 from pgrobot.diagnostics.torque import TorqueGradients
@@ -19,6 +20,7 @@ __all__ = [
     "EpisodeStatistics",
     "Goals",
     "GradientNorms",
+    "Levels",
     "Memory",
     "Sensitivity",
     "TorqueGradients",

@@ -93,6 +93,21 @@ class HierarchicalPolicy(Policy):
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
     ) -> tuple[Distribution, Tensor]:
+        acts, says, (of_low, of_high, held, age) = self.levels(obs, carry, episode_start)
+        drawn, kept = self.channel.opened(says)
+        switch = (age.squeeze(-1) == 0.0).to(age.dtype)
+        distribution = TwoLevel.of(acts, drawn, switch, self.channel.idle(held))
+        return distribution, torch.cat((of_low, of_high, held, age, kept), -1)
+
+    def levels(
+        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
+    ) -> tuple[Distribution, Distribution, tuple[Tensor, ...]]:
+        """What each level says by itself; as of ``forward``.
+
+        Returns:
+            The distribution over what is done, that over goals, which may not be drawn, and side by side what both
+            remember from here on, the goal that is held ``[…, G]`` and the steps since one was drawn, ``[…, 1]``.
+        """
         of_low, of_high, *own, _ = carry.split(self.parts, -1)
         held, age = (torch.where(episode_start.unsqueeze(-1), 0.0, x) for x in own)
         told = [self.goal.shown(held)]
@@ -100,10 +115,7 @@ class HierarchicalPolicy(Policy):
             told.append(torch.remainder(-age, self.every) / self.every)
         acts, of_low = self.low.say(obs, torch.cat(told, -1), of_low, episode_start)
         says, of_high = self.high.say(obs, held[..., :0], of_high, episode_start)
-        drawn, kept = self.channel.opened(says)
-        switch = (age.squeeze(-1) == 0.0).to(age.dtype)
-        distribution = TwoLevel.of(acts, drawn, switch, self.channel.idle(held))
-        return distribution, torch.cat((of_low, of_high, held, age, kept), -1)
+        return acts, says, (of_low, of_high, held, age)
 
     def remember(self, carry: Tensor, action: Tensor) -> Tensor:
         *levels, held, age, kept = carry.split(self.parts, -1)

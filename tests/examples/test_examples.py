@@ -28,6 +28,7 @@ PRINTS: Mapping[str, str] = {
     "budgets": "budget 0.02: ",
     "compare_two_runs": "of these two policies;",
     "export_to_onnx": "of torch's actions",
+    "hierarchy": "of which two are its goal",
     "load_and_act": "pgrobot evaluate:   ",
     "memory": "between the actions: it remembers",
     "own_gymnasium_env": "per step: ",

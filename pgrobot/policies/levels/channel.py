@@ -43,8 +43,8 @@ class NoiseChannel(Channel):
     """
 
     def __init__(self, said: Distribution) -> None:
-        leaves, self._structure = pytree.tree_flatten(said)
-        self._shapes = [leaf.shape[1:] for leaf in leaves]
+        self._said = said  # for its structure, which torch would warn of if it were copied by itself
+        self._shapes = [leaf.shape[1:] for leaf in pytree.tree_leaves(said)]
         sizes = [prod(shape) for shape in self._shapes]
         ends = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
         self._places = [slice(*ends_of) for ends_of in pairwise(ends)]
@@ -61,7 +61,7 @@ class NoiseChannel(Channel):
             kept[..., place].unflatten(-1, shape)
             for place, shape in zip(self._places, self._shapes, strict=True)
         ]
-        said: Pathwise = pytree.tree_unflatten(leaves, self._structure)
+        said: Pathwise = pytree.tree_unflatten(leaves, pytree.tree_structure(self._said))
         return said.from_noise(drawn)
 
     def idle(self, held: Tensor) -> Tensor:
