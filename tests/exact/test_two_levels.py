@@ -27,7 +27,7 @@ from pgrobot.sequences import in_rows
 from pgrobot.solvers import FlatParameters, PolicyProblem
 from pgrobot.types import Action, Rollout
 
-STEPS, EVERY, OPTIONS = 4, 2, 2
+STEPS, EVERY, OPTIONS = 4, 3, 2
 # of a world of two states and two actions: P(s' | s, a) and the reward
 MOVES = torch.tensor([[[0.9, 0.1], [0.3, 0.7]], [[0.4, 0.6], [0.8, 0.2]]], dtype=torch.float64)
 REWARD = torch.tensor([[1.0, -0.5], [0.2, 2.0]], dtype=torch.float64)
@@ -74,7 +74,7 @@ def enumerated(policy: HierarchicalPolicy) -> tuple[Batch, Tensor]:
     """All that can happen in an episode, as rows whose weight is its probability; and what is expected of it."""
     choices = list(itertools.product(range(2), range(2), repeat=STEPS))  # of an action and a state each
     paths = torch.tensor(choices).view(-1, STEPS, 2)
-    drawn = torch.tensor(list(itertools.product(range(OPTIONS), repeat=STEPS // EVERY)))
+    drawn = torch.tensor(list(itertools.product(range(OPTIONS), repeat=-(-STEPS // EVERY))))
     paths, goals = paths.repeat_interleave(len(drawn), 0), drawn.repeat(len(paths), 1)
     count = len(paths)
     state, carry = torch.zeros(count, dtype=torch.long), torch.full((count, policy.carry_size), 7.0).double()
