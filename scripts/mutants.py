@@ -544,7 +544,7 @@ MEMORY = (
     }),
 )  # fmt: skip
 
-LEVELS = (
+HIERARCHY = (
     *of("pgrobot/policies/hierarchical.py", "exact/test_two_levels", {
         "a goal is drawn a step late": ("(age.squeeze(-1) == 0.0).to", "(age.squeeze(-1) == 1.0).to"),
         "a goal is kept when its time is over":
@@ -590,8 +590,7 @@ DIAGNOSTICS = (
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
     *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *MAZES, *MEMORY,
-    *DIAGNOSTICS,
-    *SOLVERS, *LEARNER, *COLLECTORS, *CONSTRAINTS, *STATE, *DEPLOYED, *MEMORY, *LEVELS, *DIAGNOSTICS,
+    *HIERARCHY, *DIAGNOSTICS,
 )  # fmt: skip
 
 
