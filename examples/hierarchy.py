@@ -29,8 +29,9 @@ if __name__ == "__main__":
     }  # fmt: skip
     first = pgrobot.train(**maze, **TWO_LEVELS)
     print(f"both levels, in the U: {first.evaluation['return']['mean']:.1f}")
-    known = {"policy.low.run": first.path, "policy.low.frozen": True}
-    for name, low in {"from the U": known, "of its own": {}}.items():
+    known: dict[str, Any] = {"policy.low.run": first.path, "policy.low.frozen": True}
+    lows: dict[str, dict[str, Any]] = {"from the U": known, "of its own": {}}
+    for name, low in lows.items():
         result = pgrobot.train(**maze, **{"task.maze": "medium"}, **TWO_LEVELS, **low)
         print(f"in the next maze, with a low level {name}: {result.evaluation['return']['mean']:.1f}")
     policy = pgrobot.load(result)
