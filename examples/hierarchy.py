@@ -30,9 +30,10 @@ if __name__ == "__main__":
     first = pgrobot.train(**maze, **TWO_LEVELS)
     print(f"both levels, in the U: {first.evaluation['return']['mean']:.1f}")
     known: dict[str, Any] = {"policy.low.run": first.path, "policy.low.frozen": True}
+    maze["task.maze"] = "medium"
     lows: dict[str, dict[str, Any]] = {"from the U": known, "of its own": {}}
     for name, low in lows.items():
-        result = pgrobot.train(**maze, **{"task.maze": "medium"}, **TWO_LEVELS, **low)
+        result = pgrobot.train(**maze, **TWO_LEVELS, **low)
         print(f"in the next maze, with a low level {name}: {result.evaluation['return']['mean']:.1f}")
     policy = pgrobot.load(result)
     print(f"what it remembers between steps: {policy.policy.carry_size} numbers, of which two are its goal")
