@@ -34,7 +34,7 @@ def train_page(overrides: Sequence[str]) -> str:
     groups = options(overrides)
     width = max(map(len, groups))
     listed = [f"  {group:<{width}}  {', '.join(names)}" for group, names in groups.items() if names]
-    keys = [f"  {setting:<34}{comment}".rstrip() for setting, comment in documented_keys()]
+    keys = [f"  {setting:<33} {comment}".rstrip() for setting, comment in documented_keys()]
     return "\n".join(
         [
             USAGE,
@@ -42,7 +42,7 @@ def train_page(overrides: Sequence[str]) -> str:
             *listed,
             "",
             "Keys (key=value; every other key of the config can be set too: see --cfg job)",
-            f"  {'constraint.<name>.budget':<34}what may be spent of that cost",
+            f"  {'constraint.<name>.budget':<33} what may be spent of that cost",
             *keys,
             "",
             "Options",

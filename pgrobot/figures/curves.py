@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pgrobot.figures.drawing import image
+from pgrobot.figures.drawing import image, wrapped
 from pgrobot.figures.palette import BREACH, INK, PAPER, line_style
 from pgrobot.pictures import Image
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.axes import Axes as Axes2D
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 4.6, 2.9  # inches: readable on a phone, three side by side on a laptop
@@ -26,7 +26,7 @@ THOUSANDS = 1_000.0  # from where on an axis is counted in them
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points in the order of ``x``; one whose ``y`` is not finite is left out."""
+    """Points in the order of ``x``; one whose ``y`` is not finite is a gap."""
 
     label: str
     x: np.ndarray
@@ -42,6 +42,12 @@ class Points:
     y: np.ndarray
     above: np.ndarray
 
+    def up_to(self, bound: float) -> Points:
+        """Those of at most this magnitude; a bar that leads beyond is left out."""
+        kept = np.abs(self.y) <= bound
+        above = np.where(np.abs(self.y + self.above) <= bound, self.above, 0.0)
+        return Points(self.label, self.x[kept], self.y[kept], above[kept])
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -51,22 +57,41 @@ class Limit:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """What both axes say, and how far they go.
+
+    Attributes:
+        x, y: labels, with their units.
+        span: of the horizontal axis; one for all drawings of a page.
+        within: what no value can leave, so that the vertical axis does not either; infinite where there is no end.
+    """
+
+    x: str
+    y: str
+    span: tuple[float, float]
+    within: tuple[float, float]
+
+
 def curves(
     drawn: Sequence[Curve],
     points: Sequence[Points],
     limits: Sequence[Limit],
-    axes: tuple[str, str],
+    beyond: Sequence[tuple[float, float]],
+    axes: Axes,
     title: str,
 ) -> Image:
     """Draw one.
 
-    Every curve is drawn twice: faintly as it is, and as a running mean. Of more than twelve, the first are drawn.
+    A curve has a gap where nothing is known, and a dot where a value stands alone. One that is `smoothed` is drawn
+    faintly as it is, and strongly as a running mean. Of more than twelve, the first are drawn.
 
     Args:
-        drawn: the curves; with several, or with points, they are named above the axes.
+        drawn: the curves; with several, or with points, they are named below the axes.
         points: drawn over them.
         limits: dashed; what lies above the lowest one is shaded.
-        axes: labels of both axes, with their units.
+        beyond: values that are left out, ``(x, y)``: a triangle at the edge points to each.
+        axes: what they say.
         title: the image's title and caption.
     """
     shown = [thinned(curve) for curve in drawn[:MOST_LINES]]
@@ -81,24 +106,30 @@ def curves(
         plot.set_axisbelow(True)
         for index, curve in enumerate(shown):
             colour, dashes = line_style(index)
-            plot.plot(curve.x, curve.y, color=colour, linewidth=0.7, alpha=0.35)
-            smooth = running_mean(curve.y)
-            mark = "o" if len(curve.x) == 1 else ""
-            plot.plot(
-                curve.x, smooth, color=colour, linestyle=dashes, linewidth=1.7, marker=mark, label=curve.label
-            )
+            if smoothed(curve.y):
+                _line(plot, curve.x, curve.y, color=colour, linewidth=0.7, alpha=0.35, markersize=1.5)
+            plain = running_mean(curve.y)
+            plot.plot([], [], color=colour, linestyle=dashes, linewidth=1.7, label=curve.label)
+            _line(plot, curve.x, plain, color=colour, linestyle=dashes, linewidth=1.7, markersize=3.0)
         for cloud in points:
             error = np.stack([np.zeros_like(cloud.above), cloud.above])
             plot.errorbar(
                 cloud.x, cloud.y, error, fmt="D", markersize=3.2, color=INK, linewidth=1.0, label=cloud.label
             )
         _limits(plot, limits)
+        _keep_within(plot, axes.within)
+        for x, y in beyond:
+            edge, mark = (1.0, "^") if y > 0.0 else (0.0, "v")
+            plot.plot(
+                [x], [edge], marker=mark, color=INK, transform=plot.get_xaxis_transform(), clip_on=False
+            )
         plot.spines[["top", "right"]].set_visible(False)
-        if any((curve.x >= THOUSANDS).any() for curve in shown):
+        if axes.span[1] >= THOUSANDS:
             plot.xaxis.set_major_formatter(EngFormatter(sep=""))
-        plot.margins(x=0.01)
-        plot.set_xlabel(axes[0])
-        plot.set_ylabel(axes[1])
+        margin = 0.01 * (axes.span[1] - axes.span[0] or 1.0)
+        plot.set_xlim(axes.span[0] - margin, axes.span[1] + margin)
+        plot.set_xlabel(axes.x)
+        plot.set_ylabel(wrapped(axes.y, HEIGHT - 0.9))
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         if named:
             figure.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8, handlelength=2.6)
@@ -107,28 +138,60 @@ def curves(
 
 
 def thinned(curve: Curve) -> Curve:
-    """The finite points of a curve, or where there are too many the means of neighbours."""
-    known = np.isfinite(curve.y) & np.isfinite(curve.x)
-    x, y = curve.x[known], curve.y[known]
+    """A curve, or where it has too many points the means of what neighbours know."""
+    known = np.isfinite(curve.x)
+    x, y = curve.x[known], np.where(np.isfinite(curve.y), curve.y, np.nan)[known]
     if len(x) <= MOST_POINTS:
         return Curve(curve.label, x, y)
     parts = np.array_split(np.arange(len(x)), MOST_POINTS)
-    mean = lambda values: np.array([values[part].mean() for part in parts])
-    return Curve(curve.label, mean(x), mean(y))
+    mean = lambda values: values.mean() if len(values) else np.nan
+    finite = lambda values: values[np.isfinite(values)]
+    return Curve(
+        curve.label,
+        np.array([x[part].mean() for part in parts]),
+        np.array([mean(finite(y[part])) for part in parts]),
+    )
+
+
+def smoothed(values: np.ndarray) -> bool:
+    """Whether a curve has points enough for a running mean that says something else."""
+    return min(int(np.isfinite(values).sum()), MOST_POINTS) >= 2 * SMOOTHED_OVER
 
 
 def running_mean(values: np.ndarray) -> np.ndarray:
-    """Means over a window around each point, which is cut at both ends."""
-    reach = len(values) // (2 * SMOOTHED_OVER)
+    """Means of what is known in a window around each point, which is cut at both ends; NaN where it is not known."""
+    reach = len(values) // (2 * SMOOTHED_OVER) if smoothed(values) else 0
     if reach == 0:
         return values
-    sums = np.concatenate([[0.0], np.cumsum(values)])
+    known = np.isfinite(values)
+    total = lambda x: np.concatenate([[0.0], np.cumsum(x)])
+    sums, counts = total(np.where(known, values, 0.0)), total(known)
     index = np.arange(len(values))
     low, high = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(values))
-    return (sums[high] - sums[low]) / (high - low)
+    return np.where(known, (sums[high] - sums[low]) / np.maximum(counts[high] - counts[low], 1.0), np.nan)
 
 
-def _limits(plot: Axes, limits: Sequence[Limit]) -> None:
+def alone(values: np.ndarray) -> np.ndarray:
+    """Which values are known while neither neighbour is: no line goes through them."""
+    known = np.pad(np.isfinite(values), 1)
+    return known[1:-1] & ~known[:-2] & ~known[2:]
+
+
+def _line(plot: Axes2D, x: np.ndarray, y: np.ndarray, markersize: float, **style: Any) -> None:
+    plot.plot(x, y, **style, clip_on=False)
+    dots = alone(y)
+    if dots.any():
+        style = {**style, "linestyle": "", "marker": "o", "markersize": markersize}
+        plot.plot(x[dots], y[dots], **style, clip_on=False)
+
+
+def _keep_within(plot: Axes2D, within: tuple[float, float]) -> None:
+    """End the vertical axis where values end."""
+    low, high = plot.get_ylim()
+    plot.set_ylim(max(low, within[0]), min(high, within[1]) if within[1] > max(low, within[0]) else high)
+
+
+def _limits(plot: Axes2D, limits: Sequence[Limit]) -> None:
     finite = [limit for limit in limits if np.isfinite(limit.value)]
     for limit in finite:
         plot.axhline(limit.value, color=INK, linestyle=(0, (4, 2)), linewidth=1.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from pgrobot.pictures import Image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DPI = 160
+DPI = 300  # for print
+LETTER = 0.075  # inches, of the font below
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -30,9 +32,14 @@ STYLE: dict[Any, Any] = {
     "ytick.color": INK,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "svg.fonttype": "path",  # looks the same where the font is missing
+    "svg.fonttype": "none",  # text is text, to be found and read
     "svg.hashsalt": "pgrobot",  # the same drawing is the same file
 }
+
+
+def wrapped(text: str, length: float) -> str:
+    """A label in as many lines as it takes along an axis of ``length`` inches."""
+    return textwrap.fill(text, max(int(length / LETTER), 8))
 
 
 def image(draw: Callable[[Figure], None], width: float, height: float, caption: str) -> Image:

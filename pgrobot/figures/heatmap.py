@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pgrobot.figures.drawing import image
+from pgrobot.figures.drawing import image, wrapped
 from pgrobot.figures.palette import DIVERGING, SEQUENTIAL, UNKNOWN
 from pgrobot.pictures import Image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+BESIDE = 0.8  # inches of a figure's height that the axes do not have
 MOST_LABELS = 40
 THOUSANDS = 10_000.0  # from where on an axis is counted in them
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT, ROW_HEIGHT = 5.6, 1.8, 9.0, 0.22  # inches: readable on a phone
@@ -59,6 +60,7 @@ def heatmap(
     largest = end or largest or 1.0
     low = -largest if signed else min(0.0, float(np.nanmin(known, initial=0.0)))
     height = min(MOST_HEIGHT, max(LEAST_HEIGHT, 1.1 + ROW_HEIGHT * len(rows)))
+    known = np.clip(known, -largest, largest)  # matplotlib loses all else beside what is far larger
     labelled = range(0, len(rows), -(-len(rows) // MOST_LABELS))
 
     def draw(figure: Figure) -> None:
@@ -82,7 +84,7 @@ def heatmap(
         axes.set_xlabel(axis.label)
         axes.set_title(title)
         bar = figure.colorbar(shown, ax=axes, pad=0.02, fraction=0.05, aspect=6 * height)
-        bar.set_label(scale)
+        bar.set_label(wrapped(scale, height - BESIDE))
         bar.outline.set_linewidth(0.6)
 
     return image(draw, WIDTH, height, title)

@@ -9,7 +9,13 @@ from pgrobot.health.constraints import budget_infeasible, multiplier_at_maximum,
 from pgrobot.health.facts import Facts
 from pgrobot.health.finding import Finding, Severity, Symptom, sorted_by_severity
 from pgrobot.health.history import FIRST, Stretches, View
-from pgrobot.health.learning import critic_useless, reward_out_of_scale, simulations_break, updates_skipped
+from pgrobot.health.learning import (
+    critic_useless,
+    numbers_not_finite,
+    reward_out_of_scale,
+    simulations_break,
+    updates_skipped,
+)
 from pgrobot.health.policy import clipped_much, kl_runaway, normalizer_drifts, std_at_bound, std_collapsing
 from pgrobot.health.robot import actuator_saturated, sensor_unused, too_few_episodes
 
@@ -47,6 +53,7 @@ CHECKS = (
     Check("multiplier_winds_up", "warning", 2, multiplier_winds_up),
     Check("multiplier_at_maximum", "warning", 2, multiplier_at_maximum),
     Check("actuator_saturated", "warning", 2, actuator_saturated),
+    Check("numbers_not_finite", "warning", 1, numbers_not_finite),
     Check("simulations_break", "warning", 1, simulations_break),
     Check("too_few_episodes", "note", 1, too_few_episodes),
     Check("sensor_unused", "note", 1, sensor_unused),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import statistics
 from collections import deque
@@ -17,6 +16,7 @@ FIRST = (
     2 * STRETCH
 )  # iterations before anything is said: normalisers, critics and prices are finding their size
 RECENT = 5 * STRETCH  # iterations in which rare events are counted: one of them is 2 %
+LARGEST = 1e100  # of what is a figure of anything
 
 # What findings read. A learner's name begins its metrics where there are several; evaluations have no learner.
 WATCHED = re.compile(
@@ -40,6 +40,8 @@ class View:
         stretches: the metrics of each, the last one last; what none of its iterations knew is absent.
         latest: what was last known of every metric, however long ago.
         recent: of rare events, how many there were in each of the last iterations, at most ``RECENT``.
+        odd: by metric, how many of its values were no finite numbers, or beyond ``LARGEST``; shown with one learner.
+        iterations: so far.
         facts: of the run.
     """
 
@@ -47,6 +49,8 @@ class View:
     stretches: Sequence[Mapping[str, float]]
     latest: Mapping[str, float]
     recent: Mapping[str, Sequence[float]]
+    odd: Mapping[str, int]
+    iterations: int
     facts: Facts
 
     def last(self, name: str, count: int) -> list[float]:
@@ -85,6 +89,7 @@ class Stretches:
     _kept: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)  # by learner
     _latest: dict[str, dict[str, float]] = field(default_factory=dict)
     _recent: dict[str, dict[str, deque[float]]] = field(default_factory=dict)  # by learner
+    _odd: dict[str, int] = field(default_factory=dict)  # by metric
 
     @property
     def knows(self) -> bool:
@@ -96,8 +101,11 @@ class Stretches:
         self.step = step
         self.iterations += 1
         for key, value in metrics.items():
+            if not isinstance(value, float | int) or not -LARGEST < value < LARGEST:
+                self._odd[key] = self._odd.get(key, 0) + 1
+                continue
             place = self._places.get(key) or self._place(key)
-            if not place[1] or not isinstance(value, float | int) or not math.isfinite(value):
+            if not place[1]:
                 continue
             learner, name = place
             if name in EVENTS:
@@ -117,10 +125,13 @@ class Stretches:
 
     def views(self, facts: Facts) -> Iterable[tuple[str, View]]:
         """Every learner's name, empty where there is one, and what there is to see of it."""
-        for learner in dict.fromkeys((*self._kept, *self._recent)):
+        odd = dict(self._odd)
+        for learner in dict.fromkeys((*self._kept, *self._recent)) or ([""] if odd else []):
             recent = {name: tuple(values) for name, values in self._recent.get(learner, {}).items()}
             latest = dict(self._latest.get(learner, {}))
-            yield learner, View(self.step, tuple(self._kept.get(learner, ())), latest, recent, facts)
+            stretches = tuple(self._kept.get(learner, ()))
+            yield learner, View(self.step, stretches, latest, recent, odd, self.iterations, facts)
+            odd = {}
 
     def _place(self, key: str) -> tuple[str, str]:
         found = WATCHED.fullmatch(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pgrobot.health.finding import Symptom
-from pgrobot.health.history import View
+from pgrobot.health.history import FIRST, LARGEST, View
 
 EXPLAINS_LITTLE = 0.1  # of the variance of its targets
 MISSES_MUCH = (
@@ -18,6 +18,7 @@ GAIN_MUCH = (
     1000.0  # likewise; a bonus for being alive may be a hundred times what a robot earns that stands still
 )
 SKIPPED_MUCH = 0.05  # of the iterations: more than a rare accident
+MOST_NAMED = 5
 BROKEN_MUCH = 0.5  # simulations per iteration
 
 
@@ -68,6 +69,22 @@ def updates_skipped(view: View) -> Iterator[Symptom]:
             "faults/ in the run's directory holds the states before them, and run.log says which number it was; lower "
             "algorithm.policy_solver.rate.initial, or see whether reward and observations can be infinite.",
         )
+
+
+def numbers_not_finite(view: View) -> Iterator[Symptom]:
+    """Metrics are no numbers, so that neither curves nor checks see them."""
+    if not view.odd or view.iterations < FIRST:
+        return
+    ranked = sorted(view.odd, key=lambda name: -view.odd[name])
+    more = f", and values of {len(ranked) - 1} more metrics" if len(ranked) > 1 else ""
+    yield Symptom(
+        "",
+        f"{view.odd[ranked[0]]} values of {ranked[0]} in {view.iterations} iterations{more} are not finite, or beyond "
+        f"{LARGEST:.0e}: neither curves nor other findings take them into account.",
+        {name: float(view.odd[name]) for name in ranked[:MOST_NAMED]},
+        "Look for rewards, costs and observations that can be infinite or are divided by nothing; metrics.jsonl has "
+        "null where they were.",
+    )
 
 
 def simulations_break(view: View) -> Iterator[Symptom]:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from pgrobot.constraints import UNITS
 from pgrobot.figures import Limit, Points, bars
 from pgrobot.numerals import numeral
-from pgrobot.report.drawing import Drawing, over_time
+from pgrobot.report.drawing import Drawing, Sentence, over_time
 from pgrobot.report.history import History
-from pgrobot.report.reading import Story
+from pgrobot.report.reading import Story, number
 
+NONE_ENDED = " None of the training has yet: the diamonds are evaluations."
+ANY, NOT_NEGATIVE, SHARE = (-math.inf, math.inf), (0.0, math.inf), (0.0, 1.0)
 LEAST = -1.0  # share of the variance below which a critic is as useless as it gets
 
 
-def curves(story: Story) -> Iterator[Drawing]:
+def curves(story: Story) -> Iterator[Drawing | Sentence]:
     """Return and length of episodes, every cost against its budget, and the prices."""
+    if len(story.history.known("evaluation/return/mean")[0]):
+        yield Sentence(_apart(story))
     yield from returns(story)
     yield from costs(story)
 
@@ -25,15 +32,17 @@ def curves(story: Story) -> Iterator[Drawing]:
 def returns(story: Story) -> Iterator[Drawing]:
     """Return and length of episodes."""
     history = story.history
+    points = _evaluated(history, "return")
     yield from over_time(
         history,
         "return",
         {"return/mean": "training"},
         "reward per episode",
         "Return",
-        "Undiscounted, of the episodes that ended.",
-        points=_evaluated(history, "return"),
+        "Undiscounted, of the episodes that ended." + ("" if history.tells("return/mean") else NONE_ENDED),
+        points=points,
     )
+    limit = number(story.spec.get("max_episode_steps"))
     yield from over_time(
         history,
         "episode_length",
@@ -41,6 +50,7 @@ def returns(story: Story) -> Iterator[Drawing]:
         "steps",
         "Episode length",
         "Mean length of the episodes that ended.",
+        within=(0.0, limit if limit > 0.0 else math.inf),
     )
 
 
@@ -50,15 +60,17 @@ def costs(story: Story) -> Iterator[Drawing]:
     names = history.between("cost/", "/budget")
     for name in names:
         budget = history.last(f"cost/{name}/budget")
+        points = _evaluated(history, f"cost/{name}")
         yield from over_time(
             history,
             f"cost_{name}",
             {f"cost/{name}/mean": "training"},
             _unit(story, name),
             f"Cost: {name}",
-            "What an episode spends. Shaded: above the budget.",
+            "What an episode spends, those still running counted. Shaded: above the budget.",
             limits=[Limit(f"budget {numeral(budget)}", budget)],
-            points=_evaluated(history, f"cost/{name}"),
+            points=points,
+            within=NOT_NEGATIVE,
         )
     yield from over_time(
         history,
@@ -67,6 +79,7 @@ def costs(story: Story) -> Iterator[Drawing]:
         "reward per cost",
         "Multipliers",
         "What a unit of each cost is charged in the policy's objective.",
+        within=NOT_NEGATIVE,
     )
 
 
@@ -106,21 +119,21 @@ def rewards(story: Story) -> Iterator[Drawing]:
 def optimiser(story: Story) -> Iterator[Drawing]:
     """Whether steps are of a sensible size, and the critic is of use."""
     history = story.history
-    history = History(
-        history.steps,
-        {
-            name: np.maximum(values, LEAST) if name.startswith("critic/explained_variance/") else values
-            for name, values in history.columns.items()
-        },
-    )
+    explained = {
+        name: np.maximum(values, LEAST)
+        for name, values in history.columns.items()
+        if name.startswith("critic/explained_variance/")
+    }
+    history = replace(history, columns={**history.columns, **explained})
     columns = {f"critic/explained_variance/{c}": c for c in history.between("critic/explained_variance/", "")}
-    for name, metrics, unit, title, note in (
+    for name, metrics, unit, title, note, within in (
         (
             "kl",
             {"policy/kl": "update", "policy/kl_normalizer": "normaliser"},
             "nats",
             "Divergence per iteration",
             "How far the policy moves, by its update and by what its normaliser takes in.",
+            ANY,
         ),
         (
             "clip_fraction",
@@ -128,6 +141,7 @@ def optimiser(story: Story) -> Iterator[Drawing]:
             "share of samples",
             "Clipped samples",
             "Large for long: steps are too large.",
+            SHARE,
         ),
         (
             "std",
@@ -135,6 +149,7 @@ def optimiser(story: Story) -> Iterator[Drawing]:
             "half an actuator's range",
             "Standard deviation of actions",
             "At a bound it no longer moves.",
+            NOT_NEGATIVE,
         ),
         (
             "entropy",
@@ -142,6 +157,7 @@ def optimiser(story: Story) -> Iterator[Drawing]:
             "nats",
             "Entropy of actions",
             "It falls as the policy makes up its mind.",
+            ANY,
         ),
         (
             "explained_variance",
@@ -149,6 +165,7 @@ def optimiser(story: Story) -> Iterator[Drawing]:
             "share",
             "What the critic predicts",
             "Share of its targets' variance: 1 is perfect, 0 no better than a constant, −1 is drawn for all below.",
+            (LEAST, 1.0),
         ),
         (
             "gradient_norm",
@@ -156,16 +173,34 @@ def optimiser(story: Story) -> Iterator[Drawing]:
             "norm",
             "Norm of the gradients",
             "Before they are clipped.",
+            NOT_NEGATIVE,
         ),
         (
-            "speed",
-            {"time/env_steps_per_s": "speed"},
+            "throughput",
+            {"time/env_steps_per_s": "throughput"},
             "steps per second",
-            "Speed",
+            "Throughput",
             "Environment steps per second, learning included.",
+            NOT_NEGATIVE,
         ),
     ):
-        yield from over_time(history, name, metrics, unit, title, note)
+        yield from over_time(history, name, metrics, unit, title, note, within=within)
+
+
+def _apart(story: Story) -> str:
+    """Why training and evaluation differ."""
+    mode = str(_part(story.config, "evaluation").get("mode", ""))
+    return (
+        "Training and evaluation differ. A curve is of actions that explore, by a policy that changes meanwhile, and "
+        "return and length are of the episodes that ended in an iteration; there is a gap where none did. A diamond is "
+        f"the policy of that step, frozen{', ' * bool(mode)}{mode}, over whole episodes; a bar leads up to the bound "
+        "that has to keep to the budget."
+    )
+
+
+def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _unit(story: Story, cost: str) -> str:

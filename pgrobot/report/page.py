@@ -14,11 +14,13 @@ from markupsafe import Markup, escape
 
 from pgrobot.files import reason
 from pgrobot.numerals import numeral
-from pgrobot.report.drawing import Drawing
+from pgrobot.report.drawing import Drawing, Sentence
+from pgrobot.report.gallery import walks
 from pgrobot.report.inline import inlined, is_ours
 from pgrobot.report.reading import Story, number
 from pgrobot.report.sections import Section
-from pgrobot.report.verdicts import MEANINGS, judged
+from pgrobot.report.still import still
+from pgrobot.report.verdicts import MEANINGS, interval, judged
 from pgrobot.tracking import Kept
 
 MOST_FILM = 20_000_000  # bytes of all films in a page
@@ -31,18 +33,22 @@ class Film:
     Attributes:
         title: what it is called, and of which step.
         source: a data URL.
+        still: one of its middle frame, for print; empty where ffmpeg makes none.
     """
 
     title: str
     source: str
+    still: str
 
 
-def render(story: Story, drawn: Sequence[tuple[Section, Sequence[Drawing]]], *, videos: bool) -> str:
+def render(
+    story: Story, drawn: Sequence[tuple[Section, Sequence[Drawing | Sentence]]], *, videos: bool
+) -> str:
     """Write the page.
 
     Args:
         story: the run.
-        drawn: every section with its drawings.
+        drawn: every section with its drawings and sentences.
         videos: whether films are part of it.
     """
     films, left_out = (
@@ -58,11 +64,20 @@ def render(story: Story, drawn: Sequence[tuple[Section, Sequence[Drawing]]], *, 
     environment.filters |= {"figure": lambda value: numeral(number(value)), "inline": _inline}
     return environment.get_template("page.html").render(
         story=story,
-        sections=drawn,
+        sections=[
+            (
+                section,
+                [one for one in shown if isinstance(one, Drawing)],
+                [one.text for one in shown if isinstance(one, Sentence)],
+            )
+            for section, shown in drawn
+        ],
         title=_title(story),
         facts=_facts(story),
         command=command(story.overrides),
         judged=judged(story),
+        interval=interval(story),
+        unplayable=_unplayable(story),
         look=_look(story),
         meanings=MEANINGS,
         films=films,
@@ -103,10 +118,22 @@ def embedded(videos: Sequence[Kept]) -> tuple[tuple[Film, ...], tuple[str, ...]]
         Film(
             f"{file.name}, step {file.step:,}",
             "data:video/mp4;base64," + base64.b64encode(taken[file]).decode(),
+            _data("image/jpeg", still(file.path)),
         )
         for file in sorted(taken, key=lambda file: (file.name, file.step))
     )
     return films, tuple(left_out)
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}" if content else ""
+
+
+def _unplayable(story: Story) -> str:
+    """Why no film can be made of a run; empty where one can."""
+    if story.manifest.get("environment"):
+        return "its environments were given from Python"
+    return "" if any((story.run / "checkpoints").glob("*.pt")) else "it keeps no checkpoint"
 
 
 def _inline(drawing: Drawing) -> Markup:
@@ -124,21 +151,22 @@ def _title(story: Story) -> str:
 
 
 LOOK = {
-    "sensitivity/lipschitz/mean": "steepest slope, mean over states",
-    "sensitivity/lipschitz/max": "steepest slope, most",
+    "sensitivity/lipschitz/mean": "steepest slope, mean over states (half-ranges per deviation)",
+    "sensitivity/lipschitz/max": "steepest slope of all states (half-ranges per deviation)",
     "sensitivity/unused": "share of sensors without effect",
     "units/dead": "share of dead units",
     "units/saturated": "share of saturated units",
     "gait/period": "period of the gait (s)",
     "gradient/policy/agreement": "cosine between gradients of minibatches",
-    "fisher/eigenvalue/1": "largest Fisher eigenvalue",
+    "fisher/eigenvalue/1": "largest Fisher eigenvalue (nats per squared unit of a parameter)",
 }
 
 
 def _look(story: Story) -> dict[str, str]:
     """What the last closer look at the policy found, by what it is."""
     history = story.history
-    return {called: numeral(history.last(name)) for name, called in LOOK.items() if history.tells(name)}
+    told = {name: called for name, called in LOOK.items() if name != "gait/period" or walks(story, "")}
+    return {called: numeral(history.last(name)) for name, called in told.items() if history.tells(name)}
 
 
 def _facts(story: Story) -> dict[str, str]:

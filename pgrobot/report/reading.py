@@ -69,6 +69,11 @@ class Story:
         return replace(self, history=self.history.of(learner))
 
     @property
+    def actuators(self) -> tuple[str, ...]:
+        """Names of all entries of an action that are no choices; none where nobody tells."""
+        return tuple(str(a.get("name")) for a in self.spec.get("actions", ()) if not a.get("choices"))
+
+    @property
     def units(self) -> dict[str, str]:
         """What a torque of each actuator is counted in, by its name; empty where nobody tells."""
         actions = self.spec.get("actions", ())

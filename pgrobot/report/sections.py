@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pgrobot.report import gallery, learning, torque, verdicts, violations
-from pgrobot.report.drawing import Drawing
+from pgrobot.report.drawing import Drawing, Sentence
 from pgrobot.report.reading import Story
 
 
@@ -25,7 +25,7 @@ class Section:
 
     anchor: str
     title: str
-    draw: Callable[[Story], Iterable[Drawing]]
+    draw: Callable[[Story], Iterable[Drawing | Sentence]]
     by_learner: bool
     part: str
     nothing: str
@@ -36,7 +36,9 @@ def written(anchor: str, title: str) -> Section:
     return Section(anchor, title, lambda _: (), by_learner=False, part=f"{anchor}.html", nothing="")
 
 
-def drawn(anchor: str, title: str, draw: Callable[[Story], Iterable[Drawing]], nothing: str) -> Section:
+def drawn(
+    anchor: str, title: str, draw: Callable[[Story], Iterable[Drawing | Sentence]], nothing: str
+) -> Section:
     """A section of drawings, for every learner."""
     return Section(anchor, title, draw, by_learner=True, part="", nothing=nothing)
 

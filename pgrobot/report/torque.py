@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pgrobot.report.drawing import Drawing, map_over_time
+import numpy as np
+
+from pgrobot.report.drawing import Drawing, Sentence, map_over_time
 from pgrobot.report.history import History
 from pgrobot.report.reading import Story
 
+CLEAR = 2.0  # standard errors from 0: less is taken for noise
 
-def gradients(story: Story) -> Iterator[Drawing]:
+
+def gradients(story: Story) -> Iterator[Drawing | Sentence]:
     """What reward and costs ask of every actuator, over the training."""
     history = story.history
+    yield from _which(story)
     per = f"per {_unit(story)}"
     for column in ("reward", *_costs(history, "gradient_")):
         kind = "reward" if column == "reward" else "cost"
@@ -41,9 +46,8 @@ def gradients(story: Story) -> Iterator[Drawing]:
         _rows(story, "share"),
         "share",
         "Share of the whole gradient",
-        "Of its squared norm; a row near 0 is an actuator that is not learnt.",
+        "Of its squared norm, all actuators together 1; a row near 0 is an actuator that is not learnt.",
         signed=False,
-        end=1.0,
     )
     steps = _steps(story)
     yield from map_over_time(
@@ -60,9 +64,24 @@ def gradients(story: Story) -> Iterator[Drawing]:
     )
 
 
-def agreement(story: Story) -> Iterator[Drawing]:
+def agreement(story: Story) -> Iterator[Drawing | Sentence]:
     """Where the reward can be had only by paying."""
-    history = story.history
+    history, steps = story.history, _steps(story)
+    noise = (
+        {name: _noise(history, name, steps) for name in history.between("torque/", "/snr")} if steps else {}
+    )
+    grey = (
+        f" Grey: the actuator's gradient lies within {CLEAR:g} standard errors of 0, and its angle is noise."
+        if noise
+        else " The run does not tell how much of it is noise."
+    )
+    for cost in _costs(history, "gradient_"):
+        values = [
+            history.columns[f"torque/{n}/gradient_{cost}"]
+            for n in history.between("torque/", f"/gradient_{cost}")
+        ]
+        if not any(np.nan_to_num(column).any() for column in values):
+            yield Sentence(f"Reward against the cost {cost}: nothing cost anything, so there is no angle.")
     for cost in _costs(history, "cosine_"):
         yield from map_over_time(
             history,
@@ -71,13 +90,14 @@ def agreement(story: Story) -> Iterator[Drawing]:
             "cosine",
             f"Reward against the cost {cost}",
             "Angle between both gradients. Purple, towards 1: what earns reward costs too, so safety and task fight "
-            "here; orange, towards −1: what earns reward also saves cost.",
+            "here; orange, towards −1: what earns reward also saves cost." + grey,
             signed=True,
             end=1.0,
+            hidden={f"torque/{name}/cosine_{cost}": hidden for name, hidden in noise.items()},
         )
 
 
-def loads(story: Story) -> Iterator[Drawing]:
+def loads(story: Story) -> Iterator[Drawing | Sentence]:
     """What the actuators give."""
     history = story.history
     for word, scale, title, note in (
@@ -90,8 +110,23 @@ def loads(story: Story) -> Iterator[Drawing]:
         ("saturation", "share of steps", "Saturation", "Share of steps at 99 % of the limit or beyond."),
         ("power", "W", "Power", "Mean of |torque · velocity|."),
     ):
-        end = 0.0 if word == "power" else 1.0
-        yield from map_over_time(history, word, _rows(story, word), scale, title, note, signed=False, end=end)
+        yield from map_over_time(history, word, _rows(story, word), scale, title, note, signed=False)
+
+
+def _which(story: Story) -> Iterator[Sentence]:
+    """Of which actuators all this is, where it is not of all."""
+    shown, count = len(story.history.between("torque/", "/share")), len(story.actuators)
+    if 0 < shown < count:
+        yield Sentence(
+            f"{shown:,} of {count:,} actuators are shown, here and below: the first ones, {story.actuators[0]} to "
+            f"{story.actuators[shown - 1]}. diagnostics.torque.actuators is how many are measured."
+        )
+
+
+def _noise(history: History, name: str, steps: int) -> np.ndarray:
+    """In which iterations ``[T]`` the gradient of an actuator may be noise."""
+    errors: np.ndarray = history.columns[f"torque/{name}/snr"] * math.sqrt(steps)
+    return ~(errors >= CLEAR)
 
 
 def _costs(history: History, start: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pgrobot.constraints import UNITS
 from pgrobot.figures import Interval, intervals
-from pgrobot.numerals import numeral
+from pgrobot.numerals import between, numeral
 from pgrobot.report.drawing import Drawing
 from pgrobot.report.reading import Story, number
 
@@ -39,16 +40,25 @@ def judged(story: Story) -> tuple[Judged, ...]:
     return tuple(
         Judged(
             name=name,
-            verdict=cost.get("verdict", "undecided"),
-            mark=MARKS.get(cost.get("verdict", ""), "?"),
+            verdict=str(cost.get("verdict", "undecided")),
+            mark=MARKS.get(str(cost.get("verdict")), "?"),
             mean=numeral(number(cost.get("mean"))),
-            lower=numeral(number(cost.get("lower"))),
-            upper=numeral(number(cost.get("upper"))),
+            lower=ends[0],
+            upper=ends[1],
             budget=numeral(number(cost.get("budget"))),
-            unit=UNITS.get(cost.get("unit", ""), ""),
+            unit=UNITS.get(str(cost.get("unit")), ""),
         )
         for name, cost in _costs(story).items()
+        for ends in [between(number(cost.get("lower")), number(cost.get("upper")))]
     )
+
+
+def interval(story: Story) -> tuple[str, str]:
+    """The 95 % interval of the return, in figures that differ."""
+    told = story.result.get("return")
+    ends = told.get("ci95") if isinstance(told, dict) else None
+    low, high = map(number, ends) if isinstance(ends, list) and len(ends) == 2 else (math.nan, math.nan)
+    return between(low, high)
 
 
 def spent(story: Story) -> Iterator[Drawing]:

@@ -10,7 +10,7 @@ import numpy as np
 from pgrobot.figures import Axis, heatmap
 from pgrobot.numerals import numeral
 from pgrobot.pictures import Table
-from pgrobot.report.drawing import Drawing, map_over_time
+from pgrobot.report.drawing import Drawing, Sentence, map_over_time
 from pgrobot.report.reading import Story
 
 TABLE = "violation/by_time"
@@ -18,7 +18,7 @@ COLUMNS = ("constraint", "part", "time", "share", "size")
 TIME = "time in the episode (s)"
 
 
-def violations(story: Story) -> Iterator[Drawing]:
+def violations(story: Story) -> Iterator[Drawing | Sentence]:
     """Parts over training time, and over the time in an episode."""
     learners = story.history.learners
     for learner in learners:

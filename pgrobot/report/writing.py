@@ -9,7 +9,7 @@ from pathlib import Path
 from pgrobot.errors import PgrobotError
 from pgrobot.files import reason, write_atomically
 from pgrobot.pictures import Image
-from pgrobot.report.drawing import Drawing
+from pgrobot.report.drawing import Drawing, Sentence
 from pgrobot.report.page import render
 from pgrobot.report.reading import FOLDER, Story, read_story
 from pgrobot.report.sections import SECTIONS, Section
@@ -52,7 +52,12 @@ def write_report(run: Path, page: Path, *, videos: bool) -> Written:
     drawn = [
         (section, drawings) for section, drawings in drawn if drawings or section.part or section.nothing
     ]
-    figures = {f"{FOLDER}{d.name}": d.image for _, drawings in drawn for d in drawings if d.drawn}
+    figures = {
+        f"{FOLDER}{d.name}": d.image
+        for _, drawings in drawn
+        for d in drawings
+        if isinstance(d, Drawing) and d.drawn
+    }
     text = render(story, drawn, videos=videos)
     write_atomically(page, text.encode())  # first: it is whole by itself
     return Written(page, figures, story.step, story.remarks, _keep(run, story.step, figures))
@@ -71,16 +76,19 @@ def _keep(run: Path, step: int, figures: Mapping[str, Image]) -> str:
     return ""
 
 
-def _drawn(section: Section, story: Story) -> Iterator[Drawing]:
+def _drawn(section: Section, story: Story) -> Iterator[Drawing | Sentence]:
     learners = story.history.learners
     if len(learners) == 1 or not section.by_learner:
         yield from section.draw(story)
         return
     for learner in learners:
         for drawing in section.draw(story.of(learner)):
-            yield replace(
-                drawing, name=f"{learner}/{drawing.name}", note=f"Learner {learner}. {drawing.note}"
-            )
+            if isinstance(drawing, Sentence):
+                yield Sentence(f"Learner {learner}. {drawing.text}")
+            else:
+                yield replace(
+                    drawing, name=f"{learner}/{drawing.name}", note=f"Learner {learner}. {drawing.note}"
+                )
 
 
 def _forget_others(run: Path, step: int, figures: Mapping[str, Image]) -> None:

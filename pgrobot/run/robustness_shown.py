@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from pgrobot.constraints import UNITS
-from pgrobot.figures import Axis, Curve, Limit, curves, heatmap
+from pgrobot.figures import Axes, Axis, Curve, Limit, curves, heatmap
 from pgrobot.numerals import numeral
 from pgrobot.pictures import Image, Picture, Table
 from pgrobot.run.announcement import STYLES
@@ -76,7 +77,10 @@ def _quantities(cells: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, 
 def _curve(values: np.ndarray, axes: Sequence[SweptEntry], label: str, title: str, budget: float) -> Image:
     (axis,) = axes
     limits = [Limit("budget", budget)] if np.isfinite(budget) else []
-    return curves([Curve(label, np.array(axis.values), values)], [], limits, (axis.label, label), title)
+    places = np.array(axis.values)
+    free = (-math.inf, math.inf)
+    along = Axes(axis.label, label, (float(places.min()), float(places.max())), free)
+    return curves([Curve(label, places, values)], [], limits, [], along, title)
 
 
 def _map(values: np.ndarray, axes: Sequence[SweptEntry], label: str, title: str, budget: float) -> Image:

@@ -53,7 +53,7 @@ def test_whatever_it_is_given(values: np.ndarray) -> None:
     image = drawn(values)
     with Pixels.open(io.BytesIO(image.png)) as png:
         assert png.format == "PNG"
-        assert png.size[1] <= 1440
+        assert png.size[1] <= 2700
     assert b"<svg" in image.svg
 
 

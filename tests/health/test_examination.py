@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,7 @@ DISEASES: dict[str, Change] = {
         "cost/torque/mean": 3.0 * 0.98**i + 0.11,
     },
     "actuator_saturated": lambda i: {"torque/hip/saturation": 0.9},
+    "numbers_not_finite": lambda i: {"policy/entropy": math.nan if i % 3 else 1.0},
     "simulations_break": lambda i: {"simulation/failures": 2.0},
     "sensor_unused": lambda i: {"sensitivity/unused": 0.25},
 }
@@ -144,9 +146,19 @@ def test_numbers_that_are_none_are_passed_over(name: str) -> None:
     def broken(i: int) -> Mapping[str, float]:
         return dict.fromkeys(FINE, math.nan if i % 4 else math.inf) if i % 3 == 0 else DISEASES[name](i)
 
-    found = names(120, broken)
-    assert found == [name] or name == "updates_skipped"
-    assert findings(rows(120, lambda i: dict.fromkeys(FINE, math.nan)), FACTS) == ()
+    odd = "numbers_not_finite"
+    found = set(names(120, broken))
+    assert found == {name, odd} or name == "updates_skipped"
+    assert names(120, lambda i: dict.fromkeys(FINE, math.nan)) == [odd]
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, 1e300, 10**400, "high", None])
+def test_what_is_no_figure_is_counted(value: Any) -> None:
+    (found,) = findings(rows(40, lambda i: {"cost/torque/mean": value} if i < 16 else {}), FACTS)
+    assert found.sentence.startswith("16 values of cost/torque/mean in 40 iterations are not finite")
+    assert found.evidence == {"cost/torque/mean": 16.0}
+    (alone,) = findings([(step, {"only": value}) for step in range(40)], FACTS)
+    assert alone.sentence.startswith("40 values of only")
 
 
 def test_without_facts_only_what_needs_none_is_said() -> None:
@@ -362,5 +374,5 @@ def test_checks_are_pure_functions_of_what_they_are_shown() -> None:
         yield Symptom("", f"{len(view.stretches)} stretches.", {"x": 1.0}, "Nothing.")
 
     check = Check("eager", "note", 2, eager)  # type: ignore[arg-type]
-    shown = View(1, ({"a": 1.0},), {"a": 1.0}, {}, FACTS)
+    shown = View(1, ({"a": 1.0},), {"a": 1.0}, {}, {}, 1, FACTS)
     assert [s.sentence for s in itertools.chain(check.look(shown), check.look(shown))] == ["1 stretches."] * 2

@@ -95,7 +95,8 @@ def write_run(run: Path, rows: Sequence[dict[str, Any]], result: dict[str, Any] 
     run.mkdir(parents=True)
     (run / "config.yaml").write_text(CONFIG)
     (run / "overrides.yaml").write_text("- seed=1\n- hydra.run.dir=a folder\n")
-    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
     versions = {"python": "3.11.7", "pgrobot": "0.1.0"}
     manifest = {"seed": 1, "start_time": "2026-01-31T12:00:00+00:00", "versions": versions, "resumed": []}
     (run / "manifest.json").write_text(json.dumps({**manifest, "pgrobot_commit": "0123456789"}))
