@@ -94,7 +94,7 @@ def train(
     with silence() if quiet else nullcontext():
         request = requested(env, evaluation_env, settings)
         console = silent_console() if quiet else Console()
-        result = run(request, Surroundings(tuple(sys.argv), "", 0, console, told))
+        result = run(request, Surroundings(tuple(sys.argv), "", "", 0, console, told))
     if result.exit_code == 128 + signal.SIGINT:
         raise Interrupted(result)
     if result.exit_code:

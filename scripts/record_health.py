@@ -41,7 +41,7 @@ def record(name: str, chosen: Sequence[str]) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "run"
         request = prepare([*chosen, f"hydra.run.dir={directory}"])
-        run(request, Surroundings((), "", 1, silent_console(), nobody))
+        run(request, Surroundings((), "", "", 1, silent_console(), nobody))
         kept = json.dumps(recorded(directory)).encode()
         found = examine_run(directory)
     path = HERE / "recorded" / f"{name}.json.xz"

@@ -66,7 +66,7 @@ def train(words: list[str]) -> int:
 
     console = Console()
     request = prepare(overrides)
-    result = run(request, Surroundings(tuple(sys.argv), "", 0, console, nobody))
+    result = run(request, Surroundings(tuple(sys.argv), "", "", 0, console, nobody))
     if result.status != FINISHED:
         with suppress(OSError):  # the terminal may have been closed
             console.print(

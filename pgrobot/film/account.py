@@ -69,9 +69,14 @@ class Account:
                 told.append(f"{name}: {_listed(parts)}" if parts and several else name)
         return tuple(told)
 
-    def violates(self, parts: set[str]) -> bool:
-        """Whether one of these parts has just violated anything."""
-        return any(self._lately(seen[part]) for seen in self._seen.values() for part in parts & seen.keys())
+    @property
+    def time(self) -> float:
+        """Simulated seconds since it began."""
+        return self._time
+
+    def violates(self, parts: set[str], since: float) -> bool:
+        """Whether one of these parts has violated anything after this time: what is live beside it is of now."""
+        return any(seen[part] > since for seen in self._seen.values() for part in parts & seen.keys())
 
     def _begin(self) -> None:
         self.episode += 1
@@ -98,9 +103,15 @@ class Account:
             name=constraint.name,
             value=value,
             allowed=constraint.limit if constraint.unit == "probability" else constraint.budget,
-            unit=WORDS.get(constraint.unit, f"in {100.0 * (1.0 - constraint.budget):.3g} % of episodes"),
+            unit=WORDS.get(constraint.unit) or _share(constraint),
             violates=self._lately(self._seen[constraint.name].get("", -inf)),
         )
+
+
+def _share(constraint: Constraint) -> str:
+    """What a budget on the share of episodes says: ``fall never, 10 % of episodes may``."""
+    share = f"{100.0 * constraint.budget:.3g} % of episodes may"
+    return f"at most, {share} exceed" if constraint.limit > 0.0 else f"never, {share}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ class Effort:
         value: signed, in the unit of all.
         limit: what a full bar is: the most that it can give in this direction, or the most so far where that is not
             known.
-        violates: whether the joint has just violated a constraint.
+        violates: whether the joint has violated a constraint since the moment before.
     """
 
     name: str

@@ -60,6 +60,7 @@ class Take:
         self._efforts = np.zeros(len(spec.actions))
         self._largest = np.zeros(len(spec.actions))
         self._speed = math.nan
+        self._since = 0.0  # when what was advanced last began, by the account
 
     @property
     def time(self) -> float:
@@ -67,9 +68,10 @@ class Take:
 
     def until(self, time: float) -> bool:
         """Advance to the last step that is over by then; tells whether there was any."""
-        dt, before = self._shot.environment.spec.control_dt, self._steps
+        dt, before, since = self._shot.environment.spec.control_dt, self._steps, self._account.time
         while (self._steps + 1) * dt <= time * (1.0 + 1e-9):
             self.step()
+            self._since = since
         return self._steps > before
 
     @property
@@ -79,6 +81,7 @@ class Take:
 
     def step(self) -> None:
         """Advance by one step."""
+        self._since = self._account.time
         action = self._shot.act(self._obs, self._start)
         step = self._shot.environment.step(action)
         self._account.add(step)
@@ -117,7 +120,7 @@ class Take:
                 names[a],
                 float(self._efforts[a]),
                 float(limits[a] if 0.0 < limits[a] < math.inf else max(self._largest[a], TINY)),
-                self._account.violates(self._effortmeter.parts[a]),
+                self._account.violates(self._effortmeter.parts[a], self._since),
             )
             for a in chosen
         )

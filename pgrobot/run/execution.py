@@ -47,6 +47,7 @@ class Surroundings:
     Attributes:
         command: noted in the manifest.
         group: the sweep that the run belongs to, or empty.
+        name: what trackers call it; empty: as its directory.
         threads: physics threads where the config leaves them open; 0: one per physical core.
         console: shows the progress.
         callback: told every iteration; it may ask to stop.
@@ -54,6 +55,7 @@ class Surroundings:
 
     command: tuple[str, ...]
     group: str
+    name: str
     threads: int
     console: Console
     callback: Callback
@@ -105,7 +107,7 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
             _logger.warning("%s", sentence)
         ending = _Ending(FAILED)
         health = Health(directory.path, as_dict(cfg), {"max_episode_steps": spec.max_episode_steps})
-        trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings.group, ending, health))
+        trackers = open_mirrors(mirrors, _info(cfg, directory, surroundings, ending, health))
         for tracker in trackers:
             stack.callback(tracker.close)
         shown = f"{assembly.acting}/" if len(assembly.learners) > 1 else ""
@@ -240,13 +242,17 @@ def as_dict(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in config.items()}
 
 
-def _info(cfg: DictConfig, directory: RunDirectory, group: str, ending: _Ending, health: Health) -> RunInfo:
+def _info(
+    cfg: DictConfig, directory: RunDirectory, surroundings: Surroundings, ending: _Ending, health: Health
+) -> RunInfo:
+    # of Gymnasium's tasks `id` says which, of dm_control's domain and name together
+    task = "-".join(str(cfg.task[key]) for key in ("domain", "name", "id") if cfg.task.get(key)) or "task"
     return RunInfo(
         directory=directory.path,
         id=directory.id,
-        name=directory.path.name,
-        group=group,
-        tags=(cfg.task.get("name", "task"), cfg.algorithm.name, *map(str, cfg.constraint)),
+        name=surroundings.name or directory.path.name,
+        group=surroundings.group,
+        tags=(task, cfg.algorithm.name, *map(str, cfg.constraint)),
         config=as_dict(cfg),
         ending=lambda: ending.status,
         findings=lambda: health.findings,

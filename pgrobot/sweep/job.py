@@ -37,6 +37,7 @@ from pgrobot.run import (
     saved_config,
     silent_console,
 )
+from pgrobot.sweep.names import short_name
 
 
 def job(_: DictConfig) -> float:
@@ -62,7 +63,9 @@ def job(_: DictConfig) -> float:
             print(f"done already: {directory.name}", flush=True)
             return _mean(before)
         (directory / "traceback.txt").unlink(missing_ok=True)
-        result = run_until(stop, request, _surroundings(at_once, "_".join(Path(hydra.sweep.dir).parts[-2:])))
+        name = short_name(list(hydra.overrides.task), Path(hydra.sweep.dir))
+        surroundings = _surroundings(at_once, "_".join(Path(hydra.sweep.dir).parts[-2:]), name)
+        result = run_until(stop, request, surroundings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs go on
         if not isinstance(error, OccupiedError):
             _record_failure(directory, list(hydra.overrides.task), error)
@@ -100,12 +103,12 @@ def _request(overrides: list[str], directory: Path) -> Request:
     return replace(same, resume=True)
 
 
-def _surroundings(at_once: int, group: str) -> Surroundings:
+def _surroundings(at_once: int, group: str, name: str) -> Surroundings:
     """Share the cores among the jobs that run at once, whose displays would overwrite each other."""
     alone = at_once == 1
     console = Console() if alone else silent_console()
     threads = 0 if alone else max(1, physical_cores() // at_once)
-    return Surroundings(tuple(sys.argv), group, threads, console, nobody)
+    return Surroundings(tuple(sys.argv), group, name, threads, console, nobody)
 
 
 def _mean(evaluation: Mapping[str, Any]) -> float:

@@ -25,7 +25,7 @@ from pgrobot.run import FINISHED, SIGNALS, SharedStop, named_by_time, prepare
 from pgrobot.sweep.expansion import expand
 from pgrobot.sweep.job import get_ready, job, shared_stop
 from pgrobot.sweep.models import unlike
-from pgrobot.sweep.names import register_resolvers
+from pgrobot.sweep.names import note_varying, register_resolvers
 from pgrobot.sweep.summary import Job, read_jobs, summarise, warned, write
 from pgrobot.sweep.table import print_table
 
@@ -67,6 +67,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
     added = [f"hydra.sweep.dir={quote(str(directory))}", *_jobs_at_once(cfg, len(jobs))]
     with _alone(directory), shared_stop(directory, SIGNALS) as stop:
         stop.forget()
+        note_varying(directory, [*params, *overrides])
         _start_workers(compose([*jobs[0], *added]).hydra.launcher)
         exit_code = _launch([*overrides, *added], console, stop)
         exit_code = stop.exit_code if stop.signal else exit_code

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from pgrobot.configure.composition import register_resolver
+from pgrobot.overrides import parse
 
+_VARYING = ".varying"  # in the directory of a sweep
 _LONGEST = 160  # file systems allow 255 bytes
 
 
@@ -22,6 +26,24 @@ def job_name(overrides: Sequence[str]) -> str:
     if len(name) <= _LONGEST:
         return name
     return f"{name[: _LONGEST - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def note_varying(directory: Path, overrides: Sequence[str]) -> None:
+    """Keep in a sweep's directory which keys its jobs differ in, for `short_name`."""
+    varying = [override.get_key_element() for override in parse(overrides) if override.is_sweep_override()]
+    with suppress(OSError):  # names are then longer
+        (directory / _VARYING).write_text("\n".join(varying), encoding="utf-8")
+
+
+def short_name(overrides: Sequence[str], directory: Path) -> str:
+    """Name a job by the overrides that vary in its sweep; empty where none does, or nobody noted which do."""
+    try:
+        varying = set((directory / _VARYING).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeError):
+        return ""
+    return job_name(
+        [override for override in overrides if override.partition("=")[0].lstrip("+~") in varying]
+    )
 
 
 def register_resolvers() -> None:

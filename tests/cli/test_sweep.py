@@ -20,7 +20,7 @@ from pgrobot.cli import main
 from pgrobot.run import prepare
 from pgrobot.sweep.job import _request
 from pgrobot.sweep.models import unlike
-from pgrobot.sweep.names import job_name
+from pgrobot.sweep.names import job_name, note_varying, short_name
 from pgrobot.sweep.summary import read_jobs, summarise, varying
 
 TINY = [
@@ -220,6 +220,16 @@ def test_an_interrupted_sweep_goes_on_where_it_was(
     assert {key: without_clock(value) for key, value in results(tmp_path / "sweep").items()} == {
         key: without_clock(value) for key, value in results(whole).items()
     }
+
+
+def test_trackers_name_a_job_by_what_varies(tmp_path: Path) -> None:
+    constant = [f"evaluation.episodes={n}" for n in range(30)]
+    assert short_name(["seed=1"], tmp_path) == ""
+    note_varying(tmp_path, ["task=hopper,ant", *constant, "seed=range(3)", "total_steps=64"])
+    job = ["task=ant", *constant, "seed=2", "total_steps=64"]
+    assert short_name(job, tmp_path) == "task=ant__seed=2"
+    note_varying(tmp_path, constant)
+    assert short_name(job, tmp_path) == ""
 
 
 def test_names_of_jobs_are_readable_and_need_no_quotes() -> None:

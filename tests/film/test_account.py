@@ -57,10 +57,35 @@ def test_a_violation_of_one_step_is_shown_for_a_quarter_of_a_second() -> None:
     kept, world = account("episode", control_dt=0.1)
     shown = []
     for action in (DOWN, UP, DOWN, DOWN, DOWN):
+        since = kept.time
         kept.add(world.step(action))
-        shown.append((kept.violations, kept.violates({"motor", "other"}), kept.violates({"other"})))
-    lit, dark = (("above",), True, False), ((), False, False)
-    assert shown == [dark, lit, lit, lit, dark]
+        now = kept.violates({"motor", "other"}, since)
+        shown.append((kept.violations, now, kept.violates({"other"}, -1.0)))
+    lit, dark = (("above",), False, False), ((), False, False)
+    assert shown == [dark, (("above",), True, False), lit, lit, dark], (
+        "beside a live torque only as it happens"
+    )
+
+
+def test_a_torque_is_marked_in_the_frame_in_which_it_violates() -> None:
+    world = TargetWorld(1, 0)
+    world.spec = replace(world.spec, control_dt=0.01)
+    actions = iter([DOWN, UP, DOWN, DOWN, DOWN, DOWN])
+    take = Take(Shot("Target", "", world, lambda obs, start: next(actions), [ABOVE], 1.0))
+    marked = []
+    for time in (0.01, 0.03, 0.05, 0.06):
+        take.until(time)
+        marked.append(take.look().efforts[0].violates)
+    assert marked == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"), [(0.0, "never, 10 % of episodes may"), (3.0, "at most, 10 % of episodes may exceed")]
+)
+def test_a_budget_on_the_share_of_episodes_does_not_read_as_a_fall(limit: float, told: str) -> None:
+    spec = replace(TargetWorld(1, 0).spec)
+    kept = Account(spec, [Constraint("fall", 0.1, "probability", limit)], 1.0)
+    assert kept.spendings[0].unit == told
 
 
 def test_the_parts_are_named_where_there_are_several() -> None:

@@ -34,7 +34,7 @@ SICK = [
 
 def train(directory: Path, *overrides: str, console: Console | None = None) -> Result:
     request = prepare([*SICK, *overrides, f"hydra.run.dir={directory}"])
-    return run(request, Surroundings(("pytest",), "", 1, console or silent_console(), nobody))
+    return run(request, Surroundings(("pytest",), "", "", 1, console or silent_console(), nobody))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_a_resumed_run_knows_what_it_knew(copied: Path) -> None:
     shutil.copy(copied / "checkpoints" / "step_320.pt", copied / "checkpoints" / "last.pt")
     (copied / "health.json").write_text("torn")
     request = prepare([f"resume={quote(str(copied))}"])
-    run(request, Surroundings(("pytest",), "", 1, silent_console(), nobody))
+    run(request, Surroundings(("pytest",), "", "", 1, silent_console(), nobody))
     assert told(copied) == before
 
 

@@ -118,7 +118,7 @@ def test_nothing_flickers(name: str) -> None:
 
 def trained(directory: Path, overrides: list[str]) -> Examination:
     request = prepare([*TOLD["common"], *overrides, "seed=7", f"hydra.run.dir={directory}"])
-    run(request, Surroundings(("pytest",), "", 1, silent_console(), nobody))
+    run(request, Surroundings(("pytest",), "", "", 1, silent_console(), nobody))
     return examine_run(directory)
 
 

@@ -31,7 +31,7 @@ def tiny_request(directory: Path, *overrides: str) -> Request:
 
 
 def start(request: Request) -> Result:
-    return run(request, Surroundings(("pytest",), "", 0, silent_console(), nobody))
+    return run(request, Surroundings(("pytest",), "", "", 0, silent_console(), nobody))
 
 
 @pytest.fixture

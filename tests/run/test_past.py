@@ -45,7 +45,7 @@ def test_it_is_evaluated_as_the_version_that_made_it_did(old: Path) -> None:
 
 def test_it_is_resumed(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     request = prepare([f"resume={old}", "total_steps=256"])
-    result = run(request, Surroundings(("pgrobot",), "", 1, silent_console(), nobody))
+    result = run(request, Surroundings(("pgrobot",), "", "", 1, silent_console(), nobody))
     assert (result.status, result.evaluation["env_steps"]) == ("finished", 256)
     assert yaml.safe_load((old / "config.yaml").read_text())["annealing_steps"] == 128
     steps = [json.loads(line)["global_step"] for line in (old / "metrics.jsonl").read_text().splitlines()]
@@ -56,7 +56,7 @@ def test_it_is_resumed(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.clear()
     run(
         prepare([f"resume={old}", "total_steps=320"]),
-        Surroundings(("pgrobot",), "", 1, silent_console(), nobody),
+        Surroundings(("pgrobot",), "", "", 1, silent_console(), nobody),
     )
     assert not [message for message in caplog.messages if "prices" in message], "it is told once"
 

@@ -115,5 +115,5 @@ def test_who_asks_to_stop_waits_for_neither_film_nor_report(
 def test_a_log_says_what_takes_long(tmp_path: Path, few: None) -> None:
     file = io.StringIO()
     request = tiny_request(tmp_path / "run", "report=true")
-    run(request, Surroundings(("pytest",), "", 0, Console(file=file), nobody))
+    run(request, Surroundings(("pytest",), "", "", 0, Console(file=file), nobody))
     assert file.getvalue().splitlines()[-2:] == ["Evaluating the best policy ...", "Writing the report ..."]

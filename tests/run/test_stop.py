@@ -9,13 +9,15 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 import pgrobot
-from pgrobot.run import execution
+from pgrobot.configure import compose
+from pgrobot.run import execution, nobody, silent_console
 from pgrobot.run.stop import SIGNALS, SharedStop, StopRequest
 from pgrobot.run.training import Training
 from pgrobot.tracking import MetricsFile, RunInfo
@@ -108,6 +110,28 @@ def test_the_last_evaluation_stops_at_once_and_is_done_when_resumed(
     assert_equal(metrics(result.path), metrics(whole))
     found, wanted = (json.loads((run / "result.json").read_text()) for run in (result.path, whole))
     assert (found["return"], found["costs"]) == (wanted["return"], wanted["costs"])
+
+
+@pytest.mark.parametrize(
+    ("task", "tag"),
+    [
+        (["task=hopper"], "hopper"),
+        (["task=gymnasium", "task.id=Pendulum-v1"], "Pendulum-v1"),
+        (["task=dm_control", "task.domain=cheetah", "task.name=run"], "cheetah-run"),
+    ],
+)
+def test_trackers_are_told_which_task_and_which_job_it_is(task: list[str], tag: str, tmp_path: Path) -> None:
+    cfg = compose([*task, "constraint=[]"])
+    directory: Any = SimpleNamespace(path=tmp_path / "long", id="a")
+    names = []
+    for name in ("", "seed=1"):
+        around = execution.Surroundings((), "sweep", name, 1, silent_console(), nobody)
+        told = execution._info(
+            cfg, directory, around, execution._Ending("failed"), SimpleNamespace(findings=())
+        )
+        names.append(told.name)
+    assert (told.tags, told.group) == ((tag, "ppo"), "sweep")
+    assert names == ["long", "seed=1"]
 
 
 def settings(directory: Path) -> dict[str, Any]:
