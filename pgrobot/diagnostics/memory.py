@@ -56,9 +56,9 @@ class Memory:
     def _look(self, problems: Mapping[str, Any], rollout: Rollout) -> Metrics:
         if "policy" not in problems:
             return {}
-        policy: Policy = problems["policy"].policy
-        if policy.memory_size == 0:
+        if problems["policy"].structure.memory_size == 0:
             return {}
+        policy: Policy = problems["policy"].copied()
         return {"memory/time_scale": time_scale(policy, rollout), **self._read_off(policy, rollout)}
 
     def _read_off(self, policy: Policy, rollout: Rollout) -> Metrics:
