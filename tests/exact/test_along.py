@@ -23,6 +23,7 @@ from pgrobot.randomness import stream
 from pgrobot.types import Action
 
 STEPS, ROWS = 7, 5
+JOINED = torch.ops.aten.cat.default
 PRODUCT = torch.ops.aten.mm.default
 SMOOTH = functools.partial(SmoothHead, log_std=-0.5, log_std_bounds=(-4.0, 1.0), share=0.5, correlation=0.9)
 BODIES = {
@@ -241,6 +242,7 @@ def test_only_sums_of_products_alone_are_joined() -> None:
         return first + c @ d, first
 
     assert products(shared, (a, b, c, d)) == 2
+    assert not any(node.target is JOINED for node in trace(shared, (a, b, c, d)).module.graph.nodes)
     wide = lambda a, b, c, d: (a[:1] @ b + c @ d,)
     assert products(wide, (a, b, c, d)) == 2
     assert products(lambda a, b, c, d: (torch.add(a @ b, c @ d, alpha=2),), (a, b, c, d)) == 2
