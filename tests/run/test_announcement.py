@@ -89,8 +89,8 @@ def test_without_budgets_nothing_was_limited() -> None:
 @pytest.mark.parametrize(
     ("value", "written"),
     [
-        (0.0, "0"), (-0.00123456, "-0.00123"), (1.5, "1.5"), (12.0, "12"), (99.44, "99.4"), (99.96, "100"),
-        (999.7, "1,000"), (-12345.6, "-12,346"), (2e7, "2e+07"), (math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "–"),
+        (0.0, "0"), (-0.00123456, "−0.00123"), (1.5, "1.5"), (12.0, "12"), (99.44, "99.4"), (99.96, "100"),
+        (999.7, "1,000"), (-12345.6, "−12,346"), (2e7, "2e+07"), (math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "–"),
     ],
 )  # fmt: skip
 def test_a_number_has_the_digits_that_matter(value: float, written: str) -> None:
