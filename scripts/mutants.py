@@ -587,10 +587,55 @@ DIAGNOSTICS = (
     }),
 )  # fmt: skip
 
+SEEING = (
+    *of("pgrobot/diagnostics/torque.py", "diagnostics/test_torque_columns", {
+        "costs are compared with the whole": ("((asked[reward] * asked)", "((feedback[-1] * asked)"),
+    }),
+    *of("pgrobot/diagnostics/pull.py", "diagnostics/test_torque_columns", {
+        "the push is that of the reward":
+            ("self.advantage - self.weight @ self.advantage", "self.columns[:, 0] - self.weight @ self.columns[:, 0]"),
+        "padding pulls where there is no place": ("batch.shared(batch.advantage)", "batch.advantage"),
+    }),
+    *of("pgrobot/diagnostics/sensitivity.py", "diagnostics/test_sensitivity_figures", {
+        "what is used is unused": ("float(influence.unused.double()", "float((~influence.unused).double()"),
+        "minibatches are of steps": ("rollout.log_prob.shape[1]", "rollout.log_prob.shape[0]"),
+    }),
+    *of("pgrobot/diagnostics/gait.py", "diagnostics/test_sensitivity_figures", {
+        "a gait goes on through a start": ("~episode_start[1:]", "~episode_start[:-1]"),
+    }),
+    *of("pgrobot/diagnostics/violation_map.py", "diagnostics/test_violation_picture", {
+        "bins of violations are steps": ("len(self._steps) * self._width * self._dt)", "len(self._steps) * self._dt)"),
+    }),
+    *of("pgrobot/health/policy.py", "health/test_sentences", {
+        "remedies of both bounds change places":
+            ('std_low, AT_LOWER), ("upper", view.facts.std_high, AT_UPPER)',
+             'std_low, AT_UPPER), ("upper", view.facts.std_high, AT_LOWER)'),
+    }),
+    *of("pgrobot/health/record.py", "health/test_sentences", {
+        "findings never see the result": ("self._spec, result), self._run)", "self._spec, {}), self._run)"),
+    }),
+    *of("pgrobot/report/torque.py", "report/test_drawings", {
+        "an angle is drawn as a gradient": ('_rows(story, f"cosine_{cost}")', '_rows(story, f"gradient_{cost}")'),
+    }),
+    *of("pgrobot/report/verdicts.py", "report/test_drawings", {
+        "bounds change sides": ('for key in ("lower", "mean", "upper"))', 'for key in ("upper", "mean", "lower"))'),
+    }),
+    *of("pgrobot/figures/curves.py", "report/test_drawings", {
+        "what keeps to its budget is shaded": ("plot.axhspan(lowest, high,", "plot.axhspan(low, lowest,"),
+    }),
+    *of("pgrobot/film/panel.py", "film/test_panel", {
+        "a kept budget has a cross": ("if spending.within else", "if not spending.within else"),
+        "an effort points the other way": ("centre + round(share * half)", "centre - round(share * half)"),
+    }),
+    *of("pgrobot/run/execution.py", "run/test_wiring", {
+        "trackers know of no finding": ("findings=lambda: health.findings,\n    )", "findings=tuple,\n    )"),
+    }),
+)  # fmt: skip
+
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
     *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *MAZES, *MEMORY,
-    *HIERARCHY, *DIAGNOSTICS,
+    *HIERARCHY, *DIAGNOSTICS, *SEEING,
 )  # fmt: skip
 
 
@@ -605,7 +650,7 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="how many to try at once")
     parser.add_argument("--control", action="store_true", help="run their tests on the sources as they are")
-    parser.add_argument("part", nargs="*", help="only those with this in their name or file")
+    parser.add_argument("part", nargs="*", help="only those with this in their name, file or tests")
     asked = parser.parse_args()
     chosen = selected(asked.part)
     trials: dict[str, Callable[[], Trial]]
@@ -618,17 +663,21 @@ def main() -> None:
 
 
 def selected(parts: Sequence[str]) -> list[Mutant]:
-    """The mutants with one of the parts in their name or file; all of them without any.
+    """The mutants with one of the parts in their name, their file or that of their tests; all without any.
 
     Raises:
         SystemExit: there is none with a part.
     """
     for part in parts:
-        if not any(part in mutant.name or part in mutant.file for mutant in MUTANTS):
+        if not any(_has(mutant, part) for mutant in MUTANTS):
             raise SystemExit(
-                f"no mutant has {part!r} in its name or file: {nearest(part, [m.name for m in MUTANTS])}"
+                f"no mutant has {part!r} in its name, file or tests: {nearest(part, [m.name for m in MUTANTS])}"
             )
-    return [m for m in MUTANTS if not parts or any(part in m.name or part in m.file for part in parts)]
+    return [m for m in MUTANTS if not parts or any(_has(m, part) for part in parts)]
+
+
+def _has(mutant: Mutant, part: str) -> bool:
+    return any(part in words for words in (mutant.name, mutant.file, *mutant.tests))
 
 
 def show(trials: Mapping[str, Callable[[], Trial]], wanted: str, jobs: int) -> int:

@@ -132,6 +132,15 @@ def test_one_sensor_of_five_is_unused_and_units_are_of_two_kinds(look: Look) -> 
     assert look.metrics["units/saturated"] == pytest.approx(2 / 8)
 
 
+def test_attributions_add_up_to_the_action(look: Look) -> None:
+    with torch.no_grad():
+        whole = look.states.action(look.states.x) - look.states.action(
+            look.states.mean.expand_as(look.states.x)
+        )
+    torch.testing.assert_close(integrated_gradients(look.states).sum(-1), whole, rtol=0, atol=1e-3)
+    assert look.metrics["sensitivity/completeness_gap"] < 1e-3 < 0.1 < float(whole.abs().max())
+
+
 def test_the_period_is_in_seconds_and_the_plane_holds_a_share(look: Look) -> None:
     assert look.metrics["gait/period"] == pytest.approx(DT * 2.0 * math.pi / TURN, rel=0.05)
     assert look.metrics["gait/advance"] > 0.95
