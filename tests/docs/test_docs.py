@@ -63,7 +63,18 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     levels = tmp_path_factory.mktemp("levels") / "run"
     settings = {"scheme": "manager_worker", "total_steps": 256, "hydra.run.dir": levels}
     pgrobot.train(debug="tiny", constraint=[], quiet=True, **settings)
-    return told(directory) | {key for key in told(levels) if "/goal/" in key}
+    remembers = tmp_path_factory.mktemp("remembers") / "run"
+    settings = {
+        "policy": "recurrent",
+        "policy.sequence": 1,
+        "wrapper": ["mask"],
+        "wrapper.mask.keep": "hidden",
+        "diagnostics.memory.every": 1,
+        "hydra.run.dir": remembers,
+    }
+    pgrobot.train(debug="tiny", constraint=[], quiet=True, **settings)
+    of_memory = {key for key in told(remembers) if key.startswith("memory/")}
+    return told(directory) | {key for key in told(levels) if "/goal/" in key} | of_memory
 
 
 def told(directory: Path) -> set[str]:
