@@ -43,7 +43,7 @@ def _map(states: States, influence: Influence, actuators: Actuators, scale: Tens
             Panel(abs(of(influence.attribution)), rows, actuators.names, unit, "Attribution", signed=False),
         ],
         "What each sensor does to each actuator: mean slope of the mean action, and mean size of the integrated "
-        "gradient from the mean state",
+        f"gradient from the mean state{_some(actuators)}",
         stacked=False,
     )
 
@@ -71,9 +71,16 @@ def _gait(
             ),
         ],
         f"A cycle of the gait: its plane holds {gait.variance:.0%} of the variance, and the phase advances in "
-        f"{gait.advance:.0%} of the steps",
+        f"{gait.advance:.0%} of the steps{_some(actuators)}",
         stacked=True,
     )
+
+
+def _some(actuators: Actuators) -> str:
+    """Which entries of the action are shown, where not all are."""
+    shown = len(actuators.names)
+    whole = shown == actuators.count
+    return "" if whole else f", of the first {shown:,} of {actuators.count:,} entries of the action"
 
 
 def _tables(states: States, influence: Influence, gait: Gait, actuators: Actuators) -> dict[str, Picture]:

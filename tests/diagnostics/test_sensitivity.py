@@ -325,7 +325,9 @@ def test_none_and_thousands_of_actuators_are_drawn() -> None:
     stub: Any = type("Stub", (), {"snapshot": lambda self, rollout: {"policy": wide}})()
     metrics = diagnostic(0, {"a": stub}, {"a": rollout})
     assert "sensitivity/lipschitz/max" in metrics
-    assert len(diagnostic.pictures()["sensitivity/pairs"].rows) == 64 * 2
+    pictures = diagnostic.pictures()
+    assert len(pictures["sensitivity/pairs"].rows) == 64 * 2
+    assert pictures["sensitivity/map"].caption.endswith("of the first 64 of 3,000 entries of the action")
     nobody = Sensitivity(1, False, 64, spec=spec_of(), iterations=5)
     assert "fisher/eigenvalue/1" in nobody(0, {"a": learner}, {"a": rollout})
     assert nobody.pictures() == {}
