@@ -96,7 +96,10 @@ def spec() -> EnvironmentSpec:
 
 class Learner:
     def __init__(self, policy: Any) -> None:
-        self.policy = policy
+        self.structure = policy
+
+    def copied(self) -> Any:
+        return self.structure
 
     def snapshot(self, rollout: Rollout) -> Mapping[str, Any]:
         del rollout
