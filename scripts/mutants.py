@@ -614,6 +614,15 @@ SEEING = (
     *of("pgrobot/health/record.py", "health/test_sentences", {
         "findings never see the result": ("self._spec, result), self._run)", "self._spec, {}), self._run)"),
     }),
+    *of("pgrobot/report/torque.py", "report/test_readable", {
+        "an angle that is noise is drawn": ("return ~(errors >= CLEAR)", "return errors < -1.0"),
+    }),
+    *of("pgrobot/report/odd.py", "report/test_readable", {
+        "one huge value flattens a drawing": ("return bound if bound > 0.0 and 0", "return bound if bound < 0.0 and 0"),
+    }),
+    *of("pgrobot/figures/curves.py", "figures/test_curves", {
+        "a running mean fills gaps": ("np.where(known, (sums[high]", "np.where(index >= 0, (sums[high]"),
+    }),
     *of("pgrobot/report/torque.py", "report/test_drawings", {
         "an angle is drawn as a gradient": ('_rows(story, f"cosine_{cost}")', '_rows(story, f"gradient_{cost}")'),
     }),
