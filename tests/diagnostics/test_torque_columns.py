@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import random
+from dataclasses import fields, replace
 from typing import Any, cast
 
 import pytest
 import torch
-from actuated import plain, posed, spec_of
+from actuated import plain, posed, spec_of, trained
 from torch import Tensor
+from torch.utils import _pytree as pytree
 from toys import TargetWorld, make, make_policy
 
+from pgrobot.diagnostics import Sensitivity, TorqueGradients, sensitivity
 from pgrobot.diagnostics.actuators import Actuators
 from pgrobot.diagnostics.pull import Pull, mean_score, whole_gradient
 from pgrobot.diagnostics.torque import gradients, loads
@@ -137,3 +140,23 @@ def test_effort_is_a_share_of_the_limit_and_not_of_the_scale() -> None:
     found = loads(rollout, make_policy(), lopsided)
     # this way it can give 10 N·m
     assert float(found["p95"]) == pytest.approx(float(torque.flatten().abs().sort().values[37]) / 10.0)
+
+
+def test_who_looks_changes_nothing_and_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensitivity, "sensitivity_pictures", lambda *_: {})
+    learner, rollout = trained(None)
+    held = [*learner.policy.state_dict().values(), *learner.critic.state_dict().values()]
+    held += [
+        x
+        for x in pytree.tree_leaves([getattr(rollout, f.name) for f in fields(rollout)])
+        if isinstance(x, Tensor)
+    ]
+    before, streams = [x.clone() for x in held], (torch.get_rng_state(), random.getstate())
+    for diagnostic in (
+        TorqueGradients(1, 64, spec=TargetWorld(8, 0).spec, iterations=1),
+        Sensitivity(1, False, 64, spec=TargetWorld(8, 0).spec, iterations=1),
+    ):
+        assert diagnostic(0, {"robot": learner}, {"robot": rollout})
+    assert all(map(torch.equal, held, before))
+    assert torch.equal(torch.get_rng_state(), streams[0])
+    assert random.getstate() == streams[1]
