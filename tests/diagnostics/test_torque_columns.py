@@ -132,14 +132,14 @@ def test_smooth_actions_deviate_from_what_they_are_drawn_about() -> None:
 
 def test_effort_is_a_share_of_the_limit_and_not_of_the_scale() -> None:
     """Where the bounds are not the same on both sides one unit of the policy is not the limit."""
-    torque = torch.linspace(-10.0, 0.0, 40).view(20, 2, 1)
-    rollout = make(TargetWorld(2, 0), horizon=20)[0].collect()["robot"]
+    torque = torch.linspace(-10.0, 0.0, 42).view(21, 2, 1)
+    rollout = make(TargetWorld(2, 0), horizon=21)[0].collect()["robot"]
     rollout = replace(rollout, telemetry={"torque": torque})
     lopsided = Actuators.of(spec_of(Action("hip", "20 N·m", 0), low=-0.5, high=0.25), 1)
     assert float(lopsided.scale) == 7.5
     found = loads(rollout, make_policy(), lopsided)
-    # this way it can give 10 N·m
-    assert float(found["p95"]) == pytest.approx(float(torque.flatten().abs().sort().values[37]) / 10.0)
+    # this way it can give 10 N·m; 40 of 42 are the first not below 95 %
+    assert float(found["p95"]) == pytest.approx(float(torque.flatten().abs().sort().values[39]) / 10.0)
 
 
 def test_who_looks_changes_nothing_and_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
