@@ -539,6 +539,13 @@ MEMORY = (
         "the successor is not masked": ("next_obs=self._masked(step.next_obs)", "next_obs=step.next_obs"),
         "any name is taken": ("_check_known(pattern, observation)", "pass"),
     }),
+    *of("pgrobot/wrappers/noise.py", "contracts/test_noise", {
+        "the successor has an error of its own": ("self._begin(ended)", "self._draw(np.arange(self.spec.num_envs))"),
+        "a bias is drawn at every step": ("self._bias * self._lasting[ids]", "self._bias * self._error[ids]"),
+        "a restart measures everybody anew": ("self._begin(ids)", "self._begin(np.arange(self.spec.num_envs))"),
+        "a uniform draw is half as wide": ("np.sqrt(3.0)", "np.sqrt(0.75)"),
+        "errors are not saved": ("self._lasting, self._error = (", "_, _ = ("),
+    }),
     *of("pgrobot/wrappers/stacking.py", "deploy/test_memory", {
         "a loaded history goes on through a start": ("torch.where(start, first, past)", "past"),
     }),

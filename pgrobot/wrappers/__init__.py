@@ -2,5 +2,6 @@
 
 from pgrobot.wrappers.history import History
 from pgrobot.wrappers.mask import Mask
+from pgrobot.wrappers.noise import Noise
 
-__all__ = ["History", "Mask"]
+__all__ = ["History", "Mask", "Noise"]
