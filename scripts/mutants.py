@@ -529,6 +529,14 @@ MEMORY = (
         "the last action outlives its episode": ("torch.where(episode_start.unsqueeze(-1), 0.0, done)", "done"),
         "what was done is not remembered": ("self.shown(action)), -1)", "0 * self.shown(action)), -1)"),
     }),
+    *of("pgrobot/wrappers/delay.py", "contracts/test_delay", {
+        "actions are as late as observations": ("self._late[0]]", "self._late[1]]"),
+        "actions outlive their episode": ("self._told[ids] = self._rest", "pass"),
+        "observations outlive their episode": ("self._seen[name][ids] = value[ids, None]", "pass"),
+        "the last successor is not late": ("self._shown(step.next_obs, self._seen)", "step.next_obs"),
+        "the greatest delay is never drawn": ("(high - low + 1)", "(high - low)"),
+        "delays are not saved": ('self._late, self._told = (', '_, self._told = ('),
+    }),
     *of("pgrobot/wrappers/history.py", "contracts/test_mask_and_history", {
         "a history goes on through an end": ("seen[name][ended] = self._begun(value[ended])", "pass"),
         "a restart shows what was before": ("seen[ids] = self._begun(value[ids])", "pass"),
