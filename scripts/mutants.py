@@ -529,6 +529,22 @@ MEMORY = (
         "the last action outlives its episode": ("torch.where(episode_start.unsqueeze(-1), 0.0, done)", "done"),
         "what was done is not remembered": ("self.shown(action)), -1)", "0 * self.shown(action)), -1)"),
     }),
+    *of("pgrobot/wrappers/action_filter.py", "contracts/test_action_filter", {
+        "a filter by Euler's step": ("math.exp(-dt / time_constant)", "max(0.0, 1.0 - dt / time_constant)"),
+        "a filter goes on through an end": ("np.where(ended[:, None], self._rest, done)", "done"),
+        "a filter goes on through a restart": ("self._last[ids] = self._rest", "pass"),
+        "the rate is of the space, not the policy": ("self._most * self._bounds.unit", "self._most"),
+        "choices are filtered": ("if action.choices:", "if False:"),
+    }),
+    *of("pgrobot/wrappers/filtering.py", "contracts/test_action_filter", {
+        "a filter that was taken along begins where it was":
+            ("torch.where(episode_start.unsqueeze(-1), self.rest, last)", "last"),
+        "it forgets": ("torch.cat((done, self", "torch.cat((0 * done, self"),
+        "it filters what is beyond the bounds":
+            ("torch.minimum(torch.maximum(self.policy.command(drawn), self.low), self.high)",
+             "self.policy.command(drawn)"),
+        "likelihoods are of what is done": ("self.by.parts(action)[0]", "self.by.parts(action)[1]"),
+    }),
     *of("pgrobot/wrappers/delay.py", "contracts/test_delay", {
         "actions are as late as observations": ("self._late[0]]", "self._late[1]]"),
         "actions outlive their episode": ("self._told[ids] = self._rest", "pass"),
