@@ -127,11 +127,11 @@ def _check_known(pattern: str, observation: Mapping[str, ObservationGroup]) -> N
 
 
 def _check_within(environment: Environment) -> None:
-    """Refuse what could not be taken along: a policy would have to be shown what is hidden."""
+    """Refuse what may not be taken along: a policy might have to be shown what is hidden."""
     while isinstance(environment, WrappedEnvironment):
         if environment.travels:
             raise PgrobotError(
-                f"wrapper.mask is around {type(environment).__name__}, which travels with its policy and would need "
+                f"wrapper.mask is around {type(environment).__name__}, which travels with its policy and may need "
                 "what is hidden: name the mask first, as in wrapper=[mask,history]"
             )
         environment = environment.environment
