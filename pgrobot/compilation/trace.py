@@ -77,11 +77,10 @@ def _lift(graph: Graph, module: GraphModule) -> tuple[Tensor, ...]:
         if node.op != "get_attr":
             continue
         if node.target not in lifted:
+            captured = getattr(module, node.target)
             with graph.inserting_before(first):
-                lifted[node.target] = (
-                    graph.placeholder(f"captured{len(lifted)}"),
-                    getattr(module, node.target),
-                )
+                lifted[node.target] = (graph.placeholder(f"captured{len(lifted)}"), captured)
+            lifted[node.target][0].meta["val"] = captured  # as the tracer says of all others
         node.replace_all_uses_with(lifted[node.target][0])
         graph.erase_node(node)
     return tuple(tensor for _, tensor in lifted.values())

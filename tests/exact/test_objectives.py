@@ -196,7 +196,7 @@ def test_entropy_weighs_what_its_closed_form_says() -> None:
     """∂H/∂log σ_i = 1 for every action dimension, and nothing for the mean."""
     problem, vector, batch = policy_problem({"entropy": Entropy(0.3)})
     gradient = grad(lambda v: problem.loss(v, batch)[0])(vector)
-    views = problem._parameters.views(gradient)
+    views = problem.parameters.views(gradient)
     torch.testing.assert_close(views["head.log_std"], torch.full((2,), -0.3, dtype=torch.float64))
     assert all(float(value.abs().max()) == 0 for name, value in views.items() if name != "head.log_std")
 

@@ -119,9 +119,10 @@ def test_log_probabilities_of_a_rollout_are_found_again(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in POLICIES if name not in WORLDS])
 def test_actions_explore_the_actuators_range(name: str) -> None:
-    rollout = collected(make(name))
-    assert rollout.action.shape == (20, 4, 2)
-    executed = rollout.action.clamp(-1, 1)
+    policy = make(name)
+    told = policy.command(collected(policy).action)
+    assert told.shape == (20, 4, 2)
+    executed = told.clamp(-1, 1)
     assert 0.3 < float(executed.std()) < 0.8
     assert abs(float(executed.mean())) < 0.3
 
