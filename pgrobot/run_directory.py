@@ -188,8 +188,8 @@ def find_checkpoint(run: Path, name: str) -> Path:
         there = [p.stem for p in (run / "checkpoints").glob("*.pt")]
         if name == "best" and "last" in there and not (run / "result.json").exists():
             raise PgrobotError(
-                f"The run {run} has no checkpoint 'best', for it has had no evaluation yet: --checkpoint last judges "
-                f"its last policy; if it was stopped, go on by pgrobot train resume={shlex.quote(str(run))}"
+                f"The run {run} has no checkpoint 'best', for it has had no evaluation yet: 'last' is its last "
+                f"policy; if it was stopped, go on by pgrobot train resume={shlex.quote(str(run))}"
             )
         raise PgrobotError(f"The run {run} has no checkpoint {name!r}: {nearest(name, there)}")
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -148,6 +149,8 @@ def _different_actions(ours: EnvironmentSpec, theirs: EnvironmentSpec) -> Iterat
     names = [[row[0] for row in each] for each in rows]
     if names[0] != names[1]:
         yield f"it drives {', '.join(names[1])}, and {ours.name} has {', '.join(names[0])}"
+    if not math.isclose(ours.control_dt, theirs.control_dt):
+        yield f"it acts every {theirs.control_dt:g} s, and {ours.name} every {ours.control_dt:g} s"
     for mine, wanted in zip(*rows, strict=False):
         if mine != wanted:
             words = ["{1!r}, {2} choices, from {3:g} to {4:g}".format(*row) for row in (mine, wanted)]

@@ -56,6 +56,10 @@ class Manager(Policy):
         self.moments = RunningMoments(entries.width)
         self.register_buffer("unit", torch.ones(entries.width))
 
+    @property
+    def memory_size(self) -> int:
+        return self.policy.memory_size
+
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
     ) -> tuple[Distribution, Tensor]:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from toys import ABOVE, GAUSSIAN, TargetWorld, make, make_critic, make_policy, numbers
+from toys import ABOVE, GAUSSIAN, POLICY, TargetWorld, make, make_critic, make_policy, numbers
 
 from pgrobot.acting import Actor, undrawn
 from pgrobot.action_map import ActionMap
-from pgrobot.bodies import Mlp
+from pgrobot.bodies import Gru, Mlp
 from pgrobot.collectors import SimulationCollector
 from pgrobot.collectors.decisions import DecisionRollout, Spans, decisions
 from pgrobot.collectors.manager_worker import ManagerWorkerCollector
@@ -28,6 +28,7 @@ from pgrobot.pricing import Budgets
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE
 from pgrobot.types import Observation, Rollout, Step
+from pgrobot.unrolling import unroll
 
 EVERY = 4
 COLUMNS = ("reward", "cost/above")
@@ -77,11 +78,12 @@ def collector(
     every: int = EVERY,
     horizon: int = 16,
     below: Policy | None = None,
+    above: Policy | None = None,
     rows: int = 1,
     **changes: object,
 ) -> tuple[ManagerWorkerCollector, ManagerAndWorker]:
     """The collector of two small policies; ``rows`` divides what the manager's rollout has of them."""
-    manager = Manager(make_policy(), TARGET)
+    manager = Manager(above or make_policy(), TARGET)
     below = below or below_of(1)
     below.origin = manager.origin
     policy = ManagerAndWorker(manager, below, every)
@@ -291,6 +293,20 @@ def test_both_were_drawn_by_the_policies_that_learn() -> None:
     torch.testing.assert_close(actions.log_prob(worker.action), worker.log_prob)
     spread = torch.where(begins_of(steps), manager.log_prob.gather(0, manager.row), 0.0)
     torch.testing.assert_close(steps.log_prob, spread + worker.log_prob, rtol=1e-5, atol=1e-5)
+
+
+def test_a_manager_remembers_from_decision_to_decision() -> None:
+    """One after the other its decisions are those that it took, whatever happened in the steps between them."""
+    body = functools.partial(Gru, units=4, hidden=(8,), activation="tanh", sequence=2)
+    above = NetworkPolicy(POLICY, numbers(1), ("policy",), body, GAUSSIAN, 10.0, stream(2, "policy"))
+    manager, _, policy = collected(above=above, rows=2)
+    assert policy.manager.memory_size == policy.manager.carry_size == 4
+    assert manager.carry[0].abs().max() > 0.0
+    with torch.no_grad():
+        goals, carries = unroll(policy.manager, manager.obs, manager.carry[0], manager.episode_start)
+    counts = manager.weight > 0.0
+    torch.testing.assert_close(carries[:-1][counts], manager.carry[counts])
+    torch.testing.assert_close(goals.log_prob(manager.action)[counts], manager.log_prob[counts])
 
 
 def test_budgets_are_those_of_the_steps_for_both() -> None:

@@ -142,6 +142,8 @@ BAD = {
     "policy.low.run=RUN policy.goal=options policy.goal.count=3 task=halfcheetah": "it reads of Hopper-v5 qpos/",
     "policy.low.run=RUN policy.goal=options policy.goal.count=3 policy.groups=[policy/qpos/rootz,policy/qpos/rooty]":
         "it reads of Hopper-v5 qpos/thigh_joint",
+    "policy.low.run=RUN policy.goal=options policy.goal.count=3 task.frame_skip=8":
+        "it acts every 0.008 s, and Hopper-v5 every 0.016 s",
 }  # fmt: skip
 
 
