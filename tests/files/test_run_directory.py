@@ -188,7 +188,7 @@ def test_finding_a_checkpoint(tmp_path: Path) -> None:
         assert find_checkpoint(tmp_path, "last") == run.checkpoint("last")
         with pytest.raises(PgrobotError, match="has no checkpoint 'lost': did you mean 'last'"):
             find_checkpoint(tmp_path, "lost")
-        with pytest.raises(PgrobotError, match=r"no evaluation yet: --checkpoint last .* train resume=.*"):
+        with pytest.raises(PgrobotError, match=r"no evaluation yet: 'last' is .* train resume=.*"):
             find_checkpoint(tmp_path, "best")
         for step in (1024, 512, 10240):
             run.checkpoint(f"step_{step}").write_bytes(b"")
