@@ -11,21 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measuring import HOME, command, fresh, show, spread, train
+from measuring import BARE, HOME, command, fresh, show, spread, train
 
 ROBOTS = ("halfcheetah", "hopper")
 WITHOUT = ("~diagnostics.torque", "~diagnostics.violations")
-ALIKE = (
-    "tracker=none",
-    "report=false",
-    "diagnostics.sensitivity.at_end=false",
-    "evaluation.every=1e9",
-    "checkpoint.every=1e9",
-    "evaluation.episodes=2",
-    "evaluation.final_episodes=2",
-    "total_steps=153600",
-    "seed=1",
-)
+ALIKE = (*BARE, "total_steps=153600")
 LONG = ("task=halfcheetah", "tracker=none", "report=false", "total_steps=1000000", "seed=1")
 SECONDS = 10  # of film
 

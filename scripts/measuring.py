@@ -22,6 +22,17 @@ from rich.table import Table
 from pgrobot.cores import physical_cores
 
 HOME = Path("runs/benchmarks")
+# A run of iterations and nothing else, of which pairs are timed.
+BARE = (
+    "tracker=none",
+    "report=false",
+    "diagnostics.sensitivity.at_end=false",
+    "evaluation.every=1e9",
+    "checkpoint.every=1e9",
+    "evaluation.episodes=2",
+    "evaluation.final_episodes=2",
+    "seed=1",
+)
 CONSOLE = Console()
 
 

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import numpy as np
-from measuring import HOME, show, spread, train
+from measuring import BARE, HOME, show, spread, train
 
 from pgrobot.configure import build_environment, compose, validated
 from pgrobot.types import Environment
@@ -26,18 +26,7 @@ VARIED = (
     f"variation=[{','.join(FIVE)}]",
     *(f"variation.{name}.{kind}={1.0 if kind == 'scale' else 0.0}" for name, kind in FIVE.items()),
 )
-ALIKE = (
-    f"task={ROBOT}",
-    f"num_envs={ENVS}",
-    "tracker=none",
-    "report=false",
-    "diagnostics.sensitivity.at_end=false",
-    "evaluation.every=1e9",
-    "checkpoint.every=1e9",
-    "evaluation.episodes=2",
-    "evaluation.final_episodes=2",
-    "seed=1",
-)
+ALIKE = (*BARE, f"task={ROBOT}", f"num_envs={ENVS}")
 STEPS = 500  # of the environment alone
 
 
