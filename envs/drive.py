@@ -10,7 +10,8 @@ import numpy as np
 
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.simulation import Simulation
-from pgrobot.simulation.strength import drives_one_axis, force_ranges, joint_torques
+from pgrobot.simulation.strength import force_ranges, joint_torques
+from pgrobot.simulation.units import drives_one_axis
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from pgrobot.diagnostics.actuators import FORCES, Actuators
 from pgrobot.errors import PgrobotError
 from pgrobot.film.scene import Mechanics, mechanics_of
 from pgrobot.simulation import BatchEnvironment
-from pgrobot.simulation.model import joint_names
+from pgrobot.simulation.model import driven_joints
 from pgrobot.simulation.strength import actuator_torques, of_model
-from pgrobot.simulation.units import JOINTS
 from pgrobot.simulation.wrappers import innermost
 from pgrobot.types import Environment, EnvironmentSpec, Step
 
@@ -110,6 +109,4 @@ def _driven(model: mujoco.MjModel | None, count: int) -> list[set[str]]:
     """The joint that each actuator drives, by its name."""
     if model is None or model.nu != count:
         return [set() for _ in range(count)]
-    joints = joint_names(model)
-    targets = zip(model.actuator_trntype.tolist(), model.actuator_trnid[:, 0].tolist(), strict=True)
-    return [{joints[joint]} if kind in JOINTS else set() for kind, joint in targets]
+    return [{joint} if joint else set() for joint in driven_joints(model)]

@@ -98,12 +98,14 @@ def geom_names(model: mujoco.MjModel) -> tuple[str, ...]:
 def actuator_names(model: mujoco.MjModel) -> tuple[str, ...]:
     """Names of the actuators, each another; an actuator without one is called by the joint it drives."""
     own = [model.actuator(a).name for a in range(model.nu)]
+    return _completed(own, [joint or f"actuator{a}" for a, joint in enumerate(driven_joints(model))])
+
+
+def driven_joints(model: mujoco.MjModel) -> tuple[str, ...]:
+    """The joint that each actuator drives, by its name; empty where it drives something else."""
     joints = joint_names(model)
     targets = zip(model.actuator_trntype.tolist(), model.actuator_trnid[:, 0].tolist(), strict=True)
-    otherwise = [
-        joints[joint] if kind in JOINTS else f"actuator{a}" for a, (kind, joint) in enumerate(targets)
-    ]
-    return _completed(own, otherwise)
+    return tuple(joints[joint] if kind in JOINTS else "" for kind, joint in targets)
 
 
 def body_names(model: mujoco.MjModel) -> tuple[str, ...]:

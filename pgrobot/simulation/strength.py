@@ -7,7 +7,7 @@ from collections.abc import Callable
 import mujoco
 import numpy as np
 
-from pgrobot.simulation.units import DIRECT, FIXED, JOINTS, NO_BIAS, UNITS
+from pgrobot.simulation.units import DIRECT, FIXED, NO_BIAS, drives_one_axis
 
 STRENGTH = ("actuator_gear", "actuator_gainprm", "actuator_forcerange")  # what says it, and may vary
 UNLIMITED = (-np.inf, np.inf)
@@ -66,13 +66,6 @@ def joint_torques(model: mujoco.MjModel, field: Field, joints: np.ndarray) -> np
     together = np.stack([ranges[:, targets == j].sum(axis=1) for j in joints], axis=1)
     at_joints = _at_joints(model)[joints]
     return np.clip(together, at_joints[:, :1], at_joints[:, 1:])
-
-
-def drives_one_axis(model: mujoco.MjModel, actuator: int) -> bool:
-    """Whether an actuator drives one hinge or slide."""
-    if int(model.actuator_trntype[actuator]) not in JOINTS:
-        return False
-    return int(model.jnt_type[model.actuator_trnid[actuator, 0]]) in UNITS
 
 
 def _at_joints(model: mujoco.MjModel) -> np.ndarray:

@@ -36,13 +36,19 @@ def control_units(model: mujoco.MjModel, varied: Collection[str] = ()) -> tuple[
     return tuple(_unit(model, actuator) for actuator in range(model.nu))
 
 
-def _unit(model: mujoco.MjModel, actuator: int) -> str:
+def drives_one_axis(model: mujoco.MjModel, actuator: int) -> bool:
+    """Whether an actuator drives one hinge or slide."""
     if int(model.actuator_trntype[actuator]) not in JOINTS:
+        return False
+    return int(model.jnt_type[model.actuator_trnid[actuator, 0]]) in UNITS
+
+
+def _unit(model: mujoco.MjModel, actuator: int) -> str:
+    if not drives_one_axis(model, actuator):
         return ""
-    joint = int(model.actuator_trnid[actuator, 0])
-    force, position, velocity = UNITS.get(int(model.jnt_type[joint]), ("", "", ""))
+    force, position, velocity = UNITS[int(model.jnt_type[model.actuator_trnid[actuator, 0]])]
     gear, gain = float(model.actuator_gear[actuator, 0]), float(model.actuator_gainprm[actuator, 0])
-    if not force or int(model.actuator_gaintype[actuator]) != FIXED or not gear * gain:
+    if int(model.actuator_gaintype[actuator]) != FIXED or not gear * gain:
         return ""
     dynamics, kind = int(model.actuator_dyntype[actuator]), int(model.actuator_biastype[actuator])
     bias = model.actuator_biasprm[actuator, :3].tolist()
