@@ -92,9 +92,19 @@ def spread(
     return middle(values), min(values), max(values)
 
 
-def show(title: str, rows: Sequence[tuple[str, float, float, float]]) -> None:
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Middle, lower and upper quartile."""
+    lower, middle, upper = statistics.quantiles(values, n=4)
+    return middle, lower, upper
+
+
+def show(
+    title: str,
+    rows: Sequence[tuple[str, float, float, float]],
+    columns: Sequence[str] = ("middle", "least", "greatest"),
+) -> None:
     """Print a table of spreads."""
-    table = Table("", "middle", "least", "greatest", title=title)
+    table = Table("", *columns, title=title)
     for name, *values in rows:
         table.add_row(name, *(f"{value:,.2f}" if value < 100 else f"{value:,.0f}" for value in values))
     CONSOLE.print(table)

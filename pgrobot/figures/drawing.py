@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 DPI = 300  # for print
 LETTER = 0.075  # inches, of the font below
+LIGHTLY = {"compress_level": 1}  # a tenth of a report's time would go into files a little smaller
+LIGHTLY = {"compress_level": 1}  # a tenth of a report's time would go into files a little smaller
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -66,6 +68,6 @@ def image(draw: Callable[[Figure], None], width: float, height: float, caption: 
         draw(figure)
         layout.execute(figure)  # once for both files; `savefig` would do it for each, and twice
         figure.set_layout_engine("none")
-        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None}, pil_kwargs=LIGHTLY)
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Title": caption})
     return Image(png.getvalue(), svg.getvalue(), caption)
