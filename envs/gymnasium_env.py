@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import gymnasium
@@ -246,7 +247,8 @@ def _begin(environment: BatchEnvironment, options: Mapping[str, Any]) -> np.ndar
     if not options:
         return environment.reset()["policy"]
     everywhere = np.arange(environment.spec.num_envs)
-    state = dict(zip(("qpos", "qvel"), environment.draw(everywhere), strict=True))
+    starts = environment.draw(everywhere)
+    state = {"qpos": starts.qpos, "qvel": starts.qvel}
     for name, value in options.items():
         shape = state[name].shape
         try:
@@ -258,7 +260,8 @@ def _begin(environment: BatchEnvironment, options: Mapping[str, Any]) -> np.ndar
                 f"{name} of {environment.spec.name} has the shape {shape[1:]}, not {given.shape}"
             )
         state[name] = np.broadcast_to(given, shape)
-    return environment.set_state(everywhere, **state)["policy"]
+    starts = replace(starts, qpos=state["qpos"], qvel=state["qvel"])
+    return environment.start(everywhere, starts)["policy"]
 
 
 def _measured(environment: BatchEnvironment, step: Step) -> dict[str, np.ndarray]:

@@ -474,6 +474,16 @@ MAZES = (
         "the oracle drives on at a bend": ("cells[int(bends.argmax()) if bends.any() else -1]", "cells[-1]"),
         "the oracle counts a step less": ("range(1, task.max", "range(0, task.max"),
     }),
+    *of("pgrobot/simulation/memory.py", "simulation/test_memory", {
+        "what is due is never drawn": ("        if ids.size:\n", "        if False:\n"),
+        "all draw from the first stream": ("randoms[i] for i in ids.tolist()", "randoms[0] for i in ids.tolist()"),
+        "a command outlives its episode":
+            ("kept[ids] = drawn.get(name, 0.0)", "kept[ids] = drawn.get(name, kept[ids])"),
+        "a broken simulation is told to all": ("checked[name][but] = kept[but]", "pass"),
+    }),
+    *of("pgrobot/simulation/environment.py", "simulation/test_memory", {
+        "progress jumps with the goal": ("            self._mark = unwritten(behaviour.reward_state())\n", ""),
+    }),
     *of("pgrobot/simulation/behaviour.py", "robots/test_point_maze", {
         "the name of an end is lost": ("named | endings", "endings"),
     }),

@@ -12,6 +12,7 @@ from pgrobot.simulation.costs import BoundCost, Cost  # noqa: E402
 from pgrobot.simulation.environment import BatchEnvironment  # noqa: E402
 from pgrobot.simulation.model_files import NO_MODEL, ModelFiles  # noqa: E402
 from pgrobot.simulation.simulation import Simulation  # noqa: E402
+from pgrobot.simulation.starts import Starts, Streams  # noqa: E402
 from pgrobot.simulation.task import Modelled, Robot, Task, Variable  # noqa: E402
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "Modelled",
     "Robot",
     "Simulation",
+    "Starts",
+    "Streams",
     "Task",
     "Variable",
 ]

@@ -18,6 +18,18 @@ from pgrobot.simulation.read_only import ReadOnlyModel
 from pgrobot.simulation.stopwatches import stopped
 
 ON_REQUEST = frozenset(("cfrc_ext", "cfrc_int", "cacc"))  # what no step of MuJoCo's computes by itself
+# of the state of a simulation, what an episode may start with beside positions and velocities
+STATE = (
+    "act",
+    "ctrl",
+    "eq_active",
+    "mocap_pos",
+    "mocap_quat",
+    "qfrc_applied",
+    "time",
+    "userdata",
+    "xfrc_applied",
+)
 NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 BAD_QPOS = mujoco.mjtWarning.mjWARN_BADQPOS.value
 BAD_QVEL = mujoco.mjtWarning.mjWARN_BADQVEL.value

@@ -6,7 +6,6 @@ buffer that is filled anew at every call, would change what was handed on before
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -19,10 +18,12 @@ from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation.added import Added
 from pgrobot.simulation.contract import RESERVED
 from pgrobot.simulation.costs import BoundCost, Cost, counts, highest
+from pgrobot.simulation.memory import Memory
 from pgrobot.simulation.model import distinct
 from pgrobot.simulation.read_only import unwritten
-from pgrobot.simulation.results import array_of, names_of, shown_result, truths_of, words_of
+from pgrobot.simulation.results import array_of, check_signature, names_of, shown_result, truths_of, words_of
 from pgrobot.simulation.simulation import Simulation
+from pgrobot.simulation.starts import Starts, Streams, checked_starts
 from pgrobot.types import ObservationGroup
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Behaviour:
         highest: the most that each can charge in a step, all parts together.
         counted: those of which every part adds 1 or nothing.
         groups: the observation groups.
+        memory: what the robot remembers.
         lacks_forces: whether something reads what MuJoCo computes on request, and the physics does not ask it to.
 
     Raises:
@@ -62,9 +64,15 @@ class Behaviour:
             (robot.terminated, 1),
             (robot.reward_state, 1),
             (robot.initial_state, 2),
+            (robot.initial_states, 3),
+            (robot.memory, 1),
+            (robot.remembered, 2),
+            (robot.due, 1),
+            (robot.redrawn, 3),
             (robot.total, 1),
         ):
-            _check_signature(method, arguments)
+            check_signature(method, arguments)
+        self.memory = Memory(robot, simulation)
         self._own_terms = _distinct(f"{words_of(type(robot))}.reward_terms", robot.reward_terms)
         self._marks = array_of(robot.reward_state, robot.reward_state(simulation), (self._num_envs, -1)).shape
         simulation.before = simulation.after = unwritten(self.reward_state())
@@ -152,18 +160,16 @@ class Behaviour:
             for name, cost in self._costs.items()
         }
 
-    def initial_state(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw one initial state: ``qpos [nq]`` and ``qvel [nv]``."""
-        method, model = self._robot.initial_state, self._simulation.model
-        drawn = method(self._simulation, random)
-        if not isinstance(drawn, tuple | list) or len(drawn) != 2:
-            raise PgrobotError(
-                f"{words_of(method)} has to return two arrays, qpos ({model.nq},) and qvel ({model.nv},), but "
-                f"returned {shown_result(drawn)}."
-            )
-        return array_of(method, drawn[0], (model.nq,), "qpos"), array_of(
-            method, drawn[1], (model.nv,), "qvel"
-        )
+    def starts(self, ids: np.ndarray, randoms: Streams) -> Starts:
+        """Draw the starts of the episodes that begin in simulations ``ids``."""
+        method = self._robot.initial_states
+        return checked_starts(method, method(self._simulation, ids, randoms), self._simulation, len(ids))
+
+    @property
+    def draws(self) -> Callable[..., Any]:
+        """The robot's function that draws starts, for messages."""
+        many = _defined(self._robot, "initial_states") <= _defined(self._robot, "initial_state")
+        return self._robot.initial_states if many else self._robot.initial_state
 
     def forget(self, ids: np.ndarray) -> None:
         """Tell the costs that simulations ``ids`` start a new episode."""
@@ -233,7 +239,7 @@ class Behaviour:
 def _bound(name: str, cost: Cost, simulation: Simulation) -> BoundCost:
     if not callable(getattr(cost, "bind", None)):
         raise PgrobotError(f"constraint.{name}.cost is {shown_result(cost)}, which has no method 'bind'.")
-    _check_signature(cost.bind, 1)
+    check_signature(cost.bind, 1)
     bound = cost.bind(simulation)
     missing = [part for part in BOUND if not hasattr(bound, part)]
     if missing:
@@ -241,8 +247,8 @@ def _bound(name: str, cost: Cost, simulation: Simulation) -> BoundCost:
             f"{words_of(cost.bind)} has to return a bound cost, with {', '.join(BOUND)}, but returned "
             f"{shown_result(bound)}, which has no {missing[0]!r}."
         )
-    _check_signature(bound.__call__, 0)
-    _check_signature(bound.reset, 1)
+    check_signature(bound.__call__, 0)
+    check_signature(bound.reset, 1)
     return bound
 
 
@@ -279,19 +285,3 @@ def _entry_names(method: Callable[..., Any], group: str, found: Any, width: int)
     if twice:
         raise PgrobotError(f"{words_of(method)} calls two entries of {group!r} {twice[0]!r}.")
     return names
-
-
-def _check_signature(method: Callable[..., Any], arguments: int) -> None:
-    """Refuse a function that cannot be called with so many arguments, in the words of its own signature."""
-    if not callable(method):
-        raise PgrobotError(f"{shown_result(method)} stands where a robot needs a function.")
-    try:
-        signature = inspect.signature(method)
-    except (TypeError, ValueError):
-        return  # written in C: nothing is known of it
-    try:
-        signature.bind(*range(arguments))
-    except TypeError as error:
-        raise PgrobotError(
-            f"{words_of(method)}{signature} has to take {arguments} arguments after self: {error}."
-        ) from error

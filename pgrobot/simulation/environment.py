@@ -18,6 +18,7 @@ from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.read_only import unwritten
 from pgrobot.simulation.results import words_of
 from pgrobot.simulation.simulation import Simulation
+from pgrobot.simulation.starts import Starts, Streams
 from pgrobot.simulation.strength import STRENGTH, UNLIMITED, actuator_torques
 from pgrobot.simulation.units import control_units
 from pgrobot.simulation.variation import Variation
@@ -47,8 +48,10 @@ class BatchEnvironment(AutoReset):
             )
         self.robot = robot
         self.simulation = simulation
-        self.behaviour = Behaviour(robot, simulation, costs)
         self._clock = EpisodeClock(simulation.num_envs, robot.max_episode_steps, seed)
+        simulation.age = unwritten(self._clock.age)
+        self.behaviour = Behaviour(robot, simulation, costs)
+        self._mark = simulation.after  # what the reward compares with after the next step
         self._variation = variation
         self._observation = variation.joined(self.behaviour.observation())
         self.spec = EnvironmentSpec(
@@ -114,14 +117,21 @@ class BatchEnvironment(AutoReset):
         Raises:
             PgrobotError: MuJoCo would not accept a state; nothing was changed.
         """
-        check_state(f"{self.spec.name} cannot start", self.model, qpos, qvel)
-        self._begin(ids, (qpos, qvel))
+        return self.start(ids, Starts(qpos, qvel))
+
+    def start(self, ids: np.ndarray, starts: Starts) -> Observation:
+        """Start a new episode in environments ``ids`` (sorted), in any state of MuJoCo and of the robot's memory.
+
+        Raises:
+            PgrobotError: MuJoCo would not accept a state; nothing was changed.
+        """
+        check_state(f"{self.spec.name} cannot start", self.model, starts.qpos, starts.qvel)
+        self._begin(ids, starts)
         return self._observation
 
-    def draw(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Draw initial states of simulations ``ids``: ``[n, nq]`` and ``[n, nv]``."""
-        drawn = [self.behaviour.initial_state(self.randoms[i]) for i in ids]
-        return np.stack([qpos for qpos, _ in drawn]), np.stack([qvel for _, qvel in drawn])
+    def draw(self, ids: np.ndarray) -> Starts:
+        """Draw how episodes of simulations ``ids`` start."""
+        return self.behaviour.starts(ids, Streams([self.randoms[i] for i in ids]))
 
     def advance(self, action: np.ndarray) -> Step:
         """Advance as ``step`` does, but leave an ended episode as it ended.
@@ -136,16 +146,20 @@ class BatchEnvironment(AutoReset):
         if broken:  # finite again before anything reads it
             simulation.batch.reset(np.fromiter(broken, dtype=np.int32))
 
-        simulation.before, simulation.after = simulation.after, unwritten(behaviour.reward_state())
-        next_obs = self._variation.joined(behaviour.observation())
-        terms = behaviour.terms(unwritten(action))
         over = self._clock.tick()
+        simulation.before, simulation.after = self._mark, unwritten(behaviour.reward_state())
+        terms = behaviour.terms(unwritten(action))
         violations = behaviour.violations()
         force = simulation.actuator_force
         telemetry = {"torque": force * simulation.gear, "power": force * simulation.actuator_velocity}
         telemetry |= {f"violation/{name}": amounts for name, amounts in violations.items()}
         terminated, endings = behaviour.terminated()
         telemetry |= {f"{TERMINATION}{name}": ended[:, None] for name, ended in endings.items()}
+        self._mark = simulation.after
+        if behaviour.memory.any:
+            behaviour.memory.advance(unwritten(action), self.randoms, broken)
+            self._mark = unwritten(behaviour.reward_state())
+        next_obs = self._variation.joined(behaviour.observation())
         step = Step(
             obs=next_obs,
             next_obs=next_obs,
@@ -173,11 +187,12 @@ class BatchEnvironment(AutoReset):
         """Everything a bit-exact continuation needs."""
         return {
             "physics": torch.from_numpy(self.simulation.batch.state.copy()),
-            "reward_state": torch.from_numpy(self.simulation.after.copy()),
+            "reward_state": torch.from_numpy(self._mark.copy()),
             "observation": {k: torch.from_numpy(v.copy()) for k, v in self._observation.items()},
             "costs": self.behaviour.state_dict(),
             **self._clock.state_dict(),
             **({"variation": self._variation.state_dict()} if self._variation.any else {}),
+            **({"memory": self.behaviour.memory.state_dict()} if self.behaviour.memory.any else {}),
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -191,29 +206,35 @@ class BatchEnvironment(AutoReset):
         if self._variation.any:
             self._variation.load_state_dict(state["variation"])
         simulation.batch.state[:] = state["physics"].numpy()
-        simulation.after = unwritten(state["reward_state"].numpy().copy())
+        simulation.after = self._mark = unwritten(state["reward_state"].numpy().copy())
         self._observation = {k: v.numpy().copy() for k, v in state["observation"].items()}
         self._clock.load_state_dict(state)
         self.behaviour.load_state_dict(state["costs"])
+        if self.behaviour.memory.any:
+            self.behaviour.memory.load_state_dict(state.get("memory", {}))
 
     def close(self) -> None:
         """Nothing to release: the physics threads end with the last reference to the simulation."""
 
-    def _begin(self, ids: np.ndarray, states: tuple[np.ndarray, np.ndarray] | None = None) -> None:
+    def _begin(self, ids: np.ndarray, starts: Starts | None = None) -> None:
         """Start a new episode in simulations ``ids``, from drawn or given states."""
         simulation, behaviour = self.simulation, self.behaviour
         simulation.batch.reset(ids)
         if self._variation.any:
             self._variation.begin(ids)
-        if states is None:
-            states = self.draw(ids)
-            check_state(f"{words_of(self.robot.initial_state)} draws a start", self.model, *states)
-        simulation.batch.field("qpos")[ids], simulation.batch.field("qvel")[ids] = states
+        if starts is None:
+            starts = self.draw(ids)
+            check_state(f"{words_of(behaviour.draws)} draws a start", self.model, starts.qpos, starts.qvel)
+        behaviour.memory.begin(ids, behaviour.draws, starts.memory)
+        state = {"qpos": starts.qpos, "qvel": starts.qvel, **starts.state}
+        for name, value in state.items():
+            simulation.batch.field(name)[ids] = value
         simulation.batch.forward(ids)
         self._clock.begin(ids)
         before, after, now = simulation.before.copy(), simulation.after.copy(), behaviour.reward_state()
         before[ids] = after[ids] = now[ids]  # no speed is left of the episode before
         simulation.before, simulation.after = unwritten(before), unwritten(after)
+        self._mark = unwritten(now) if behaviour.memory.any else simulation.after
         behaviour.forget(ids)
         self._observation = self._variation.joined(behaviour.observation())
         behaviour.added.check_observed(self._observation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -97,3 +98,19 @@ def _fits(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return len(found) == len(wanted) and all(
         length in (given, -1) for given, length in zip(found, wanted, strict=True)
     )
+
+
+def check_signature(method: Callable[..., Any], arguments: int) -> None:
+    """Refuse a function that cannot be called with so many arguments, in the words of its own signature."""
+    if not callable(method):
+        raise PgrobotError(f"{shown_result(method)} stands where a robot needs a function.")
+    try:
+        signature = inspect.signature(method)
+    except (TypeError, ValueError):
+        return  # written in C: nothing is known of it
+    try:
+        signature.bind(*range(arguments))
+    except TypeError as error:
+        raise PgrobotError(
+            f"{words_of(method)}{signature} has to take {arguments} arguments after self: {error}."
+        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import mujoco
 import numpy as np
@@ -26,6 +26,7 @@ class Simulation:
         actuator_force: scalar actuator forces of the last substep ``[N, nu]``.
         actuator_velocity: what each actuator's force acts along, at the same instant ``[N, nu]``.
         before, after: the robot's ``reward_state`` before and after the last step ``[N, M]``.
+        age: steps taken in the running episodes, the last one included ``[N]``.
         dt: seconds of simulated time per step.
         joints, actuators: names, by MuJoCo's indices.
         model: what all simulations have in common; see ``model_field`` and ``model_of`` for what varies.
@@ -50,6 +51,8 @@ class Simulation:
         self.actuator_force = self.field("actuator_force")
         self.actuator_velocity = self.field("actuator_velocity")
         self.before = self.after = unwritten(np.zeros((self.num_envs, 0)))
+        self.age = unwritten(np.zeros(self.num_envs, dtype=np.int64))
+        self._memory: dict[str, np.ndarray] = {}
         self.joints = joint_names(model)
         self.actuators = actuator_names(model)
         gear = self.model_field("actuator_gear")[..., 0]
@@ -67,6 +70,20 @@ class Simulation:
             PgrobotError: no such field.
         """
         return unwritten(self.batch.field(name))
+
+    def memory(self, name: str) -> np.ndarray:
+        """Live array ``[N, W]`` of what the robot remembers under a name, read-only.
+
+        Raises:
+            PgrobotError: it remembers nothing of that name.
+        """
+        if name not in self._memory:
+            raise PgrobotError(f"the robot remembers no '{name}': {nearest(name, self._memory)}")
+        return self._memory[name]
+
+    def remember(self, kept: Mapping[str, np.ndarray]) -> None:
+        """Show what a robot remembers, arrays ``[N, W]`` by name."""
+        self._memory = {name: unwritten(array) for name, array in kept.items()}
 
     def model_field(self, name: str) -> np.ndarray:
         """Live array of a field of the model, such as ``"body_mass"`` or ``"opt.gravity"``, read-only.

@@ -21,6 +21,7 @@ from pgrobot.simulation.model import built_in, compiled, typed
 from pgrobot.simulation.model_files import ModelFiles
 from pgrobot.simulation.options import check_options
 from pgrobot.simulation.simulation import Simulation
+from pgrobot.simulation.starts import Starts, Streams, drawn_one_by_one
 from pgrobot.simulation.variation import NOTHING, Plan, Variation
 from pgrobot.types import EntryNames, Environment, Observation
 
@@ -218,8 +219,41 @@ class Robot(ABC):
             "~constraint.speed."
         )
 
-    @abstractmethod
     def initial_state(
         self, simulation: Simulation, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draw one initial state: ``qpos [nq]`` and ``qvel [nv]``."""
+        raise PgrobotError(
+            f"{type(self).__name__} has to define initial_state, which draws the start of one episode, or "
+            "initial_states, which draws many."
+        )
+
+    def initial_states(self, simulation: Simulation, ids: np.ndarray, randoms: Streams) -> Starts:
+        """Draw the starts of ``n`` episodes in simulations ``ids``; by default ``initial_state`` of each.
+
+        Whoever overrides it may start from more of MuJoCo's state, and from what is remembered.
+        """
+        return drawn_one_by_one(self.initial_state, simulation, randoms)
+
+    def memory(self, simulation: Simulation) -> Mapping[str, int]:
+        """Widths of what each simulation remembers from step to step, by name; nothing by default.
+
+        ``simulation.memory(name)`` is what it remembers, ``[N, W]``: zeros at the start of an episode, or what
+        ``initial_states`` draws.
+        """
+        return {}
+
+    def remembered(self, simulation: Simulation, action: np.ndarray) -> Mapping[str, np.ndarray]:
+        """What is remembered after a step with the action ``[N, A]``: ``[N, W]`` by name, the rest stays.
+
+        It is called when the step has been rewarded, and before it is observed.
+        """
+        return {}
+
+    def due(self, simulation: Simulation) -> np.ndarray:
+        """In which simulations something is drawn anew after this step, ``[N]`` bool; called after ``remembered``."""
+        return np.zeros(simulation.num_envs, dtype=bool)
+
+    def redrawn(self, simulation: Simulation, ids: np.ndarray, randoms: Streams) -> Mapping[str, np.ndarray]:
+        """Draw anew what simulations ``ids``, those that are due, remember: ``[n, W]`` by name, the rest stays."""
+        return {}

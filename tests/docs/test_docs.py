@@ -243,6 +243,7 @@ def test_the_examples_of_extending_train(
         "hips": "termination/tipped",
         "ActuatorUse": "use/0",
         "cart": "reward/near/mean",
+        "chase": "reward/close/mean",
         "td_error": "policy/kl",
         "steady": "policy/std",
         "counts": "intrinsic/cells",

@@ -115,7 +115,7 @@ def test_a_force_is_what_pushes_and_the_speed_has_an_end() -> None:
 @pytest.mark.parametrize("maze", ["u", OWN])
 def test_starts_and_goals_are_uniform_over_cells_that_differ(maze: Any) -> None:
     environment, found = make(1, maze=maze), MazeMap.of(maze)
-    drawn = np.stack([environment.draw(np.array([0]))[0][0] for _ in range(6000)])
+    drawn = np.stack([environment.draw(np.array([0])).qpos[0] for _ in range(6000)])
     starts, goals = (found.cells(drawn[:, part]) for part in (slice(0, 2), slice(2, 4)))
     assert len(found.pairs) == (42 if maze == "u" else 4)
     counts = dict.fromkeys(found.pairs, 0)

@@ -245,7 +245,7 @@ COST = "+constraint.foot={budget:1.0,limit:1.0,unit:%s,cost:{_target_:mistaken_r
         (
             ["task._target_=mistaken_robots.Unfinished"],
             2,
-            "task._target_: Unfinished has to define initial_state, reward_terms, terms, which it does not",
+            "task._target_: Unfinished has to define reward_terms, terms, which it does not",
         ),
         (
             ["task._target_=mistaken_robots.Modelless"],

@@ -90,10 +90,10 @@ def test_an_episode_begins_without_the_speed_of_the_one_before() -> None:
 def test_what_an_episode_begins_with_is_a_number() -> None:
     environment = made("+task.observations.entry={_target_:own_functions.entry,height:0.5}")
     environment.reset()
-    qpos, qvel = environment.draw(np.arange(3))
-    qpos[1, 1] = 0.4
+    starts = environment.draw(np.arange(3))
+    starts.qpos[1, 1] = 0.4
     with pytest.raises(PgrobotError, match=r"task\.observations\.entry .*nan"):
-        environment.set_state(np.arange(3), qpos, qvel)
+        environment.start(np.arange(3), starts)
 
 
 def test_a_new_group_is_for_whoever_chooses_it() -> None:
