@@ -28,8 +28,8 @@ class LowLevel:
     """Where the low level of a hierarchical policy comes from.
 
     It takes along its parameters, its normaliser and the origin of what it reads; both policies have to have the same
-    network, read the same entries by name and drive the same actuators. The run is read when a new one begins, and
-    never again.
+    network, goals of the same kind that last as long, read the same entries by name and drive the same actuators. The
+    run is read when a new one begins, and never again.
 
     Attributes:
         run: the directory of a run with a hierarchical policy; empty: it begins anew.
@@ -102,16 +102,16 @@ class LowLevel:
 
 
 def _different_parts(policy: HierarchicalPolicy, cfg: DictConfig) -> Iterator[str]:
-    """In what the networks of both differ, and what goals are."""
+    """In what the networks of both differ, what goals are, and how long they last."""
     theirs = construct(cfg, "policy").keywords
     ours = {"body": policy.body, "head": policy.head, "observation_clip": policy.low.normalizer.clip}
     for key, mine in ours.items():
         yield from _different(f"policy.{key}", mine, theirs[key])
-    goal, width = theirs["goal"], theirs["goal"].width + (theirs["every"] > 1)
-    if policy.goal.choices != goal.choices or policy.told != width:
-        what = [f"{kind.told} and policy.every={every}" for kind, every in
-                ((policy.goal, policy.every), (goal, theirs["every"]))]  # fmt: skip
-        yield f"it is shown {what[1]}, and here {what[0]}"
+    goal, every = theirs["goal"], theirs["every"]
+    if policy.goal.told != goal.told:
+        yield f"its goals are {goal.told}, and here {policy.goal.told}"
+    if policy.every != every:
+        yield f"its goals last {every} steps, and here {policy.every}: set policy.every={every}"
 
 
 def _different(key: str, mine: Any, wanted: Any) -> Iterator[str]:

@@ -131,7 +131,14 @@ BAD = {
     "policy.low.checkpoint=last": "add policy.low.run=<run>",
     "policy.low.run=nowhere": "There is no run directory nowhere",
     "policy.low.run=FLAT": "has no low level: its policy is pgrobot.policies.NetworkPolicy",
-    "policy.low.run=RUN": "it is shown 3 options and policy.every=3, and here goals of 4 numbers",
+    "policy.low.run=RUN": "its goals are 3 options, and here 4 numbers drawn by GaussianHead",
+    "policy.low.run=RUN policy.goal=options policy.goal.count=4": "its goals are 3 options, and here 4 options",
+    "policy.low.run=RUN policy.goal=options policy.goal.count=3 policy.every=5":
+        "its goals last 3 steps, and here 5: set policy.every=3",
+    "policy.low.run=DRAWN policy/head@policy.goal.draws=squashed":
+        "its goals are 2 numbers drawn by GaussianHead, and here 2 numbers drawn by SquashedHead",
+    "policy.low.run=DRAWN policy.goal=reparameterised policy.goal.sequence=8":
+        "its goals are 2 numbers drawn by GaussianHead, and here 2 numbers reparameterised by GaussianHead",
     "policy.low.run=RUN policy.goal=options policy.goal.count=3 policy.hidden=[9]": "set policy.body.hidden=",
     "policy.low.run=RUN policy.goal=options policy.goal.count=3 policy/head=beta":
         "policy.head is GaussianHead there and BetaHead here",
@@ -149,8 +156,16 @@ BAD = {
 
 @pytest.mark.parametrize("typed", BAD)
 def test_what_cannot_be_is_told_in_a_sentence(typed: str, finished: Finished, tmp_path: Path) -> None:
-    words = typed.replace("RUN", str(finished(*LEVELS, *GOALS["options"]))).replace("FLAT", str(finished()))
+    runs = {
+        "RUN": lambda: finished(*LEVELS, *GOALS["options"]),
+        "DRAWN": lambda: finished(*LEVELS, *GOALS["drawn"]),
+        "FLAT": finished,
+    }
+    words = typed
+    for name, run in runs.items():
+        words = words.replace(name, str(run())) if name in words else words
     every = [] if "every" in typed else ["policy.every=3"]
+    every += ["policy.goal.size=2", "policy/body=gru", "policy.sequence=8"] if "DRAWN" in typed else []
     with pytest.raises(PgrobotError, match=re.escape(BAD[typed])):
         start(tiny_request(tmp_path / "run", "policy=hierarchical", *every, *words.split()))
     assert not (tmp_path / "run").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -58,9 +59,9 @@ class Goal(ABC):
         """The head of the high level."""
 
     @property
+    @abstractmethod
     def told(self) -> str:
-        """A goal in words."""
-        return f"{self.choices} options" if self.choices else f"goals of {self.width} numbers"
+        """What goals are, in words: those of whom these are the same mean the same to a low level."""
 
     def channel(self, said: Distribution) -> Channel:
         """How a goal gets from the one level to the other, given what the high level says on any rows ``[B]``.
@@ -101,6 +102,16 @@ class Drawn(Goal):
     def width(self) -> int:
         return self.size
 
+    @property
+    def told(self) -> str:
+        return f"{self.size} numbers drawn by {self._drawing}"
+
+    @property
+    def _drawing(self) -> str:
+        """The name of the head."""
+        made: Any = self.draws.func if isinstance(self.draws, partial) else self.draws
+        return str(made.__name__)
+
     def head(self, *, actions: Sequence[Action]) -> Head:
         try:
             head = self.draws(actions=actions)
@@ -130,6 +141,10 @@ class Reparameterised(Drawn):
     """
 
     sequence: Annotated[int, at_least(2)]
+
+    @property
+    def told(self) -> str:
+        return f"{self.size} numbers reparameterised by {self._drawing}"
 
     def channel(self, said: Distribution) -> Channel:
         if not isinstance(said, Pathwise):
@@ -165,6 +180,10 @@ class Options(Goal):
     @property
     def width(self) -> int:
         return self.count - 1
+
+    @property
+    def told(self) -> str:
+        return f"{self.count} options"
 
     def head(self, *, actions: Sequence[Action]) -> Head:
         return CategoricalHead(actions)
