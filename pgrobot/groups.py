@@ -25,12 +25,28 @@ Groups = Annotated[
 # The share of the time limit that has passed: not observed but known to whoever looks at a whole rollout.
 TIME = "time"
 POLICY = "policy"  # what policies read
+GOAL, TIME_LEFT = "policy/goal", "policy/time_left"  # what a policy of two levels shows critics
 WHOLE = -1
 
 
-def critic_widths(spec: EnvironmentSpec) -> Widths:
-    """Width of every group that a critic can read: what the environment shows, and the time."""
-    return Widths(spec.name, {**spec.observation, TIME: ObservationGroup.numbered(TIME, (1,))})
+def critic_widths(spec: EnvironmentSpec, shows: Mapping[str, int]) -> Widths:
+    """Width of every group that a critic can read: what the environment shows, the time, and what the policy shows.
+
+    Args:
+        spec: of the environment.
+        shows: ``Acting.shows`` of the policy.
+
+    Raises:
+        PgrobotError: environment and policy both show a group of one name.
+    """
+    both = next((name for name in shows if name in spec.observation), "")
+    if both:
+        raise PgrobotError(
+            f"the policy shows its critic a group {both!r}, and {spec.name} has one of that name: call the "
+            "environment's something else"
+        )
+    others = {name: ObservationGroup.numbered(name, (width,)) for name, width in {TIME: 1, **shows}.items()}
+    return Widths(spec.name, {**spec.observation, **others}, beside=tuple(others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +127,8 @@ def _parts(owner: str, name: str, observation: Mapping[str, int]) -> list[tuple[
     """What one name selects."""
     if name in observation:
         return [(name, WHOLE)]
-    if name == POLICY and (numbers := [group for group in observation if group != TIME]):
+    beside = observation.beside if isinstance(observation, Widths) else (TIME,)
+    if name == POLICY and (numbers := [group for group in observation if group not in beside]):
         return [(group, WHOLE) for group in numbers]
     if name == POLICY:
         raise PgrobotError(
@@ -122,6 +139,10 @@ def _parts(owner: str, name: str, observation: Mapping[str, int]) -> list[tuple[
         entries = _full_names(group, observation)
         if name in entries:
             return [(group, entries.index(name))]
+    if name in (GOAL, TIME_LEFT):
+        raise PgrobotError(
+            f"{owner}.groups names {name!r}, which policy=hierarchical shows critics, and nobody here: leave it out"
+        )
     near = [entry for group in inside for entry in _full_names(group, observation)]
     raise PgrobotError(
         f"{owner}.groups names {name!r}, which this task does not observe; {nearest(name, near or observation)}"

@@ -118,10 +118,13 @@ class Widths(Mapping[str, int]):
     Args:
         name: the environment's, for messages.
         observation: its groups.
+        beside: those of them that it does not observe, but that are known beside.
     """
 
-    def __init__(self, name: str, observation: Mapping[str, ObservationGroup]) -> None:
-        self._name, self._observation = name, observation
+    def __init__(
+        self, name: str, observation: Mapping[str, ObservationGroup], beside: Sequence[str] = ()
+    ) -> None:
+        self._name, self._observation, self.beside = name, observation, tuple(beside)
 
     def __getitem__(self, group: str) -> int:
         found = self._observation[group]

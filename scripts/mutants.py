@@ -139,7 +139,7 @@ DISTRIBUTIONS = (
     }),
     *of("pgrobot/groups.py", "run/test_groups", {
         "an entry's neighbour": ("obs[group][..., at : at + 1]", "obs[group][..., at - 1 : at]"),
-        "a critic reads the time unasked": ("if group != TIME]):", "]):"),
+        "a critic reads the time unasked": ("if group not in beside]):", "]):"),
         "an entry is read twice": ("if len(set(read)) < len(read):", "if len(set(parts)) < len(parts):"),
     }),
     *of("pgrobot/distributions/categorical.py", "exact/test_distributions", {
@@ -591,9 +591,22 @@ HIERARCHY = (
         "a goal is kept when its time is over":
             ("torch.where(age == 0.0, self.channel.held(drawn, kept), held)", "held"),
         "an episode begins with the goal of the last one":
-            ("(torch.where(episode_start.unsqueeze(-1), 0.0, x) for x in own)", "own"),
+            ("torch.where(starts, 0.0, held), torch.where(starts, 0.0, age)", "held, age"),
         "the time left goes up": ("torch.remainder(-age, self.every)", "torch.remainder(age, self.every)"),
         "a goal lasts a step longer": ("(age + 1.0, self.every)", "(age + 1.0, self.every + 1)"),
+    }),
+    *of("pgrobot/collectors/showing.py", "exact/test_shown_goals", {
+        "critics see the goal of the episode before":
+            ("policy.show(rollout.carry, rollout.episode_start)", "policy.show(rollout.carry, within)"),
+        "a successor has the goal of the step before":
+            ("policy.show(after, within)", "policy.show(rollout.carry, within)"),
+        "a successor has no goal": ("policy.show(after, within)", "policy.show(after, ~within)"),
+    }),
+    *of("pgrobot/transfer.py", "run/test_transfer", {
+        "an origin stays where it was in the other run":
+            ("found.setdefault(group, {})[i] = each", "found.setdefault(group, {})[len(found[group])] = each"),
+        "entries of the first group are taken for all":
+            ("value[[begins[group] + i for", "value[[i for"),
     }),
     *of("pgrobot/policies/levels/goal.py", "exact/test_two_levels", {
         "option 0 is shown as option 1": ("torch.arange(1, self.count)", "torch.arange(self.count - 1)"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.collectors.decisions import DecisionRollout, Spans, decisions
+from pgrobot.collectors.showing import with_shown
 from pgrobot.collectors.simulation import SimulationCollector
 from pgrobot.policies.manager_worker import GOAL, TIME_LEFT, ManagerAndWorker, Pay
 from pgrobot.types import Rollout, State
@@ -89,7 +90,9 @@ class ManagerWorkerCollector:
         begins = policy.decides(steps.carry, steps.episode_start)
         left = torch.where(begins.unsqueeze(-1), float(policy.every), left)
         obs = policy.told(steps.obs, place, left)
-        next_obs = self._next(steps, place, left, torch.cat((steps.carry[1:], following[None])))
+        carries = torch.cat((steps.carry[1:], following[None]))
+        *_, after_manager, after_worker = policy.kept(carries)
+        next_obs = self._next(steps, place, left, carries)
         after = policy.remaining(steps.next_obs, place)
         before, after = (x.square().mean(-1).sqrt() for x in (obs[GOAL], after))
         own = before - after if self._pay == "progress" else -after
@@ -123,7 +126,10 @@ class ManagerWorkerCollector:
                 **{f"goal/{name}": wished[..., [g]] for g, name in enumerate(self._entries)},
             },
         )
-        return manager, worker
+        return (
+            with_shown(manager, policy.manager, spans.at_last(after_manager)),
+            with_shown(worker, policy.worker, after_worker),
+        )
 
     def _next(self, steps: Rollout, place: Tensor, left: Tensor, carry: Tensor) -> dict[str, Tensor]:
         """What the worker would read after each step, were its episode to go on.

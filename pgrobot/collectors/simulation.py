@@ -10,6 +10,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from pgrobot.action_map import ActionMap
+from pgrobot.collectors.showing import with_shown
 from pgrobot.distributions import Drawable
 from pgrobot.groups import TIME
 from pgrobot.policies import Acting
@@ -86,7 +87,8 @@ class SimulationCollector:
         """Collect one rollout.
 
         Beside what the environment shows there is the observation group ``time``: the share of the time limit that
-        has passed, ``[T, N, 1]``; for a value that knows how much is still to come (Pardo et al. 2018).
+        has passed, ``[T, N, 1]``; for a value that knows how much is still to come (Pardo et al. 2018). And there is
+        what the policy ``shows``.
 
         Its ``telemetry`` holds what the environment measures, and ``terms`` (the reward's named terms,
         ``[T, N, R]``).
@@ -164,7 +166,7 @@ class SimulationCollector:
             columns=self.columns,
             telemetry={name: torch.from_numpy(value) for name, value in telemetry.items()},
         )
-        return {self._learner: rollout}
+        return {self._learner: with_shown(rollout, self._policy, torch.cat((carry[1:], self.carry[None])))}
 
     def _begun(self) -> Observation:
         """The first observations of new episodes everywhere."""

@@ -13,7 +13,7 @@ from pgrobot.bodies import BodyFactory
 from pgrobot.bodies.trial import ROWS, starts
 from pgrobot.distributions import Distribution, TwoLevel
 from pgrobot.errors import PgrobotError
-from pgrobot.groups import Groups, selected
+from pgrobot.groups import GOAL, TIME_LEFT, Groups, selected
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
 from pgrobot.policies.levels import Goal, GoalNode, High, Level, Source
@@ -70,7 +70,9 @@ class HierarchicalPolicy(Policy):
     ) -> None:
         super().__init__(observation)
         self.goal, self.every, self.body, self.head, self.source = goal, every, body, head, low
-        self.told = goal.width + (every > 1)  # the goal, and where it may change, the time left
+        # the goal, and where it may change, the time left: the low level is told them, and critics see them
+        self.shows = {GOAL: goal.width, TIME_LEFT: int(every > 1)}
+        self.told = sum(self.shows.values())
         low_reads = selected("policy", groups, observation)
         high_reads = selected("policy.high", high.groups, observation)
         normalizer = lambda width: ObservationNormalizer(width, observation_clip, observation_memory)
@@ -108,14 +110,17 @@ class HierarchicalPolicy(Policy):
             The distribution over what is done, that over goals, which may not be drawn, and side by side what both
             remember from here on, the goal that is held ``[…, G]`` and the steps since one was drawn, ``[…, 1]``.
         """
-        of_low, of_high, *own, _ = carry.split(self.parts, -1)
-        held, age = (torch.where(episode_start.unsqueeze(-1), 0.0, x) for x in own)
-        told = [self.goal.shown(held)]
-        if self.every > 1:
-            told.append(torch.remainder(-age, self.every) / self.every)
-        acts, of_low = self.low.say(obs, torch.cat(told, -1), of_low, episode_start)
+        of_low, of_high, *_ = carry.split(self.parts, -1)
+        held, age = self._own(carry, episode_start)
+        told = torch.cat(tuple(self.show(carry, episode_start).values()), -1)
+        acts, of_low = self.low.say(obs, told, of_low, episode_start)
         says, of_high = self.high.say(obs, held[..., :0], of_high, episode_start)
         return acts, says, (of_low, of_high, held, age)
+
+    def show(self, carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
+        held, age = self._own(carry, episode_start)
+        left = torch.remainder(-age, self.every) / self.every
+        return {GOAL: self.goal.shown(held), TIME_LEFT: left[..., : self.shows[TIME_LEFT]]}
 
     def remember(self, carry: Tensor, action: Tensor) -> Tensor:
         *levels, held, age, kept = carry.split(self.parts, -1)
@@ -148,6 +153,12 @@ class HierarchicalPolicy(Policy):
     def normalizer(self) -> ObservationNormalizer:
         """The low level's, which says where observations were in training."""
         return self.low.normalizer
+
+    def _own(self, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
+        """The goal that is held before a step ``[…, G]``, and the steps since one was drawn ``[…, 1]``."""
+        *_, held, age, _ = carry.split(self.parts, -1)
+        starts = episode_start.unsqueeze(-1)
+        return torch.where(starts, 0.0, held), torch.where(starts, 0.0, age)
 
     @torch.no_grad()
     def _says(self, observation: Mapping[str, int]) -> Distribution:

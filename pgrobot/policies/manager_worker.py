@@ -50,7 +50,7 @@ class Manager(Policy):
         self.policy, self.entries = policy, entries
         self.origin = policy.origin
         self.action_size, self.carry_size = policy.action_size, policy.carry_size
-        self.sequence = policy.sequence
+        self.sequence, self.shows = policy.sequence, policy.shows
         self.parameter_bounds = {f"policy.{name}": bounds for name, bounds in policy.parameter_bounds.items()}
         self.groups: tuple[str, ...] = getattr(policy, "groups", ())
         self.moments = RunningMoments(entries.width)
@@ -68,6 +68,9 @@ class Manager(Policy):
 
     def remember(self, carry: Tensor, action: Tensor) -> Tensor:
         return self.policy.remember(carry, action)
+
+    def show(self, carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
+        return self.policy.show(carry, episode_start)
 
     def command(self, action: Tensor) -> Tensor:
         """Nothing of a goal goes to the environment: of width 0."""

@@ -26,10 +26,13 @@ class Acting(nn.Module):
         origin: subtracted from what an environment shows, before anything reads it.
         action_size: width ``A`` of what is drawn; more than the actuators where a goal is drawn as well.
         carry_size: width ``H`` of what is remembered between steps; 0 for a memoryless one.
+        shows: observation groups that critics see beside those of the environment, made of what is remembered: name and
+            width; none by default.
     """
 
     action_size: int
     carry_size: int
+    shows: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, observation: Mapping[str, int] = MappingProxyType({})) -> None:
         super().__init__()
@@ -57,6 +60,11 @@ class Acting(nn.Module):
         """
         del action
         return carry
+
+    def show(self, carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
+        """The groups ``[…, D]`` that it ``shows`` before a step, of the carry ``[…, H]``, which a start forgets."""
+        del carry, episode_start
+        return {}
 
     def command(self, action: Tensor) -> Tensor:
         """What of the action ``[…, A]`` goes to the environment, in policy units, ``[…, actuators]``: all of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -80,12 +80,12 @@ class Blueprint:
             made.begin(self.spec)
         return made.to(self.cfg.device)
 
-    def critic(self, columns: Sequence[str], learner: str = "") -> Critic:
-        """A critic of these columns as it is before training."""
+    def critic(self, columns: Sequence[str], shows: Mapping[str, int], learner: str = "") -> Critic:
+        """A critic of these columns as it is before training, for a policy that ``shows`` such groups."""
         make: CriticFactory = construct(self.cfg, "critic")
         with self._seeded("critic", learner):
             made = make(
-                observation=critic_widths(self.spec),
+                observation=critic_widths(self.spec, shows),
                 columns=columns,
                 generator=self.weights("critic", learner),
             )
@@ -111,7 +111,7 @@ class Blueprint:
             intrinsic.append(one)
         check_columns(intrinsic)
         columns = columns_of(constraints, intrinsic)
-        critic = self.critic(columns, learner)
+        critic = self.critic(columns, policy.shows, learner)
         check_sequences(self.cfg.horizon, {"policy": policy, "critic": critic})
         return Learner(
             policy=policy,

@@ -64,6 +64,7 @@ def refitted(
     spec: EnvironmentSpec,
     rollouts: Sequence[Rollout],
     advantages: Sequence[Tensor],
+    shows: Mapping[str, int],
     seed: int,
 ) -> dict[str, list[Baseline]]:
     """Refit the critic, as a value of the state and as one of state and time, each time to all rollouts but a fold.
@@ -76,6 +77,7 @@ def refitted(
         spec: of the environment.
         rollouts: ``K`` of them, at least as many as folds.
         advantages: over the critic, ``[T, N]`` each.
+        shows: the groups that the policy shows critics.
         seed: of the weights and shuffles.
 
     Returns:
@@ -93,7 +95,7 @@ def refitted(
         for fold in range(asked.folds):
             others = [k for k in range(len(rollouts)) if k % asked.folds != fold]
             critic = construct(cfg, "critic")(
-                observation=critic_widths(spec),
+                observation=critic_widths(spec, shows),
                 columns=("correction",),
                 generator=stream(seed, f"variance/critic/{fold}"),
                 **({"groups": read} if chosen else {}),

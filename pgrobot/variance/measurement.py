@@ -165,7 +165,7 @@ def measured(subject: Subject, plan: MeasurementPlan, progress: Callable[[str], 
     rollouts = collect(subject.environment, subject.policy, build_constraints(cfg), asked, told("Collected"))
     progress("Refitting the critic")
     known = [advantages(subject.learner, rollout) for rollout in rollouts]
-    baselines |= refitted(cfg, spec, rollouts, known, plan.seed)
+    baselines |= refitted(cfg, spec, rollouts, known, subject.policy.shows, plan.seed)
     found = gradients(subject.learner, rollouts, baselines, told("Gradients of"))
     return {
         "checkpoint": plan.checkpoint,

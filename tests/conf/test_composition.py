@@ -32,11 +32,13 @@ NEEDS = {
         "+task.exclude_current_positions_from_observation=true",
     ],
     ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
+    ("critic/reads", "levels"): ["policy=hierarchical"],
     **{("policy/goal", name): ["policy=hierarchical"] for name in ("drawn", "reparameterised", "options")},
 }
 PLACES = {
     "algorithm/optimizer": "algorithm/optimizer@algorithm.policy_solver.chain.optimizer",
     "algorithm/transform": "+algorithm/transform@algorithm.policy_solver.chain.added",
+    "critic/reads": "critic/reads@critic",
     "algorithm/rate": "algorithm/rate@algorithm.policy_solver.rate",
 }
 OWN_TASKS = (
@@ -137,6 +139,26 @@ def test_values_come_out_in_their_type() -> None:
     assert (cfg.total_steps, type(cfg.total_steps)) == (1_000_000, int)
     assert (cfg.constraint.speed.budget, type(cfg.constraint.speed.budget)) == (10.0, float)
     assert cfg.constraint.speed.cost.threshold == cfg.task.speed_threshold
+
+
+GOALS_SEEN = ["policy", "policy/goal", "policy/time_left"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "groups"),
+    [
+        ([], ["policy"]),
+        (["policy=recurrent"], ["policy"]),
+        (["policy=hierarchical"], GOALS_SEEN),
+        (["policy=hierarchical", "critic=recurrent"], GOALS_SEEN),
+        (["critic=mlp", "policy=hierarchical", "debug=tiny"], GOALS_SEEN),
+        (["critic.groups=[policy,time]", "policy=hierarchical"], ["policy", "time"]),
+    ],
+)
+def test_a_critic_sees_the_goals_of_two_levels_unless_it_is_said(
+    overrides: list[str], groups: list[str]
+) -> None:
+    assert list(validated(compose(overrides)).critic.groups) == groups
 
 
 def test_a_task_brings_its_own_threshold() -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 from problems import make_batch
+from small_levels import STEPS, choosing, enumerated, values, weighed
 from torch import Tensor
-from torch.func import functional_call, grad
+from torch.func import grad
 from toys import GAUSSIAN, TargetWorld, estimated, make, make_critic, make_policy, numbers
 from two_levels import GOALS, two_levels
 
@@ -20,87 +21,11 @@ from pgrobot.batch import Batch
 from pgrobot.distributions import Gaussian, MultiCategorical, TwoLevel
 from pgrobot.objectives import ClippedRatio, Entropy, Likelihood, Objective, Ratio
 from pgrobot.policies import HierarchicalPolicy
-from pgrobot.policies.heads.categorical import CategoricalHead
 from pgrobot.policies.levels import Drawn, Goal, Options, Reparameterised
 from pgrobot.randomness import stream
 from pgrobot.sequences import in_rows
 from pgrobot.solvers import FlatParameters, PolicyProblem
-from pgrobot.types import Action, Rollout
-
-STEPS, EVERY, OPTIONS = 5, 3, 2
-# of a world of two states and two actions: P(s' | s, a) and the reward
-MOVES = torch.tensor([[[0.9, 0.1], [0.3, 0.7]], [[0.4, 0.6], [0.8, 0.2]]], dtype=torch.float64)
-REWARD = torch.tensor([[1.0, -0.5], [0.2, 2.0]], dtype=torch.float64)
-STATES = torch.eye(2, dtype=torch.float64)
-
-
-def choosing() -> HierarchicalPolicy:
-    return two_levels(
-        Options(OPTIONS), EVERY, {"policy": 2}, (Action("move", "", 2),), head=CategoricalHead
-    ).double()
-
-
-def expected_return(policy: HierarchicalPolicy, parameters: dict[str, Tensor]) -> Tensor:
-    """``J``, by recursion over states and options from tables of both levels' probabilities: no sample, no carry."""
-
-    def probabilities(name: str, told: Tensor) -> Tensor:
-        """Of what a level says of both states, ``[S, M]``."""
-        level = getattr(policy, name)
-        own = {key.removeprefix(f"{name}."): v for key, v in parameters.items() if key.startswith(f"{name}.")}
-        seen = level.normalizer(STATES)
-        body = {key.removeprefix("body."): v for key, v in own.items() if key.startswith("body.")}
-        nothing = (STATES[:, :0], torch.zeros(2, dtype=torch.bool))
-        features = functional_call(level.body, body, (torch.cat((seen, told), -1), *nothing))
-        said = features[0] @ own["output.weight"].T + own["output.bias"]
-        return said.softmax(-1)
-
-    none = torch.zeros(2, 0, dtype=torch.float64)
-    value = torch.zeros(2, OPTIONS, dtype=torch.float64)  # of a state, and of the option that acts in it
-    for t in reversed(range(STEPS)):
-        left = ((-t) % EVERY) / EVERY
-        switch = t % EVERY == 0
-        now = []
-        for z in range(OPTIONS):
-            told = torch.tensor([[float(z == 1), left]], dtype=torch.float64).expand(2, 2)
-            acts, chooses = probabilities("low", told), probabilities("high", none)
-            after = torch.einsum("sap,pz->saz", MOVES, value)
-            following = torch.einsum("saz,sz->sa", after, chooses) if switch else after[..., z]
-            now.append((acts * (REWARD + following)).sum(-1))
-        value = torch.stack(now, -1)
-    return value[0, 0]  # an episode begins in state 0 with option 0
-
-
-def enumerated(policy: HierarchicalPolicy) -> tuple[Batch, Tensor]:
-    """All that can happen in an episode, as rows whose weight is its probability; and what is expected of it."""
-    choices = list(itertools.product(range(2), range(2), repeat=STEPS))  # of an action and a state each
-    paths = torch.tensor(choices).view(-1, STEPS, 2)
-    drawn = torch.tensor(list(itertools.product(range(OPTIONS), repeat=-(-STEPS // EVERY))))
-    paths, goals = paths.repeat_interleave(len(drawn), 0), drawn.repeat(len(paths), 1)
-    count = len(paths)
-    state, carry = torch.zeros(count, dtype=torch.long), torch.full((count, policy.carry_size), 7.0).double()
-    chance, rows = torch.ones(count, dtype=torch.float64), []
-    for t in range(STEPS):
-        obs, start = STATES[state], torch.full((count,), t == 0)
-        distribution, following = policy({"policy": obs}, carry, start)
-        held = distribution.idle if t else torch.zeros_like(distribution.idle)
-        goal = goals[:, t // EVERY, None].double() if t % EVERY == 0 else held
-        action = torch.cat((paths[:, t, :1].double(), goal), -1)
-        log_prob = distribution.log_prob(action)
-        reward = REWARD[state, paths[:, t, 0]]
-        rows.append((obs, carry, start, action, log_prob, distribution, reward))
-        chance = chance * log_prob.exp() * MOVES[state, paths[:, t, 0], paths[:, t, 1]]
-        state, carry = paths[:, t, 1], policy.remember(following, action)
-    obs, carry, start, action, log_prob, _, reward = (  # type: ignore[assignment]
-        torch.stack(x) if isinstance(x[0], Tensor) else x for x in zip(*rows, strict=True)
-    )
-    to_go = reward.flip(0).cumsum(0).flip(0)
-    reference = policy({"policy": obs}, carry, start)[0]
-    batch = replace(
-        make_batch(reference, action, to_go),
-        obs={"policy": obs}, carry=carry, episode_start=start,
-        weight=chance.expand(STEPS, -1).unsqueeze(-1),
-    )  # fmt: skip
-    return in_rows(batch, 1), (chance * to_go[0]).sum()
+from pgrobot.types import Rollout
 
 
 @pytest.mark.parametrize("term", [Likelihood(1.0), Ratio(1.0), ClippedRatio(1.0, 0.2)])
@@ -109,8 +34,10 @@ def test_the_gradient_is_that_of_the_policy_that_both_levels_are_together(term: 
     """Of all that can happen in an episode, against a recursion in which options are summed over."""
     policy = choosing()
     parameters = FlatParameters(policy)
-    exact = lambda vector: expected_return(policy, parameters.views(vector))
-    batch, expected = enumerated(policy)
+    exact = lambda vector: values(policy, parameters.views(vector))[0, 0, 0]
+    rollout, _, chance = enumerated(policy)
+    to_go = rollout.reward[..., 0].flip(0).cumsum(0).flip(0)
+    batch, expected = weighed(policy, rollout, chance, to_go), (chance * to_go[0]).sum()
     assert float(batch.weight.sum()) == pytest.approx(STEPS, abs=1e-12)
     torch.testing.assert_close(expected, exact(parameters.vector), rtol=1e-12, atol=0)
     problem = PolicyProblem(policy, parameters, {"surrogate": term})

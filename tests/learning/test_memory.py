@@ -104,7 +104,7 @@ def test_a_linear_memory_comes_within_three_percent_of_the_kalman_filter() -> No
         stream(0, "policy"),
         previous_action=True,
     )
-    critic = make_critic(("reward",), critic_widths(spec), ("policy", "hidden", "time"), (32, 32))
+    critic = make_critic(("reward",), critic_widths(spec, {}), ("policy", "hidden", "time"), (32, 32))
     iterations = 150
     collector, learner = make(
         environment,  # type: ignore[arg-type]

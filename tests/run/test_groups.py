@@ -68,6 +68,10 @@ class Clock(Arm):
     observation_space = spaces.Dict(time=BOX["goal"], robot=BOX["goal"])
 
 
+class Aims(Arm):
+    observation_space = spaces.Dict(policy=spaces.Dict(goal=BOX["goal"]))
+
+
 class Pictures(Arm):
     observation_space = spaces.Dict(left=spaces.Box(0, 255, (4, 4, 3), np.uint8))
 
@@ -75,7 +79,7 @@ class Pictures(Arm):
         return {"left": np.zeros((4, 4, 3), np.uint8)}
 
 
-NAMES = {"Arm": Arm, "Privileged": Privileged, "Twice": Twice, "Clock": Clock, "Pictures": Pictures}
+NAMES = {kind.__name__: kind for kind in (Arm, Privileged, Twice, Clock, Aims, Pictures)}
 
 
 @pytest.fixture(autouse=True)
@@ -228,7 +232,7 @@ def test_entries_have_their_full_names() -> None:
     )
     with pytest.raises(PgrobotError, match="did you mean 'policy/qpos/rootz'"):
         selected("policy", ["policy/qpos/roots"], widths)
-    assert selected("critic", ["policy", "time"], critic_widths(build_spec())).width == 7
+    assert selected("critic", ["policy", "time"], critic_widths(build_spec(), {})).width == 7
     alone = selected("policy", ["policy/qpos/rootz"], widths)
     rows = torch.arange(6.0).view(3, 2)
     assert torch.equal(alone({"policy": rows}), rows[:, :1]), "one entry of a group is not all of it"
@@ -251,6 +255,16 @@ def test_the_innermost_of_nested_groups_is_meant() -> None:
         ("Arm", "policy.groups=[robot/qpo]", "policy.groups names 'robot/qpo', .* did you mean 'robot/qpos'"),
         ("Arm", "critic.groups=[goal,goal/1]", "critic.groups names 'goal/1', .* did you mean 'goal/0'"),
         ("Arm", "policy.groups=[time]", "policy.groups names 'time', which this task does not observe"),
+        (
+            "Arm",
+            "critic.groups=[policy,policy/goal]",
+            "critic.groups names 'policy/goal', which policy=hierarchical shows critics, and nobody here: leave it out",
+        ),
+        (
+            "Aims",
+            "policy=hierarchical policy.every=8",
+            "the policy shows its critic a group 'policy/goal', and toys/Aims-v0 has one",
+        ),
         ("Twice", "seed=1", "observes two arrays called 'robot/arm'"),
         ("Clock", "seed=1", "observes 'time', which pgrobot adds itself: choose another name"),
         ("Pictures", "seed=1", "policy.groups reads 'policy', .*images alone"),
@@ -265,13 +279,25 @@ def test_a_run_that_cannot_read_what_it_names_is_refused_before_anything_is_made
             "debug=tiny",
             "task=gymnasium",
             f"task.id=toys/{task}-v0",
-            typed,
+            *typed.split(),
             f"hydra.run.dir={tmp_path / 'run'}",
         ]
     )
     with pytest.raises(PgrobotError, match=sentence):
         start(request)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_policy_shows_is_no_part_of_what_is_observed() -> None:
+    """``policy`` stays all that the environment shows; the goal and its time stand beside it, also by their entries."""
+    levels = ["policy=hierarchical", "policy.every=4", "policy.goal.size=2"]
+    assembly = build(config(*levels), 1)
+    critic = assembly.learners["robot"].learner.critic  # type: ignore[attr-defined]
+    assert critic.groups == ("robot/qpos", "robot/qvel", "goal", "policy/goal", "policy/time_left")
+    assert updated(assembly).obs["policy/goal"].shape == (16, 4, 2)
+    widths = critic_widths(assembly.environment.spec, {"policy/goal": 2})
+    assert selected("critic", ["policy"], widths).width == 6
+    assert selected("critic", ["policy/goal/1"], widths).parts == (("policy/goal", 1),)
 
 
 def test_a_state_of_one_group_is_refused_by_the_name_of_what_it_lacks() -> None:

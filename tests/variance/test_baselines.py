@@ -59,7 +59,7 @@ def collected(hopper: Path, monkeypatch: pytest.MonkeyPatch) -> Refit:
 
 def corrections(collected: Refit, advantages: list[Tensor], cfg: DictConfig) -> dict[str, list[Tensor]]:
     subject, rollouts, _ = collected
-    fits = refitted(cfg, subject.environment.spec, rollouts, advantages, 3)
+    fits = refitted(cfg, subject.environment.spec, rollouts, advantages, {}, 3)
 
     def taken(fit: Baseline, rollout: Rollout) -> Tensor:
         """What a baseline takes from an advantage of zero, which is all that it reads besides observations."""

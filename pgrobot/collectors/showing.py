@@ -1,0 +1,35 @@
+"""What a policy shows critics beside what its environment does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from pgrobot.policies import Acting
+from pgrobot.types import Rollout
+
+AnyRollout = TypeVar("AnyRollout", bound=Rollout)
+
+
+def with_shown(rollout: AnyRollout, policy: Acting, after: Tensor) -> AnyRollout:
+    """The rollout with the observation groups that a policy ``shows``.
+
+    Those of a step are made of what is remembered before it. Those of its true successor are made of what is remembered
+    after it, as the episode would have gone on with, had it not been cut there.
+
+    Args:
+        rollout: whose carry is that policy's; of one that shows nothing it is returned as it is.
+        policy: who acted.
+        after: what it remembers after each step, before any reset, ``[T, N, H]``.
+    """
+    if not policy.shows:
+        return rollout
+    within = torch.zeros_like(rollout.episode_start)
+    return replace(
+        rollout,
+        obs={**rollout.obs, **policy.show(rollout.carry, rollout.episode_start)},
+        next_obs={**rollout.next_obs, **policy.show(after, within)},
+    )
