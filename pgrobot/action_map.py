@@ -17,8 +17,9 @@ class ActionMap:
     """``centre + unit · a``, clipped to the bounds of the space.
 
     Where the space is bounded on both sides, one policy unit is half its range, whatever torque that is. Elsewhere it
-    is one unit of the space, counted from the point of the space that is nearest to 0. What is a choice passes as it
-    is, as the nearest whole number from 0 to ``choices - 1``.
+    is one unit of the space, counted from the point of the space that is nearest to 0. An environment may say another
+    centre and unit (``Action.mapped``). What is a choice passes as it is, as the nearest whole number from 0 to
+    ``choices - 1``.
     """
 
     centre: np.ndarray  # [A]
@@ -26,6 +27,9 @@ class ActionMap:
     low: np.ndarray  # [A], as the space has it
     high: np.ndarray  # [A]
     whole: np.ndarray  # indices of those that are choices
+    rest: (
+        np.ndarray
+    )  # [A], what is done before anything is chosen: what is nearest to 0, or the centre that was said
 
     @classmethod
     def of(cls, spec: EnvironmentSpec) -> Self:
@@ -39,7 +43,12 @@ class ActionMap:
         centre = np.where(bounded, 0.5 * (left + right), np.clip(0.0, low, high))
         unit = 0.5 * (right - left)
         centre[chosen], unit[chosen] = 0.0, 1.0
-        return cls(centre, unit, low, high, np.flatnonzero(chosen))
+        rest = np.clip(0.0, low, high)
+        for a, action in enumerate(spec.actions):
+            if action.mapped:
+                centre[a], unit[a] = action.mapped
+                rest[a] = centre[a]
+        return cls(centre, unit, low, high, np.flatnonzero(chosen), rest)
 
     def __call__(self, action: np.ndarray) -> np.ndarray:
         """Map ``[N, A]`` to action-space units, float64, never outside the bounds by as much as a rounding error."""

@@ -32,6 +32,10 @@ def first_difference(one: EnvironmentSpec, other: EnvironmentSpec) -> str:
     compared: dict[str, tuple[Any, Any]] = {
         "a number of actions": (len(one.actions), len(other.actions)),
         "choices of actions": ([a.choices for a in one.actions], [a.choices for a in other.actions]),
+        "offsets and scales of actions": (
+            [list(a.mapped) for a in one.actions],
+            [list(a.mapped) for a in other.actions],
+        ),
         "least actions": (one.action_low.tolist(), other.action_low.tolist()),
         "greatest actions": (one.action_high.tolist(), other.action_high.tolist()),
         "least choices": (form.start, wanted_form.start),

@@ -13,6 +13,7 @@
 
 ``null`` stands for no bound: −∞ as ``low``, +∞ as ``high`` and in ``highest_cost``. The fields are those of
 ``pgrobot.types.EnvironmentSpec``; files of older versions lack ``counted``, ``gives`` and the last three.
+An action has ``mapped`` beside them, offset and scale, where the environment says what a policy's numbers command.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ def as_json(spec: EnvironmentSpec) -> dict[str, Any]:
                 "low": low,
                 "high": high,
                 "gives": list(action.gives),
+                **({"mapped": list(action.mapped)} if action.mapped else {}),
             }
             for action, low, high in entries
         ],
@@ -126,7 +128,13 @@ def from_json(told: Mapping[str, Any]) -> EnvironmentSpec:
         action_low=np.array([_number(action["low"], -math.inf) for action in told["actions"]]),
         action_high=np.array([_number(action["high"], math.inf) for action in told["actions"]]),
         actions=tuple(
-            Action(action["name"], action["unit"], action["choices"], _range(action.get("gives", UNLIMITED)))
+            Action(
+                action["name"],
+                action["unit"],
+                action["choices"],
+                _range(action.get("gives", UNLIMITED)),
+                tuple(action.get("mapped", ())),
+            )
             for action in told["actions"]
         ),
         reward_terms=tuple(told["reward_terms"]),

@@ -155,6 +155,10 @@ def _different_actions(ours: EnvironmentSpec, theirs: EnvironmentSpec) -> Iterat
         if mine != wanted:
             words = ["{1!r}, {2} choices, from {3:g} to {4:g}".format(*row) for row in (mine, wanted)]
             yield f"the action {mine[0]} is {words[1]} there and {words[0]} here"
+    for own, other in zip(ours.actions, theirs.actions, strict=False):
+        if own.mapped != other.mapped:
+            here, there = (list(a.mapped) or "those of its bounds" for a in (own, other))
+            yield f"the action {own.name} has the offset and scale {there} there and {here} here, as task.actions says"
 
 
 def _places(reads: Selection, spec: EnvironmentSpec) -> list[tuple[str, int]]:

@@ -165,6 +165,9 @@ class Action:
     gives: tuple[float, float] = (
         UNLIMITED  # the least and the greatest torque (N·m; N of a slide); infinite where nothing tells
     )
+    mapped: tuple[
+        float, ...
+    ] = ()  # what a policy's 0 is, and what its 1 adds; none: the middle and half of the bounds
 
     @classmethod
     def unitless(cls, *names: str) -> tuple[Self, ...]:

@@ -474,6 +474,14 @@ MAZES = (
         "the oracle drives on at a bend": ("cells[int(bends.argmax()) if bends.any() else -1]", "cells[-1]"),
         "the oracle counts a step less": ("range(1, task.max", "range(0, task.max"),
     }),
+    *of("pgrobot/simulation/action_scaling.py", "simulation/test_action_scaling", {
+        "clipping is about zero": ("np.maximum(low, offset - clip)", "np.maximum(low, -clip)"),
+        "a list may be too short": ("len(given) != len(names)", "len(given) > len(names)"),
+    }),
+    *of("pgrobot/action_map.py", "simulation/test_action_scaling", {
+        "a filter begins at zero, not at the stance": ("                rest[a] = centre[a]\n", ""),
+        "a stance is left in the spec": ("if action.mapped:", "if False:"),
+    }),
     *of("pgrobot/simulation/memory.py", "simulation/test_memory", {
         "what is due is never drawn": ("        if ids.size:\n", "        if False:\n"),
         "all draw from the first stream": ("randoms[i] for i in ids.tolist()", "randoms[0] for i in ids.tolist()"),

@@ -16,8 +16,8 @@ PERIOD = 2.0  # seconds of a sine
 
 
 def zero(spec: EnvironmentSpec, draws: np.random.Generator) -> Act:  # noqa: ARG001 - as of all agents
-    """Command nothing: 0, or what the bounds have nearest to it."""
-    action = np.tile(np.clip(0.0, spec.action_low, spec.action_high), (spec.num_envs, 1))
+    """Command nothing: 0, what the bounds have nearest to it, or what a policy's 0 was said to be."""
+    action = np.tile(ActionMap.of(spec).rest, (spec.num_envs, 1))
     return lambda *_: action
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pgrobot.errors import PgrobotError
+from pgrobot.simulation.action_scaling import scaled
 from pgrobot.simulation.auto_reset import AutoReset, EpisodeClock
 from pgrobot.simulation.batch import check_state
 from pgrobot.simulation.behaviour import Behaviour
@@ -54,7 +55,7 @@ class BatchEnvironment(AutoReset):
         self._mark = simulation.after  # what the reward compares with after the next step
         self._variation = variation
         self._observation = variation.joined(self.behaviour.observation())
-        self.spec = EnvironmentSpec(
+        spec = EnvironmentSpec(
             name=robot.title,
             num_envs=simulation.num_envs,
             observation=variation.groups(self.behaviour.groups),
@@ -78,6 +79,7 @@ class BatchEnvironment(AutoReset):
             max_episode_steps=robot.max_episode_steps,
             control_dt=simulation.dt,
         )
+        self.spec = scaled(robot.actions, spec)
 
     @property
     def model(self) -> mujoco.MjModel:

@@ -13,6 +13,7 @@ import mujoco
 import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
+from pgrobot.simulation.action_scaling import Actions
 from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.environment import BatchEnvironment
@@ -72,6 +73,7 @@ class Robot(ABC):
         max_episode_steps: steps after which an episode is truncated.
         speed_threshold: what the constraint ``speed`` allows by default, m/s; infinite where none is known.
         rewards, observations, terminations: what a config adds to it, by name; see ``pgrobot.simulation.functions``.
+        actions: what the numbers of a policy command; see ``pgrobot.simulation.action_scaling``.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Robot(ABC):
     rewards: Rewards = field(default_factory=dict, hash=False)
     observations: Observations = field(default_factory=dict, hash=False)
     terminations: Terminations = field(default_factory=dict, hash=False)
+    actions: Actions = field(default_factory=dict, hash=False)
 
     models: ClassVar[Mapping[str, str]]  # version -> absolute path, or file name in the gymnasium package
 

@@ -22,7 +22,8 @@ class ActionFilter(WrappedEnvironment):
 
     ``u_t = a_t + (u_{t−1} − a_t) exp(−dt / τ)``: the exact answer of ``τ du/dt = a − u`` to an action that is held
     for a step. Then ``u_t`` is brought within ``rate · dt`` of ``u_{t−1}``. An episode begins with ``u_{−1} = 0``, or
-    what of the bounds is nearest. Costs, rewards and telemetry are of ``u``; a rollout holds what the policy drew.
+    what of the bounds is nearest, or the offset of ``task.actions``. Costs, rewards and telemetry are of ``u``; a
+    rollout holds what the policy drew.
 
     It travels: a trained policy filters what it does.
 
@@ -53,7 +54,7 @@ class ActionFilter(WrappedEnvironment):
         self._bounds = ActionMap.of(self.spec)
         self._keep = kept(time_constant, self.spec.control_dt)
         self._most = rate * self.spec.control_dt
-        self._rest = np.clip(0.0, self._bounds.low, self._bounds.high)
+        self._rest = self._bounds.rest
         self._last = np.tile(self._rest, (self.spec.num_envs, 1))  # u of the step before [N, A]
 
     def reset(self) -> Observation:

@@ -39,9 +39,9 @@ class Delay(WrappedEnvironment):
     """Carries out what was chosen some steps ago, and shows what was observed some steps ago.
 
     At age ``t`` of an episode the robot does what was chosen at age ``t − actions``; before there is any, nothing: 0,
-    or what of its bounds is nearest, and of choices the first. Shown is what was observed at age ``t − observations``;
-    before there is any, the first observation. An episode shows its own observations alone, also as its last successor.
-    Costs and telemetry are of what was carried out.
+    or what of its bounds is nearest, the offset of ``task.actions``, and of choices the first. Shown is what was
+    observed at age ``t − observations``; before there is any, the first observation. An episode shows its own
+    observations alone, also as its last successor. Costs and telemetry are of what was carried out.
 
     Args:
         environment: what is delayed.
@@ -71,8 +71,7 @@ class Delay(WrappedEnvironment):
                     f"wrapper.delay.{key} is up to {most} steps, in which an episode of {spec.name} is over: it has to "
                     f"be less than {spec.max_episode_steps}"
                 )
-        bounds = ActionMap.of(spec)
-        self._rest = np.clip(0.0, bounds.low, bounds.high)
+        self._rest = ActionMap.of(spec).rest
         self._late = np.zeros((2, spec.num_envs), np.int64)  # of actions and of observations
         self._told = np.tile(self._rest, (spec.num_envs, self._ranges[0, 1], 1))  # newest first [N, most, A]
         self._seen: dict[str, np.ndarray] = {}  # of each group, newest first [N, most + 1, …]

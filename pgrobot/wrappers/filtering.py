@@ -41,8 +41,7 @@ class Filtering(Acting):
         self.action_size = policy.action_size + self._width
         self.carry_size = self._width + policy.carry_size
         unit = np.where(bounds.unit > 0.0, bounds.unit, 1.0)  # 0 where nothing can be chosen
-        rest = np.clip(0.0, bounds.low, bounds.high)
-        for name, value in (("low", bounds.low), ("high", bounds.high), ("rest", rest)):
+        for name, value in (("low", bounds.low), ("high", bounds.high), ("rest", bounds.rest)):
             self.register_buffer(name, torch.from_numpy((value - bounds.centre) / unit).float())
 
     def forward(
