@@ -14,7 +14,7 @@ import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation import Robot, Simulation
-from pgrobot.simulation.model import compiled
+from pgrobot.simulation.model import specified
 from pgrobot.types import EntryNames, Observation
 
 from .geometry import length
@@ -73,8 +73,14 @@ class PointMaze(Robot):
 
     def build_model(self) -> mujoco.MjModel:
         """The ball's model with the walls, the place of the goal and a camera above."""
-        compiled(self.model_file)  # says what is wrong with the file alone
-        spec = mujoco.MjSpec.from_file(str(self.model_file))
+        spec = self.build_spec()
+        try:
+            return spec.compile()
+        except ValueError as error:
+            raise self._unbuildable(error) from error
+
+    def build_spec(self) -> mujoco.MjSpec:
+        spec = specified(self.model_file)
         found = [joint.name for joint in spec.joints if joint.type == mujoco.mjtJoint.mjJNT_SLIDE]
         if tuple(found) != JOINTS or len(spec.joints) != len(JOINTS):
             raise PgrobotError(
@@ -83,9 +89,12 @@ class PointMaze(Robot):
             )
         try:
             self._complete(spec)
-            return spec.compile()
         except ValueError as error:
-            raise PgrobotError(f"MuJoCo cannot add a maze to {self.model_file}: {error}") from error
+            raise self._unbuildable(error) from error
+        return spec
+
+    def _unbuildable(self, error: ValueError) -> PgrobotError:
+        return PgrobotError(f"MuJoCo cannot add a maze to {self.model_file}: {error}")
 
     def _complete(self, spec: mujoco.MjSpec) -> None:
         box, disc = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CYLINDER

@@ -123,6 +123,14 @@ CONFIG: tuple[Added, ...] = (
         Added("constraint.*.cost", f"pgrobot.envs.costs.{cost}", "substeps", lambda _: "last")
         for cost in ("Torque", "JointVelocity", "Power", "JointLimit")
     ),
+    *(
+        Added("constraint.*.cost", f"pgrobot.envs.costs.{cost}", "joints", lambda _: "all")
+        for cost in ("Torque", "JointVelocity", "Power", "JointLimit")
+    ),
+    Added("constraint.*.cost", "pgrobot.envs.costs.ActionRate", "actuators", lambda _: "all"),
+    Added("constraint.*.cost", "pgrobot.envs.costs.Fall", "body", lambda _: ""),
+    Added("constraint.*.cost", "pgrobot.envs.costs.Fall", "height", lambda _: -math.inf),
+    Added("constraint.*.cost", "pgrobot.envs.costs.Fall", "tilt", lambda _: math.inf),
     Added("", "", "annealing_steps", lambda cfg: cfg["total_steps"]),
     Added("", "", "resume_fresh", lambda _: False),
     Added("", "", "scheme", lambda _: {"_target_": "pgrobot.schemes.Single"}),

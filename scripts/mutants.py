@@ -518,9 +518,23 @@ MAZES = (
     *of("pgrobot/simulation/batch.py", "variation/test_models", {
         "contact forces are the shared model's": ("            self.models.write(i, self._model)\n", ""),
     }),
-    *of("envs/costs.py", "variation/test_models", {
+    *of("envs/costs/violations.py", "variation/test_models", {
         "limits stay those of the first episode":
             ("self._now = self._limits()\n\n    def load_state_dict", "pass\n\n    def load_state_dict"),
+    }),
+    *of("envs/costs/choice.py", "costs/test_chosen_parts", {
+        "a pattern counts before a name": ("pattern: 2 if pattern in names", "pattern: -1 if pattern in names"),
+        "a part without a limit has none": ("if np.isnan(limit)):", "if False):"),
+    }),
+    *of("envs/costs/energy.py", "costs/test_whole_robot", {
+        "work goes on from the episode before": ("self._before[ids] = self._now()[ids]", "pass"),
+        "work given back is won": ("np.abs(self._torque() * way)", "(self._torque() * way)"),
+    }),
+    *of("envs/costs/contact.py", "costs/test_whole_robot", {
+        "contacts press one by one": ("NET, ONE, WIDTH = 3,", "NET, ONE, WIDTH = 2,"),
+    }),
+    *of("envs/costs/posture.py", "costs/test_whole_robot", {
+        "a body stands upright by its own axes": ("rotation @ up", "rotation[:, 2]"),
     }),
     *of("envs/toys/t_maze.py", "toy_envs/test_environment", {
         "the sign of a maze stays": ("np.where(walked == 0.0, side, 0.0)", "side"),

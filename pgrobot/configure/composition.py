@@ -18,13 +18,15 @@ import omegaconf
 from hydra import initialize_config_module
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pgrobot.aliases import in_full, key_of, settle, spelt_out
 from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.agreement import objective_has_ratio
-from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, diagnose, group_options, load
+from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, CONFIG_NAME, diagnose, group_options, load
+from pgrobot.configure.likeness import GROUP, liken
 from pgrobot.errors import PgrobotError
 from pgrobot.overrides import parse, quote, replacing
 
@@ -93,6 +95,8 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     with session() as opened:
         try:
             return _loaded(opened.config_loader, list(overrides))
+        except PgrobotError:
+            raise
         except COMPOSITION_ERRORS as error:
             raise PgrobotError(diagnose(opened.config_loader, overrides, error)) from error
 
@@ -107,7 +111,21 @@ def _loaded(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         cfg = _loaded_as_typed(loader, overrides)
     with open_dict(cfg):
         settle(cfg, [key_of(line) for line in full])
+        _liken(loader, cfg, full)
     return cfg
+
+
+def _liken(loader: ConfigLoader, cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Complete the constraints that are like another one, or like an option that was not chosen."""
+    paths = [line for line in overrides if line.startswith("hydra.searchpath=")]
+
+    def options() -> list[str]:
+        return loader.get_group_options(GROUP, ObjectType.CONFIG, CONFIG_NAME, paths)
+
+    def chosen(name: str) -> Any:
+        return load(loader, [f"{GROUP}=[{name}]", *paths])[GROUP].get(name, {})
+
+    liken(cfg.get(GROUP), options, chosen)
 
 
 def _loaded_as_typed(loader: ConfigLoader, overrides: list[str]) -> DictConfig:

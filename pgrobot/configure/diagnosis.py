@@ -27,6 +27,7 @@ CONFIG_NAME = "train"
 RECIPES = ("experiment", "debug")  # what writes into the whole config
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 NAMED = (
+    "constraint",
     "diagnostics",
     "intrinsic",
     "variation",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
+from pgrobot.signatures import takes
 from pgrobot.simulation.added import Added
 from pgrobot.simulation.contract import RESERVED
 from pgrobot.simulation.costs import BoundCost, Cost, counts, highest
@@ -240,7 +241,8 @@ def _bound(name: str, cost: Cost, simulation: Simulation) -> BoundCost:
     if not callable(getattr(cost, "bind", None)):
         raise PgrobotError(f"constraint.{name}.cost is {shown_result(cost)}, which has no method 'bind'.")
     check_signature(cost.bind, 1)
-    bound = cost.bind(simulation)
+    bind: Any = cost.bind
+    bound: BoundCost = bind(simulation, name=name) if takes(bind, "name") else bind(simulation)
     missing = [part for part in BOUND if not hasattr(bound, part)]
     if missing:
         raise PgrobotError(

@@ -34,7 +34,10 @@ class BoundCost(Protocol):
 
 
 class Cost(Protocol):
-    """A named amount per step that a constraint limits."""
+    """A named amount per step that a constraint limits.
+
+    A ``bind`` with a parameter ``name`` is given the constraint's, for its messages.
+    """
 
     def bind(self, simulation: Simulation) -> BoundCost:
         """Resolve names and limits once.

@@ -75,6 +75,16 @@ def compiled(path: Path) -> mujoco.MjModel:
         raise PgrobotError(f"MuJoCo cannot compile {path}: {error}") from error
 
 
+def specified(path: Path) -> mujoco.MjSpec:
+    """A MJCF file to be added to before it is compiled.
+
+    Raises:
+        PgrobotError: MuJoCo cannot compile the file as it is; the message carries its own.
+    """
+    compiled(path)
+    return mujoco.MjSpec.from_file(str(path))
+
+
 def joint_names(model: mujoco.MjModel) -> tuple[str, ...]:
     """Names of the joints, each another; a joint without one is called by the body it moves."""
     own = [model.joint(j).name for j in range(model.njnt)]

@@ -13,6 +13,7 @@ from pgrobot.simulation.model import actuator_names, body_names, joint_names
 from pgrobot.simulation.names import entry_names
 from pgrobot.simulation.read_only import unwritten
 from pgrobot.simulation.results import array_of, truths_of
+from pgrobot.simulation.sensors import own_sensordata
 
 
 class Simulation:
@@ -61,6 +62,7 @@ class Simulation:
         self.ctrl_range = np.where(limited, model.actuator_ctrlrange, (-np.inf, np.inf))
         self.gear.flags.writeable = self.ctrl_range.flags.writeable = False
         self._bodies = {name: b for b, name in enumerate(body_names(model))}
+        self._sensordata = own_sensordata(model)
         self._forward_speed, self._fallen = forward_speed, fallen
 
     def field(self, name: str) -> np.ndarray:
@@ -69,7 +71,7 @@ class Simulation:
         Raises:
             PgrobotError: no such field.
         """
-        return unwritten(self.batch.field(name))
+        return unwritten(self._own(name, self.batch.field(name)))
 
     def memory(self, name: str) -> np.ndarray:
         """Live array ``[N, W]`` of what the robot remembers under a name, read-only.
@@ -120,7 +122,11 @@ class Simulation:
         Raises:
             PgrobotError: no such field, or it is asked for only after the first reset.
         """
-        return unwritten(self.batch.by_substep(name))
+        return unwritten(self._own(name, self.batch.by_substep(name)))
+
+    def _own(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Without the sensors that costs have added, so that who reads them all reads the robot's."""
+        return values[..., : self._sensordata] if name == "sensordata" else values
 
     def body(self, name: int | str) -> int:
         """Index of a body by its name; an index stays what it is.

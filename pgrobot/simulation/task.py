@@ -18,9 +18,10 @@ from pgrobot.simulation.batch import Physics
 from pgrobot.simulation.costs import Cost
 from pgrobot.simulation.environment import BatchEnvironment
 from pgrobot.simulation.functions import Observations, Rewards, Terminations
-from pgrobot.simulation.model import built_in, compiled, typed
+from pgrobot.simulation.model import built_in, compiled, specified, typed
 from pgrobot.simulation.model_files import ModelFiles
 from pgrobot.simulation.options import check_options
+from pgrobot.simulation.sensors import equipped
 from pgrobot.simulation.simulation import Simulation
 from pgrobot.simulation.starts import Starts, Streams, drawn_one_by_one
 from pgrobot.simulation.variation import NOTHING, Plan, Variation
@@ -120,7 +121,7 @@ class Robot(ABC):
         for name, value, least in (("num_envs", num_envs, 1), ("threads", threads, 0), ("seed", seed, 0)):
             if value < least:
                 raise PgrobotError(f"{name} has to be at least {least}, got {value}.")
-        model = self.build_model()
+        model = equipped(self, costs)
 
         def made(contact_forces: bool) -> BatchEnvironment:
             physics = Physics(model, num_envs, self.frame_skip, threads, contact_forces)
@@ -144,6 +145,13 @@ class Robot(ABC):
         A robot may add to what its file says what its options say, such as the walls of a maze.
         """
         return compiled(self.model_file)
+
+    def build_spec(self) -> mujoco.MjSpec:
+        """What ``build_model`` compiles, for costs that add sensors; raises PgrobotError as that does.
+
+        A robot that adds to its file does so here, and has ``build_model`` compile this.
+        """
+        return specified(self.model_file)
 
     @property
     def title(self) -> str:
@@ -202,8 +210,8 @@ class Robot(ABC):
         """
         if not self.can_fall:
             raise PgrobotError(
-                f"no fall ends an episode of {self.title}, so it cannot be constrained by fall: leave it out with "
-                "~constraint.fall."
+                f"no fall ends an episode of {self.title}, so it cannot be constrained by fall: say of a body when it "
+                "lies, by constraint.fall.cost.body and .height, or leave it out with ~constraint.fall."
             )
         return self.terminated(simulation)
 

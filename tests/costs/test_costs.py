@@ -4,116 +4,16 @@ import io
 import math
 from typing import Any
 
-import mujoco
 import numpy as np
 import pytest
 import torch
+from bench import ARM, ENVS, Bench, bound, stepped
 
 from pgrobot.envs.costs import ActionRate, JointLimit, JointVelocity, Power, Speed, Torque
+from pgrobot.envs.costs.choice import ALL
 from pgrobot.envs.half_cheetah import HalfCheetah
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.costs import Cost
-
-# Two motors on the shoulder, a servo on the wrist whose dof comes first, an unnamed motor on a slide, a free rail.
-ARM = """
-<mujoco>
-  <worldbody>
-    <body name="hand">
-      <joint name="wrist" type="hinge" axis="0 0 1" range="-60 90" limited="true"/>
-      <geom size="0.1"/>
-      <body name="upper">
-        <joint name="rail" type="slide" axis="1 0 0"/>
-        <joint name="lift" type="slide" axis="0 0 1" range="0 0.5" limited="true"/>
-        <geom size="0.1"/>
-        <body name="arm">
-          <joint name="shoulder" type="hinge" axis="0 1 0"/>
-          <geom size="0.1"/>
-        </body>
-      </body>
-    </body>
-  </worldbody>
-  <actuator>
-    <motor joint="lift" gear="-50" ctrlrange="-1 2" ctrllimited="true"/>
-    <motor name="left" joint="shoulder" gear="10" ctrlrange="-1 1" ctrllimited="true"/>
-    <motor name="right" joint="shoulder" gear="4" ctrlrange="-2 2" ctrllimited="true" forcerange="-1 1.5"
-           forcelimited="true"/>
-    <position name="servo" joint="wrist" kp="30" ctrlrange="-1 1" ctrllimited="true" forcerange="-3 3"
-              forcelimited="true"/>
-  </actuator>
-</mujoco>
-"""
-ENVS = 40
-
-
-class Bench:
-    """``N`` plain copies of a model, stepped one by one: what a cost reads of a simulation."""
-
-    def __init__(self, xml: str = ARM, envs: int = ENVS, speed: np.ndarray | None = None) -> None:
-        self.model = mujoco.MjModel.from_xml_string(xml)
-        self.data = [mujoco.MjData(self.model) for _ in range(envs)]
-        self.num_envs = envs
-        self.dt = self.model.opt.timestep
-        self.joints = tuple(self.model.joint(i).name or f"joint{i}" for i in range(self.model.njnt))
-        self.actuators = tuple(self.model.actuator(i).name or f"actuator{i}" for i in range(self.model.nu))
-        self.gear = self.model.actuator_gear[:, 0]
-        limited = self.model.actuator_ctrllimited.astype(bool)[:, None]
-        self.ctrl_range = np.where(limited, self.model.actuator_ctrlrange, (-np.inf, np.inf))
-        self.ctrl = np.zeros((envs, self.model.nu))
-        self._live = {
-            name: np.array([getattr(d, name) for d in self.data])
-            for name in ("qpos", "qvel", "qfrc_actuator")
-        }
-        self._speed = speed
-
-    @property
-    def forward_speed(self) -> np.ndarray:
-        if self._speed is None:
-            raise PgrobotError("Bench-v0 has no forward speed, so it cannot be constrained by speed.")
-        return self._speed
-
-    @property
-    def applied_ctrl(self) -> np.ndarray:
-        return np.clip(self.ctrl, *self.ctrl_range.T)
-
-    @property
-    def qpos(self) -> np.ndarray:
-        return self._live["qpos"]
-
-    @property
-    def qvel(self) -> np.ndarray:
-        return self._live["qvel"]
-
-    def model_field(self, name: str) -> np.ndarray:
-        return np.array(getattr(self.model, name))[None]
-
-    def varies(self, *fields: str) -> bool:
-        return False
-
-    def field(self, name: str) -> np.ndarray:
-        return self._live[name]
-
-    def by_substep(self, name: str) -> np.ndarray:
-        return self._live[name][:, None]
-
-    def step(self, ctrl: np.ndarray) -> None:
-        self.ctrl[:] = ctrl
-        for row, data in enumerate(self.data):
-            data.ctrl[:] = ctrl[row]
-            mujoco.mj_step(self.model, data)
-            for name, live in self._live.items():
-                live[row] = getattr(data, name)
-
-
-def bound(cost: Cost, bench: Any) -> Any:
-    return cost.bind(bench)
-
-
-def stepped(bench: Bench, steps: int = 30, seed: int = 0) -> Any:
-    """Wild commands, well beyond their ranges."""
-    random = np.random.default_rng(seed)
-    for _ in range(steps):
-        bench.step(random.normal(0.0, 2.0, bench.ctrl.shape))
-        yield
 
 
 def counts(amounts: np.ndarray) -> np.ndarray:
@@ -133,7 +33,7 @@ def test_speed_is_signed_and_strict() -> None:
 
 def test_torque_is_the_sum_of_a_joints_actuators_against_all_they_can_give() -> None:
     bench = Bench()
-    cost = bound(Torque(0.6, "worst"), bench)
+    cost = bound(Torque(0.6, "worst", ALL), bench)
     assert cost.parts == ("lift", "shoulder", "wrist")
     greatest = {"lift": 50 * 2.0, "shoulder": 10 * 1.0 + 4 * 1.5, "wrist": 3.0}
     seen = []
@@ -150,7 +50,7 @@ def test_torque_knows_the_joints_own_force_limit() -> None:
     bench = Bench(
         ARM.replace('name="shoulder"', 'name="shoulder" actuatorfrcrange="-8 8" actuatorfrclimited="true"')
     )
-    cost = bound(Torque(0.99, "worst"), bench)
+    cost = bound(Torque(0.99, "worst", ALL), bench)
     bench.step(np.tile([0.0, 0.7, 0.2, 0.0], (ENVS, 1)))  # 7.8 N·m: below 0.99 of 8
     assert cost()[0].tolist() == [0.0, 0.0, 0.0]
     bench.step(np.tile([0.0, 1.0, 1.5, 0.0], (ENVS, 1)))  # 16 N·m, clamped to 8
@@ -159,7 +59,7 @@ def test_torque_knows_the_joints_own_force_limit() -> None:
 
 def test_joint_velocity_counts_driven_joints_only() -> None:
     bench = Bench()
-    cost = bound(JointVelocity(0.1, "worst"), bench)
+    cost = bound(JointVelocity(0.1, "worst", ALL), bench)
     assert cost.parts == ("lift", "shoulder", "wrist")
     seen = []
     for _ in stepped(bench):
@@ -170,7 +70,7 @@ def test_joint_velocity_counts_driven_joints_only() -> None:
 
 def test_power_is_torque_times_velocity_given_or_taken() -> None:
     bench = Bench()
-    cost = bound(Power(0.5, "worst"), bench)
+    cost = bound(Power(0.5, "worst", ALL), bench)
     seen = []
     for _ in stepped(bench):
         expected = [
@@ -183,7 +83,7 @@ def test_power_is_torque_times_velocity_given_or_taken() -> None:
 
 def test_joint_limit_looks_at_limited_joints_within_a_margin_or_beyond() -> None:
     bench = Bench(envs=7)
-    cost = bound(JointLimit(0.1, "worst"), bench)
+    cost = bound(JointLimit(0.1, "worst", ALL), bench)
     assert cost.parts == ("wrist", "lift")
     low, high = np.deg2rad([-60, 90])
     margin = 0.1 * (high - low)
@@ -205,7 +105,7 @@ def test_joint_limit_looks_at_limited_joints_within_a_margin_or_beyond() -> None
 
 def test_action_rate_compares_commands_as_applied_within_an_episode() -> None:
     bench = Bench(envs=2)
-    cost = bound(ActionRate(0.25), bench)
+    cost = bound(ActionRate(0.25, ALL), bench)
     assert cost.parts == ("actuator0", "left", "right", "servo")
 
     def after(*ctrl: list[float]) -> list[list[float]]:
@@ -224,7 +124,7 @@ def test_action_rate_compares_commands_as_applied_within_an_episode() -> None:
 
 def test_action_rate_continues_from_its_state() -> None:
     bench = Bench()
-    one, other = bound(ActionRate(0.5), bench), bound(ActionRate(0.5), bench)
+    one, other = bound(ActionRate(0.5, ALL), bench), bound(ActionRate(0.5, ALL), bench)
     random = np.random.default_rng(1)
     bench.ctrl[:] = random.normal(size=bench.ctrl.shape)
     one()
@@ -241,10 +141,10 @@ def test_action_rate_continues_from_its_state() -> None:
 @pytest.mark.parametrize(
     "cost",
     [
-        Torque(0.5, "worst"),
-        JointVelocity(1.0, "worst"),
-        Power(1.0, "worst"),
-        JointLimit(0.1, "worst"),
+        Torque(0.5, "worst", ALL),
+        JointVelocity(1.0, "worst", ALL),
+        Power(1.0, "worst", ALL),
+        JointLimit(0.1, "worst", ALL),
         Speed(1.0),
     ],
 )
@@ -260,7 +160,8 @@ def test_costs_without_memory_have_no_state(cost: Cost) -> None:
 def test_what_a_cost_returned_is_not_overwritten() -> None:
     bench = Bench()
     costs = [
-        bound(cost, bench) for cost in (Torque(0.6, "worst"), JointVelocity(0.3, "worst"), ActionRate(0.1))
+        bound(cost, bench)
+        for cost in (Torque(0.6, "worst", ALL), JointVelocity(0.3, "worst", ALL), ActionRate(0.1, ALL))
     ]
     steps = stepped(bench)
     next(steps)
@@ -299,20 +200,24 @@ STILL = "<mujoco><worldbody><body><joint/><geom size='0.1'/></body></worldbody><
     [
         (
             TENDON,
-            Torque(0.9, "worst"),
+            Torque(0.9, "worst", ALL),
             "'torque' needs actuators on hinges and slides: 'pull' drives something else",
         ),
         (
             BALL,
-            Power(1.0, "worst"),
+            Power(1.0, "worst", ALL),
             "'power' needs actuators on hinges and slides: 'turn' drives something else",
         ),
-        (SERVO, Torque(0.9, "worst"), "'torque' needs a greatest force: give actuator 'hold' a forcerange"),
-        (SERVO, ActionRate(0.1), "'action_rate' needs a ctrlrange: actuator 'hold' has none"),
-        (STILL, Torque(0.9, "worst"), "'torque' needs an actuator: this robot has none"),
-        (STILL, JointVelocity(1.0, "worst"), "'joint_velocity' needs an actuator"),
-        (STILL, ActionRate(1.0), "'action_rate' needs an actuator"),
-        (STILL, JointLimit(0.1, "worst"), "'joint_limit' needs a limited hinge or slide"),
+        (
+            SERVO,
+            Torque(0.9, "worst", ALL),
+            "'torque' needs a greatest force: give actuator 'hold' a forcerange",
+        ),
+        (SERVO, ActionRate(0.1, ALL), "'action_rate' needs a ctrlrange: actuator 'hold' has none"),
+        (STILL, Torque(0.9, "worst", ALL), "'torque' needs an actuator: this robot has none"),
+        (STILL, JointVelocity(1.0, "worst", ALL), "'joint_velocity' needs an actuator"),
+        (STILL, ActionRate(1.0, ALL), "'action_rate' needs an actuator"),
+        (STILL, JointLimit(0.1, "worst", ALL), "'joint_limit' needs a limited hinge or slide"),
         (ARM, Speed(1.0), "Bench-v0 has no forward speed"),
     ],
 )
@@ -326,14 +231,14 @@ def test_a_robot_that_cannot_provide_a_cost_is_refused(xml: str, cost: Cost, mes
     [
         Speed(math.inf),
         Speed(math.nan),
-        Torque(0.0, "worst"),
-        Torque(1.0, "worst"),
-        Torque(math.nan, "worst"),
-        JointVelocity(-1.0, "worst"),
-        Power(0.0, "worst"),
-        JointLimit(0.5, "worst"),
-        JointLimit(-0.1, "worst"),
-        ActionRate(math.inf),
+        Torque(0.0, "worst", ALL),
+        Torque(1.0, "worst", ALL),
+        Torque(math.nan, "worst", ALL),
+        JointVelocity(-1.0, "worst", ALL),
+        Power(0.0, "worst", ALL),
+        JointLimit(0.5, "worst", ALL),
+        JointLimit(-0.1, "worst", ALL),
+        ActionRate(math.inf, ALL),
     ],
 )
 def test_limits_out_of_range_are_refused(cost: Cost) -> None:
@@ -359,11 +264,11 @@ def cheetah(costs: dict[str, Cost], envs: int) -> Any:
 def test_on_a_robot_costs_decompose_into_its_joints_and_agree_with_its_telemetry() -> None:
     costs: dict[str, Cost] = {
         "speed": Speed(0.2),
-        "torque": Torque(0.8, "worst"),
-        "joint_velocity": JointVelocity(5.0, "worst"),
-        "joint_limit": JointLimit(0.1, "worst"),
-        "action_rate": ActionRate(0.3),
-        "power": Power(100.0, "worst"),
+        "torque": Torque(0.8, "worst", ALL),
+        "joint_velocity": JointVelocity(5.0, "worst", ALL),
+        "joint_limit": JointLimit(0.1, "worst", ALL),
+        "action_rate": ActionRate(0.3, ALL),
+        "power": Power(100.0, "worst", ALL),
     }
     environment = cheetah(costs, 8)
     joints = ("bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot")

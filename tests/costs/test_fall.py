@@ -31,7 +31,7 @@ def make(task: str, envs: int, **options: Any) -> BatchEnvironment:
     node.pop("defaults", None)
     node = node | {key: float(value) if value in (".inf", "inf") else value for key, value in node.items()}
     robot = get_class(node.pop("_target_"))(**(node | options))
-    environment: BatchEnvironment = robot.make(envs, {"fall": Fall()}, seed=0, threads=1)
+    environment: BatchEnvironment = robot.make(envs, {"fall": Fall("", -np.inf, np.inf)}, seed=0, threads=1)
     return environment
 
 
@@ -129,8 +129,10 @@ def test_of_a_rollout_it_is_who_falls_at_an_age_among_those_who_live_to_it() -> 
     ],
 )
 def test_a_robot_whose_episodes_no_fall_ends_is_refused(task: str, options: dict[str, Any]) -> None:
-    sentence = r"^no fall ends an episode of \w+-v5, so it cannot be constrained by fall: leave it out with "
-    with pytest.raises(PgrobotError, match=sentence + r"~constraint\.fall\.$"):
+    sentence = r"^no fall ends an episode of \w+-v5, so it cannot be constrained by fall: say of a body when it lies, "
+    with pytest.raises(
+        PgrobotError, match=sentence + r"by \S+ and \S+ or leave it out with ~constraint\.fall\.$"
+    ):
         make(task, 1, **options)
 
 

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 import pgrobot.conf
 from pgrobot.envs.costs import JointLimit, JointVelocity, Power, Torque
+from pgrobot.envs.costs.choice import ALL
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation import BatchEnvironment, Cost, Robot, Simulation
 from pgrobot.types import Observation
@@ -80,10 +81,10 @@ def robot(name: str, costs: dict[str, Cost], envs: int) -> BatchEnvironment:
 
 def watched(substeps: str) -> dict[str, Cost]:
     return {
-        "torque": Torque(0.7, substeps),
-        "joint_velocity": JointVelocity(8.0, substeps),
-        "power": Power(150.0, substeps),
-        "joint_limit": JointLimit(0.005, substeps),
+        "torque": Torque(0.7, substeps, ALL),
+        "joint_velocity": JointVelocity(8.0, substeps, ALL),
+        "power": Power(150.0, substeps, ALL),
+        "joint_limit": JointLimit(0.005, substeps, ALL),
     }
 
 
@@ -150,7 +151,7 @@ FULL = f"""
 
 def test_simulations_go_on_after_a_warning_as_they_do_when_nobody_looks(tmp_path: Path) -> None:
     bare = plain(FULL, tmp_path, {}, 4, 4)
-    looking = plain(FULL, tmp_path, {"joint_velocity": JointVelocity(0.01, "worst")}, 4, 4)
+    looking = plain(FULL, tmp_path, {"joint_velocity": JointVelocity(0.01, "worst", ALL)}, 4, 4)
     for environment in (bare, looking):
         environment.reset()
     for _ in range(6):
@@ -168,4 +169,4 @@ def test_simulations_go_on_after_a_warning_as_they_do_when_nobody_looks(tmp_path
 def test_an_unknown_choice_of_substeps_is_refused(tmp_path: Path) -> None:
     sentence = r"constraint\.power\.cost\.substeps=wurst is unknown: did you mean 'worst'"
     with pytest.raises(PgrobotError, match=sentence):
-        plain(SERVO, tmp_path, {"power": Power(1.0, "wurst")}, 1, SKIP)
+        plain(SERVO, tmp_path, {"power": Power(1.0, "wurst", ALL)}, 1, SKIP)

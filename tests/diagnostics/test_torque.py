@@ -35,7 +35,7 @@ from pgrobot.distributions import (
     SmoothGaussian,
     SquashedGaussian,
 )
-from pgrobot.envs.drive import Drive
+from pgrobot.envs.costs.drive import Drive
 from pgrobot.envs.toys import GaussianBandit
 from pgrobot.guard import GuardedLearner
 from pgrobot.laboratory.apparatus import hermite
@@ -328,7 +328,8 @@ def test_a_motor_is_at_its_limit_where_the_model_says_so(tmp_path: Path) -> None
         assert found[:2].tolist() == pytest.approx([share] * 2)
         assert found[2] > share
     inner = environment.simulation
-    assert Drive.of("torque", inner).greatest_torque(inner).tolist() == [[40.0, 40.0, 5.0]]
+    drive = Drive.of("torque", inner, "all", alone=True)
+    assert drive.greatest_torque("torque", inner).tolist() == [[40.0, 40.0, 5.0]]
     environment.close()
 
 

@@ -61,8 +61,8 @@ def test_costs_and_actions_of_such_a_robot_are_told_apart(model_file: Path) -> N
     folder = Path(pgrobot.conf.__path__[0])
     node: Any = OmegaConf.to_container(OmegaConf.load(folder / "task/swimmer.yaml"))
     node.pop("defaults", None)
-    velocity = get_class("pgrobot.envs.costs.JointVelocity")(limit=1.0, substeps="last")
-    limits = get_class("pgrobot.envs.costs.ActionRate")(limit=0.5)
+    velocity = get_class("pgrobot.envs.costs.JointVelocity")(limit=1.0, substeps="last", joints="all")
+    limits = get_class("pgrobot.envs.costs.ActionRate")(limit=0.5, actuators="all")
     robot = get_class(node.pop("_target_"))(**(node | {"xml_file": str(model_file)}))
     spec = robot.make(2, {"velocity": velocity, "rate": limits}, 0, 1).spec
     assert spec.actuators == ("arm_1_1", "arm_1_3", "arm_1_2", "mean")

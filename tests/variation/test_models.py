@@ -11,6 +11,7 @@ import pytest
 from varied_worlds import FIVE, actions, followed, robot, same, vary
 
 from pgrobot.envs.costs import JointLimit, Torque
+from pgrobot.envs.costs.choice import ALL
 from pgrobot.simulation import BatchEnvironment
 from pgrobot.simulation.model import assets
 from pgrobot.simulation.variation import Strength
@@ -220,7 +221,7 @@ def test_costs_compare_with_the_limits_of_the_simulations_own_model() -> None:
         "gear": {"field": "actuator_gear", "scale": [0.5, 2.0]},
         "range": {"field": "jnt_range", "add": [-0.2, 0.2], "per": "part"},
     }
-    costs = {"torque": Torque(0.5, "last"), "joint_limit": JointLimit(0.1, "last")}
+    costs = {"torque": Torque(0.5, "last", ALL), "joint_limit": JointLimit(0.1, "last", ALL)}
     environment = vary(nodes, 8, costs=costs)
     environment.reset()
     simulation, seen = environment.simulation, 0
