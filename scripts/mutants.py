@@ -578,17 +578,20 @@ MEMORY = (
         "likelihoods are of what is done": ("self.by.parts(action)[0]", "self.by.parts(action)[1]"),
     }),
     *of("pgrobot/wrappers/delay.py", "contracts/test_delay", {
-        "actions are as late as observations": ("self._late[0]]", "self._late[1]]"),
-        "actions outlive their episode": ("self._told[ids] = self._rest", "pass"),
-        "observations outlive their episode": ("self._seen[name][ids] = value[ids, None]", "pass"),
-        "the last successor is not late": ("self._shown(step.next_obs, self._seen)", "step.next_obs"),
+        "actions are as late as observations": ("self._late[0])", "self._late[1])"),
+        "actions outlive their episode": ("self._told.fill(ids, self._rest)", "pass"),
+        "observations outlive their episode": ("line.fill(ids, obs[name][ids, None])", "pass"),
         "the greatest delay is never drawn": ("(high - low + 1)", "(high - low)"),
-        "delays are not saved": ('self._late, self._told = (', '_, self._told = ('),
+        "delays are not saved": ("self._late, told = (", "_, told = ("),
+        "a line is saved the oldest first": ("(self._newest - np.arange(length))", "(self._newest + 1 + np.arange(length))"),
+    }),
+    *of("pgrobot/wrappers/showing.py", "contracts/test_delay", {
+        "the last successor is shown as it is": ("next_obs = self.shown(step.next_obs)", "next_obs = step.next_obs"),
+        "a wrapper goes on through an end": ("self.begin(ended, step.obs)", "pass"),
+        "a restart begins no episode": ("self.begin(ids, obs)", "pass"),
     }),
     *of("pgrobot/wrappers/history.py", "contracts/test_mask_and_history", {
-        "a history goes on through an end": ("seen[name][ended] = self._begun(value[ended])", "pass"),
-        "a restart shows what was before": ("seen[ids] = self._begun(value[ids])", "pass"),
-        "the true successor is not in its history": ("self._following(step.next_obs)", "self._following(step.obs)"),
+        "a restart shows what was before": ("self._seen[name][ids] = self._begun(value[ids])", "pass"),
         "a history is not saved": ("value.copy()) for name, value in self", "0 * value) for name, value in self"),
     }),
     *of("pgrobot/wrappers/mask.py", "contracts/test_mask_and_history", {
@@ -596,11 +599,14 @@ MEMORY = (
         "any name is taken": ("_check_known(pattern, observation)", "pass"),
     }),
     *of("pgrobot/wrappers/noise.py", "contracts/test_noise", {
-        "the successor has an error of its own": ("self._begin(ended)", "self._draw(np.arange(self.spec.num_envs))"),
         "a bias is drawn at every step": ("self._bias * self._lasting[ids]", "self._bias * self._error[ids]"),
-        "a restart measures everybody anew": ("self._begin(ids)", "self._begin(np.arange(self.spec.num_envs))"),
+        "a restart measures everybody anew": ("        self._draw(ids)", "        self._draw(self._all)"),
         "a uniform draw is half as wide": ("np.sqrt(3.0)", "np.sqrt(0.75)"),
         "errors are not saved": ("self._lasting, self._error = (", "_, _ = ("),
+    }),
+    *of("pgrobot/wrappers/numbers.py", "contracts/test_numbers", {
+        "saving leaves the stream ahead": ("        self.forget()\n\n", "        pass\n\n"),
+        "what was taken is drawn again": ("(int(self._taken[i]), self._rows", "(0, self._rows"),
     }),
     *of("pgrobot/wrappers/stacking.py", "deploy/test_memory", {
         "a loaded history goes on through a start": ("torch.where(start, first, past)", "past"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,8 +11,8 @@ import torch
 from pgrobot.action_map import ActionMap
 from pgrobot.errors import PgrobotError, shown
 from pgrobot.ranges import Range, is_whole
-from pgrobot.simulation.wrappers import WrappedEnvironment
-from pgrobot.types import Environment, Observation, State, Step
+from pgrobot.types import Environment, Observation, State
+from pgrobot.wrappers.showing import Showing
 
 
 def _is_steps(value: Any) -> bool:
@@ -35,7 +34,7 @@ Steps = Annotated[
 ]
 
 
-class Delay(WrappedEnvironment):
+class Delay(Showing):
     """Carries out what was chosen some steps ago, and shows what was observed some steps ago.
 
     At age ``t`` of an episode the robot does what was chosen at age ``t − actions``; before there is any, nothing: 0,
@@ -72,59 +71,76 @@ class Delay(WrappedEnvironment):
                     f"be less than {spec.max_episode_steps}"
                 )
         self._rest = ActionMap.of(spec).rest
+        self._rows = np.arange(spec.num_envs)
         self._late = np.zeros((2, spec.num_envs), np.int64)  # of actions and of observations
-        self._told = np.tile(self._rest, (spec.num_envs, self._ranges[0, 1], 1))  # newest first [N, most, A]
-        self._seen: dict[str, np.ndarray] = {}  # of each group, newest first [N, most + 1, …]
+        self._told = Line(np.tile(self._rest, (spec.num_envs, self._ranges[0, 1] + 1, 1)))
+        self._seen: dict[str, Line] = {}  # of each group that is late
 
-    def reset(self) -> Observation:
-        obs = super().reset()
-        self._seen = {
-            name: np.repeat(value[:, None], self._ranges[1, 1] + 1, 1) for name, value in self._old(obs)
-        }
-        self._begin(np.arange(self.spec.num_envs), obs)
-        return self._shown(obs, self._seen)
+    def begin(self, ids: np.ndarray, obs: Observation) -> None:
+        """Forget what was, and draw how late everything is in the episodes that begin."""
+        low, high = self._ranges.T
+        for i in ids:
+            self._late[:, i] = low + self._randoms[i].random(2) * (high - low + 1)
+        self._told.fill(ids, self._rest)
+        if not self._seen and self._ranges[1, 1]:
+            self._seen = {
+                name: Line(np.repeat(value[:, None], self._ranges[1, 1] + 1, 1))
+                for name, value in obs.items()
+            }
+        for name, line in self._seen.items():
+            line.fill(ids, obs[name][ids, None])
 
-    def restart(self, ids: np.ndarray) -> Observation:
-        obs = super().restart(ids)
-        self._begin(ids, obs)
-        return self._shown(obs, self._seen)
+    def observe(self, obs: Observation) -> None:
+        for name, line in self._seen.items():
+            line.put(obs[name])
 
-    def step(self, action: np.ndarray) -> Step:
-        line = np.concatenate((action[:, None], self._told), 1)
-        step = super().step(line[np.arange(len(line)), self._late[0]])
-        self._told = line[:, :-1]
-        self._seen = {
-            name: np.concatenate((value[:, None], self._seen[name][:, :-1]), 1)
-            for name, value in self._old(step.next_obs)
-        }
-        next_obs = self._shown(step.next_obs, self._seen)
-        self._begin(np.flatnonzero(step.terminated | step.truncated), step.obs)
-        return replace(step, obs=self._shown(step.obs, self._seen), next_obs=next_obs)
+    def shown(self, obs: Observation) -> Observation:
+        return {**obs, **{name: line.back(self._rows, self._late[1]) for name, line in self._seen.items()}}
+
+    def done(self, action: np.ndarray) -> np.ndarray:
+        """What was chosen some steps ago, ``[N, A]``."""
+        self._told.put(action)
+        return self._told.back(self._rows, self._late[0])
 
     def own_state(self) -> State:
         return {
             "late": torch.from_numpy(self._late.copy()),
-            "told": torch.from_numpy(self._told.copy()),
-            "seen": {name: torch.from_numpy(value.copy()) for name, value in self._seen.items()},
+            "told": torch.from_numpy(self._told.newest_first()[:, :-1].copy()),
+            "seen": {name: torch.from_numpy(line.newest_first()) for name, line in self._seen.items()},
         }
 
     def load_own_state(self, state: State) -> None:
-        self._late, self._told = (state[key].numpy().copy() for key in ("late", "told"))
-        self._seen = {name: value.numpy().copy() for name, value in state["seen"].items()}
+        self._late, told = (state[key].numpy().copy() for key in ("late", "told"))
+        self._told = Line(np.concatenate((told, np.repeat(self._rest[None, None], len(told), 0)), 1))
+        self._seen = {name: Line(value.numpy().copy()) for name, value in state["seen"].items()}
 
-    def _begin(self, ids: np.ndarray, obs: Observation) -> None:
-        """Forget what was, and draw how late everything is in a new episode, whose first observations are given."""
-        low, high = self._ranges.T
-        for i in ids:
-            self._late[:, i] = low + self._randoms[i].random(2) * (high - low + 1)
-        self._told[ids] = self._rest
-        for name, value in self._old(obs):
-            self._seen[name][ids] = value[ids, None]
 
-    def _old(self, obs: Observation) -> list[tuple[str, np.ndarray]]:
-        """The groups that are late: all, or none."""
-        return list(obs.items()) if self._ranges[1, 1] else []
+class Line:
+    """What came in the last ``L`` steps, of ``N`` environments, in places that are filled in turn.
 
-    def _shown(self, obs: Observation, seen: dict[str, np.ndarray]) -> Observation:
-        rows = np.arange(self.spec.num_envs)
-        return {**obs, **{name: value[rows, self._late[1]] for name, value in seen.items()}}
+    Args:
+        values: what to begin with, newest first ``[N, L, …]``.
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values[:, ::-1].copy()
+        self._newest = values.shape[1] - 1
+
+    def put(self, value: np.ndarray) -> None:
+        """Add what comes now, ``[N, …]``, in the place of the oldest."""
+        self._newest = (self._newest + 1) % self._values.shape[1]
+        self._values[:, self._newest] = value
+
+    def back(self, rows: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """What came so many steps ago in environments ``rows``, a copy."""
+        found: np.ndarray = self._values[rows, (self._newest - steps) % self._values.shape[1]]
+        return found
+
+    def fill(self, ids: np.ndarray, value: np.ndarray) -> None:
+        """Have everything of environments ``ids`` be one value."""
+        self._values[ids] = value
+
+    def newest_first(self) -> np.ndarray:
+        """All of it ``[N, L, …]``, a copy."""
+        length = self._values.shape[1]
+        return self._values[:, (self._newest - np.arange(length)) % length]

@@ -10,12 +10,12 @@ import torch
 
 from pgrobot.policies import Acting
 from pgrobot.ranges import at_least
-from pgrobot.simulation.wrappers import WrappedEnvironment
-from pgrobot.types import Environment, EnvironmentSpec, Observation, ObservationGroup, State, Step
+from pgrobot.types import Environment, EnvironmentSpec, Observation, ObservationGroup, State
+from pgrobot.wrappers.showing import Showing
 from pgrobot.wrappers.stacking import Stacking
 
 
-class History(WrappedEnvironment):
+class History(Showing):
     """Shows the last observations side by side, that of now first; where an episode begins the first one several times.
 
     It travels: a trained policy is shown one observation at a time, and remembers the others itself. Images are shown
@@ -37,26 +37,20 @@ class History(WrappedEnvironment):
             observation={name: _stacked(group, steps) for name, group in self.spec.observation.items()},
         )
 
-    def reset(self) -> Observation:
-        obs = super().reset()
-        self._seen = {name: self._begun(value) for name, value in self._numbers(obs).items()}
-        return self._shown(obs, self._seen)
-
-    def restart(self, ids: np.ndarray) -> Observation:
-        obs = super().restart(ids)
+    def begin(self, ids: np.ndarray, obs: Observation) -> None:
         for name, value in self._numbers(obs).items():
-            seen = self._seen[name] = self._seen[name].copy()
-            seen[ids] = self._begun(value[ids])
-        return self._shown(obs, self._seen)
+            if name not in self._seen:
+                self._seen[name] = self._begun(value)
+            self._seen[name][ids] = self._begun(value[ids])
 
-    def step(self, action: np.ndarray) -> Step:
-        step = super().step(action)
-        following = self._following(step.next_obs)
-        seen, ended = self._following(step.obs), step.terminated | step.truncated
-        for name, value in self._numbers(step.obs).items():
-            seen[name][ended] = self._begun(value[ended])
-        self._seen = seen
-        return replace(step, obs=self._shown(step.obs, seen), next_obs=self._shown(step.next_obs, following))
+    def observe(self, obs: Observation) -> None:
+        self._seen = {
+            name: np.concatenate((now[:, None], self._seen[name][:, :-1]), 1)
+            for name, now in self._numbers(obs).items()
+        }
+
+    def shown(self, obs: Observation) -> Observation:
+        return {**obs, **{name: value.reshape(len(value), -1).copy() for name, value in self._seen.items()}}
 
     def own_state(self) -> State:
         return {name: torch.from_numpy(value.copy()) for name, value in self._seen.items()}
@@ -80,16 +74,6 @@ class History(WrappedEnvironment):
     def _begun(self, first: np.ndarray) -> np.ndarray:
         """What a first observation ``[n, D]`` shows, ``[n, steps, D]``."""
         return np.repeat(first[:, None], self._steps, 1)
-
-    def _following(self, obs: Observation) -> dict[str, np.ndarray]:
-        """What there is to show after one more observation, in arrays of its own."""
-        return {
-            name: np.concatenate((now[:, None], self._seen[name][:, :-1]), 1)
-            for name, now in self._numbers(obs).items()
-        }
-
-    def _shown(self, obs: Observation, seen: dict[str, np.ndarray]) -> Observation:
-        return {**obs, **{name: value.reshape(len(value), -1) for name, value in seen.items()}}
 
 
 def _stacked(group: ObservationGroup, steps: int) -> ObservationGroup:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -11,14 +10,15 @@ import torch
 
 from pgrobot.groups import matching, named
 from pgrobot.ranges import Keys, MappingOf, at_least, one_of
-from pgrobot.simulation.wrappers import WrappedEnvironment
-from pgrobot.types import Environment, Observation, State, Step
+from pgrobot.types import Environment, Observation, State
+from pgrobot.wrappers.numbers import Numbers
+from pgrobot.wrappers.showing import Showing
 
 GAUSSIAN, UNIFORM = "gaussian", "uniform"
 Deviations = Annotated[Mapping[str, float], MappingOf(Keys("policy/*"), at_least(0.0))]
 
 
-class Noise(WrappedEnvironment):
+class Noise(Showing):
     """Adds noise to what is observed: to each entry ``deviation · z_t + bias · b`` in the entry's own unit.
 
     ``z_t`` is drawn anew at every step and ``b`` at every episode's start, both with mean 0 and deviation 1. Both are
@@ -47,9 +47,11 @@ class Noise(WrappedEnvironment):
         distribution: Annotated[str, one_of(GAUSSIAN, UNIFORM)],
     ) -> None:
         super().__init__(environment)
-        self._randoms, self._uniform = randoms, distribution == UNIFORM
         self._deviation = _amounts("wrapper.noise.deviation", deviation, environment)
         self._bias = _amounts("wrapper.noise.bias", bias, environment)
+        self._unit = Numbers(
+            randoms, len(self._deviation), _uniform if distribution == UNIFORM else _gaussian
+        )
         self._places: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # in a group, and of all entries
         changed, begin = (self._deviation > 0.0) | (self._bias > 0.0), 0
         for group, width in self.spec.widths.items():
@@ -57,61 +59,47 @@ class Noise(WrappedEnvironment):
             if at.size:
                 self._places[group] = at, begin + at
             begin += width
+        self._all = np.arange(self.spec.num_envs)
         self._lasting = np.zeros((self.spec.num_envs, begin))  # b [N, D]
         self._error = np.zeros_like(self._lasting)  # of what was observed last [N, D]
 
-    def reset(self) -> Observation:
-        obs = super().reset()
-        self._begin(np.arange(self.spec.num_envs))
-        return self._measured(obs)
+    def begin(self, ids: np.ndarray, obs: Observation) -> None:
+        """Draw what lasts an episode, and the error of its first observation."""
+        self._lasting[ids] = self._unit(ids)
+        self._draw(ids)
 
-    def restart(self, ids: np.ndarray) -> Observation:
-        obs = super().restart(ids)
-        self._begin(ids)
-        return self._measured(obs)
-
-    def step(self, action: np.ndarray) -> Step:
-        step = super().step(action)
-        self._draw(np.arange(self.spec.num_envs))
-        next_obs = self._measured(step.next_obs)
-        (ended,) = np.nonzero(step.terminated | step.truncated)
-        self._begin(ended)
-        return replace(step, obs=self._measured(step.obs), next_obs=next_obs)
+    def observe(self, obs: Observation) -> None:
+        self._draw(self._all)
 
     def own_state(self) -> State:
+        self._unit.settle()
         return {
             "lasting": torch.from_numpy(self._lasting.copy()),
             "error": torch.from_numpy(self._error.copy()),
         }
 
     def load_own_state(self, state: State) -> None:
+        self._unit.forget()
         self._lasting, self._error = (state[key].numpy().copy() for key in ("lasting", "error"))
 
-    def _begin(self, ids: np.ndarray) -> None:
-        """Draw what lasts an episode, and the error of its first observation."""
-        for i in ids:
-            self._lasting[i] = self._unit(self._randoms[i])
-        self._draw(ids)
-
     def _draw(self, ids: np.ndarray) -> None:
-        for i in ids:
-            self._error[i] = self._unit(self._randoms[i])
-        self._error[ids] = self._deviation * self._error[ids] + self._bias * self._lasting[ids]
+        self._error[ids] = self._deviation * self._unit(ids) + self._bias * self._lasting[ids]
 
-    def _unit(self, random: np.random.Generator) -> np.ndarray:
-        """Numbers with mean 0 and deviation 1, one for each entry."""
-        count = len(self._deviation)
-        if self._uniform:
-            return (2.0 * random.random(count) - 1.0) * np.sqrt(3.0)
-        return random.standard_normal(count)
-
-    def _measured(self, obs: Observation) -> Observation:
+    def shown(self, obs: Observation) -> Observation:
         shown = dict(obs)
         for group, (at, of_all) in self._places.items():
             rows = obs[group].reshape(len(obs[group]), -1).copy()
             rows[:, at] += self._error[:, of_all]
             shown[group] = rows.reshape(obs[group].shape)
         return shown
+
+
+def _gaussian(random: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return random.standard_normal(shape)
+
+
+def _uniform(random: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return (2.0 * random.random(shape) - 1.0) * np.sqrt(3.0)
 
 
 def _amounts(owner: str, given: Mapping[str, float], environment: Environment) -> np.ndarray:
