@@ -583,7 +583,7 @@ MEMORY = (
         "observations outlive their episode": ("line.fill(ids, obs[name][ids, None])", "pass"),
         "the greatest delay is never drawn": ("(high - low + 1)", "(high - low)"),
         "delays are not saved": ("self._late, told = (", "_, told = ("),
-        "a line is saved the oldest first": ("(self._newest - np.arange(length))", "(self._newest + 1 + np.arange(length))"),
+        "a line is saved the oldest first": ("self._newest - np.arange(length)", "self._newest + np.arange(length)"),
     }),
     *of("pgrobot/wrappers/showing.py", "contracts/test_delay", {
         "the last successor is shown as it is": ("next_obs = self.shown(step.next_obs)", "next_obs = step.next_obs"),
