@@ -9,6 +9,7 @@ EPISODE_STEPS = {"Pusher": 100, "Reacher": 50}  # 1,000 for all others
 WITHOUT_SPEED = ("InvertedDoublePendulum", "InvertedPendulum", "HumanoidStandup", "Pusher", "Reacher")
 TITLES = ("Ant", "HalfCheetah", "Hopper", "Humanoid", "Swimmer", "Walker2d", *WITHOUT_SPEED)
 
+DRONES = {"Hover": 750}  # with the steps of an episode
 MAZES = {"u": 300, "medium": 600, "large": 800}  # with the steps of an episode
 
 
@@ -26,6 +27,17 @@ def register() -> None:
                 max_episode_steps=EPISODE_STEPS.get(title, 1000),
                 kwargs={"robot": title.lower(), "version": version, "costs": costs},
             )
+    for task, steps in DRONES.items():
+        gymnasium.register(
+            id=f"pgrobot/Drone{task}-v1",
+            entry_point=ENTRY + "RobotEnv",
+            vector_entry_point=ENTRY + "RobotVectorEnv",
+            max_episode_steps=steps,
+            kwargs={
+                "robot": f"drone_{task.lower()}",
+                "costs": {"crash": {}, "out_of_bounds": {}, "tilt": {}},
+            },
+        )
     for maze, steps in MAZES.items():
         gymnasium.register(
             id=f"pgrobot/PointMaze{maze.title()}-v1",

@@ -42,10 +42,11 @@ PLACES = {
     "algorithm/rate": "algorithm/rate@algorithm.policy_solver.rate",
 }
 OWN_TASKS = (
-    "ant", "halfcheetah", "hopper", "humanoid", "humanoidstandup", "inverteddoublependulum", "invertedpendulum",
-    "point_maze", "pusher", "reacher", "swimmer", "walker2d",
+    "ant", "drone_hover", "halfcheetah", "hopper", "humanoid", "humanoidstandup", "inverteddoublependulum",
+    "invertedpendulum", "point_maze", "pusher", "reacher", "swimmer", "walker2d",
 )  # fmt: skip
 WITH_SPEED = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "walker2d")
+DRONES = ("drone_hover",)  # whose motors are on no joints
 CHEAP = ["num_envs=2", "horizon=32", "compile=false", "threads=1"]
 
 
@@ -83,6 +84,7 @@ def test_the_groups_are_those_of_the_design() -> None:
 @pytest.mark.parametrize("multiplier", ["none", "pid", "lagrangian"])
 def test_tasks_constraints_and_multipliers_combine(task: str, multiplier: str) -> None:
     constraint = "speed,torque,action_rate" if task in WITH_SPEED else "torque,power"
+    constraint = "speed,action_rate,tilt,crash,out_of_bounds" if task in DRONES else constraint
     cfg = validated(
         compose([f"task={task}", f"constraint=[{constraint}]", f"multiplier={multiplier}", *CHEAP])
     )
@@ -91,7 +93,7 @@ def test_tasks_constraints_and_multipliers_combine(task: str, multiplier: str) -
     assembly.environment.close()
 
 
-@pytest.mark.parametrize("task", sorted(set(OWN_TASKS) - set(WITH_SPEED) - {"humanoidstandup"}))
+@pytest.mark.parametrize("task", sorted(set(OWN_TASKS) - set(WITH_SPEED) - set(DRONES) - {"humanoidstandup"}))
 def test_a_budget_for_a_cost_the_task_lacks_is_refused(task: str) -> None:
     with pytest.raises(PgrobotError, match="speed"):
         build(validated(compose([f"task={task}", "constraint=[speed]", *CHEAP])), 1)

@@ -31,7 +31,8 @@ pytestmark = pytest.mark.filterwarnings(
 )
 IDS = sorted(name for name in gymnasium.registry if name.startswith("pgrobot/"))
 MAZES = sorted(name for name in IDS if "PointMaze" in name)
-ROBOTS = sorted({name.split("/")[1].split("-")[0] for name in IDS if name not in MAZES})
+DRONES = sorted(name for name in IDS if "Drone" in name)
+ROBOTS = sorted({name.split("/")[1].split("-")[0] for name in IDS if name not in (*MAZES, *DRONES)})
 
 
 def test_every_robot_is_registered_in_every_version_it_has() -> None:
@@ -40,7 +41,8 @@ def test_every_robot_is_registered_in_every_version_it_has() -> None:
         f"pgrobot/{robot}-{version}"
         for robot, version in itertools.product(ROBOTS, ("v4", "v5"))
         if (robot, version) != ("Pusher", "v4")  # Gymnasium's Pusher-v4 needs MuJoCo 2
-    ) == [name for name in IDS if name not in MAZES]
+    ) == [name for name in IDS if name not in (*MAZES, *DRONES)]
+    assert DRONES == ["pgrobot/DroneHover-v1"]
     assert [f"pgrobot/PointMaze{maze.title()}-v1" for maze in sorted(SHIPPED)] == MAZES
 
 
@@ -57,7 +59,7 @@ def test_a_maze_has_its_limit_and_starts_where_it_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in IDS if name not in MAZES])
 def test_the_registered_time_limit_is_the_configured_one(name: str) -> None:
-    robot = name.split("/")[1].split("-", maxsplit=1)[0].lower()
+    robot = gymnasium.spec(name).kwargs["robot"]
     config = OmegaConf.load(f"{pgrobot.conf.__path__[0]}/task/{robot}.yaml")
     assert gymnasium.spec(name).max_episode_steps == config.max_episode_steps
 

@@ -1,0 +1,1 @@
+"""A quadrotor that hovers."""
