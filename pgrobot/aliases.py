@@ -11,6 +11,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from pgrobot.errors import PgrobotError
+
 _BODY = ("hidden", "activation", "block", "norm", "units", "sequence")
 _HEAD = ("log_std", "log_std_bounds", "concentration", "concentration_bounds", "bins", "share", "correlation")
 ALIASES: dict[str, str] = {
@@ -24,11 +26,27 @@ ALIASES: dict[str, str] = {
     },
 }
 WHERE_THERE = "where_there"  # begins the part of a recipe that is for keys which the chosen parts have
+_READS = ("group", "time")  # of a critic, both of them for its groups
 # Whole overrides whose value is written in another way, too.
 _SAID = {
     "critic.time=true": "critic.groups=[policy,time]",
     "critic.time=false": "critic.groups=[policy]",
 }
+
+
+def check_once(lines: Sequence[str]) -> None:
+    """Refuse overrides by two short names of one key, of which the first would be forgotten.
+
+    Raises:
+        PgrobotError: says both at once by the key's own name.
+    """
+    typed = {key_of(line): line.partition("=")[2] for line in lines}
+    group, time = (typed.get(f"critic.{name}") for name in _READS)
+    if group is not None and time is not None:
+        groups = f"{group},time" if time.lower() == "true" else group
+        raise PgrobotError(
+            f"critic.group and critic.time are both short for critic.groups: say critic.groups=[{groups}]"
+        )
 
 
 def key_of(line: str) -> str:
@@ -92,13 +110,10 @@ def settle(content: MutableMapping[str, Any], typed: Collection[str]) -> None:
         if key in (node := _at(content, place)) and not any(_covers(each, full) for each in typed):
             node[key] = value
     critic = _at(content, "critic")
-    for name, seen in (
-        ("time", lambda time: ["policy", "time"] if time else ["policy"]),
-        ("group", lambda g: [g]),
-    ):
-        if name in critic and str(critic.get("_target_", "")).startswith("pgrobot."):
-            groups = seen(critic.pop(name))
-            critic["groups"] = critic["groups"] if "critic.groups" in typed else groups
+    if str(critic.get("_target_", "")).startswith("pgrobot."):
+        said = {name: critic.pop(name) for name in _READS if name in critic}
+        if said and "critic.groups" not in typed:
+            critic["groups"] = [said.get("group", "policy"), *(["time"] if said.get("time") else [])]
     for alias, full in ALIASES.items():
         (owner, _, name), (place, _, key) = alias.rpartition("."), full.rpartition(".")
         node, part = _at(content, owner), _at(content, place)

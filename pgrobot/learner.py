@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.answers import joined, metrics_of, with_column_of
+from pgrobot.batch import weighted_mean
 from pgrobot.concurrency import second_core
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
@@ -201,14 +202,16 @@ class Learner:
         seen = {name: obs.flatten(0, 1)[::every] for name, obs in rollout.obs.items()}
         rows = (seen, rollout.carry.flatten(0, 1)[::every], rollout.episode_start.flatten()[::every])
         before, _ = self.policy(*rows)
+        observed = self.poser.observed(rollout)
         for part in (self.policy, self.critic):
-            part.merge({name: self.poser.counting(obs, evidence) for name, obs in rollout.obs.items()})
+            part.merge(observed)
         after, _ = self.policy(*rows)
-        return float(before.kl(after).mean())
+        return float(weighted_mean(before.kl(after), evidence.weight.flatten(0, 1)[::every]))
 
     def _deviation(self, evidence: Evidence) -> Tensor:
-        """Of what goes to the environment, ``[T, N, …]``."""
-        return self.policy.command(evidence.reference.std)
+        """Of what goes to the environment, ``[T, N, …]``; of a manager, of which nothing does, that of its goals."""
+        commanded = self.policy.command(evidence.reference.std)
+        return commanded if commanded.shape[-1] else evidence.reference.std
 
     def _with_intrinsic(self, rollout: Rollout) -> Rollout:
         """The rollout with the columns of the intrinsic rewards."""

@@ -131,6 +131,13 @@ class Poser:
             return everywhere
         return everywhere[self._reduce.gather(evidence.weight).squeeze(-1) > 0.0]
 
+    def observed(self, rollout: Rollout) -> dict[str, Tensor]:
+        """What all processes saw in the steps that a rollout is made of, but for padding: ``[…, D]`` by group."""
+        steps = rollout.by_step
+        counts = self._reduce.gather(steps.weight) > 0.0
+        everywhere = {name: self._reduce.gather(obs) for name, obs in steps.obs.items()}
+        return everywhere if bool(counts.all()) else {name: obs[counts] for name, obs in everywhere.items()}
+
     def mixed(self, columns: Tensor, evidence: Evidence) -> Tensor:
         """The multiplier's mix ``[T, N]`` of ``[T, N, C]``, whose costs are centred among the steps that count."""
         everywhere = self._reduce.gather(columns)

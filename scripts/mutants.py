@@ -361,6 +361,37 @@ LEVELS = (
         "the rollout's end is asked with the goal that is over": ("| (last & ~steps.done)", "| (last & False)"),
         "a worker is paid before it acts": ('before - after if self._pay', 'after - before if self._pay'),
     }),
+    *of("pgrobot/policies/manager_worker.py", "exact/test_goals", {
+        "a goal's unit is a variance": ("clamp(min=_LEAST_VARIANCE).sqrt()", "clamp(min=_LEAST_VARIANCE)"),
+        "a manager forgets what it drew": ("left == self.every - 1.0, remembered", "left == self.every, remembered"),
+    }),
+    *of("pgrobot/policies/hierarchical.py", "exact/test_goals", {
+        "a goal is taken for a memory": ("return sum(self.parts[:2])", "return sum(self.parts[:3])"),
+    }),
+    *of("pgrobot/distributions/two_level.py", "exact/test_goals", {
+        "what is certain has no deviation": ("torch.ones_like(self.idle)", "torch.zeros_like(self.idle)"),
+    }),
+    *of("pgrobot/collectors/manager_worker.py", "exact/test_goals", {
+        "goals that would follow are not drawn": ("goals.sample(self._generator)", "goals.deterministic"),
+    }),
+    *of("pgrobot/learner.py", "exact/test_goals", {
+        "deviations are those where goals are drawn": (
+            "observed = self.poser.observed(rollout)",
+            "observed = {name: self.poser.counting(obs, evidence) for name, obs in rollout.obs.items()}",
+        ),
+    }),
+    *of("pgrobot/posing.py", "exact/test_rollout_fields", {
+        "padding is normalised by": ("everywhere if bool(counts.all()) else", "everywhere if bool(counts.any()) else"),
+    }),
+    *of("pgrobot/solvers/first_order.py", "exact/test_rollout_fields", {
+        "padding is reported on": ("return (reports * counts).sum(0) / counts.sum()", "return reports.mean(0)"),
+    }),
+    *of("pgrobot/schemes/manager_worker.py", "run/test_manager_worker", {
+        "costs of a decision fade as its reward does": ("discounts[kind] for kind", 'discounts["reward"] for kind'),
+        "a worker begins as its manager does": ("for_worker.policy(WORKER)", "for_worker.policy(MANAGER)"),
+        "a worker has no share in the task": ("task_share=self.task_share", "task_share=0.0 * self.task_share"),
+        "goals are reached within half a deviation": ("reached=self.reached", "reached=0.5"),
+    }),
     *of("pgrobot/policies/manager_worker.py", "exact/test_manager_worker", {
         "a goal is a place": ("manager.entries(self.obs) + manager.wished(goal)", "manager.wished(goal)"),
         "a goal is drawn in every step": ("wished, self.held)", "wished, wished)"),

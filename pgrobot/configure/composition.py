@@ -22,7 +22,7 @@ from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from pgrobot.aliases import in_full, key_of, settle, spelt_out
+from pgrobot.aliases import check_once, in_full, key_of, settle, spelt_out
 from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.agreement import objective_has_ratio
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, CONFIG_NAME, diagnose, group_options, load
@@ -109,6 +109,8 @@ def _loaded(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
             cfg = load(loader, full)
     if cfg is None or in_full(overrides, cfg) != full:
         cfg = _loaded_as_typed(loader, overrides)
+    else:
+        check_once(overrides)
     with open_dict(cfg):
         settle(cfg, [key_of(line) for line in full])
         _liken(loader, cfg, full)

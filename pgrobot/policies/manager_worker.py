@@ -25,14 +25,15 @@ TIME_LEFT = "manager/time_left"  # the share of its steps that is left, this one
 Pay = Literal[
     "progress", "distance"
 ]  # of the worker: how much nearer its goal it came, or how far it is, negative
-_LEAST_VARIANCE = 1e-8  # of an entry that never varies
+_LEAST_VARIANCE = 1e-8  # of an entry that never varies, in its own unit squared
 
 
 class Manager(Policy):
     """A policy that draws goals: a number for every entry, one of which is a deviation of that entry.
 
-    The deviations are those of what was observed where goals were drawn, all of training; 1 at first. Like every
-    normaliser they are frozen while experience is collected and learnt from.
+    The deviations are those of what was observed in all steps of training, however often goals were drawn; 1 at first,
+    and never below 1e-4 of the entry's own unit. Like every normaliser they are frozen while experience is collected
+    and learnt from.
 
     Args:
         policy: what draws.

@@ -82,7 +82,7 @@ class FirstOrderSolver:
         """Move the parameters over ``epochs`` passes of ``batch``, a pytree whose rows are ``[B]``.
 
         Returns:
-            Metrics averaged over the steps of the last pass, and whether the iteration should stop here.
+            Metrics averaged over the rows of the last pass, and whether the iteration should stop here.
 
         Raises:
             PgrobotError: the minibatch does not divide the batch, or cuts a chunk.
@@ -132,7 +132,7 @@ class FirstOrderSolver:
             reports.append(report)
         self._vector.copy_(state[0])
         self._moments = tuple(state[1:])
-        told = self._reduce.mean(torch.stack(reports).mean(0))
+        told = self._reduce.mean(_over_minibatches(torch.stack(reports), batch, order))
         return dict(zip(self._step.metrics, told, strict=True))
 
     def state_dict(self) -> State:
@@ -187,6 +187,15 @@ class _Step:
         vector = vector - step
         self.metrics = tuple(report)
         return torch.stack(list(report.values())), self._project(vector), *moments
+
+
+def _over_minibatches(reports: Tensor, batch: Any, order: Tensor) -> Tensor:
+    """The mean of what minibatches report ``[M, R]``, each as its rows count: one that is half padding counts half."""
+    weight: Tensor | None = getattr(batch, "weight", None)  # a problem of one's own may have any batch
+    if weight is None or weight.shape[-1] == 0:
+        return reports.mean(0)
+    counts = weight[order].reshape(len(reports), -1).sum(-1, keepdim=True)
+    return (reports * counts).sum(0) / counts.sum()
 
 
 def _length(batch: Any) -> int:

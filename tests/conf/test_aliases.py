@@ -81,6 +81,12 @@ def test_what_a_critic_reads_may_be_said_as_it_was(line: str, groups: list[str])
     assert at(validated(compose([line])), "critic.groups") == groups
 
 
+@pytest.mark.parametrize(("time", "groups"), [("true", "command,time"), ("false", "command")])
+def test_two_short_names_of_what_a_critic_reads_are_one_too_many(time: str, groups: str) -> None:
+    with pytest.raises(PgrobotError, match=rf"say critic.groups=\[{groups}\]"):
+        compose([f"critic.time={time}", "critic.group=command"])
+
+
 def test_the_nearest_short_name_is_offered() -> None:
     with pytest.raises(PgrobotError, match=r"policy has no key 'hiden': did you mean 'hidden'"):
         compose(["policy.hiden=[8]"])
@@ -97,6 +103,9 @@ def recipes(tmp_path: Path) -> list[str]:
         "algorithm: {policy_solver: {max_gradient_norm: 0.25}}\n"
     )
     (tmp_path / "experiment" / "timed.yaml").write_text("# @package _global_\ncritic: {time: true}\n")
+    (tmp_path / "experiment" / "both.yaml").write_text(
+        "# @package _global_\ncritic: {time: true, group: command}\n"
+    )
     (tmp_path / "policy" / "body").mkdir(parents=True)
     (tmp_path / "policy" / "body" / "bare.yaml").write_text("_target_: my.Body\n_partial_: true\n")
     (tmp_path / "policy" / "own.yaml").write_text("_target_: my.Policy\n_partial_: true\nhidden: [3]\n")
@@ -126,6 +135,8 @@ def test_a_recipe_may_say_that_the_critic_knows_the_time(recipes: list[str]) -> 
     timed = [*recipes, "experiment=timed"]
     assert validated(compose(timed)).critic.groups == ["policy", "time"]
     assert validated(compose([*timed, "critic.groups=[policy]"])).critic.groups == ["policy"]
+    both = validated(compose([*recipes, "experiment=both"]))
+    assert both.critic.groups == ["command", "time"]
 
 
 def test_small_networks_are_for_bodies_that_have_a_size(recipes: list[str]) -> None:

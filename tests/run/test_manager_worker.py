@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,9 @@ import pgrobot
 from pgrobot.collectors.decisions import DecisionRollout
 from pgrobot.configure import build, compose, options, validated
 from pgrobot.errors import PgrobotError
+from pgrobot.randomness import stream
+from pgrobot.schemes import blueprint
+from pgrobot.types import Rollout
 from pgrobot.variance import MeasurementPlan, measure
 
 from .conftest import TINY, Train, metrics, state
@@ -130,3 +135,95 @@ def test_goals_are_about_positions_or_what_is_named() -> None:
     ]  # fmt: skip
     inverted = ["task=gymnasium", "task.id=Pendulum-v1", "constraint=[]"]
     assert entries(*inverted) == ["0", "1", "2"]
+
+
+def told(*overrides: str) -> tuple[DecisionRollout, Rollout]:
+    """The second rollout of either, which is the first one with a deviation known."""
+    assembly = build(
+        validated(
+            compose([*TINY, *HERE, "constraint=[speed]", "constraint.speed.cost.threshold=0.01", *overrides])
+        ),
+        1,
+    )
+    assembly.collector.collect()
+    experience = assembly.collector.collect()
+    assembly.environment.close()
+    manager = experience["manager"]
+    assert isinstance(manager, DecisionRollout)
+    return manager, experience["worker"]
+
+
+def test_every_column_of_a_decision_is_discounted_by_its_own_gamma() -> None:
+    manager, _ = told("algorithm.discounts={reward: 0.9, cost: 0.5}")
+    assert manager.columns == ("reward", "cost/speed")
+    steps, gamma = manager.steps, torch.tensor([0.9, 0.5])
+    expected, since = torch.zeros_like(manager.reward), torch.zeros(steps.done.shape[1])
+    for t, row in enumerate(manager.row):
+        since = torch.where(row == manager.row[t - 1], since + 1.0, 0.0) if t else since
+        at = row, torch.arange(len(row))
+        expected[at] += gamma ** since[:, None] * steps.reward[t]
+    assert float(expected[..., 1].max()) > 1.0
+    torch.testing.assert_close(manager.reward, expected)
+
+
+def test_a_share_of_the_task_is_added_and_a_goal_is_reached_within_a_distance() -> None:
+    (alone, own), (manager, shared) = told(), told("scheme.task_share=0.25", "scheme.reached=1.5")
+    steps = manager.steps.reward[..., 0]
+    assert torch.equal(steps, alone.steps.reward[..., 0])
+    torch.testing.assert_close(shared.reward[..., 0], own.reward[..., 0] + 0.25 * steps)
+    assert torch.equal(shared.reward[..., 1], own.reward[..., 1])
+    distance = manager.telemetry["goal/distance"]
+    for rollout, within in ((alone, 0.5), (manager, 1.5)):
+        assert torch.equal(rollout.telemetry["goal/reached"], (distance < within).float())
+    assert not torch.equal(alone.telemetry["goal/reached"], manager.telemetry["goal/reached"])
+
+
+def test_no_two_parts_draw_from_the_same_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Manager and worker begin with other weights, shuffle otherwise, and nobody's noise is another one's."""
+    names: list[str] = []
+
+    def named(seed: int, name: str, *device: str) -> torch.Generator:
+        names.append(name)
+        return stream(seed, name, *device)
+
+    monkeypatch.setattr(blueprint, "stream", named)
+    build(validated(compose([*TINY, *HERE])), 1).environment.close()
+    assert len(names) == len(set(names))
+    parts = ("policy", "critic", "policy_shuffle", "critic_shuffle")
+    assert {f"{level}/{part}" for level in ("manager", "worker") for part in parts} <= set(names)
+
+
+def padded_with(number: float, rollout: DecisionRollout) -> DecisionRollout:
+    """Every number of what counts nothing."""
+
+    def filled(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {name: filled(value) for name, value in x.items()}
+        return torch.where((rollout.weight == 0.0).view(*x.shape[:2], *[1] * (x.dim() - 2)), number, x)
+
+    names = ("obs", "next_obs", "action", "log_prob", "reward", "carry")
+    return replace(rollout, **{name: filled(getattr(rollout, name)) for name in names})
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "reinforce", "ppo"])
+def test_what_fills_a_managers_rollout_teaches_nothing(algorithm: str) -> None:
+    """A minibatch of a whole rollout leaves most of the manager's as padding; its numbers may be anything."""
+    overrides = [word for word in TINY if "minibatch" not in word or algorithm == "ppo"]
+    less = [*overrides, *HERE, f"algorithm={algorithm}", "algorithm.critic_solver.minibatch=32", "horizon=32"]
+    learnt = []
+    for number in (None, 40.0):
+        assembly = build(validated(compose([*less, "multiplier=lagrangian"])), 1)
+        for _ in range(2):
+            manager = assembly.collector.collect()["manager"]
+            assert isinstance(manager, DecisionRollout)
+            assert (len(manager.weight) == 32) == (algorithm != "ppo")
+            if number is not None:
+                manager = padded_with(number, manager)
+            metrics = assembly.learners["manager"].update(manager)
+        assembly.environment.close()
+        learner = assembly.learners["manager"].learner
+        learnt.append((metrics, [learner.policy_vector.vector, learner.critic_vector.vector]))
+    (one, vectors), (other, same) = learnt
+    assert other == pytest.approx(one, rel=1e-5, abs=1e-6)
+    for ours, theirs in zip(vectors, same, strict=True):
+        torch.testing.assert_close(theirs, ours, rtol=1e-6, atol=1e-7)
