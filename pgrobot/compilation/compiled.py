@@ -18,6 +18,8 @@ from pgrobot.compilation.trace import Traced, trace
 Function = Callable[..., Sequence[Tensor]]
 Layout = tuple[tuple[torch.dtype, torch.Size, tuple[int, ...]], ...]
 
+MOST = 10_000  # operations, which take some ten minutes to compile; steps of a chunk have some fifty to three hundred
+
 _logger = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # tracing patches torch itself while it lasts
 
@@ -26,7 +28,8 @@ class Compiled:
     """A pure function from tensors to a sequence of tensors.
 
     Compilation happens once per layout of the arguments (dtypes, shapes, strides) and is remembered on disk between
-    processes. Where it fails, for want of a working C++ compiler, one warning says so and the function runs as it is.
+    processes. Where it fails, for want of a working C++ compiler, or where the function has more than ``MOST``
+    operations, one warning says so and the function runs as it is.
 
     What the function reads besides its arguments, such as a module's buffers, is read anew at every call, as long as it
     is changed in place. Python numbers are read once, when it is traced.
@@ -61,6 +64,13 @@ class Compiled:
 
     def _compile(self, arguments: Sequence[Tensor]) -> Function:
         graph = trace(self._function, arguments)
+        if graph.operations > MOST:
+            _logger.warning(
+                "An update step of %s operations is not compiled, which would take longer than a run should wait: it "
+                "runs as it is, with the same results but slower; chunks of fewer steps (policy.sequence) have fewer",
+                f"{graph.operations:,}",
+            )
+            return self._function
         try:
             return _load(graph, library(graph))
         except (RuntimeError, OSError) as error:

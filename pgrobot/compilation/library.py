@@ -8,6 +8,7 @@ only when something has to be compiled, so a run whose libraries exist starts le
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 import tempfile
@@ -20,6 +21,10 @@ from platformdirs import user_cache_path
 from pgrobot.compilation.probe import probe
 from pgrobot.compilation.trace import Traced
 
+MANY = 1_500  # operations, which take minutes to compile
+
+_logger = logging.getLogger(__name__)
+
 
 def library(traced: Traced) -> Path:
     """The library of a traced function, compiled unless it exists.
@@ -30,6 +35,12 @@ def library(traced: Traced) -> Path:
     """
     path = _directory() / f"{_key(traced)}.so"
     if not path.exists():
+        if traced.operations > MANY:
+            _logger.warning(
+                "Compiling an update step of %s operations takes minutes, once on this machine; compile=false does "
+                "without, in slower steps",
+                f"{traced.operations:,}",
+            )
         _compile(traced, path)
     return path
 

@@ -22,6 +22,11 @@ class Traced:
     example: tuple[Tensor, ...]  # all inputs
     outputs: int
 
+    @property
+    def operations(self) -> int:
+        """How many there are: what compiling takes grows faster than their number."""
+        return sum(node.op == "call_function" for node in self.module.graph.nodes)
+
 
 def trace(function: Callable[..., Sequence[Tensor]], arguments: Sequence[Tensor]) -> Traced:
     """Run ``function`` once and write down what it computes, derivatives taken inside it included.

@@ -39,7 +39,7 @@ class FirstOrderSolver:
         generator: random stream of the shuffles.
 
     Raises:
-        PgrobotError: the links are no chain.
+        PgrobotError: the links are no chain, or the minibatch cuts a chunk.
     """
 
     needs_policy: ClassVar[bool] = False
@@ -59,6 +59,11 @@ class FirstOrderSolver:
         compile_steps: bool,
         generator: torch.Generator,
     ) -> None:
+        if minibatch % problem.sequence:
+            raise PgrobotError(
+                f"A minibatch of {minibatch} steps does not consist of whole chunks of {problem.sequence} steps: "
+                f"use a multiple of {problem.sequence}"
+            )
         self._vector = vector
         self._chain = Chain(chain, problem.layout, vector)
         self._moments = self._chain.initial
@@ -85,18 +90,13 @@ class FirstOrderSolver:
             Metrics averaged over the rows of the last pass, and whether the iteration should stop here.
 
         Raises:
-            PgrobotError: the minibatch does not divide the batch, or cuts a chunk.
+            PgrobotError: the minibatch does not divide the batch.
         """
         rows = _length(batch) * self._sequence
         if rows % self._minibatch:
             raise PgrobotError(
                 f"A minibatch of {self._minibatch} does not divide the batch of {rows} rows "
                 f"(num_envs × horizon); the nearest that does is {nearest_divisor(rows, self._minibatch)}"
-            )
-        if self._minibatch % self._sequence:
-            raise PgrobotError(
-                f"A minibatch of {self._minibatch} steps does not consist of whole chunks of {self._sequence} steps: "
-                f"use a multiple of {self._sequence}"
             )
         report: Report = {}
         for _ in range(self._epochs):

@@ -149,6 +149,46 @@ def test_a_library_belongs_to_what_it_computes(cache: Path) -> None:
     assert library(trace(double, (square + 1.0,))) == paths[3], "it does not depend on what the tensors hold"
 
 
+@pytest.mark.usefixtures("cache", "untried")
+def test_what_takes_long_to_compile_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import torch._inductor
+
+    def at_once(*_: object, options: dict[str, str]) -> None:
+        Path(options["aot_inductor.output_path"]).touch()
+
+    monkeypatch.setattr(torch._inductor, "aot_compile", at_once)
+    traced = trace(derived, (X, FLAG))
+    assert 5 < traced.operations < 50
+    with caplog.at_level(logging.WARNING):
+        library(trace(double, (X,)))
+        assert not caplog.text
+        monkeypatch.setattr("pgrobot.compilation.library.MANY", traced.operations - 1)
+        for _ in range(2):
+            library(traced)
+    (line,) = caplog.messages
+    assert line.startswith(
+        f"Compiling an update step of {traced.operations} operations takes minutes, once on"
+    )
+    assert "compile=false does without" in line
+
+
+def test_what_takes_too_long_to_compile_runs_as_it_is(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    operations = trace(derived, (X, FLAG)).operations
+    step = Compiled(derived, enabled=True)
+    monkeypatch.setattr(compiled, "MOST", operations - 1)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert step.bound((X, FLAG)) is derived
+    (line,) = caplog.messages
+    assert f"An update step of {operations} operations is not compiled" in line
+    assert "(policy.sequence)" in line
+    assert not cache.exists()
+
+
 @pytest.mark.usefixtures("copied")
 def test_a_damaged_library_is_made_again(cache: Path) -> None:
     path = library(trace(derived, (X, FLAG)))

@@ -246,11 +246,10 @@ def test_what_does_not_fit_is_refused() -> None:
         PgrobotError, match="policy learns from sequences of 5 steps, which do not divide horizon=16"
     ):
         check_sequences(16, {"critic": ElmanCritic(2, 4), "policy": Elman(5)})
-    rollout, learner = recurrent(4, minibatch=2)
     with pytest.raises(
         PgrobotError, match="A minibatch of 2 steps does not consist of whole chunks of 4 steps"
     ):
-        learner.update(rollout)
+        recurrent(4, minibatch=2)
 
 
 def test_a_term_asks_the_policy_at_other_states() -> None:
