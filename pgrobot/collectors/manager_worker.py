@@ -113,8 +113,9 @@ class ManagerWorkerCollector:
         drawn, memory = spans.at_first(goal), spans.at_first(of_manager)
         decided, _ = policy.manager(rows, memory, spans.at_first(steps.episode_start))
         wished = policy.manager.wished(drawn)
+        shown = with_shown(replace(steps, carry=of_manager), policy.manager, after_manager)
         manager = decisions(
-            steps,
+            replace(steps, obs=shown.obs, next_obs=shown.next_obs),
             spans,
             action=drawn,
             log_prob=decided.log_prob(drawn),
@@ -126,10 +127,7 @@ class ManagerWorkerCollector:
                 **{f"goal/{name}": wished[..., [g]] for g, name in enumerate(self._entries)},
             },
         )
-        return (
-            with_shown(manager, policy.manager, spans.at_last(after_manager)),
-            with_shown(worker, policy.worker, after_worker),
-        )
+        return manager, with_shown(worker, policy.worker, after_worker)
 
     def _next(self, steps: Rollout, place: Tensor, left: Tensor, carry: Tensor) -> dict[str, Tensor]:
         """What the worker would read after each step, were its episode to go on.
