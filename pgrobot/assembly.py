@@ -24,7 +24,7 @@ from pgrobot.randomness import component_seed
 from pgrobot.schemes import Blueprint, build_constraints, cast, iterations, policies_of
 from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled, Task, Variable
 from pgrobot.simulation.contract import check_environment
-from pgrobot.simulation.variation import Plan, Strength, entry_of
+from pgrobot.simulation.variation import Strength, plan_of
 from pgrobot.simulation.wrappers import wrapped
 from pgrobot.targets import check_trusted, construct
 from pgrobot.types import Collector, Diagnostic, Environment, EnvironmentSpec
@@ -201,15 +201,15 @@ def build_environment(
             else.
     """
     costs = {str(name): construct(cfg, f"constraint.{name}.cost") for name in cfg.constraint}
-    plan = Plan({str(name): entry_of(node) for name, node in cfg.variation.items()}, strength)
+    plan = plan_of(cfg.variation, strength)
     chosen = task(cfg)
-    if not plan.entries:
+    if not plan.names:
         made = chosen.make(num_envs, costs, seed, threads)
     elif isinstance(chosen, Variable):
         made = chosen.make_varied(num_envs, costs, seed, threads, plan)
     else:
         raise PgrobotError(
-            f"variation.{next(iter(plan.entries))} needs a robot whose model pgrobot simulates itself, and "
+            f"variation.{plan.names[0]} needs a robot whose model pgrobot simulates itself, and "
             f"{cfg.task._target_} makes environments of its own: leave it out with variation=[]"
         )
     made = check_environment(f"{cfg.task._target_}.make", made)

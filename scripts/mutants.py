@@ -537,10 +537,19 @@ MAZES = (
                                    "low[at] + share[:, at] * (high[at] - low[at])"),
     }),
     *of("pgrobot/simulation/variation/varied.py", "variation/test_draws", {
-        "a resumed world keeps its models": ("        self._write(np.arange(len(self._drawn)))\n", ""),
         "a resumed curriculum begins anew":
             ('self._curriculum.load_state_dict(state["curriculum"])', "pass"),
-        "all entries draw from one stream": ('f"{TELEMETRY}{name}"), num_envs)', 'TELEMETRY), num_envs)'),
+    }),
+    *of("pgrobot/simulation/variation/drawn.py", "variation/test_draws", {
+        "a resumed world keeps its models": ("        self._write(np.arange(len(self._drawn)), strength)\n", ""),
+        "all entries draw from one stream": ('f"variation/{name}"), num_envs)', '"variation/"), num_envs)'),
+    }),
+    *of("pgrobot/simulation/variation/pushes.py", "variation/test_pushes", {
+        "a push never ends": ("self._force[i, body] = before", "pass"),
+        "a push is as strong on every robot": ("if push.kind == VELOCITY", "if False"),
+        "directions are those of a cube": ("random.standard_normal(len(push.axes))", "random.random(len(push.axes)) - 0.5"),
+        "the next push is not saved": ('self._wait[:], self._drawn[:] = state["wait"]', '_, self._drawn[:] = state["wait"]'),
+        "a push comes a step late": ("            self._wait[i, p] -= 1\n", ""),
     }),
     *of("pgrobot/simulation/variation/schedule.py", "variation/test_draws", {
         "a failure does not move down": ("self._by, -self._by)", "self._by, 0.0)"),

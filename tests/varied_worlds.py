@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from pgrobot.assembly import configured
 from pgrobot.configure import compose, validated
 from pgrobot.simulation import BatchEnvironment, Cost, Robot
-from pgrobot.simulation.variation import Plan, Strength, VariationRule, entry_of
+from pgrobot.simulation.variation import Plan, Strength, VariationRule, plan_of
 
 FIVE: Mapping[str, Any] = {
     "mass": {"field": "body_mass", "scale": [0.6, 1.6]},
@@ -33,9 +33,7 @@ def robot(task: str = "hopper", *overrides: str) -> Robot:
 
 
 def plan(nodes: Mapping[str, Any], strength: Strength = Strength.FULL) -> Plan:
-    return Plan(
-        {name: entry_of(node) for name, node in VariationRule()("variation", dict(nodes)).items()}, strength
-    )
+    return plan_of(VariationRule()("variation", dict(nodes)), strength)
 
 
 def vary(

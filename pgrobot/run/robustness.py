@@ -17,12 +17,20 @@ from pgrobot.configure.composition import compose, options
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.policies import Acting
 from pgrobot.run.evaluation import EvaluationPlan, evaluation
-from pgrobot.simulation.variation import FIELDS, KINDS, PRIVILEGED, VariationRule
+from pgrobot.simulation.variation import FIELDS, KINDS, PRIVILEGED, PUSHES, VariationRule
 from pgrobot.types import EnvironmentSpec
 
 GROUP = "variation"
-NULL = {"scale": 1.0, "add": 0.0}  # what leaves a model as it is
-KEPT = ("field", "names", "columns", "per")  # of an entry that draws nothing any more
+NULL = {"scale": 1.0, "add": 0.0, "impulse": 0.0, "velocity": 0.0}  # what leaves a world as it is
+KEPT = (
+    "field",
+    "names",
+    "columns",
+    "per",
+    "body",
+    "interval",
+    "axes",
+)  # of an entry that draws nothing any more
 MOST_AXES = 2
 
 
@@ -33,7 +41,7 @@ class SweptEntry:
     Attributes:
         name: of the entry.
         node: what the config says of it, but for its range.
-        kind: ``scale``, ``add`` or ``value``.
+        kind: ``scale``, ``add`` or ``value``; of a push ``impulse`` or ``velocity``.
         values: that it takes.
     """
 
@@ -113,7 +121,7 @@ def _axis(line: str, cfg: DictConfig) -> SweptEntry:
             f"a sweep is written {GROUP}.<name>=<from>:<to>:<count>, such as {GROUP}.mass=0.5:1.5:11, and not {line!r}"
         )
     node = _node(name, cfg)
-    kind = next(kind for kind in KINDS if kind in node)
+    kind = next(kind for kind in (*KINDS, *PUSHES) if kind in node)
     kept = {key: node[key] for key in KEPT if key in node}
     return SweptEntry(name, kept, kind, _values(line, text))
 
@@ -169,7 +177,7 @@ def _at(cfg: DictConfig, axes: Sequence[SweptEntry], point: Mapping[str, float])
 def _still(entries: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Entries that leave the model as it is; of values, none."""
     for name, node in entries.items():
-        kind = next(kind for kind in KINDS if kind in node)
+        kind = next(kind for kind in (*KINDS, *PUSHES) if kind in node)
         if kind in NULL:
             kept = {key: node[key] for key in KEPT if key in node}
             yield name, {**kept, kind: NULL[kind]}

@@ -144,9 +144,11 @@ class BatchEnvironment(AutoReset):
         simulation, behaviour = self.simulation, self.behaviour
         self.check_action(action)
         simulation.batch.field("ctrl")[:] = action
+        self._variation.act()
         broken = simulation.batch.step()
         if broken:  # finite again before anything reads it
             simulation.batch.reset(np.fromiter(broken, dtype=np.int32))
+        self._variation.rest()
 
         over = self._clock.tick()
         simulation.before, simulation.after = self._mark, unwritten(behaviour.reward_state())

@@ -125,7 +125,7 @@ class Robot(ABC):
 
         def made(contact_forces: bool) -> BatchEnvironment:
             physics = Physics(model, num_envs, self.frame_skip, threads, contact_forces)
-            variation = Variation(plan, physics.models, num_envs, seed)
+            variation = Variation(plan, physics, seed)
             simulation = Simulation(physics, self.forward_speed, self.fallen)
             return BatchEnvironment(self, simulation, costs, seed, variation)
 

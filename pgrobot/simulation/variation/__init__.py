@@ -1,7 +1,8 @@
-"""Models that vary: fields drawn for each simulation at every episode's start."""
+"""What varies: models, drawn for each simulation at every episode's start, and pushes at random times."""
 
 from pgrobot.simulation.variation.entry import KINDS, Entry, VariationRule, entry_of
 from pgrobot.simulation.variation.fields import FIELDS
+from pgrobot.simulation.variation.push import PUSHES
 from pgrobot.simulation.variation.varied import (
     NOTHING,
     PRIVILEGED,
@@ -10,6 +11,7 @@ from pgrobot.simulation.variation.varied import (
     Plan,
     Strength,
     Variation,
+    plan_of,
 )
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "KINDS",
     "NOTHING",
     "PRIVILEGED",
+    "PUSHES",
     "STRENGTH",
     "TELEMETRY",
     "Entry",
@@ -25,4 +28,5 @@ __all__ = [
     "Variation",
     "VariationRule",
     "entry_of",
+    "plan_of",
 ]

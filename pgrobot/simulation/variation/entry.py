@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pgrobot.errors import PgrobotError, nearest, shown
-from pgrobot.ranges import Rule, at_least, between, is_number, is_whole, one_of
+from pgrobot.ranges import Rule, at_least, between, is_whole, one_of
 from pgrobot.simulation.variation.fields import check_field
+from pgrobot.simulation.variation.push import bounds, checked_push, is_push
 from pgrobot.simulation.variation.schedule import Schedule, checked_schedule, schedule_of
 
 SCALE, ADD, VALUE = "scale", "add", "value"
@@ -104,6 +104,8 @@ def _checked(path: str, name: Any, node: Any) -> dict[str, Any]:
         raise PgrobotError(
             f"{path} consists of keys, such as {path}.field and {path}.scale, so it cannot be {shown(node)}"
         )
+    if is_push(node) and "field" not in node:
+        return checked_push(path, node)
     for key in node:
         if key not in KEYS:
             raise PgrobotError(f"{path} has no key {str(key)!r}: {nearest(str(key), KEYS)}")
@@ -136,21 +138,6 @@ def _check_together(path: str, kind: str, node: Mapping[str, Any]) -> None:
         )
 
 
-def _range(path: str, value: Any) -> list[float]:
-    """Two bounds; a single number is both."""
-    ends = value if isinstance(value, list) else [value, value]
-    if len(ends) != 2 or not all(is_number(end) and math.isfinite(end) for end in ends):
-        raise PgrobotError(
-            f"{path} must be two finite numbers, such as [0.8, 1.2], or one, not {shown(value)}"
-        )
-    low, high = map(float, ends)
-    if low > high:
-        raise PgrobotError(
-            f"{path} is [{low:g}, {high:g}], whose first number is the greater one: the lower first"
-        )
-    return [low, high]
-
-
 def _listed(kind: type, words: str) -> Callable[[str, Any], Any]:
     def checked(path: str, value: Any) -> Any:
         fine = isinstance(value, list) and value and all(_is(kind, each) for each in value)
@@ -166,7 +153,7 @@ def _is(kind: type, value: Any) -> bool:
 
 
 RULES: Mapping[str, Callable[[str, Any], Any]] = {
-    **dict.fromkeys(KINDS, _range),
+    **dict.fromkeys(KINDS, bounds),
     "distribution": one_of(*DISTRIBUTIONS),
     "deviation": at_least(0.0),
     "per": one_of(ENTRY, PART, MODEL),
@@ -181,7 +168,7 @@ def _check_leader(key: str, name: str, node: Mapping[str, Any], found: Mapping[s
     leader = node.get("follows", "")
     if not leader:
         return
-    others = [other for other in found if other != name]
+    others = [other for other in found if other != name and not is_push(found[other])]
     if leader not in others:
         raise PgrobotError(f"{key}.{name}.follows={leader} is no other entry: {nearest(str(leader), others)}")
     if found[leader].get("follows"):

@@ -1,23 +1,21 @@
-"""N simulations whose models vary: drawn at every episode's start, shown, and saved."""
+"""What varies in N simulations: their models, and what pushes them. Drawn, shown, and saved."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 import torch
 
-from pgrobot.randomness import component_seed
-from pgrobot.simulation.auto_reset import streams
-from pgrobot.simulation.models import Models
-from pgrobot.simulation.variation.bounds import check_bounds
-from pgrobot.simulation.variation.draws import Draws
-from pgrobot.simulation.variation.entry import Entry
+from pgrobot.simulation.batch import Physics
+from pgrobot.simulation.variation.drawn import DrawnModels
+from pgrobot.simulation.variation.entry import Entry, entry_of
+from pgrobot.simulation.variation.push import Push, is_push, push_of
+from pgrobot.simulation.variation.pushes import Pushes
 from pgrobot.simulation.variation.schedule import Curriculum
-from pgrobot.simulation.variation.targets import check_apart, check_leaders, target_of
-from pgrobot.simulation.variation.writing import Writer, between
 from pgrobot.types import ObservationGroup, State
 
 PRIVILEGED = "privileged"  # the observation group of what was drawn
@@ -38,74 +36,92 @@ class Plan:
     """What shall vary.
 
     Attributes:
-        entries: by name.
+        entries: of the model, by name.
+        pushes: by name.
         strength: how much.
     """
 
     entries: Mapping[str, Entry]
+    pushes: Mapping[str, Push]
     strength: Strength
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all that varies."""
+        return (*self.entries, *self.pushes)
 
-NOTHING = Plan({}, Strength.FULL)
+
+NOTHING = Plan({}, {}, Strength.FULL)
+
+
+def plan_of(nodes: Mapping[str, Any], strength: Strength) -> Plan:
+    """The plan that checked nodes say."""
+    named = {str(name): node for name, node in nodes.items()}
+    return Plan(
+        {name: entry_of(node) for name, node in named.items() if not is_push(node)},
+        {name: push_of(node) for name, node in named.items() if is_push(node)},
+        strength,
+    )
 
 
 class Variation:
     """What varies in ``N`` simulations.
 
-    An environment draws each entry from a stream of its own: neither the start of its episodes nor another entry
-    depends on it, nor on ``N``.
-
     Args:
         plan: what shall vary.
-        models: of the simulations.
-        num_envs: N.
-        seed: of the streams.
+        physics: of the simulations.
+        seed: of the streams that it is drawn from.
 
     Attributes:
         any: whether something does.
-        draws: names of what is drawn, ``K`` of them.
+        pushes: whether something pushes.
 
     Raises:
         PgrobotError: an entry does not fit the model.
     """
 
-    def __init__(self, plan: Plan, models: Models, num_envs: int, seed: int) -> None:
-        self.any = bool(plan.entries)
-        model = models.shared
-        self._targets = {name: target_of(name, entry, model) for name, entry in plan.entries.items()}
-        for target in self._targets.values():
-            check_bounds(target, model)
-        check_apart(self._targets)
-        check_leaders(self._targets)
-        self.draws = tuple(draw for target in self._targets.values() for draw in target.draws)
+    def __init__(self, plan: Plan, physics: Physics, seed: int) -> None:
+        num_envs = len(physics.state)
+        self.any, self.pushes = bool(plan.names), bool(plan.pushes)
         if not self.any:
             return
-        self._plan = plan
-        self._draws = Draws(
-            [(each.entry, len(each.draws)) for each in self._targets.values()], tuple(plan.entries)
-        )
-        self._writer = Writer(models, tuple(self._targets.values()), self._draws.slices, num_envs)
-        self._curriculum = Curriculum([entry.schedule for entry in plan.entries.values()], num_envs)
+        parts: tuple[DrawnModels | Pushes, ...] = ()
+        schedules = [each.schedule for each in plan.entries.values()]
+        schedules += [each.schedule for each in plan.pushes.values()]
+        if plan.entries:
+            parts += (DrawnModels(plan.entries, physics.models, num_envs, seed),)
+        if plan.pushes:
+            self._pushes = Pushes(plan.pushes, physics, seed)
+            parts += (self._pushes,)
+        self._parts = parts
+        self._names = tuple(name for part in parts for name in part.names)
+        counts = [count for count in (len(plan.entries), len(plan.pushes)) if count]
+        ends = np.cumsum(counts).tolist()
+        self._own = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+        self._curriculum = Curriculum(schedules, num_envs)
         self._moves = plan.strength is Strength.SCHEDULED and self._curriculum.moves
-        self._randoms = {
-            name: streams(component_seed(seed, f"{TELEMETRY}{name}"), num_envs) for name in plan.entries
+        self._scheduled = {
+            name: e for e, (name, each) in enumerate(zip(plan.names, schedules, strict=True)) if each.moves
         }
-        self._anchor = np.concatenate([target.anchor for target in self._targets.values()])
-        self._drawn = np.tile(self._anchor, (num_envs, 1))  # [N, K]
-        self._shown = self._drawn.copy()
-        self._whole = plan.strength is not Strength.NOMINAL and not self._moves  # all of it, always
-        self._strength = np.full((num_envs, len(plan.entries)), float(self._whole))
+        whole = plan.strength is not Strength.NOMINAL and not self._moves  # all of it, always
+        self._strength = np.full((num_envs, len(plan.names)), float(whole))
 
     def begin(self, ids: np.ndarray) -> None:
-        """Draw the models of the episodes that begin in environments ``ids`` (sorted)."""
-        z = np.empty((len(ids), len(self.draws)))
-        for own, randoms in zip(self._draws.slices, self._randoms.values(), strict=True):
-            for row, i in enumerate(ids):
-                randoms[i].standard_normal(out=z[row, own])
-        self._drawn[ids] = self._draws(z)
+        """Draw what the episodes that begin in environments ``ids`` (sorted) meet."""
         if self._moves:
             self._strength[ids] = self._curriculum.strength(ids)
-        self._write(ids)
+        for part, own in zip(self._parts, self._own, strict=True):
+            part.begin(ids, self._strength[ids, own])
+
+    def act(self) -> None:
+        """Push, in the step that follows, where it is time to."""
+        if self.pushes:
+            self._pushes.act()
+
+    def rest(self) -> None:
+        """The step is over."""
+        if self.pushes:
+            self._pushes.rest()
 
     def count(self, reward: np.ndarray, ended: np.ndarray, broken: np.ndarray) -> None:
         """Count a step, as of ``Curriculum.count``."""
@@ -113,21 +129,21 @@ class Variation:
             self._curriculum.count(reward, ended, broken)
 
     def shown(self) -> np.ndarray:
-        """What was drawn for the running episodes ``[N, K]``, a copy: factors, amounts or values."""
-        return self._shown.copy()
+        """What was drawn for the running episodes ``[N, K]``, never overwritten: factors, amounts or values."""
+        if len(self._parts) == 1:
+            return self._parts[0].shown
+        return np.concatenate([part.shown for part in self._parts], axis=1)
 
     def telemetry(self) -> dict[str, np.ndarray]:
-        """The same by entry, ``[N, k]`` each, and the strengths of those that have a schedule."""
-        shown = self.shown()
+        """The same by entry, ``[N, k]`` each, in copies, and the strengths of those that have a schedule."""
         told = {
-            f"{TELEMETRY}{name}": shown[:, own]
-            for name, own in zip(self._targets, self._draws.slices, strict=True)
+            f"{TELEMETRY}{name}": value.copy()
+            for part in self._parts
+            for name, value in part.telemetry().items()
         }
         if self._moves:
             told |= {
-                f"{TELEMETRY}{name}{STRENGTH}": self._strength[:, [e]].copy()
-                for e, (name, target) in enumerate(self._targets.items())
-                if target.entry.schedule.moves
+                f"{TELEMETRY}{name}{STRENGTH}": self._strength[:, [e]] for name, e in self._scheduled.items()
             }
         return told
 
@@ -136,41 +152,31 @@ class Variation:
         if not self.any:
             return dict(groups)
         own = groups[PRIVILEGED].names if PRIVILEGED in groups else ()
-        names = (*own, *self.draws)
+        names = (*own, *self._names)
         return {**groups, PRIVILEGED: ObservationGroup(names, (len(names),), "float64")}
 
     def joined(self, observed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Observations with that group."""
         if not self.any:
             return observed
-        shown = self.shown()
-        own = observed.get(PRIVILEGED)
+        own, shown = observed.get(PRIVILEGED), self.shown().copy()
         return {**observed, PRIVILEGED: shown if own is None else np.concatenate((own, shown), axis=1)}
 
     def state_dict(self) -> State:
         """What was drawn, how strongly, the streams, and where the schedules are."""
-        return {
-            "drawn": torch.from_numpy(self._drawn.copy()),
+        state: State = {
             "strength": torch.from_numpy(self._strength.copy()),
-            "random": {
-                name: [random.bit_generator.state for random in randoms]
-                for name, randoms in self._randoms.items()
-            },
             "curriculum": self._curriculum.state_dict(),
         }
+        for part in self._parts:
+            state |= {"pushes": part.state_dict()} if isinstance(part, Pushes) else part.state_dict()
+        return state
 
     def load_state_dict(self, state: State) -> None:
         """Continue from ``state``, with the models that it had."""
-        self._drawn[:], self._strength[:] = state["drawn"].numpy(), state["strength"].numpy()
-        for name, randoms in self._randoms.items():
-            for random, saved in zip(randoms, state["random"][name], strict=True):
-                random.bit_generator.state = saved
+        self._strength[:] = state["strength"].numpy()
         self._curriculum.load_state_dict(state["curriculum"])
-        self._write(np.arange(len(self._drawn)))
-
-    def _write(self, ids: np.ndarray) -> None:
-        """Put what was drawn into the models of simulations ``ids``."""
-        drawn, strength = self._drawn[ids], self._strength[ids]
-        shown = drawn if self._whole else between(self._anchor, drawn, strength[:, self._draws.entry])
-        self._shown[ids] = shown
-        self._writer(ids, drawn, shown, strength)
+        for part, own in zip(self._parts, self._own, strict=True):
+            part.load_state_dict(
+                state["pushes"] if isinstance(part, Pushes) else state, self._strength[:, own]
+            )
