@@ -547,8 +547,8 @@ MAZES = (
     *of("pgrobot/simulation/variation/pushes.py", "variation/test_pushes", {
         "a push never ends": ("self._force[i, body] = before", "pass"),
         "a push is as strong on every robot": ("if push.kind == VELOCITY", "if False"),
-        "directions are those of a cube": ("random.standard_normal(len(push.axes))", "random.random(len(push.axes)) - 0.5"),
-        "the next push is not saved": ('self._wait[:], self._drawn[:] = state["wait"]', '_, self._drawn[:] = state["wait"]'),
+        "directions are those of a cube": ("random.standard_normal(len", "random.uniform(-1.0, 1.0, len"),
+        "the next push is not saved": ("self._wait[:], self._drawn[:] = ", "_, self._drawn[:] = "),
         "a push comes a step late": ("            self._wait[i, p] -= 1\n", ""),
     }),
     *of("pgrobot/simulation/variation/schedule.py", "variation/test_draws", {

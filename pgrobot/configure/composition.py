@@ -26,8 +26,8 @@ from pgrobot.aliases import check_once, in_full, key_of, settle, spelt_out
 from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.agreement import objective_has_ratio
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, CONFIG_NAME, diagnose, group_options, load
-from pgrobot.configure.likeness import GROUP, liken
 from pgrobot.errors import PgrobotError
+from pgrobot.likeness import GROUP, liken
 from pgrobot.overrides import parse, quote, replacing
 
 CONFIG_PATH_VARIABLE = "PGROBOT_CONFIG_PATH"

@@ -29,6 +29,7 @@ FLOORS = (
     (
         "action_map",
         "aliases",
+        "likeness",
         "answers",
         "batch",
         "control_variates",
