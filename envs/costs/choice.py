@@ -103,6 +103,7 @@ def limits(
     word: str,
     given: float | Mapping[str, float],
     parts: Sequence[Part],
+    able: Sequence[Part],
     check: Callable[[str, float], None],
 ) -> np.ndarray:
     """The limit of each part, ``[J]``.
@@ -114,10 +115,11 @@ def limits(
         word: what a part is called.
         given: one for all, or by names and patterns.
         parts: that are looked at.
+        able: all that could be: a limit of one that is not looked at counts for nothing.
         check: refuses a value, given its key.
 
     Raises:
-        PgrobotError: a name means none of the parts, or a part has no limit; or what ``check`` raises.
+        PgrobotError: a name means none of them, or a part that is looked at has no limit; or what ``check`` raises.
     """
     if not isinstance(given, Mapping):
         check(key, given)
@@ -125,12 +127,11 @@ def limits(
     found = np.full(len(parts), np.nan)
     for pattern in sorted(given, key=_rank(parts)):
         check(f"{key}.{pattern}", given[pattern])
-        meant = [part.is_named(pattern) for part in parts]
-        if not any(meant):
+        if not any(part.is_named(pattern) for part in able):
             raise PgrobotError(
-                f"{key} names {pattern!r}, which is no {word} that is looked at: {_near(pattern, parts)}"
+                f"{key} names {pattern!r}, which is no {word} that could be looked at: {_near(pattern, able)}"
             )
-        found[meant] = given[pattern]
+        found[[part.is_named(pattern) for part in parts]] = given[pattern]
     for part in (part for part, limit in zip(parts, found, strict=True) if np.isnan(limit)):
         raise PgrobotError(
             f"{key} has no limit for {word} {part.name!r}: add one for all others, {key}.{REST}=<value>, or leave "

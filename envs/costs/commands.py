@@ -41,7 +41,7 @@ class ActionRate:
                 raise PgrobotError(
                     f"constraint {name!r} needs a ctrlrange: actuator '{simulation.actuators[a]}' has none"
                 )
-        share = limits(f"{key}.limit", "actuator", self.limit, [parts[a] for a in at], check_positive)
+        share = limits(f"{key}.limit", "actuator", self.limit, [parts[a] for a in at], parts, check_positive)
         return CommandJumps(simulation, at, share * np.ptp(simulation.ctrl_range[at], axis=1))
 
 

@@ -21,6 +21,7 @@ class Drive:
     """``J`` hinges and slides that actuators drive, in the order of the actuators."""
 
     joints: tuple[str, ...]
+    driven: tuple[Part, ...]  # all joints that are
     ids: np.ndarray  # [J]
     dofs: np.ndarray  # [J], into velocities and joint torques
 
@@ -55,13 +56,14 @@ class Drive:
         parts = [Part(simulation.joints[j], "") for j in driven]
         at = chosen(f"constraint.{name}.cost.joints", "joint", wanted, parts, unfit)
         ids = np.array(driven)[at]
-        return cls(tuple(simulation.joints[j] for j in ids), ids, model.jnt_dofadr[ids])
+        return cls(tuple(simulation.joints[j] for j in ids), tuple(parts), ids, model.jnt_dofadr[ids])
 
     def limits(
         self, key: str, given: float | Mapping[str, float], check: Callable[[str, float], None]
     ) -> np.ndarray:
         """The limits ``[J]`` of these joints, as of ``choice.limits``; raises PgrobotError."""
-        return limits(key, "joint", given, [Part(joint, "") for joint in self.joints], check)
+        parts = [Part(joint, "") for joint in self.joints]
+        return limits(key, "joint", given, parts, self.driven, check)
 
     def columns(self, field: np.ndarray) -> Callable[[], np.ndarray]:
         """Read these joints' entries of a live ``[..., nv]`` field: ``[..., J]``."""

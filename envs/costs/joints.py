@@ -100,16 +100,11 @@ class JointLimit:
             if not fine
         }
         ids = np.flatnonzero(limited)
-        parts = [Part(simulation.joints[j], "") for j in ids]
-        ids = ids[chosen(f"constraint.{name}.cost.joints", "joint", self.joints, parts, unfit)]
-        names = tuple(simulation.joints[j] for j in ids)
-        margin = limits(
-            f"constraint.{name}.cost.margin",
-            "joint",
-            self.margin,
-            [Part(j, "") for j in names],
-            _check_margin,
-        )
+        able = [Part(simulation.joints[j], "") for j in ids]
+        at = chosen(f"constraint.{name}.cost.joints", "joint", self.joints, able, unfit)
+        ids, parts = ids[at], [able[k] for k in at]
+        names = tuple(part.name for part in parts)
+        margin = limits(f"constraint.{name}.cost.margin", "joint", self.margin, parts, able, _check_margin)
         position = picked(observed(name, simulation, "qpos", self.substeps), model.jnt_qposadr[ids])
 
         def reach() -> tuple[np.ndarray, np.ndarray]:

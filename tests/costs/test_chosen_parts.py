@@ -88,6 +88,14 @@ def test_a_name_counts_before_a_pattern_and_that_before_all_others() -> None:
         assert cost().tolist() == [[expected] * 3]
 
 
+def test_limits_of_joints_that_are_not_looked_at_count_for_nothing() -> None:
+    """So that a constraint may be like another one, and of some of its joints."""
+    bench = Bench(envs=1)
+    cost = bound(JointVelocity({"wrist": 0.1, "shoulder": 0.2, "lift": 0.3}, "worst", ["shoulder"]), bench)
+    bench.qvel[0, 3] = 0.2001
+    assert (cost.parts, cost().tolist()) == (("shoulder",), [[1.0]])
+
+
 def test_a_joint_may_be_looked_at_although_a_tendon_pulls_another() -> None:
     bench = Bench(TENDON, envs=1)
     for cost in (JointVelocity(1.0, "worst", ["knee"]), Power(1.0, "worst", ["kn*"])):
@@ -106,7 +114,7 @@ def test_a_joint_may_be_looked_at_although_a_tendon_pulls_another() -> None:
         (JointLimit(0.1, "worst", ["rail"]), r"joint_limit\.cost\.joints names 'rail', but joint 'rail' has no range"),
         (ActionRate(0.1, ["lefd"]), r"action_rate\.cost\.actuators names 'lefd', and .*: did you mean 'left'"),
         (JointVelocity({"wrist": 1.0}, "worst", ALL), r"joint_velocity\.cost\.limit has no limit for joint 'lift'"),
-        (JointVelocity({"wrist": 1.0, "*": 2.0}, "worst", ["lift"]), r"limit names 'wrist', which is no joint that is"),
+        (JointVelocity({"rail": 1.0, "*": 2.0}, "worst", ["lift"]), r"limit names 'rail', which is no joint that could"),
         (Torque({"wrist": 1.5, "*": 0.5}, "worst", ALL), r"torque\.cost\.fraction\.wrist=1\.5 has to lie between"),
         (JointLimit({"*": -0.1}, "worst", ALL), r"joint_limit\.cost\.margin\.\*=-0\.1 has to lie in"),
     ],
