@@ -114,7 +114,7 @@ def test_a_joint_may_be_looked_at_although_a_tendon_pulls_another() -> None:
         (JointLimit(0.1, "worst", ["rail"]), r"joint_limit\.cost\.joints names 'rail', but joint 'rail' has no range"),
         (ActionRate(0.1, ["lefd"]), r"action_rate\.cost\.actuators names 'lefd', and .*: did you mean 'left'"),
         (JointVelocity({"wrist": 1.0}, "worst", ALL), r"joint_velocity\.cost\.limit has no limit for joint 'lift'"),
-        (JointVelocity({"rail": 1.0, "*": 2.0}, "worst", ["lift"]), r"limit names 'rail', which is no joint that could"),
+        (JointVelocity({"rail": 1.0, "*": 2.0}, "worst", ["lift"]), r"limit names 'rail', which is no joint that coul"),
         (Torque({"wrist": 1.5, "*": 0.5}, "worst", ALL), r"torque\.cost\.fraction\.wrist=1\.5 has to lie between"),
         (JointLimit({"*": -0.1}, "worst", ALL), r"joint_limit\.cost\.margin\.\*=-0\.1 has to lie in"),
     ],
