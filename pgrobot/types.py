@@ -23,6 +23,7 @@ Array = TypeVar("Array", default=np.ndarray)  # what a simulator hands out
 
 MOST_IN_AN_ARRAY = 1024  # numbers of an observation in several dimensions; more are taken for an image
 
+MEASURED = "measured/"  # begins the telemetry of what a robot measures beside its reward  [N, 1]
 TERMINATION = "termination/"  # begins the telemetry of a reason for which episodes end: which ended  [N, 1]
 
 Metrics = dict[str, float]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pgrobot.types import TERMINATION, EnvironmentSpec, Metrics, Rollout, State
+from pgrobot.types import MEASURED, TERMINATION, EnvironmentSpec, Metrics, Rollout, State
 
 
 class EpisodeStatistics:
@@ -18,7 +18,8 @@ class EpisodeStatistics:
     Of the episodes that ended: ``return/mean``, ``episode_length/mean`` (steps) and ``episode_cost/<name>/mean``
     (the sum of that column); ``termination/<name>`` is the share of them that this added reason ended. They see short
     episodes first, which is why budgets are measured otherwise; where none ended, they are absent. Of all
-    steps: ``reward/<term>/mean``, and ``cost/<name>/<part>``, what that part added to the cost. An episode that is
+    steps: ``reward/<term>/mean``, ``measured/<name>/mean`` of what the robot measures beside its reward, and
+    ``cost/<name>/<part>``, what that part added to the cost. An episode that is
     censored, because it was cut or a simulation broke, is not whole and does not count. An episode or a mean that is
     not finite is left out. With several learners, each one's names begin with ``<learner>/``.
 
@@ -82,6 +83,10 @@ class EpisodeStatistics:
         for cost, parts in self._parts.items():
             amounts = _mean_over_steps(rollout.telemetry[f"violation/{cost}"])
             metrics |= {f"cost/{cost}/{part}": value for part, value in zip(parts, amounts, strict=True)}
+        for name, measured in rollout.telemetry.items():
+            if name.startswith(MEASURED):
+                known = measured[~rollout.censored].double()  # of a broken simulation nothing is told
+                metrics |= {f"{name}/mean": float(known.mean())} if known.numel() else {}
         return metrics
 
 

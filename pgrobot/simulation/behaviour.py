@@ -70,6 +70,7 @@ class Behaviour:
             (robot.remembered, 2),
             (robot.due, 1),
             (robot.redrawn, 3),
+            (robot.measured, 1),
             (robot.total, 1),
         ):
             check_signature(method, arguments)
@@ -96,6 +97,7 @@ class Behaviour:
         self.total(self.terms(simulation.ctrl))
         self.terminated()
         self.violations()
+        self.measured()
         self.lacks_forces = simulation.batch.asked_in_vain
 
     def observation(self) -> dict[str, np.ndarray]:
@@ -160,6 +162,12 @@ class Behaviour:
             name: array_of(self._owners[name], cost(), (self._num_envs, len(self.parts[name])))
             for name, cost in self._costs.items()
         }
+
+    def measured(self) -> dict[str, np.ndarray]:
+        """What the robot measures beside, ``[N]`` by name."""
+        method = self._robot.measured
+        found = method(self._simulation)
+        return {name: array_of(method, value, (self._num_envs,), name) for name, value in found.items()}
 
     def starts(self, ids: np.ndarray, randoms: Streams) -> Starts:
         """Draw the starts of the episodes that begin in simulations ``ids``."""

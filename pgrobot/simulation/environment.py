@@ -23,7 +23,7 @@ from pgrobot.simulation.starts import Starts, Streams
 from pgrobot.simulation.strength import STRENGTH, UNLIMITED, actuator_torques
 from pgrobot.simulation.units import control_units
 from pgrobot.simulation.variation import Variation
-from pgrobot.types import TERMINATION, Action, EnvironmentSpec, Observation, State, Step
+from pgrobot.types import MEASURED, TERMINATION, Action, EnvironmentSpec, Observation, State, Step
 
 if TYPE_CHECKING:
     from pgrobot.simulation.task import Robot
@@ -159,6 +159,7 @@ class BatchEnvironment(AutoReset):
         telemetry |= {f"violation/{name}": amounts for name, amounts in violations.items()}
         terminated, endings = behaviour.terminated()
         telemetry |= {f"{TERMINATION}{name}": ended[:, None] for name, ended in endings.items()}
+        telemetry |= {f"{MEASURED}{name}": value[:, None] for name, value in behaviour.measured().items()}
         self._mark = simulation.after
         if behaviour.memory.any:
             behaviour.memory.advance(unwritten(action), self.randoms, broken)

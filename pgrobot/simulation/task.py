@@ -215,6 +215,10 @@ class Robot(ABC):
             )
         return self.terminated(simulation)
 
+    def measured(self, simulation: Simulation) -> Mapping[str, np.ndarray]:
+        """What is logged of a step as ``measured/<name>/mean``, ``[N]`` by name; nothing by default."""
+        return {}
+
     def reward_state(self, simulation: Simulation) -> np.ndarray:
         """What the reward compares before and after a step ``[N, M]``, a copy."""
         return np.zeros((simulation.num_envs, 0))
