@@ -189,7 +189,8 @@ class QuadrupedVelocity(Robot):
         low, high = np.array([self.forward, self.sideways, self.turn], dtype=np.float64).T
         command = randoms.uniform(low, high, 3)
         command[randoms.uniform(0.0, 1.0, 1)[:, 0] < self.standing] = 0.0
-        return {"command": command, "left": randoms.integers(*self.command_steps, 1)}
+        least, most = self.command_steps
+        return {"command": command, "left": randoms.integers(least, most, 1)}
 
     def _moves(self, simulation: Simulation) -> np.ndarray:
         """Whether it is told to move, ``[N]`` bool."""

@@ -38,6 +38,13 @@ def register() -> None:
                 "costs": {"crash": {}, "out_of_bounds": {}, "tilt": {}},
             },
         )
+    gymnasium.register(
+        id="pgrobot/QuadrupedVelocity-v1",
+        entry_point=ENTRY + "RobotEnv",
+        vector_entry_point=ENTRY + "RobotVectorEnv",
+        max_episode_steps=1000,
+        kwargs={"robot": "quadruped_velocity", "costs": {"torque": {}}},
+    )
     for maze, steps in MAZES.items():
         gymnasium.register(
             id=f"pgrobot/PointMaze{maze.title()}-v1",

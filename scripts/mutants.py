@@ -505,6 +505,12 @@ MAZES = (
         "the oracle drives on at a bend": ("cells[int(bends.argmax()) if bends.any() else -1]", "cells[-1]"),
         "the oracle counts a step less": ("range(1, task.max", "range(0, task.max"),
     }),
+    *of("envs/quadruped.py", "robots/test_quadruped", {
+        "the command is seen from the world":
+            ("velocity = in_frame(simulation.qpos[:, 3:7], qvel[:, :3])", "velocity = qvel[:, :3]"),
+        "nobody is told to stand": ("< self.standing] = 0.0", "< 0.0] = 0.0"),
+        "a foot in the air is forgotten": ("simulation.memory(\"air\") + simulation.dt", "simulation.dt"),
+    }),
     *of("pgrobot/simulation/action_scaling.py", "simulation/test_action_scaling", {
         "clipping is about zero": ("np.maximum(low, offset - clip)", "np.maximum(low, -clip)"),
         "a list may be too short": ("len(given) != len(names)", "len(given) > len(names)"),

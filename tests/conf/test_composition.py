@@ -43,7 +43,7 @@ PLACES = {
 }
 OWN_TASKS = (
     "ant", "drone_hover", "halfcheetah", "hopper", "humanoid", "humanoidstandup", "inverteddoublependulum",
-    "invertedpendulum", "point_maze", "pusher", "reacher", "swimmer", "walker2d",
+    "invertedpendulum", "point_maze", "pusher", "quadruped_velocity", "reacher", "swimmer", "walker2d",
 )  # fmt: skip
 WITH_SPEED = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "walker2d")
 DRONES = ("drone_hover",)  # whose motors are on no joints
