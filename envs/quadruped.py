@@ -25,7 +25,7 @@ TERMS = (
     "velocity", "turn", "alive", "air_time", "bounce", "roll", "tilt", "torque", "action_rate", "pose"
 )  # fmt: skip
 WIDTH = 0.25  # (m/s)², (rad/s)²: of the kernels of the tracking rewards
-SWING = 0.2  # s; a foot that was longer in the air is paid for it
+SWING = 0.1  # s; a foot that was longer in the air is paid for it
 LEGS, JOINTS = 4, 12
 BASE = 6  # freedoms of the trunk, before those of the joints
 LEAST_COMMAND = 0.1  # below, it stands, and nobody has to lift a foot
@@ -137,7 +137,7 @@ class QuadrupedVelocity(Robot):
             "velocity": np.exp(-_squares(velocity) / WIDTH),
             "turn": np.exp(-np.square(turn) / WIDTH),
             "alive": np.ones(simulation.num_envs),
-            "air_time": ((air - SWING) * landed).sum(axis=1) * moving,
+            "air_time": (np.maximum(air - SWING, 0.0) * landed).sum(axis=1) * moving,
             "bounce": -np.square(vertical),
             "roll": -_squares(qvel[:, 3:5]),
             "tilt": -_squares(down[:, :2]),
