@@ -13,6 +13,7 @@ import os
 import platform
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -21,7 +22,10 @@ from platformdirs import user_cache_path
 from pgrobot.compilation.probe import probe
 from pgrobot.compilation.trace import Traced
 
-MANY = 1_500  # operations, which take minutes to compile
+MANY = 1_000  # operations, which take a minute and more to compile
+# Of many operations: by how many of them a value may be computed anew wherever it is read; 30 by default. Steps of a
+# chain read each value several times, so code and time grow with the square; the libraries are as fast.
+_SHORTER = {"realize_opcount_threshold": 8}
 
 _logger = logging.getLogger(__name__)
 
@@ -37,8 +41,8 @@ def library(traced: Traced) -> Path:
     if not path.exists():
         if traced.operations > MANY:
             _logger.warning(
-                "Compiling an update step of %s operations takes minutes, once on this machine; compile=false does "
-                "without, in slower steps",
+                "Compiling an update step of %s operations takes a minute or more, once on this machine; compile=false "
+                "does without, in slower steps",
                 f"{traced.operations:,}",
             )
         _compile(traced, path)
@@ -61,8 +65,20 @@ def _temporary() -> Path:
 
 def _key(traced: Traced) -> str:
     layout = [(str(x.dtype), tuple(x.shape), x.stride(), str(x.device)) for x in traced.example]
-    parts = (traced.module.code, layout, torch.__version__, torch.get_num_threads(), _processor())
+    parts = (
+        traced.module.code,
+        layout,
+        torch.__version__,
+        torch.get_num_threads(),
+        _processor(),
+        *_options(traced),
+    )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def _options(traced: Traced) -> Mapping[str, int]:
+    """Of torch's compiler, beside its defaults."""
+    return _SHORTER if traced.operations > MANY else {}
 
 
 def _processor() -> str:
@@ -84,6 +100,8 @@ def _compile(traced: Traced, path: Path) -> None:
         built = Path(workplace) / "function.so"
         exported = torch.export.export(traced.module, traced.example).module(check_guards=False)
         assert isinstance(exported, torch.fx.GraphModule)
-        aot_compile(exported, traced.example, options={"aot_inductor.output_path": str(built)})
+        aot_compile(
+            exported, traced.example, options={"aot_inductor.output_path": str(built), **_options(traced)}
+        )
         probe(built, traced.example, traced.outputs)
         built.replace(path)
