@@ -25,6 +25,7 @@ ALIASES: dict[str, str] = {
         for key, link in (("max_gradient_norm", "clip.max_norm"), ("optimizer", "optimizer"))
     },
 }
+CHOICES = ("policy.goal", "policy.switch")  # nodes of which an option's name may be typed as their value
 WHERE_THERE = "where_there"  # begins the part of a recipe that is for keys which the chosen parts have
 _READS = ("group", "time")  # of a critic, both of them for its groups
 # Whole overrides whose value is written in another way, too.
@@ -73,7 +74,7 @@ def spelt_out(line: str) -> str:
 def as_choice(line: str) -> str:
     """An override that names an option where the node of one stands, as a choice of its group."""
     key, _, value = line.partition("=")
-    return f"policy/goal={value}" if key == "policy.goal" and value.isidentifier() else line
+    return f"{key.replace('.', '/')}={value}" if key in CHOICES and value.isidentifier() else line
 
 
 def _full(name: str) -> str:

@@ -144,6 +144,12 @@ CONFIG: tuple[Added, ...] = (
     Added("", "", "variation", lambda _: {}),
     Added("evaluation", "", "variation", lambda _: True),
     Added("", "", "film", lambda _: 0.0),
+    Added(
+        "policy",
+        "pgrobot.policies.HierarchicalPolicy",
+        "switch",
+        lambda _: {"_target_": "pgrobot.policies.levels.Clock", "_partial_": True},
+    ),
 )
 # Ages were not spread; and prices were in reward per cost, which they are in for rewards of size one.
 STATE: tuple[Added, ...] = (

@@ -661,13 +661,13 @@ MEMORY = (
 
 HIERARCHY = (
     *of("pgrobot/policies/hierarchical.py", "exact/test_two_levels", {
-        "a goal is drawn a step late": ("(age.squeeze(-1) == 0.0).to", "(age.squeeze(-1) == 1.0).to"),
+        "a goal is drawn a step late": ("due = age.squeeze(-1) == 0.0", "due = age.squeeze(-1) == 1.0"),
         "a goal is kept when its time is over":
-            ("torch.where(age == 0.0, self.channel.held(drawn, kept), held)", "held"),
+            ("torch.where(drawn, self.channel.held(goal, kept), held)", "held"),
         "an episode begins with the goal of the last one":
             ("torch.where(starts, 0.0, held), torch.where(starts, 0.0, age)", "held, age"),
         "the time left goes up": ("torch.remainder(-age, self.every)", "torch.remainder(age, self.every)"),
-        "a goal lasts a step longer": ("(age + 1.0, self.every)", "(age + 1.0, self.every + 1)"),
+        "a goal lasts a step longer": ("+ 1.0, self.every)", "+ 1.0, self.every + 1)"),
     }),
     *of("pgrobot/collectors/showing.py", "exact/test_shown_goals", {
         "critics see the goal of the episode before":
@@ -689,6 +689,17 @@ HIERARCHY = (
         "goals that are held have a probability":
             ("low + torch.where(self.switch > 0.0, high, 0.0)", "low + high"),
         "goals have no say": ("low + torch.where(self.switch > 0.0, high, 0.0)", "low + 0.0 * high"),
+    }),
+    *of("pgrobot/distributions/gated.py", "exact/test_switch", {
+        "a switch that is not asked has a probability": ("torch.where(self.due > 0.0, 0.0, x)", "x"),
+        "the goal counts as if it were always drawn":
+            ("+ self.probability * self.high.entropy()", "+ self.high.entropy()"),
+        "a divergence goes by the other's switch":
+            ("self.probability * self.high.kl", "other.probability * self.high.kl"),
+    }),
+    *of("pgrobot/policies/levels/switch.py", ("exact/test_switch", "exact/test_two_levels"), {
+        "a switch fires without effect": ("return due | (said > 0.5)", "return due"),
+        "a switch does not see the goal": ("self.say(now.obs, now.told,", "self.say(now.obs, now.told * 0.0,"),
     }),
     *of("pgrobot/policies/levels/channel.py", "exact/test_two_levels", {
         "noise is taken for a goal": ("return said.from_noise(drawn)", "return drawn"),

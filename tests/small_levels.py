@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from dataclasses import replace
 
 import torch
@@ -13,21 +15,26 @@ from two_levels import two_levels
 from pgrobot.batch import Batch
 from pgrobot.policies import HierarchicalPolicy
 from pgrobot.policies.heads.categorical import CategoricalHead
-from pgrobot.policies.levels import Options
+from pgrobot.policies.levels import Clock, Learnt, Options, SwitchFactory
 from pgrobot.sequences import in_rows
 from pgrobot.types import Action, Rollout
 
-STEPS, EVERY, OPTIONS = 5, 3, 2
+STEPS, EVERY, OPTIONS = 4, 3, 2
+LEARNT = functools.partial(Learnt, probability=0.3)
 # P(s' | s, a) and the reward
 MOVES = torch.tensor([[[0.9, 0.1], [0.3, 0.7]], [[0.4, 0.6], [0.8, 0.2]]], dtype=torch.float64)
 REWARD = torch.tensor([[1.0, -0.5], [0.2, 2.0]], dtype=torch.float64)
 STATES = torch.eye(2, dtype=torch.float64)
 
 
-def choosing() -> HierarchicalPolicy:
-    return two_levels(
-        Options(OPTIONS), EVERY, {"policy": 2}, (Action("move", "", 2),), head=CategoricalHead
+def choosing(switch: SwitchFactory = Clock) -> HierarchicalPolicy:
+    policy = two_levels(
+        Options(OPTIONS), EVERY, {"policy": 2}, (Action("move", "", 2),), head=CategoricalHead, switch=switch
     ).double()
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.mul_(3.0)  # goals make a difference
+    return policy
 
 
 def says(policy: HierarchicalPolicy, parameters: dict[str, Tensor], name: str, told: Tensor) -> Tensor:
@@ -42,22 +49,27 @@ def says(policy: HierarchicalPolicy, parameters: dict[str, Tensor], name: str, t
 
 
 def values(policy: HierarchicalPolicy, parameters: dict[str, Tensor]) -> Tensor:
-    """What is still to come at every time in every state under every option, ``[T + 1, S, Z]``.
+    """What is still to come, ``[T + 1, S, Z, E]``: at every time in every state under every option of every age.
 
-    By recursion from tables of both levels' probabilities: no sample, no carry. An episode begins in state 0 with
-    option 0.
+    By recursion from tables of what the levels say: no sample, no carry. An episode begins in state 0 with option 0,
+    whose time is over.
     """
     none = torch.zeros(2, 0, dtype=torch.float64)
-    found = [torch.zeros(2, OPTIONS, dtype=torch.float64)]
-    for t in reversed(range(STEPS)):
-        left, now = ((-t) % EVERY) / EVERY, []
-        for z in range(OPTIONS):
-            told = torch.tensor([[float(z == 1), left]], dtype=torch.float64).expand(2, 2)
-            acts, chooses = says(policy, parameters, "low", told), says(policy, parameters, "high", none)
-            after = torch.einsum("sap,pz->saz", MOVES, found[0])
-            following = torch.einsum("saz,sz->sa", after, chooses) if t % EVERY == 0 else after[..., z]
-            now.append((acts * (REWARD + following)).sum(-1))
-        found.insert(0, torch.stack(now, -1))
+    chooses = says(policy, parameters, "high", none)
+    found = [torch.zeros(2, OPTIONS, EVERY, dtype=torch.float64)]
+    for _ in range(STEPS):
+        after = torch.einsum("sap,pzk->sazk", MOVES, found[0])
+        now: list[list[Tensor]] = [[] for _ in range(OPTIONS)]
+        for z, age in itertools.product(range(OPTIONS), range(EVERY)):
+            told = torch.tensor([[float(z == 1), (-age) % EVERY / EVERY]], dtype=torch.float64).expand(2, 2)
+            fires = torch.ones(2, dtype=torch.float64) * (age == 0)
+            if age and policy.switch.width:
+                fires = says(policy, parameters, "switch", told)[:, 1]
+            drawn = torch.einsum("saz,sz->sa", after[..., 1 % EVERY], chooses)
+            kept = after[..., z, (age + 1) % EVERY]
+            following = fires.unsqueeze(-1) * drawn + (1.0 - fires.unsqueeze(-1)) * kept
+            now[z].append((says(policy, parameters, "low", told) * (REWARD + following)).sum(-1))
+        found.insert(0, torch.stack([torch.stack(ages, -1) for ages in now], -2))
     return torch.stack(found)
 
 
@@ -70,12 +82,16 @@ def enumerated(policy: HierarchicalPolicy) -> tuple[Rollout, Tensor, Tensor]:
     """
     state, carry = torch.zeros(1, dtype=torch.long), torch.full((1, policy.carry_size), 7.0).double()
     chance, steps = torch.ones(1, dtype=torch.float64), []
-    moves, options = torch.arange(2.0).double(), torch.arange(float(OPTIONS)).double()
-    grid = torch.cartesian_prod(moves, options)
+    ranges = [torch.arange(float(count)).double() for count in (2, OPTIONS, *[2] * policy.switch.width)]
+    grid = torch.cartesian_prod(*ranges)  # of a move, an option, and whether it is drawn where that is learnt
     for t in range(STEPS):
         start = torch.full((len(state),), t == 0)
         said, following = policy({"policy": STATES[state]}, carry, start)
-        possible = (said.switch > 0.0).unsqueeze(-1) | (grid[:, 1] == said.idle)
+        high = said.high if policy.switch.width else said
+        fires = grid[:, -1] > 0.0 if policy.switch.width else (said.switch > 0.0).unsqueeze(-1)
+        possible = fires | (grid[:, 1] == high.idle)
+        if policy.switch.width:
+            possible &= fires | (high.due == 0.0).unsqueeze(-1)
         log_prob = said.log_prob(grid.unsqueeze(1).expand(-1, len(state), -1)).T[possible]
         path, drawn = (one.repeat_interleave(2) for one in possible.nonzero(as_tuple=True))
         action, reached = grid[drawn], torch.arange(2).repeat(len(log_prob))

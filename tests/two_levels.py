@@ -11,7 +11,7 @@ from toys import GAUSSIAN, POLICY, numbers
 
 from pgrobot.bodies import Mlp
 from pgrobot.policies import HeadFactory, HierarchicalPolicy
-from pgrobot.policies.levels import Drawn, Goal, High, Options, Reparameterised
+from pgrobot.policies.levels import Clock, Drawn, Goal, High, Options, Reparameterised
 from pgrobot.randomness import stream
 from pgrobot.transfer import LowLevel
 from pgrobot.types import Action
@@ -41,6 +41,7 @@ def two_levels(
         "every": every,
         "high": High(("policy",), body),
         "low": LowLevel("", "best", False),
+        "switch": Clock,
     }
     made = HierarchicalPolicy(
         observation, actions, ("policy",), observation_clip=10.0, generator=stream(0, "policy"), **{**parts, **changes}

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
+from pgrobot.distributions import Gated
 from pgrobot.figures import Axis, heatmap
 from pgrobot.pictures import Picture, Table
 from pgrobot.policies import HierarchicalPolicy
@@ -23,9 +24,11 @@ class Levels:
 
     ``level/low/log_prob``, ``…/entropy``, ``…/std``: of what was done, means over steps; ``level/high/…``: the same of
     goals, means over the steps in which one was drawn. ``…/kl``: from the level before the update to that after it,
-    given the goals that were held. ``level/steps_per_goal``: steps over goals drawn. ``level/option/<i>/share``: of the
-    steps in which an option was held, and ``level/option/entropy`` of these shares, in nats; of goals that are numbers
-    ``level/goal/<i>/mean`` and ``…/std`` over steps. A policy without levels has none of it.
+    given the goals that were held. ``level/switch/…``: the same of a switch that is learnt, means over the steps in
+    which it was asked, and ``level/switch/share`` of these in which it fired. ``level/steps_per_goal``: steps over
+    goals drawn. ``level/option/<i>/share``: of the steps in which one was held, and ``level/option/entropy`` of these
+    shares, in nats; of goals that are numbers ``level/goal/<i>/mean`` and ``…/std`` over steps. A policy without levels
+    has none of it.
 
     The picture and the table ``level/goals`` show goals over the steps of a rollout.
 
@@ -85,15 +88,21 @@ def figures(
 ) -> tuple[Metrics, Tensor]:
     """The metrics, and the goals that were held, ``[T, N, G]``."""
     rows = (rollout.obs, rollout.carry, rollout.episode_start)
-    (low, high, (*_, held, age)), (low_after, high_after, _) = before.levels(*rows), after.levels(*rows)
-    counts = rollout.weight > 0.0
-    draws = counts & (age.squeeze(-1) == 0.0)
-    goal = before.channel.held(rollout.action[..., -held.shape[-1] :], before.channel.opened(high)[1])
+    said, said_after = before.levels(*rows), after.levels(*rows)
+    counts, due = rollout.weight > 0.0, said.age == 0.0
+    done, drawn, fires = rollout.action.split(before.drawn, -1)
+    draws = counts & before.switch.fires(fires, due).squeeze(-1)
+    goal = before.channel.held(drawn, before.channel.opened(said.high)[1])
+    looked_at: list[tuple[str, Any, Any, Tensor, Tensor]] = [
+        ("low", said.low, said_after.low, done, counts),
+        ("high", said.high, said_after.high, goal, draws),
+    ]
     metrics: Metrics = {}
-    for name, level, moved, drawn, where in (
-        ("low", low, low_after, before.command(rollout.action), counts),
-        ("high", high, high_after, goal, draws),
-    ):
+    if isinstance(said.joint.high, Gated):
+        asked, switch = counts & ~due.squeeze(-1), said.joint.high.switch
+        looked_at.append(("switch", switch, said_after.joint.high.switch, fires, asked))
+        metrics["level/switch/share"] = float(fires[asked].mean())
+    for name, level, moved, drawn, where in looked_at:
         told = {
             "log_prob": level.log_prob(drawn),
             "entropy": level.entropy(),
@@ -102,7 +111,7 @@ def figures(
         }
         metrics |= {f"level/{name}/{key}": float(value[where].mean()) for key, value in told.items()}
     metrics["level/steps_per_goal"] = float(counts.sum() / draws.sum())
-    return metrics | _of_goals(before.goal.choices, held[counts]), held
+    return metrics | _of_goals(before.goal.choices, said.held[counts]), said.held
 
 
 def _of_goals(choices: int, held: Tensor) -> Metrics:

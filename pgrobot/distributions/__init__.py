@@ -10,6 +10,7 @@ the tensors of both arguments.
 | `SquashedGaussian` | fixed quadrature | closed | fixed quadrature |
 | `Beta`, `Categorical`, `Binned`, `MultiCategorical` | closed | closed | closed |
 | `TwoLevel` | the sum of its levels' | likewise | side by side |
+| `Gated` | that of the switch, and as often as it fires that of the goal | likewise | closed |
 """
 
 from pgrobot.distributions.beta import Beta
@@ -17,6 +18,7 @@ from pgrobot.distributions.binned import Binned
 from pgrobot.distributions.categorical import Categorical
 from pgrobot.distributions.distribution import Distribution, Drawable, Located, Pathwise
 from pgrobot.distributions.full_covariance import FullCovarianceGaussian
+from pgrobot.distributions.gated import Gated
 from pgrobot.distributions.gaussian import Gaussian
 from pgrobot.distributions.multi_categorical import MultiCategorical
 from pgrobot.distributions.smooth import SmoothGaussian
@@ -30,6 +32,7 @@ __all__ = [
     "Distribution",
     "Drawable",
     "FullCovarianceGaussian",
+    "Gated",
     "Gaussian",
     "Located",
     "MultiCategorical",

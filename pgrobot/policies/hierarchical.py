@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,10 +16,31 @@ from pgrobot.errors import PgrobotError
 from pgrobot.groups import GOAL, TIME_LEFT, Groups, selected
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
-from pgrobot.policies.levels import Goal, GoalNode, High, Level, Source
+from pgrobot.policies.levels import (
+    Goal,
+    GoalNode,
+    High,
+    Level,
+    Moment,
+    Source,
+    Switch,
+    SwitchFactory,
+    SwitchNode,
+)
 from pgrobot.policies.policy import Policy
 from pgrobot.ranges import Built, Called, at_least, positive
 from pgrobot.types import Action, EnvironmentSpec
+
+
+class Said(NamedTuple):
+    """What both levels say in a step."""
+
+    low: Distribution  # over what is done                                   […, A]
+    high: Distribution  # over goals, whether one is drawn or not            […, G]
+    joint: TwoLevel  # over what both draw together                          […, A + G + switch.width]
+    held: Tensor  # the goal that is held                                    […, G]
+    age: Tensor  # steps since one was drawn, modulo ``every``               […, 1]
+    carry: Tensor  # what is remembered from here on                         […, H]
 
 
 class HierarchicalPolicy(Policy):
@@ -29,7 +50,7 @@ class HierarchicalPolicy(Policy):
     ``log π = log π_low(a | s, z, time left) + 1[switch] log π_high(z' | s)``, in which ``z`` is the goal that is held.
     A goal that is drawn at one step acts from the next one on. An episode begins with option 0, or a goal of zeros: its
     first step acts on that, and draws the first goal. With ``every=1`` and one option it is the low level's network to
-    the last bit.
+    the last bit. A switch that is learnt draws goals earlier as well.
 
     It remembers what both levels remember, the goal and how long it has been held.
 
@@ -42,7 +63,8 @@ class HierarchicalPolicy(Policy):
         body: makes the network of the low level up to its features.
         head: makes what turns its last numbers into a distribution over actions.
         goal: what goals are.
-        every: steps between two goals.
+        every: steps between two goals, at most.
+        switch: when one is drawn before.
         high: the network of the high level.
         low: where the low level comes from.
         observation_clip: bound on normalised observations.
@@ -62,6 +84,7 @@ class HierarchicalPolicy(Policy):
         head: Annotated[HeadFactory, Called("_target_", HeadFactory)],
         goal: Annotated[Goal, GoalNode("_target_")],
         every: Annotated[int, at_least(1)],
+        switch: Annotated[SwitchFactory, SwitchNode("_target_", SwitchFactory)],
         high: Annotated[High, Built("_target_")],
         low: Annotated[Source, Built("_target_")],
         observation_clip: Annotated[float, positive],
@@ -82,11 +105,20 @@ class HierarchicalPolicy(Policy):
         self.high = Level(
             high_reads, 0, goal.actions, high.body, goal.head, normalizer(high_reads.width), generator, "policy.high"
         )  # fmt: skip
+        self.switch: Switch = switch(
+            reads=high_reads,
+            told=self.told,
+            body=high.body,
+            normalizer=normalizer(high_reads.width),
+            generator=generator,
+        )
         self.groups = tuple(dict.fromkeys((*low_reads.groups, *high_reads.groups)))
         self.channel = goal.channel(self._says(observation))
         width = self.high.head.action_size
-        self.action_size = self.low.head.action_size + width
-        self.parts = (self.low.carry_size, self.high.carry_size, width, 1, self.channel.width)
+        self.drawn = (self.low.head.action_size, width, self.switch.width)
+        self.action_size = sum(self.drawn)
+        self.of_high = (self.high.carry_size, self.switch.carry_size)
+        self.parts = (self.low.carry_size, sum(self.of_high), width, 1, self.channel.width)
         self.carry_size = sum(self.parts)
         self.sequence = self._sequence()
         if low.frozen:
@@ -95,27 +127,26 @@ class HierarchicalPolicy(Policy):
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
     ) -> tuple[Distribution, Tensor]:
-        acts, says, (of_low, of_high, held, age) = self.levels(obs, carry, episode_start)
-        drawn, kept = self.channel.opened(says)
-        switch = (age.squeeze(-1) == 0.0).to(age.dtype)
-        distribution = TwoLevel.of(acts, drawn, switch, self.channel.idle(held))
-        return distribution, torch.cat((of_low, of_high, held, age, kept), -1)
+        said = self.levels(obs, carry, episode_start)
+        return said.joint, said.carry
 
-    def levels(
-        self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
-    ) -> tuple[Distribution, Distribution, tuple[Tensor, ...]]:
-        """What each level says by itself; as of ``forward``.
-
-        Returns:
-            The distribution over what is done, that over goals, which may not be drawn, and side by side what both
-            remember from here on, the goal that is held ``[…, G]`` and the steps since one was drawn, ``[…, 1]``.
-        """
+    def levels(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Said:
+        """What each level says by itself, and both together; as of ``forward``."""
         of_low, of_high, *_ = carry.split(self.parts, -1)
+        of_switch = of_high
+        if self.switch.carry_size:
+            of_high, of_switch = of_high.split(self.of_high, -1)
         held, age = self._own(carry, episode_start)
         told = torch.cat(tuple(self.show(carry, episode_start).values()), -1)
         acts, of_low = self.low.say(obs, told, of_low, episode_start)
         says, of_high = self.high.say(obs, held[..., :0], of_high, episode_start)
-        return acts, says, (of_low, of_high, held, age)
+        drawn, kept = self.channel.opened(says)
+        due = age.squeeze(-1) == 0.0
+        now = Moment(obs, told, of_switch, episode_start, due, self.channel.idle(held))
+        joint, of_switch = self.switch.joint(acts, drawn, now)
+        if self.switch.carry_size:
+            of_high = torch.cat((of_high, of_switch), -1)
+        return Said(acts, says, joint, held, age, torch.cat((of_low, of_high, held, age, kept), -1))
 
     def show(self, carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
         held, age = self._own(carry, episode_start)
@@ -124,9 +155,10 @@ class HierarchicalPolicy(Policy):
 
     def remember(self, carry: Tensor, action: Tensor) -> Tensor:
         *levels, held, age, kept = carry.split(self.parts, -1)
-        drawn = action[..., -held.shape[-1] :]
-        held = torch.where(age == 0.0, self.channel.held(drawn, kept), held)
-        age = torch.remainder(age + 1.0, self.every)
+        _, goal, fires = action.split(self.drawn, -1)
+        drawn = self.switch.fires(fires, age == 0.0)
+        held = torch.where(drawn, self.channel.held(goal, kept), held)
+        age = torch.remainder(torch.where(drawn, 0.0, age) + 1.0, self.every)
         return torch.cat((*levels, held, age, torch.zeros_like(kept)), -1)
 
     @property
@@ -148,6 +180,7 @@ class HierarchicalPolicy(Policy):
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         self.low.merge(obs)
         self.high.merge(obs)
+        self.switch.merge(obs)
 
     @property
     def normalizer(self) -> ObservationNormalizer:

@@ -33,6 +33,7 @@ NEEDS = {
     ],
     ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
     ("critic/reads", "levels"): ["policy=hierarchical"],
+    **{("policy/switch", name): ["policy=hierarchical"] for name in ("clock", "learnt")},
     **{("policy/goal", name): ["policy=hierarchical"] for name in ("drawn", "reparameterised", "options")},
 }
 PLACES = {
@@ -155,6 +156,8 @@ GOALS_SEEN = ["policy", "policy/goal", "policy/time_left"]
         (["policy=hierarchical", "critic=recurrent"], GOALS_SEEN),
         (["critic=mlp", "policy=hierarchical", "debug=tiny"], GOALS_SEEN),
         (["critic.groups=[policy,time]", "policy=hierarchical"], ["policy", "time"]),
+        (["experiment=maze_u"], GOALS_SEEN),
+        (["experiment=maze_medium", "policy=gaussian"], ["policy"]),
     ],
 )
 def test_a_critic_sees_the_goals_of_two_levels_unless_it_is_said(

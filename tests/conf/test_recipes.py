@@ -1,4 +1,4 @@
-"""Recipes for tasks that need a memory: what they hide, and that an iteration of each goes through."""
+"""Recipes for tasks that need a memory or levels: what they choose, and that an iteration of each goes through."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ SEEN = {
     "memory_halfcheetah_positions": "qpos",
     "memory_halfcheetah_velocities": "qvel",
 }
+
+
+@pytest.mark.parametrize(("recipe", "maze", "steps"), [("maze_u", "u", 300), ("maze_medium", "medium", 600)])
+def test_a_ball_in_a_maze_has_two_levels_and_is_paid_at_its_goal(recipe: str, maze: str, steps: int) -> None:
+    cfg = validated(compose([f"experiment={recipe}", "debug=tiny"]))
+    assert (cfg.task.maze, cfg.task.reward, cfg.policy.head.log_std) == (maze, "sparse", 0.0)
+    assembly = build(cfg, 1)
+    assert assembly.environment.spec.max_episode_steps == steps
+    metrics = assembly.learners[LEARNER].update(assembly.collector.collect()[LEARNER])
+    assert all(map(math.isfinite, metrics.values()))
+    assembly.environment.close()
+    assert validated(compose([f"experiment={recipe}", "policy.log_std=-1"])).policy.head.log_std == -1.0
 
 
 @pytest.mark.parametrize("recipe", SEEN)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from problems import make_batch
-from small_levels import STEPS, choosing, enumerated, values, weighed
+from small_levels import LEARNT, STEPS, choosing, enumerated, values, weighed
 from torch import Tensor
 from torch.func import grad
 from toys import GAUSSIAN, TargetWorld, estimated, make, make_critic, make_policy, numbers
@@ -21,20 +21,23 @@ from pgrobot.batch import Batch
 from pgrobot.distributions import Gaussian, MultiCategorical, TwoLevel
 from pgrobot.objectives import ClippedRatio, Entropy, Likelihood, Objective, Ratio
 from pgrobot.policies import HierarchicalPolicy
-from pgrobot.policies.levels import Drawn, Goal, Options, Reparameterised
+from pgrobot.policies.levels import Clock, Drawn, Goal, Options, Reparameterised, SwitchFactory
 from pgrobot.randomness import stream
 from pgrobot.sequences import in_rows
 from pgrobot.solvers import FlatParameters, PolicyProblem
 from pgrobot.types import Rollout
 
 
+@pytest.mark.parametrize("switch", [Clock, LEARNT])
 @pytest.mark.parametrize("term", [Likelihood(1.0), Ratio(1.0), ClippedRatio(1.0, 0.2)])
 @torch.no_grad()
-def test_the_gradient_is_that_of_the_policy_that_both_levels_are_together(term: Objective) -> None:
+def test_the_gradient_is_that_of_the_policy_that_both_levels_are_together(
+    term: Objective, switch: SwitchFactory
+) -> None:
     """Of all that can happen in an episode, against a recursion in which options are summed over."""
-    policy = choosing()
+    policy = choosing(switch)
     parameters = FlatParameters(policy)
-    exact = lambda vector: values(policy, parameters.views(vector))[0, 0, 0]
+    exact = lambda vector: values(policy, parameters.views(vector))[0, 0, 0, 0]
     rollout, _, chance = enumerated(policy)
     to_go = rollout.reward[..., 0].flip(0).cumsum(0).flip(0)
     batch, expected = weighed(policy, rollout, chance, to_go), (chance * to_go[0]).sum()
@@ -44,7 +47,12 @@ def test_the_gradient_is_that_of_the_policy_that_both_levels_are_together(term: 
     found = -STEPS * grad(lambda v: problem.loss(v, batch)[0])(parameters.vector)
     torch.testing.assert_close(found, grad(exact)(parameters.vector), rtol=0, atol=1e-12)
     assert float(found.abs().max()) > 0.1
-    for level in ("low.body", "high.body", "high.output"):
+    for level in (
+        "low.body",
+        "high.body",
+        "high.output",
+        *["switch.body", "switch.output"] * policy.switch.width,
+    ):
         moved = torch.cat([found[s] for name, s in parameters.slices.items() if name.startswith(level)])
         assert float(moved.abs().max()) > 1e-4, level
 
