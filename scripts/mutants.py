@@ -533,14 +533,14 @@ MAZES = (
         "the name of an end is lost": ("named | endings", "endings"),
     }),
     *of("pgrobot/simulation/variation/writing.py", "variation/test_models", {
-        "a mass leaves its inertia behind": ("rows, at] *= np.repeat", "rows, at] += 0.0 * np.repeat"),
+        "a mass leaves its inertia behind": ("self._inertia[at] * np.repeat", "self._inertia[at] + 0.0 * np.repeat"),
         "nothing follows from what was drawn": ("self._models.settle(ids)", "pass"),
         "an inertia keeps what was drawn before": ("self._flat[INERTIA][ids] = self._inertia", "pass"),
     }),
     *of("pgrobot/simulation/variation/draws.py", "variation/test_draws", {
         "a follower's own share is ρ": ("np.sqrt(1.0 - entry.correlation**2)", "1.0 - entry.correlation"),
-        "log-uniform is uniform": ("np.exp(np.log(low[at]) + share[:, at] * np.log(high[at] / low[at]))",
-                                   "low[at] + share[:, at] * (high[at] - low[at])"),
+        "log-uniform is uniform": ("np.exp(self._log_low + share[:, at] * self._log_width)",
+                                   "self._low[at] + share[:, at] * self._width[at]"),
     }),
     *of("pgrobot/simulation/variation/varied.py", "variation/test_draws", {
         "a resumed curriculum begins anew":

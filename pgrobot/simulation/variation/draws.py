@@ -32,7 +32,12 @@ class Draws:
         self._deviation = np.repeat([entry.deviation for entry, _ in entries], counts)
         kinds = np.repeat([entry.distribution for entry, _ in entries], counts)
         self._gaussian, self._logarithmic = kinds == GAUSSIAN, kinds == LOG_UNIFORM
-        self._plain = not (self._gaussian | self._logarithmic).any()
+        self._width = self._high - self._low
+        self._gaussian, self._logarithmic = map(np.flatnonzero, (self._gaussian, self._logarithmic))
+        low, high = self._low[self._logarithmic], self._high[self._logarithmic]
+        self._log_low, self._log_width = np.log(low), np.log(high / low)
+        at = self._gaussian
+        self._middle = (self._low[at] + self._high[at]) / 2.0
         leaders = np.arange(len(self.entry))
         self._own, self._led = np.ones(len(self.entry)), np.zeros(len(self.entry))
         for (entry, count), own in zip(entries, self.slices, strict=True):
@@ -50,11 +55,10 @@ class Draws:
         if self._correlated:
             z = self._led * z[:, self._leaders] + self._own * z
         share = ndtr(z)
-        found = self._low + share * (self._high - self._low)
-        if not self._plain:
-            at, low, high = self._logarithmic, self._low, self._high
-            found[:, at] = np.exp(np.log(low[at]) + share[:, at] * np.log(high[at] / low[at]))
-            at = self._gaussian
-            found[:, at] = (low[at] + high[at]) / 2.0 + self._deviation[at] * z[:, at]
+        found = self._low + share * self._width
+        if len(at := self._logarithmic):
+            found[:, at] = np.exp(self._log_low + share[:, at] * self._log_width)
+        if len(at := self._gaussian):
+            found[:, at] = self._middle + self._deviation[at] * z[:, at]
         bounded: np.ndarray = np.minimum(np.maximum(found, self._low), self._high)
         return bounded

@@ -38,6 +38,9 @@ class Writer:
         self._inertia = field_of(models.shared, INERTIA).ravel()
         order = sorted(range(len(targets)), key=lambda e: targets[e].entry.field != MASS)
         self._order = [(e, targets[e], draws[e]) for e in order]
+        self._inertias = {e: (3 * each.at[:, None] + np.arange(3)).ravel() for e, each, _ in self._order}
+        # what comes of an inertia is written from the draws alone, unless something varies it further
+        self._anew = INERTIA in self._flat and any(each.entry.field == INERTIA for each in targets)
 
     def __call__(self, ids: np.ndarray, drawn: np.ndarray, shown: np.ndarray, strength: np.ndarray) -> None:
         """Write draws into simulations ``ids`` (sorted).
@@ -52,7 +55,7 @@ class Writer:
             PgrobotError: MuJoCo refuses them.
         """
         rows = ids[:, None]
-        if INERTIA in self._flat:
+        if self._anew:
             self._flat[INERTIA][ids] = self._inertia
         for e, target, own in self._order:
             field = target.entry.field
@@ -63,8 +66,10 @@ class Writer:
                 values = target.drawn(shown[:, own], nominal)
             self._flat[field][rows, target.at] = values
             if field == MASS:
-                at = (3 * target.at[:, None] + np.arange(3)).ravel()
-                self._flat[INERTIA][rows, at] *= np.repeat(values / target.nominal, 3, axis=1)
+                at = self._inertias[e]
+                self._flat[INERTIA][rows, at] = self._inertia[at] * np.repeat(
+                    values / target.nominal, 3, axis=1
+                )
         self._models.settle(ids)
 
 
