@@ -28,6 +28,7 @@ ALIASES: dict[str, str] = {
 CHOICES = ("policy.goal", "policy.switch")  # nodes of which an option's name may be typed as their value
 WHERE_THERE = "where_there"  # begins the part of a recipe that is for keys which the chosen parts have
 _READS = ("group", "time")  # of a critic, both of them for its groups
+ANY_ROBOT = "AnyRobot"  # the class that task=robot builds by itself
 # Whole overrides whose value is written in another way, too.
 _SAID = {
     "critic.time=true": "critic.groups=[policy,time]",
@@ -85,6 +86,12 @@ def _full(name: str) -> str:
         if key == alias or below:
             return f"{group}{at}{full}{key[len(alias) :]}"
     return name
+
+
+def with_class(lines: Sequence[str]) -> list[str]:
+    """Overrides in which ``task=robot`` beside a ``task._target_`` is the config of a class of one's own."""
+    own = any(key_of(line) == "task._target_" and not line.endswith(f".{ANY_ROBOT}") for line in lines)
+    return [f"{line}_class" if own and line == "task=robot" else line for line in lines]
 
 
 def in_full(lines: Sequence[str], cfg: DictConfig) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from pgrobot.learner import Learner
 from pgrobot.policies import Acting, Policy
 from pgrobot.randomness import component_seed
 from pgrobot.schemes import Blueprint, build_constraints, cast, iterations, policies_of
-from pgrobot.simulation import NO_MODEL, ModelFiles, Modelled, Task, Variable
+from pgrobot.simulation import NO_MODEL, Introduced, ModelFiles, Modelled, Task, Variable
 from pgrobot.simulation.contract import check_environment
 from pgrobot.simulation.variation import Strength, plan_of
 from pgrobot.simulation.wrappers import wrapped
@@ -229,6 +229,12 @@ def model_files(cfg: DictConfig) -> ModelFiles:
     """
     task = construct(cfg, "task")
     return task.model_files() if isinstance(task, Modelled) else NO_MODEL
+
+
+def introduction(cfg: DictConfig) -> Sequence[tuple[str, str]]:
+    """What the task says of itself, a word and a sentence each; nothing where all of it stands in the config."""
+    task = construct(cfg, "task")
+    return task.introduction() if isinstance(task, Introduced) else ()
 
 
 def staggered(cfg: DictConfig, environment: Environment) -> Environment:

@@ -30,7 +30,7 @@ MODELS = ("task.xml_file", "task.kwargs.xml_file")  # each is a path, or in a sw
 
 def train(words: list[str]) -> int:
     """``pgrobot train``: one run, a sweep (``-m``), or information about the config."""
-    from pgrobot.aliases import in_full
+    from pgrobot.aliases import in_full, with_class
     from pgrobot.configure import compose, search_path
 
     asked = _train_arguments(words)
@@ -48,7 +48,7 @@ def train(words: list[str]) -> int:
         return run_sweep(overrides)
     if asked.hydra:
         if "--shell-completion" not in asked.hydra:
-            overrides = in_full(overrides, compose(overrides))
+            overrides = with_class(in_full(overrides, compose(overrides)))
         _show([*asked.hydra, *overrides])
         return 0
     from rich.console import Console

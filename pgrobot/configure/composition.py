@@ -22,7 +22,7 @@ from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from pgrobot.aliases import check_once, in_full, key_of, settle, spelt_out
+from pgrobot.aliases import check_once, in_full, key_of, settle, spelt_out, with_class
 from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.agreement import objective_has_ratio
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, CONFIG_NAME, diagnose, group_options, load
@@ -92,6 +92,7 @@ def compose(overrides: Sequence[str]) -> DictConfig:
         PgrobotError: an override cannot be read, or names a group, option or key that does not exist.
     """
     parse(overrides)
+    overrides = with_class(overrides)
     with session() as opened:
         try:
             return _loaded(opened.config_loader, list(overrides))

@@ -133,6 +133,12 @@ def resume_command(run: Path, modules: Sequence[str]) -> str:
     return " ".join(["pgrobot train", f"resume={shlex.quote(str(run))}", *trusted])
 
 
+def print_introduction(console: Console, told: Sequence[tuple[str, str]]) -> None:
+    """Print what a task says of itself before it is trained in."""
+    for word, words in told:
+        console.print(f"{word:<11}{words}", soft_wrap=True, highlight=False, markup=False)
+
+
 def print_next(
     console: Console, run: Path, overrides: Sequence[str], modules: Sequence[str], seed: int
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from pgrobot.assembly import Assembly, assemble, model_files, training_environment
+from pgrobot.assembly import Assembly, assemble, introduction, model_files, training_environment
 from pgrobot.blame import blaming
 from pgrobot.concurrency import one_torch_thread
 from pgrobot.constraints import unattainable
@@ -21,6 +21,7 @@ from pgrobot.errors import FailureError, PgrobotError, in_a_sentence
 from pgrobot.files import make_anew, write_atomically
 from pgrobot.health import Health, rows
 from pgrobot.run.afterwards import look_back
+from pgrobot.run.announcement import print_introduction
 from pgrobot.run.callback import Callback, Told
 from pgrobot.run.choices import suited
 from pgrobot.run.memory import within_memory
@@ -99,6 +100,7 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
             request = suited(request, spec.actions)
             cfg, own = request.cfg, own if request.resume else request.cfg
             assembly = assemble(own, environment, threads, anew=not request.resume)
+        print_introduction(surroundings.console, () if request.resume else introduction(cfg))
         directory = stack.enter_context(_directory(request, surroundings.command, model, spec))
         own = own if request.resume else with_own_model(cfg, directory.path)
         stack.enter_context(_log_file(directory.path / "run.log"))

@@ -13,13 +13,14 @@ from pgrobot.simulation.environment import BatchEnvironment  # noqa: E402
 from pgrobot.simulation.model_files import NO_MODEL, ModelFiles  # noqa: E402
 from pgrobot.simulation.simulation import Simulation  # noqa: E402
 from pgrobot.simulation.starts import Starts, Streams  # noqa: E402
-from pgrobot.simulation.task import Modelled, Robot, Task, Variable  # noqa: E402
+from pgrobot.simulation.task import Introduced, Modelled, Robot, Task, Variable  # noqa: E402
 
 __all__ = [
     "NO_MODEL",
     "BatchEnvironment",
     "BoundCost",
     "Cost",
+    "Introduced",
     "ModelFiles",
     "Modelled",
     "Robot",

@@ -75,7 +75,9 @@ class Behaviour:
         ):
             check_signature(method, arguments)
         self.memory = Memory(robot, simulation)
-        self._own_terms = _distinct(f"{words_of(type(robot))}.reward_terms", robot.reward_terms)
+        self._own_terms = _distinct(
+            f"{words_of(type(robot))}.reward_terms", robot.reward_terms, fewest=0 if robot.rewards else 1
+        )
         self._marks = array_of(robot.reward_state, robot.reward_state(simulation), (self._num_envs, -1)).shape
         simulation.before = simulation.after = unwritten(self.reward_state())
         self._costs = {name: _bound(name, cost, simulation) for name, cost in costs.items()}
@@ -133,6 +135,8 @@ class Behaviour:
     def total(self, terms: tuple[np.ndarray, ...]) -> np.ndarray:
         """The reward ``[N]``: what the robot makes of its own terms, and then the added ones."""
         own, added = terms[: len(self._own_terms)], terms[len(self._own_terms) :]
+        if not own:  # a robot whose terms are all added
+            return sum(added, start=np.zeros(self._num_envs))
         return sum(added, start=array_of(self._robot.total, self._robot.total(own), (self._num_envs,)))
 
     def terminated(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -272,10 +276,10 @@ def _highest(owner: str, cost: BoundCost) -> float:
     return value
 
 
-def _distinct(owner: str, found: Any) -> tuple[str, ...]:
+def _distinct(owner: str, found: Any, fewest: int) -> tuple[str, ...]:
     """Names that are logged and counted by."""
     names = names_of(owner, found)
-    if not names or len(set(names)) < len(names):
+    if len(names) < fewest or len(set(names)) < len(names):
         raise PgrobotError(f"{owner} has to be at least one name, and no name twice, not {names}.")
     return names
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import mujoco
 
 from pgrobot.errors import PgrobotError, nearest
+from pgrobot.simulation.menagerie import SCHEME, menagerie_model
 from pgrobot.simulation.units import JOINTS
 
 
@@ -41,7 +42,7 @@ def built_in(name: str, robot: str) -> Path:
 
 
 def typed(xml_file: str) -> Path:
-    """Where the model that a user names lies: at a path, or, for one word, among gymnasium's models.
+    """Where the model that a user names lies: at a path, or, for one word, among gymnasium's models, or in Menagerie.
 
     A word that names one of gymnasium's models never means a file of the working directory; where there is such a file,
     it is not clear which one is meant.
@@ -49,6 +50,8 @@ def typed(xml_file: str) -> Path:
     Raises:
         PgrobotError: no such file, or there are two that may be meant.
     """
+    if xml_file.startswith(SCHEME):
+        return menagerie_model(xml_file)
     path, packaged = Path(xml_file).expanduser(), assets() / xml_file
     if os.path.basename(xml_file) != xml_file or not packaged.is_file():  # noqa: PTH119 - "./a.xml" is a path
         if path.is_file():

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_type_hints
 
 from pgrobot.errors import PgrobotError
+from pgrobot.ranges import Range
+from pgrobot.signatures import hint_of
 
 Kind = tuple[str, Callable[[Any], bool]]
 
@@ -43,14 +45,17 @@ SPECIAL: dict[str, Kind] = {
 
 
 def check_options(robot: Any) -> None:
-    """Check every field of a dataclass against its annotation.
+    """Check every field of a dataclass against its annotation, by the rule that stands in it or else by its type.
 
     Raises:
         PgrobotError: a value is of the wrong kind.
     """
-    hints = get_type_hints(type(robot))
+    hints = get_type_hints(type(robot), include_extras=True)
     for option in dataclasses.fields(robot):
-        value = getattr(robot, option.name)
-        kind = SPECIAL.get(option.name) or KINDS.get(hints[option.name])
+        value, hint = getattr(robot, option.name), hint_of(hints[option.name])
+        if isinstance(hint.rule, Range) and hint.marks:
+            hint.rule(f"task.{option.name}", value)
+            continue
+        kind = SPECIAL.get(option.name) or KINDS.get(hint.type)
         if kind and not kind[1](value):
             raise PgrobotError(f"task.{option.name} has to be {kind[0]}, got {value!r}.")

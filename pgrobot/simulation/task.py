@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import mujoco
 import numpy as np
@@ -37,6 +37,19 @@ class Modelled(Protocol):
 
         Raises:
             PgrobotError: there is no such file, or it cannot be compiled or copied.
+        """
+        ...
+
+
+@runtime_checkable
+class Introduced(Protocol):
+    """A task that chooses something by itself."""
+
+    def introduction(self) -> Sequence[tuple[str, str]]:
+        """What it is and what was chosen: words, each with what there is to say of it.
+
+        Raises:
+            PgrobotError: as of ``make``.
         """
         ...
 
@@ -122,14 +135,15 @@ class Robot(ABC):
             if value < least:
                 raise PgrobotError(f"{name} has to be at least {least}, got {value}.")
         model = equipped(self, costs)
+        robot = self.completed(model)
 
         def made(contact_forces: bool) -> BatchEnvironment:
-            physics = Physics(model, num_envs, self.frame_skip, threads, contact_forces)
+            physics = Physics(model, num_envs, robot.frame_skip, threads, contact_forces)
             variation = Variation(plan, physics, seed)
-            simulation = Simulation(physics, self.forward_speed, self.fallen)
-            return BatchEnvironment(self, simulation, costs, seed, variation)
+            simulation = Simulation(physics, robot.forward_speed, robot.fallen)
+            return BatchEnvironment(robot, simulation, costs, seed, variation)
 
-        environment = made(self.needs_contact_forces)
+        environment = made(robot.needs_contact_forces)
         return made(contact_forces=True) if environment.behaviour.lacks_forces else environment
 
     @property
@@ -152,6 +166,10 @@ class Robot(ABC):
         A robot that adds to its file does so here, and has ``build_model`` compile this.
         """
         return specified(self.model_file)
+
+    def completed(self, model: mujoco.MjModel) -> Self:
+        """The robot with all that it leaves open chosen by its model; as a rule nothing is."""
+        return self
 
     @property
     def title(self) -> str:
