@@ -15,6 +15,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.ranges import above, at_least
 from pgrobot.simulation import Robot, Simulation
 from pgrobot.simulation.functions import RewardTerm, Termination
+from pgrobot.simulation.menagerie import SCHEME
 from pgrobot.simulation.model import compiled
 from pgrobot.simulation.units import HINGE, SLIDE
 from pgrobot.types import EntryNames, Observation
@@ -62,7 +63,7 @@ class AnyRobot(Robot):
 
     @property
     def title(self) -> str:
-        return Path(self.xml_file).stem
+        return Path(self.xml_file.removeprefix(SCHEME)).stem
 
     @property
     def reward_terms(self) -> tuple[str, ...]:

@@ -112,7 +112,8 @@ def find_base(model: mujoco.MjModel, base: str, keyframe: str, direction: Sequen
         PgrobotError: no such body or pose, or it is no direction.
     """
     body = _chosen(model, base)
-    if len(direction) != 2 or not np.isfinite(direction).all() or not np.any(direction):
+    ahead = np.asarray(direction, dtype=np.float64)
+    if ahead.shape != (2,) or not np.isfinite(ahead).all() or not ahead.any():
         raise PgrobotError(
             f"task.direction={list(direction)} has to be two numbers, x and y, that are not both 0."
         )
@@ -132,7 +133,7 @@ def find_base(model: mujoco.MjModel, base: str, keyframe: str, direction: Sequen
         slides=model.jnt_dofadr[slides].astype(np.intp),
         axes=data.xaxis[slides].reshape(-1, 3).copy(),
         up=rotation.T @ UP,
-        forward=rotation.T @ np.array([*direction, 0.0]) / np.hypot(*direction),
+        forward=rotation.T @ (*(ahead / np.linalg.norm(ahead)), 0.0),
         height=float(data.xpos[body, 2]),
         falls=free or any(_sinks(model, data, j) for j in joints),
     )

@@ -99,7 +99,7 @@ def _deepest(model: mujoco.MjModel, pose: np.ndarray) -> str:
     deepest = min(outside, key=lambda contact: contact.dist, default=None)
     if deepest is None or deepest.dist > -DEEP:
         return ""
-    one, other = (geom_names(model)[g] for g in deepest.geom)
+    one, other = (geom_names(model)[g] for g in sorted(deepest.geom, key=lambda g: fixed[g]))
     return (
         f"{one} starts {-100 * deepest.dist:.0f} cm inside {other}: give the model a keyframe in which it stands, "
         "and task.keyframe its name"

@@ -77,7 +77,7 @@ def pose(
     joints: Sequence[str] = (),
     base: str = "",
 ) -> np.ndarray:
-    """How close hinges (rad) and slides (m) are to the pose, 1 in it: by their root mean square, of ``joints`` or all."""
+    """How close hinges (rad) and slides (m) are to the pose, 1 in it: by their root mean square, of ``joints``."""
     columns = posed(simulation, joints, base)
     off = simulation.qpos[:, columns] - pose_of(simulation.model, keyframe)[columns]
     return closeness(off / np.sqrt(len(columns)), tolerance)
