@@ -22,9 +22,11 @@ from pgrobot.errors import PgrobotError
 from pgrobot.signatures import hints
 from pgrobot.sweep.expansion import expand
 
+ROBOT = ["task=robot", "task.xml_file=ant.xml"]
 NEEDS = {
     ("task", "gymnasium"): ["task.id=Pendulum-v1"],
-    ("task", "robot"): [
+    ("task", "robot"): ROBOT,
+    ("task", "robot_class"): [
         "task._target_=pgrobot.envs.swimmer.Swimmer",
         "+task.forward_reward_weight=1",
         "+task.ctrl_cost_weight=0",
@@ -34,6 +36,8 @@ NEEDS = {
     ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
     ("critic/reads", "levels"): ["policy=hierarchical"],
     **{("policy/switch", name): ["policy=hierarchical"] for name in ("clock", "learnt")},
+    **{(part, name): ROBOT for part in ("task/rewards", "task/terminations") for name in options([])[part]},
+    ("task/terminations", "contact"): [*ROBOT, "task.terminations.contact.parts=[torso]"],
     **{("policy/goal", name): ["policy=hierarchical"] for name in ("drawn", "reparameterised", "options")},
 }
 PLACES = {

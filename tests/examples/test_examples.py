@@ -34,6 +34,7 @@ PRINTS: Mapping[str, str] = {
     "own_gymnasium_env": "per step: ",
     "own_mjcf": " of at most 200; torque ",
     "own_reward_term": " W beyond the limit",
+    "robot_by_path": "; {'torque': '",
     "sb3_on_native_robots": "trained for 512 steps",
     "sweep": "budget 0.05: return",
     "varied_world": "mass × 1.50: return ",
