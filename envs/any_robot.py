@@ -22,11 +22,11 @@ from pgrobot.types import EntryNames, Observation
 
 from . import rewards, terminations
 from .base import FIXED, Base, base_of, find_base
-from .chosen import limit_commands, sentences
+from .chosen import give_ranges, missing_ranges, sentences
 from .once import once
 from .posture import pose_of
 from .seen import Seen
-from .sensing import asked, with_contact_sensors
+from .sensing import add_contact_sensors, asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,20 @@ class AnyRobot(Robot):
         Raises:
             PgrobotError: as of ``Robot.build_model``; or it has no joints, or no part of a name.
         """
-        return self._limited()[0]
+        if self._felt():
+            return self.build_spec().compile()
+        model = self._plain()
+        give_ranges(model)
+        return model
+
+    def build_spec(self) -> mujoco.MjSpec:
+        missing = missing_ranges(self._plain())  # which says what is wrong with the file
+        spec = mujoco.MjSpec.from_file(str(self.model_file))
+        for actuator, (limits, _) in missing.items():
+            spec.actuators[actuator].ctrlrange = limits
+            spec.actuators[actuator].ctrllimited = 1
+        add_contact_sensors(spec, self._felt())
+        return spec
 
     def completed(self, model: mujoco.MjModel) -> Self:
         """The same with everything chosen that is left open: how long a step is, what is paid, what ends an episode.
@@ -107,8 +120,9 @@ class AnyRobot(Robot):
 
     def introduction(self) -> Sequence[tuple[str, str]]:
         """What it is and what was chosen for it: words, each with what there is to say."""
-        model, limited = self._limited()
-        return sentences(self.completed(model), model, limited)
+        model = self._plain()
+        given = give_ranges(model)
+        return sentences(self.completed(model), model, given)
 
     def base_in(self, model: mujoco.MjModel) -> Base:
         """The body whose motion counts; raises PgrobotError where there is no such body, pose or direction."""
@@ -152,16 +166,20 @@ class AnyRobot(Robot):
         qvel[model.jnt_dofadr[moving]] = random.uniform(-scale, scale, len(moving))
         return qpos, qvel
 
-    def _limited(self) -> tuple[mujoco.MjModel, dict[str, str]]:
-        """The model, and the commands to which it gave a range that the file does not."""
-        path = self.model_file
+    def _plain(self) -> mujoco.MjModel:
+        """The model as the file has it; raises PgrobotError where nothing in it can move."""
+        model = compiled(self.model_file)
+        if not model.njnt:
+            raise PgrobotError(
+                f"{self.model_file} has no joints, so nothing of it can move: give its bodies a <joint>."
+            )
+        return model
+
+    def _felt(self) -> list[str]:
+        """The parts whose contacts the rewards and terminations ask for."""
         functions = [term.function for term in self.rewards.values()]
         functions += [each.function for each in self.terminations.values()]
-        parts = asked(functions)
-        model = with_contact_sensors(path, parts) if parts else compiled(path)
-        if not model.njnt:
-            raise PgrobotError(f"{path} has no joints, so nothing of it can move: give its bodies a <joint>.")
-        return model, limit_commands(model)
+        return asked(functions)
 
     def _base(self, simulation: Simulation) -> Base:
         return base_of(simulation, self.base, self.keyframe, tuple(self.direction))

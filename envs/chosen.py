@@ -24,21 +24,26 @@ DEEP = 0.01  # m, from which a start inside something is worth a word
 LISTED = 6
 
 
-def limit_commands(model: mujoco.MjModel) -> dict[str, str]:
-    """Give every unlimited command a range, in place: what its greatest force asks for, its joint's range, or ±1.
+def missing_ranges(model: mujoco.MjModel) -> dict[int, tuple[np.ndarray, str]]:
+    """The range that each unlimited command is given, and where it comes from, by the actuators' numbers.
 
-    Returns:
-        The actuators whose command was unlimited, each with where its range comes from.
+    What the greatest force asks for, of a position servo its joint's range, or ±1.
     """
-    names, found = actuator_names(model), {}
-    for a in np.flatnonzero(~model.actuator_ctrllimited.astype(bool)).tolist():
-        model.actuator_ctrlrange[a], found[names[a]] = _range(model, a)
-        model.actuator_ctrllimited[a] = 1
-    return found
+    unlimited = np.flatnonzero(~model.actuator_ctrllimited.astype(bool)).tolist()
+    return {a: _range(model, a) for a in unlimited}
 
 
-def sentences(robot: AnyRobot, model: mujoco.MjModel, limited: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What a robot has become, a word and a sentence each; ``limited`` as ``limit_commands`` returned it."""
+def give_ranges(model: mujoco.MjModel) -> dict[str, str]:
+    """Give them those ranges, in place; returns the actuators' names, each with where its range comes from."""
+    names, missing = actuator_names(model), missing_ranges(model)
+    for actuator, (limits, _) in missing.items():
+        model.actuator_ctrlrange[actuator] = limits
+        model.actuator_ctrllimited[actuator] = 1
+    return {names[actuator]: source for actuator, (_, source) in missing.items()}
+
+
+def sentences(robot: AnyRobot, model: mujoco.MjModel, given: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What a robot has become, a word and a sentence each; ``given`` as ``give_ranges`` returned it."""
     base, pose = robot.base_in(model), keyframe_of(model, robot.keyframe)
     moves = {FREE: "flies free", FIXED_BASE: "is fixed"}.get(base.kind, "slides in a plane")
     name = model.body(base.body).name or "the world"
@@ -52,8 +57,8 @@ def sentences(robot: AnyRobot, model: mujoco.MjModel, limited: Mapping[str, str]
         ("reward", _sum(robot.rewards)),
         ("ends by", ", ".join(robot.terminations) or "nothing but its time"),
     ]
-    for source in dict.fromkeys(limited.values()):
-        which = [name for name, each in limited.items() if each == source]
+    for source in dict.fromkeys(given.values()):
+        which = [name for name, each in given.items() if each == source]
         told.append(("commands", f"of {_some(which)} have no range in the file: {source}"))
     told.append(("may limit", ", ".join(fitting(robot, model))))
     inside = _deepest(model, pose_of(model, robot.keyframe))

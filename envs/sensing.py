@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import mujoco
@@ -12,8 +11,9 @@ import numpy as np
 
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.simulation import Simulation
+from pgrobot.simulation.sensors import ADDED
 
-PREFIX = "pgrobot/contact/"
+PREFIX = f"{ADDED}/touch/"  # no constraint has an empty name
 PARAMETER = "parts"  # of a function that asks what touches
 FOUND = 1 << int(mujoco.mjtConDataField.mjCONDATA_FOUND)
 KINDS = {
@@ -27,7 +27,7 @@ def touching(simulation: Simulation, parts: Sequence[str]) -> np.ndarray:
     """Whether each part touched something in the last substep, ``[N, P]`` bool.
 
     Args:
-        simulation: of a robot whose model has their sensors, as ``with_contact_sensors`` adds them.
+        simulation: of a robot whose model has their sensors, as ``add_contact_sensors`` adds them.
         parts: names of geoms, bodies or sites.
 
     Raises:
@@ -42,16 +42,16 @@ def touching(simulation: Simulation, parts: Sequence[str]) -> np.ndarray:
             f"nobody feels what {parts[sensors.index(-1)]!r} touches: what is named by '{PARAMETER}' goes with "
             "task=robot, whose models have sensors of it"
         )
-    return simulation.field("sensordata")[:, simulation.model.sensor_adr[sensors]] > 0.0
+    felt = simulation.batch.field("sensordata")  # the robot's own field shows those of its file alone
+    return np.asarray(felt[:, simulation.model.sensor_adr[sensors]] > 0.0)
 
 
-def with_contact_sensors(path: Path, parts: Iterable[str]) -> mujoco.MjModel:
-    """Compile a MJCF file with a sensor of contact for each of some parts: geoms, else bodies, else sites of that name.
+def add_contact_sensors(spec: mujoco.MjSpec, parts: Iterable[str]) -> None:
+    """Add a sensor of contact for each of some parts: geoms, else bodies, else sites of that name.
 
     Raises:
-        PgrobotError: the model has no such part, or MuJoCo cannot compile it.
+        PgrobotError: the model has no such part.
     """
-    spec = mujoco.MjSpec.from_file(str(path))
     named = {
         "geoms": [geom.name for geom in spec.geoms],
         "bodies": [body.name for body in spec.bodies],
@@ -61,7 +61,7 @@ def with_contact_sensors(path: Path, parts: Iterable[str]) -> mujoco.MjModel:
         kind = next((kind for kind, names in named.items() if part in names), "")
         if not kind:
             every = {name for names in named.values() for name in names if name}
-            raise PgrobotError(f"{path.name} has no geom, body or site '{part}': {nearest(part, every)}")
+            raise PgrobotError(f"the model has no geom, body or site '{part}': {nearest(part, every)}")
         spec.add_sensor(
             name=PREFIX + part,
             type=mujoco.mjtSensor.mjSENS_CONTACT,
@@ -69,10 +69,6 @@ def with_contact_sensors(path: Path, parts: Iterable[str]) -> mujoco.MjModel:
             objname=part,
             intprm=[FOUND, 0, 1],
         )
-    try:
-        return spec.compile()
-    except ValueError as error:
-        raise PgrobotError(f"MuJoCo cannot add sensors of contact to {path}: {error}") from error
 
 
 def asked(functions: Iterable[Callable[..., Any]]) -> list[str]:

@@ -20,6 +20,7 @@ from pgrobot.simulation import Simulation
 from pgrobot.simulation.functions import RewardTerm, Termination
 from pgrobot.simulation.model import typed
 
+FALL = Fall(body="", height=-np.inf, tilt=np.inf)
 FLOATING = WALKER.replace('<option timestep="0.005"/>', '<option timestep="0.005" gravity="0 0 0"/>')
 
 
@@ -133,7 +134,7 @@ def test_a_command_without_a_range_is_given_one(tmp_path: Path) -> None:
 
 def test_a_fall_is_charged_where_a_termination_is_one(tmp_path: Path) -> None:
     own = robot(tmp_path, WALKER, reset_noise_scale=0.0, keyframe="qpos0")
-    environment = own.make(2, {"fall": Fall()}, 0, 1)
+    environment = own.make(2, {"fall": FALL}, 0, 1)
     environment.reset()
     for _ in range(200):
         step = environment.step(np.zeros((2, 3)))
@@ -146,7 +147,7 @@ def test_a_fall_is_charged_where_a_termination_is_one(tmp_path: Path) -> None:
     assert names <= {"termination/low", "termination/tilted"}
     ends = {"high": Termination(partial(terminations.high, limit=9.0))}
     with pytest.raises(PgrobotError, match=r"no fall ends an episode of model, so it cannot be"):
-        robot(tmp_path, WALKER, terminations=ends).make(2, {"fall": Fall()}, 0, 1)
+        robot(tmp_path, WALKER, terminations=ends).make(2, {"fall": FALL}, 0, 1)
 
 
 def test_a_fixed_robot_has_no_speed(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from own_models import ARM, WALKER, moved, robot, world
 
 from pgrobot.envs import rewards, terminations
+from pgrobot.envs.costs import Contact
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation import BatchEnvironment, Simulation
 from pgrobot.simulation.functions import RewardTerm, Termination
@@ -181,7 +182,7 @@ def test_a_fixed_robot_does_not_go_forward(arms: BatchEnvironment, term: str) ->
 
 def test_contacts_of_names_that_are_not_there_are_refused(tmp_path: Path, arms: BatchEnvironment) -> None:
     for parts, words in (
-        (["left_foto"], "model.xml has no geom, body or site 'left_foto': did you mean 'left_foot'"),
+        (["left_foto"], "the model has no geom, body or site 'left_foto': did you mean 'left_foot'"),
         ([], "'parts' names nothing: give it geoms, bodies or sites, such as [foot]."),
         ("left_foot", "'parts' has to be a list of names, such as [foot], not 'left_foot'."),
     ):
@@ -203,3 +204,19 @@ def test_a_fall_is_what_lies_or_leans_or_touches_what_it_must_not() -> None:
 
 def other(simulation: Simulation) -> np.ndarray:
     return np.ones(simulation.num_envs, dtype=bool)
+
+
+def test_a_constraint_may_feel_contacts_beside_a_termination(tmp_path: Path) -> None:
+    """Each has sensors of its own, and commands have the ranges that they have without."""
+    ends = {"contact": Termination(partial(terminations.contact, parts=["right_foot"]))}
+    own = robot(tmp_path, WALKER, terminations=ends)
+    cost = Contact(parts=["left_foot", "right_foot"], against="all", force=0.0, substeps="last")
+    environment = own.make(4, {"contact": cost}, 0, 1)
+    assert np.array_equal(environment.simulation.ctrl_range, own.make(1, {}, 0, 1).simulation.ctrl_range)
+    environment.reset()
+    seen = set()
+    for _ in range(20):
+        step = environment.advance(np.zeros((4, 3)))
+        assert np.array_equal(step.telemetry["violation/contact"][:, 1] > 0, step.terminated)
+        seen |= set(step.terminated.tolist())
+    assert seen == {True, False}
