@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -25,6 +25,7 @@ from .base import FIXED, Base, base_of, find_base
 from .chosen import give_ranges, missing_ranges, sentences
 from .once import once
 from .posture import pose_of
+from .remembering import after_a_step, widths
 from .seen import Seen
 from .sensing import add_contact_sensors, asked
 
@@ -137,6 +138,12 @@ class AnyRobot(Robot):
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
         return ()
 
+    def memory(self, simulation: Simulation) -> Mapping[str, int]:
+        return widths(self._functions(), simulation)
+
+    def remembered(self, simulation: Simulation, action: np.ndarray) -> Mapping[str, np.ndarray]:
+        return after_a_step(self._functions(), simulation)
+
     @property
     def can_fall(self) -> bool:
         return any(terminations.is_fall(each.function) for each in self.terminations.values())
@@ -177,9 +184,12 @@ class AnyRobot(Robot):
 
     def _felt(self) -> list[str]:
         """The parts whose contacts the rewards and terminations ask for."""
-        functions = [term.function for term in self.rewards.values()]
-        functions += [each.function for each in self.terminations.values()]
-        return asked(functions)
+        return asked(self._functions())
+
+    def _functions(self) -> list[Callable[..., Any]]:
+        """All that the config adds to it, of which observations ask for nothing."""
+        paid = [term.function for term in self.rewards.values()]
+        return paid + [each.function for each in self.terminations.values()]
 
     def _base(self, simulation: Simulation) -> Base:
         return base_of(simulation, self.base, self.keyframe, tuple(self.direction))

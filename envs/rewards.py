@@ -18,8 +18,10 @@ from pgrobot.simulation.units import HINGE, SLIDE
 
 from .base import FIXED, Base, base_of
 from .posture import pose_of
+from .sensing import touching
 
 AHEAD = (1.0, 0.0)
+LAST_COMMAND, IN_AIR = "last_command", "in_air/"  # what the robot remembers for its terms
 
 
 def alive(simulation: Simulation) -> np.ndarray:
@@ -110,6 +112,25 @@ def joint_speed(simulation: Simulation, base: str = "") -> np.ndarray:
     model, columns = simulation.model, posed(simulation, (), base)
     dofs = model.jnt_dofadr[np.isin(model.jnt_qposadr, columns)]
     return np.square(simulation.qvel[:, dofs]).mean(axis=1)
+
+
+def action_rate(simulation: Simulation) -> np.ndarray:
+    """Mean over the actuators of the squared change of the command since the last step, in half ranges.
+
+    An episode's first command changes nothing.
+    """
+    change = np.square(commanded(simulation) - simulation.memory(LAST_COMMAND)).mean(axis=1)
+    return np.where(simulation.age > 1, change, 0.0)
+
+
+def feet_air_time(simulation: Simulation, parts: Sequence[str], threshold: float = 0.1) -> np.ndarray:
+    """Of each foot that comes down, how long it was in the air beyond a ``threshold``, s, added up.
+
+    Short steps cost, long ones pay. ``parts`` are feet, geoms, bodies or sites by name.
+    """
+    aloft = np.concatenate([simulation.memory(IN_AIR + part) for part in parts], axis=1)
+    landing = touching(simulation, parts) & (aloft > 0.0)
+    return np.where(landing, aloft - threshold, 0.0).sum(axis=1)
 
 
 def commanded(simulation: Simulation) -> np.ndarray:

@@ -485,6 +485,28 @@ DEPLOYED = (
 )  # fmt: skip
 
 MAZES = (
+    *of("envs/base.py", "any_robot/test_base", {
+        "a robot leans against the world, not its pose": ("up=rotation.T @ UP", "up=UP"),
+        "forward stays where it was when a robot turns":
+            ("(rotation @ self.forward)[:, :2]", "self.forward[None, :2].repeat(simulation.num_envs, 0)"),
+    }),
+    *of("envs/seen.py", "any_robot/test_base", {
+        "the place on the floor is observed": ("positions[q : q + 2] = False", "positions[q : q + 1] = False"),
+        "velocities are observed in the world's frame": ("[:, None] @ rotation", "[:, None]"),
+    }),
+    *of("envs/terminations.py", "any_robot/test_terms", {
+        "what is no number has fallen": (
+            "found.position(simulation)[:, 2] < (limit or share * found.height)",
+            "~(found.position(simulation)[:, 2] >= (limit or share * found.height))",
+        ),
+    }),
+    *of("envs/rewards.py", "any_robot/test_remembering", {
+        "a foot is paid at every touch": ("touching(simulation, parts) & (aloft > 0.0)", "touching(simulation, parts)"),
+        "an episode's first command is a jump": ("np.where(simulation.age > 1, change, 0.0)", "change"),
+    }),
+    *of("envs/any_robot.py", "any_robot/test_any_robot", {
+        "a start leaves the joints' limits": ("np.where(limited, inside, drawn)", "drawn"),
+    }),
     *of("envs/point_maze.py", "robots/test_point_maze", {
         "a dense maze ends at its goal": ('& (self.reward == "sparse")', '& (self.reward != "")'),
         "a limit counts no frame skip": ("math.ceil(steps / self.frame_skip)", "steps"),

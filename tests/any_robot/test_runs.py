@@ -35,7 +35,7 @@ def trained(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """A run under budgets, with terms and a contact that are named, and what it printed."""
     folder = tmp_path_factory.mktemp("runs")
     typed = [
-        "task=robot", f"task.xml_file={model}", "task/rewards=[velocity,alive,pose]", "task.rewards.alive.weight=0.5",
+        "task=robot", f"task.xml_file={model}", "task/rewards=[velocity,alive,pose,feet_air_time]", "task.rewards.feet_air_time.parts=[left_foot]", "task.rewards.alive.weight=0.5",
         "task/terminations=[low,contact]", "task.terminations.contact.parts=[trunk]", "constraint=[torque,fall]",
     ]  # fmt: skip
     console = Console(record=True, width=200, file=StringIO())
@@ -47,7 +47,7 @@ def trained(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def test_a_run_says_at_its_start_what_the_robot_is(trained: tuple[Path, str]) -> None:
     lines = trained[1].splitlines()
     assert lines[0] == "base       trunk, which flies free; it starts 0.44 m high in the pose crouch"
-    assert "reward     1 velocity + 0.5 alive + 1 pose" in lines
+    assert "reward     1 velocity + 0.5 alive + 1 pose + 1 feet_air_time" in lines
     assert "ends by    low, contact" in lines
 
 
@@ -77,6 +77,7 @@ def test_everything_that_can_be_named_works_as_it_is(model: Path) -> None:
     paid, ends = known["task/rewards"], known["task/terminations"]
     typed = [f"task/rewards=[{','.join(paid)}]", f"task/terminations=[{','.join(ends)}]"]
     typed += ["task=robot", f"task.xml_file={model}", "task.terminations.contact.parts=[left_foot]"]
+    typed += ["task.rewards.feet_air_time.parts=[left_foot,right]"]
     environment = build_environment(validated(compose(typed)), 2, 0, 1)
     environment.reset()
     step = environment.step(np.zeros((2, 3)))

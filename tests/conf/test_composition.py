@@ -37,6 +37,7 @@ NEEDS = {
     ("critic/reads", "levels"): ["policy=hierarchical"],
     **{("policy/switch", name): ["policy=hierarchical"] for name in ("clock", "learnt")},
     **{(part, name): ROBOT for part in ("task/rewards", "task/terminations") for name in options([])[part]},
+    ("task/rewards", "feet_air_time"): [*ROBOT, "task.rewards.feet_air_time.parts=[torso]"],
     ("task/terminations", "contact"): [*ROBOT, "task.terminations.contact.parts=[torso]"],
     **{("policy/goal", name): ["policy=hierarchical"] for name in ("drawn", "reparameterised", "options")},
 }
