@@ -35,7 +35,8 @@ def trained(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """A run under budgets, with terms and a contact that are named, and what it printed."""
     folder = tmp_path_factory.mktemp("runs")
     typed = [
-        "task=robot", f"task.xml_file={model}", "task/rewards=[velocity,alive,pose,feet_air_time]", "task.rewards.feet_air_time.parts=[left_foot]", "task.rewards.alive.weight=0.5",
+        "task=robot", f"task.xml_file={model}", "task/rewards=[velocity,alive,pose,feet_air_time]",
+        "task.rewards.feet_air_time.parts=[left_foot]", "task.rewards.alive.weight=0.5",
         "task/terminations=[low,contact]", "task.terminations.contact.parts=[trunk]", "constraint=[torque,fall]",
     ]  # fmt: skip
     console = Console(record=True, width=200, file=StringIO())
