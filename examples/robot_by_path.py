@@ -49,6 +49,10 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spider.xml"
         path.write_text(MODEL, encoding="utf-8")
-        robot = {"task": "robot", "task.xml_file": str(path), "constraint": ["torque", "fall"]}
+        robot: dict[str, Any] = {
+            "task": "robot",
+            "task.xml_file": str(path),
+            "constraint": ["torque", "fall"],
+        }
         result = pgrobot.train(**robot, **chosen, total_steps=steps, quiet=True)
     print(f"return {result.evaluation['return']['mean']:.0f}; {result.verdicts}")
