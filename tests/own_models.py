@@ -17,7 +17,7 @@ WALKER = """<mujoco model="walker">
     <geom name="floor" type="plane" size="5 5 1"/>
     <body name="ball" pos="0 2 0.1"><freejoint name="ball"/><geom name="ball" size="0.1"/></body>
     <body name="trunk" pos="0 0 0.42" euler="90 0 0">
-      <freejoint name="root"/>
+      <freejoint name="float"/>
       <geom name="trunk" type="box" size="0.15 0.05 0.1" mass="2"/>
       <body name="left" pos="0.1 -0.05 0">
         <joint name="left_hip" axis="0 0 1" range="-60 60" limited="true"/>

@@ -72,7 +72,7 @@ def test_joints_are_observed_by_name_and_places_on_the_floor_are_not(walkers: Ba
     names = walkers.spec.observation["policy"].names
     assert names[:9] == (
         "qpos/ball/z", "qpos/ball/qw", "qpos/ball/qx", "qpos/ball/qy", "qpos/ball/qz",
-        "qpos/root/z", "qpos/left_hip", "qpos/left_knee", "qpos/right_hip",
+        "qpos/float/z", "qpos/left_hip", "qpos/left_knee", "qpos/right_hip",
     )  # fmt: skip
     assert names[9:18] == (
         "qvel/ball/x", "qvel/ball/y", "qvel/ball/z", "qvel/ball/rx", "qvel/ball/ry", "qvel/ball/rz",

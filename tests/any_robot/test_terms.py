@@ -161,7 +161,7 @@ def test_sensors_of_contact_change_no_motion(tmp_path: Path) -> None:
         (rewards.velocity, {"target": [1.0]}, "the target of 'velocity' has to be three numbers"),
         (rewards.height, {"tolerance": 0.0}, "a tolerance of 0.0 has to be above 0."),
         (rewards.pose, {"joints": ["left_nee"]}, "no hinge or slide 'left_nee': did you mean 'left_knee'"),
-        (rewards.pose, {"joints": ["root"]}, "there is no hinge or slide 'root': valid: "),
+        (rewards.pose, {"joints": ["float"]}, "there is no hinge or slide 'float': valid: "),
         (terminations.tilted, {"angle": 4.0}, "the angle of 'tilted' has to lie between 0 and π, not 4.0."),
     ],
 )
