@@ -312,7 +312,7 @@ WRONG = [
             "constraint=none",
             *wrong("rewards", "own", "speed", WEIGHT),
         ],
-        "task has no key 'rewards': those of ant, halfcheetah, hopper, ",
+        "task has no key 'rewards': those of ant, ",
     ),
 ]
 
