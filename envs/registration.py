@@ -9,7 +9,7 @@ EPISODE_STEPS = {"Pusher": 100, "Reacher": 50}  # 1,000 for all others
 WITHOUT_SPEED = ("InvertedDoublePendulum", "InvertedPendulum", "HumanoidStandup", "Pusher", "Reacher")
 TITLES = ("Ant", "HalfCheetah", "Hopper", "Humanoid", "Swimmer", "Walker2d", *WITHOUT_SPEED)
 
-DRONES = {"Hover": 750}  # with the steps of an episode
+DRONES = {"Corridor": 400, "Gates": 400, "Hover": 750}  # with the steps of an episode
 MAZES = {"u": 300, "medium": 600, "large": 800}  # with the steps of an episode
 
 

@@ -484,6 +484,38 @@ DEPLOYED = (
     }),
 )  # fmt: skip
 
+DRONES = (
+    *of("envs/drone/frames.py", "robots/test_drone", {
+        "a drone sees the world's axes turned twice": ("rotation(quaternion)[(", "rotation(quaternion).mT[("),
+    }),
+    *of("envs/drone/hover.py", "robots/test_drone", {
+        "a goal is seen from the north": ("in_body(simulation.qpos[:, 3:7], GOAL - simulation.qpos[:, :3])",
+                                          "GOAL - simulation.qpos[:, :3]"),
+    }),
+    *of("envs/drone/costs.py", "robots/test_drone", {
+        "an early crash is no straying": ("> settled) | simulation.fallen)", "> settled))"),
+        "who leaves the bounds has crashed":
+            ("simulation.fallen & ~bounds.left(here).any(axis=1)", "(simulation.fallen)"),
+    }),
+    *of("envs/drone/pilot.py", "robots/test_drone", {
+        "the lqr leans the other way": ("-rotation[:, 1], rotation[:, 0]", "rotation[:, 1], -rotation[:, 0]"),
+    }),
+    *of("envs/drone/corridor.py", "robots/test_drone_course", {
+        "a drone jumps over pillars": ("np.clip(np.vecdot(to_begin, way) / squared, 0.0, 1.0)",
+                                       "np.clip(np.vecdot(to_begin, way) / squared, 1.0, 1.0)"),
+        "pillars do not come again": ("np.round(to_end[..., 0] / self.period)", "0.0"),
+        "a pillar may stand on the start": ("<= self.clearance:", "<= 0.0:"),
+    }),
+    *of("envs/drone/course.py", "robots/test_drone_course", {
+        "a passed pillar comes next": ("% self.period - passed", "% self.period"),
+        "left is right": ("(self.width / 2 - y, self.width / 2 + y", "(self.width / 2 + y, self.width / 2 - y"),
+    }),
+    *of("envs/drone/gates.py", "robots/test_drone_course", {
+        "a gate is as wide as a point": ("self.opening / 2 - RADIUS)", "self.opening / 2)"),
+        "nothing is missed backwards": ("missed: np.ndarray = crossed &", "missed: np.ndarray = crossed & forward &"),
+    }),
+)  # fmt: skip
+
 MAZES = (
     *of("envs/base.py", "any_robot/test_base", {
         "a robot leans against the world, not its pose": ("up=rotation.T @ UP", "up=UP"),
@@ -804,7 +836,7 @@ SEEING = (
 
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
-    *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *MAZES, *MEMORY,
+    *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *DRONES, *MAZES, *MEMORY,
     *HIERARCHY, *DIAGNOSTICS, *SEEING,
 )  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""A quadrotor that hovers."""
+"""A quadrotor that hovers, flies a corridor of pillars, or a course of gates."""

@@ -16,6 +16,8 @@ from pgrobot.simulation.strength import actuator_torques, of_model
 from pgrobot.simulation.wrappers import innermost
 from pgrobot.types import Environment, EnvironmentSpec, Step
 
+SITE = int(mujoco.mjtTrn.mjTRN_SITE)
+
 
 class Effortmeter:
     """What the actuators of the first environment do: torques where they are known, else the action itself.
@@ -32,7 +34,7 @@ class Effortmeter:
         self._gear = model.actuator_gear[:, 0].copy() if model is not None else np.zeros(0)
         count = len(self._spec.actions)
         self._forces = model is not None and model.nu == count and model.nout == count
-        self.title = _named(self._spec) if self._forces else "action"
+        self.title = _named(self._spec, model) if self._forces else "action"
         self.parts = tuple(
             {action.name, *driven}
             for action, driven in zip(self._spec.actions, _driven(model, count), strict=True)
@@ -91,11 +93,16 @@ def _speed(mechanics: Mechanics) -> float:
     return float(np.linalg.norm(data.subtree_linvel[0]))
 
 
-def _named(spec: EnvironmentSpec) -> str:
-    """What the efforts are where they are measured."""
+def _named(spec: EnvironmentSpec, model: mujoco.MjModel | None) -> str:
+    """What the efforts are where they are measured; what drives sites pushes along their first axes."""
     known = Actuators.of(spec, len(spec.actions)).units
-    units = [unit for unit in FORCES if unit in known] or ["N·m"]
+    units = [unit for unit in FORCES if unit in known] or [FORCES[int(_pushes(model))]]
     return f"{'torque' if units == ['N·m'] else 'force'}, {' or '.join(units)}"
+
+
+def _pushes(model: mujoco.MjModel | None) -> bool:
+    """Whether all actuators of a model drive sites."""
+    return model is not None and bool((model.actuator_trntype == SITE).all())
 
 
 def _commands(spec: EnvironmentSpec) -> np.ndarray:

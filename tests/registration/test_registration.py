@@ -44,7 +44,7 @@ def test_every_robot_is_registered_in_every_version_it_has() -> None:
         if (robot, version) != ("Pusher", "v4")  # Gymnasium's Pusher-v4 needs MuJoCo 2
     ) == [name for name in IDS if name not in OWN]
     assert set(OWN) < set(IDS)
-    assert DRONES == ["pgrobot/DroneHover-v1"]
+    assert [f"pgrobot/Drone{task}-v1" for task in ("Corridor", "Gates", "Hover")] == DRONES
     assert [f"pgrobot/PointMaze{maze.title()}-v1" for maze in sorted(SHIPPED)] == MAZES
 
 

@@ -19,6 +19,7 @@ from pgrobot.envs.drone.pilot import hover, hover_gain, linearised, mixer
 from pgrobot.envs.drone.quadrotor import RADIUS, Quadrotor
 from pgrobot.envs.half_cheetah import HalfCheetah
 from pgrobot.errors import PgrobotError
+from pgrobot.film.gauges import Effortmeter
 from pgrobot.schemes import LEARNER
 from pgrobot.simulation import BatchEnvironment
 
@@ -49,6 +50,9 @@ def test_hover_thrust_holds_it_still() -> None:
     mujoco.mj_forward(environment.model, data)
     assert np.abs(data.qacc).max() < 1e-9
     np.testing.assert_allclose(step.telemetry["torque"], MASS * GRAVITY / 4, rtol=1e-12)
+    effort = Effortmeter(environment)
+    assert effort.title == "force, N"
+    np.testing.assert_allclose(effort.ranges(), [[0.0, MASS * GRAVITY / 2]] * 4)
     assert step.reward[0] == pytest.approx(1.0, abs=1e-9)
 
 
