@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import mujoco
@@ -15,6 +16,7 @@ from pgrobot.envs.costs import Contact, Energy, Fall
 from pgrobot.envs.costs.choice import ALL
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation import BatchEnvironment
+from pgrobot.simulation.model import assets
 
 ENVS, STEPS = 4, 60
 
@@ -134,13 +136,19 @@ def test_a_body_lies_where_it_is_low_or_leans_from_where_it_stood() -> None:
     assert (seen[:, :, -1, :, 0] != seen[:, :, -1, :, 1]).any(), "either alone would have passed"
 
 
-def test_a_body_that_is_turned_in_the_model_stands_as_it_is() -> None:
-    environment = robot("halfcheetah").make(ENVS, {"it": Fall("bthigh", -np.inf, 0.2)}, 0, 1)
-    environment.set_state(np.arange(ENVS), np.zeros((ENVS, 9)), np.zeros((ENVS, 9)))
+def test_a_body_that_is_turned_in_the_model_stands_as_it_is(tmp_path: Path) -> None:
+    text = (assets() / "hopper.xml").read_text()
+    assert text.count('<body name="foot"') == 1
+    file = tmp_path / "turned.xml"
+    file.write_text(text.replace('<body name="foot"', '<body quat="0.9 0 0.3 0" name="foot"'))
+    turned = robot("hopper", f"task.xml_file={file}")
+    environment = turned.make(ENVS, {"it": Fall("foot", -np.inf, 0.2)}, 0, 1)
+    place, still = np.tile(environment.model.qpos0, (ENVS, 1)), np.zeros((ENVS, 6))
+    place[:, 1] += 1.0
+    environment.set_state(np.arange(ENVS), place, still)
     assert (environment.behaviour.violations()["it"] == 0.0).all()
-    environment.set_state(
-        np.arange(ENVS), np.eye(9)[[3] * ENVS] * [[0.19], [0.21], [-0.19], [-0.21]], np.zeros((ENVS, 9))
-    )
+    place[:, 2] += 0.19, 0.21, -0.19, -0.21
+    environment.set_state(np.arange(ENVS), place, still)
     assert environment.behaviour.violations()["it"].ravel().tolist() == [0.0, 1.0, 0.0, 1.0]
 
 

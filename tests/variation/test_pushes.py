@@ -98,14 +98,15 @@ def test_times_sizes_and_directions_are_drawn_evenly() -> None:
     pushes = Pushes(plan({"push": node}).pushes, physics, 3)
     pushes.begin(np.arange(64), np.ones((64, 1)))
     times: list[list[int]] = [[] for _ in range(64)]
-    seen = []
     for t in range(4000):
         for i in np.flatnonzero(pushes.shown.any(axis=1)).tolist():
             times[i].append(t)
-            seen.append(pushes.shown[i])
         pushes.act()
         pushes.rest()
-    found = np.array(seen)
+    found = np.empty((20_000, 3))
+    for row in found:
+        pushes._draw(0, 0)
+        row[:] = pushes._drawn[0, 0]
     size = np.linalg.norm(found, axis=1)
     assert stats.kstest(size, stats.uniform(1.0, 3.0).cdf).pvalue > 0.01
     for axis in range(3):  # Archimedes: each coordinate of a point on the sphere is uniform
