@@ -8,7 +8,7 @@
       terminations: {tipped: {_target_: my_robots.own.tipped, angle: 0.5}}
 
 Each is a function of a ``Simulation`` and of the parameters beside its name. It is called after every step, for all
-``N`` simulations at once, and remembers nothing.
+``N`` simulations at once, and remembers nothing; what the robot remembers it reads by ``simulation.memory(name)``.
 """
 
 from __future__ import annotations

@@ -91,12 +91,15 @@ def test_what_is_seen_and_earned_is_of_the_command_that_was_told() -> None:
     """Row by row against MuJoCo's own data; the successor shows the next command and what was just done."""
     environment = made("task.command_steps=[2,3]", num_envs=3)
     robot, simulation = environment.robot, environment.simulation
-    random, seen = np.random.default_rng(0), environment.reset()["policy"].copy()
+    everyone, random = np.arange(3), np.random.default_rng(0)
+    starts = environment.draw(everyone)
+    starts.qpos[:, 2] += 0.2  # so that feet come down after more than a tenth of a second
+    seen = environment.start(everyone, starts)["policy"].copy()
     stance, names = robot.stance(simulation), environment.spec.observation["policy"].names
     command, last = names.index("command/forward"), names.index("last/FR_hip")
     air = np.zeros((3, 4))
-    changed = 0
-    for _ in range(12):
+    changed, paid = 0, 0.0
+    for _ in range(14):
         told = stance + random.uniform(-0.4, 0.4, (3, 12))
         step = environment.step(told)
         qpos, qvel = simulation.qpos, simulation.qvel
@@ -122,10 +125,13 @@ def test_what_is_seen_and_earned_is_of_the_command_that_was_told() -> None:
             np.testing.assert_allclose(following[:3], velocity, atol=1e-12)
             np.testing.assert_allclose(following[last:], told[i] - stance, atol=1e-15)
             changed += not np.array_equal(following[command : command + 3], ordered)
+        paid += step.terms[:, TERMS.index("air_time")].sum()
         air = np.where(touching, 0.0, air + 0.02)
+        np.testing.assert_allclose(step.next_obs["privileged"][:, 1:], air, atol=1e-12)
         seen = step.obs["policy"].copy()
         assert not step.terminated.any()
-    assert 10 <= changed <= 18
+    assert 12 <= changed <= 21
+    assert paid > 0.1
 
 
 def test_commands_are_drawn_from_their_ranges_and_some_stand_still() -> None:
