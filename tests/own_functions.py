@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,3 +97,11 @@ def pushed(simulation: Simulation, body: str) -> np.ndarray:
 def pace(simulation: Simulation) -> np.ndarray:
     """The forward speed, [N]."""
     return simulation.forward_speed[:, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring(Hopper):
+    """A hopper that tells how high it is."""
+
+    def measured(self, simulation: Simulation) -> Mapping[str, np.ndarray]:
+        return {"height": simulation.qpos[:, 1]}

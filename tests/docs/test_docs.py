@@ -54,6 +54,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "diagnostics.gradients.every": 1,
         "diagnostics.sensitivity.every": 1,
         "modules": ["own_functions"],
+        "task._target_": "own_functions.Measuring",
         "+task.terminations.low": {"_target_": "own_functions.low", "height": 1.0},
         "variation": ["mass"],
         "+variation.mass.schedule": {"steps": 500},
