@@ -17,28 +17,12 @@ CONFIG_MODULE = "pgrobot.conf"
 
 def options(group: str) -> dict[str, Any]:
     """The options of a group of parts that name a class or function, each with it; none where there is no group."""
-    part = group.rpartition("/")[2]  # an option that says more than its part has that below the part's key
-    named = {name: node.get(part, node).get("_target_") for name, node in _nodes(group).items()}
-    return {name: locate(group, target, ()) for name, target in named.items() if target and target != "???"}
-
-
-def holding(group: str, place: str, **declarations: bool) -> list[str]:
-    """The options of a group that themselves name, at a dotted key, a part which declares all of it."""
-    found: dict[str, Any] = {}
-    for name, node in _nodes(group).items():
-        for key in place.split("."):
-            node = node.get(key, {})  # noqa: PLW2901
-        if "_target_" in node:
-            found[name] = locate(f"{group}.{place}", node["_target_"], ())
-    return declaring(found, **declarations)
-
-
-def _nodes(group: str) -> dict[str, Any]:
-    """The content of a group's files by their names; none where there is no group."""
     directory = resources.files(CONFIG_MODULE).joinpath(group)
     files = [file for file in directory.iterdir() if file.is_file()] if directory.is_dir() else []
-    read = {file.name.removesuffix(".yaml"): yaml.safe_load(file.read_text("utf-8")) for file in files}
-    return dict(sorted(read.items()))
+    nodes = {file.name.removesuffix(".yaml"): yaml.safe_load(file.read_text("utf-8")) for file in files}
+    part = group.rpartition("/")[2]  # an option that says more than its part has that below the part's key
+    named = {name: node.get(part, node).get("_target_") for name, node in sorted(nodes.items())}
+    return {name: locate(group, target, ()) for name, target in named.items() if target and target != "???"}
 
 
 def takers(group: str, key: str) -> list[str]:

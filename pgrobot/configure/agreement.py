@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pgrobot.configure.advice import chosen, declaring, holding, options, parts
+from pgrobot.configure.advice import chosen, declaring, options, parts
 from pgrobot.errors import PgrobotError
 from pgrobot.targets import locate
 
@@ -224,10 +224,10 @@ def _check_average(choice: Choice, followers: Sequence[str]) -> None:
             parts("objectives"), reads_reference=True, adds_control_back=False, follows_kl=False
         )
         names = ", ".join([terms[0], *(name.rpartition(".")[2] for name in terms[1:])])
-        searching = " or =".join(holding("algorithm", "policy_solver.acceptance", searches=True))
         raise PgrobotError(
             f"algorithm.average.decay={decay} averages a reference that nothing reads: use it with {names} or a term "
-            f"that declares reads_reference, with algorithm={searching}, or algorithm.average.decay=0"
+            "that declares reads_reference, with a policy_solver that searches along its step, or "
+            "algorithm.average.decay=0"
         )
 
 

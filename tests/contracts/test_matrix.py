@@ -69,7 +69,11 @@ def config(algorithm: str, multiplier: str, policy: str) -> DictConfig:
     """The config of a triple, put together from one composition per option: they do not depend on each other."""
     cfg = copy.deepcopy(composed(algorithm=algorithm, **LESS[algorithm], **PLACES.get(policy, {})))
     cfg.multiplier = composed(algorithm="a2c", multiplier=multiplier).multiplier
-    cfg.policy = composed(algorithm="a2c", policy=policy, **SIZES.get(policy, {})).policy
+    acting = composed(algorithm="a2c", policy=policy, **SIZES.get(policy, {}))
+    cfg.policy, cfg.critic.groups = (
+        acting.policy,
+        acting.critic.groups,
+    )  # a policy may show something to critics
     return cfg
 
 
@@ -149,7 +153,7 @@ def frozen_until_merged(module: Any, rollout: Rollout) -> Iterator[None]:
     normalizer = module.normalizer
     before = copy.deepcopy(normalizer.state_dict())
     merged = copy.deepcopy(normalizer)
-    merged.merge(rollout.obs["policy"])
+    merged.merge(getattr(module, "low", module).reads(rollout.obs))
     uses = []
 
     def check(*_: Any) -> None:

@@ -107,7 +107,7 @@ class Learner:
 
 
 def collected(policy: Any, hidden: Tensor | None = None) -> Rollout:
-    collector, _ = make(TargetWorld(6, 0, length=5, fatal=0.9), policy=policy, minibatch=96)
+    collector, _ = make(TargetWorld(6, 0, length=5, fatal=0.9), policy=policy, minibatch=6 * policy.sequence)
     collector.collect()  # nobody remembers anything before the first step
     rollout = collector.collect()["robot"]
     return replace(

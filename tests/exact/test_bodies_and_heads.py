@@ -238,8 +238,11 @@ def test_weights_from_the_global_generator_come_from_the_seed_as_well(own: Path)
     assert not torch.equal(weights(1, *careless), weights(1, *careless, "seed=5"))
 
 
+CHOICES = ("pgrobot/policies/levels/goal.py", "pgrobot/policies/levels/switch.py")
+
+
 def test_no_list_names_a_shipped_head() -> None:
-    """But the one of what former runs called them; and options are by definition one of several."""
+    """But the one of what former runs called them; and options and switches are by definition choices."""
     targets = [
         yaml.safe_load(file.read_text())["_target_"].rpartition(".")
         for file in (ROOT / "conf" / "policy" / "head").glob("*.yaml")
@@ -252,7 +255,7 @@ def test_no_list_names_a_shipped_head() -> None:
             for path in (ROOT / "pgrobot").rglob("*.py")
             if re.search(rf"\b{name}\b", path.read_text(encoding="utf-8"))
         }
-        assert naming - {"pgrobot/past_networks.py", "pgrobot/policies/levels/goal.py"} == {home}, name
+        assert naming - {"pgrobot/past_networks.py", *CHOICES} == {home}, name
 
 
 # ---- a critic that is no network ------------------------------------------------------------------------------------
