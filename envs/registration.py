@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import gymnasium
 
 ENTRY = "pgrobot.envs.gymnasium_env:"
@@ -16,40 +18,22 @@ MAZES = {"u": 300, "medium": 600, "large": 800}  # with the steps of an episode
 def register() -> None:
     """Make every robot known to Gymnasium, single and vectorised."""
     for title in TITLES:
-        costs: dict[str, dict[str, float]] = {"torque": {}}
-        if title not in WITHOUT_SPEED:
-            costs = {"speed": {}, "torque": {}}
+        costs = ("torque",) if title in WITHOUT_SPEED else ("speed", "torque")
         for version in ("v5",) if title == "Pusher" else ("v5", "v4"):
-            gymnasium.register(
-                id=f"pgrobot/{title}-{version}",
-                entry_point=ENTRY + "RobotEnv",
-                vector_entry_point=ENTRY + "RobotVectorEnv",
-                max_episode_steps=EPISODE_STEPS.get(title, 1000),
-                kwargs={"robot": title.lower(), "version": version, "costs": costs},
-            )
+            steps = EPISODE_STEPS.get(title, 1000)
+            _register(f"{title}-{version}", steps, costs, robot=title.lower(), version=version)
     for task, steps in DRONES.items():
-        gymnasium.register(
-            id=f"pgrobot/Drone{task}-v1",
-            entry_point=ENTRY + "RobotEnv",
-            vector_entry_point=ENTRY + "RobotVectorEnv",
-            max_episode_steps=steps,
-            kwargs={
-                "robot": f"drone_{task.lower()}",
-                "costs": {"crash": {}, "out_of_bounds": {}, "tilt": {}},
-            },
-        )
+        _register(f"Drone{task}-v1", steps, ("crash", "out_of_bounds", "tilt"), robot=f"drone_{task.lower()}")
+    _register("QuadrupedVelocity-v1", 1000, ("torque",), robot="quadruped_velocity")
+    for maze, steps in MAZES.items():
+        _register(f"PointMaze{maze.title()}-v1", steps, ("torque",), robot="point_maze", maze=maze)
+
+
+def _register(name: str, steps: int, costs: Sequence[str], **options: str) -> None:
     gymnasium.register(
-        id="pgrobot/QuadrupedVelocity-v1",
+        id=f"pgrobot/{name}",
         entry_point=ENTRY + "RobotEnv",
         vector_entry_point=ENTRY + "RobotVectorEnv",
-        max_episode_steps=1000,
-        kwargs={"robot": "quadruped_velocity", "costs": {"torque": {}}},
+        max_episode_steps=steps,
+        kwargs={**options, "costs": {cost: {} for cost in costs}},
     )
-    for maze, steps in MAZES.items():
-        gymnasium.register(
-            id=f"pgrobot/PointMaze{maze.title()}-v1",
-            entry_point=ENTRY + "RobotEnv",
-            vector_entry_point=ENTRY + "RobotVectorEnv",
-            max_episode_steps=steps,
-            kwargs={"robot": "point_maze", "maze": maze, "costs": {"torque": {}}},
-        )
