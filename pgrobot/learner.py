@@ -100,7 +100,7 @@ class Learner:
         done = min(self._updates, self._iterations - 1) / self._iterations
         for solver in (self.policy_solver, self.critic_solver):
             solver.anneal(done)
-        metrics = self._budgets.price(rollout)
+        metrics = self._budgets.price(rollout, self._updates / self._iterations)
         self._averaged = self._average.step(self._averaged, self.policy_vector.vector)
         evidence = self.poser.evidence(rollout, self._budgets.slack, self._averaged[0])
         values = valued(self.critic, rollout, carry)

@@ -41,10 +41,13 @@ class Budgets:
         self._discount = discount
         self._max_episode_steps = max_episode_steps
         self._gather = reduce.gather
-        self._budgets = torch.tensor([c.budget for c in constraints], dtype=torch.float64)
 
-    def price(self, rollout: Rollout) -> Metrics:
+    def price(self, rollout: Rollout, progress: float = 1.0) -> Metrics:
         """Measure every budget on the steps of this rollout and let the multiplier move on the excess.
+
+        Args:
+            rollout: of the policy as it is.
+            progress: the share of the annealing steps that is done, by which budgets with a schedule are tightened.
 
         Raises:
             PgrobotError: there are budgets, and a step of the rollout lasts longer than one of the environment.
@@ -65,12 +68,13 @@ class Budgets:
             self._discount,
             self._max_episode_steps,
         )
-        excess = (measured.cost - self._budgets) / measured.steps
+        budgets = [constraint.at(progress) for constraint in self._constraints]
+        excess = (measured.cost - torch.tensor(budgets, dtype=torch.float64)) / measured.steps
         self.slack.copy_(-excess)
         earned, counts = gather(rollout.reward), gather(rollout.weight) > 0.0
         paid = earned if bool(counts.all()) else earned[counts]
         metrics = self._multiplier.update(excess, measured.length, paid)
-        for constraint, value in zip(self._constraints, measured.cost.tolist(), strict=True):
+        for constraint, budget, value in zip(self._constraints, budgets, measured.cost.tolist(), strict=True):
             metrics[f"cost/{constraint.name}/mean"] = value
-            metrics[f"cost/{constraint.name}/budget"] = constraint.budget
+            metrics[f"cost/{constraint.name}/budget"] = budget
         return metrics

@@ -264,7 +264,7 @@ LEARNER = (
         "an expectation is corrected for an older policy": ("(discounted / scale)", "(weight / scale)"),
     }),
     *of("pgrobot/pricing.py", "exact/test_learner", {
-        "excess per episode": ("- self._budgets) / measured.steps", "- self._budgets)"),
+        "excess per episode": ("dtype=torch.float64)) / measured.steps", "dtype=torch.float64))"),
     }),
     *of("pgrobot/batch.py", "exact/test_rollout_fields", {
         "padding is learnt from":
@@ -412,6 +412,17 @@ CONSTRAINTS = (
     *of("pgrobot/constraints/price.py", "constraints/test_mix", {
         "costs are mixed as they are": ("cost - cost.mean(dim=tuple(range(cost.dim() - 1)))", "cost"),
         "prices are not averaged": ("1.0 + price.sum().to(advantage)", "1.0"),
+    }),
+    *of("pgrobot/constraints/tightening.py", "constraints/test_tightening", {
+        "a schedule ends with the annealing": ("progress / self.until", "progress"),
+        "a budget goes on past its end": ("if progress >= self.until:", "if False:"),
+    }),
+    *of("pgrobot/learner.py", "constraints/test_tightening", {
+        "budgets are never tightened": ("self._updates / self._iterations)", "0.0)"),
+    }),
+    *of("pgrobot/pricing.py", "constraints/test_tightening", {
+        "a schedule is told and not priced":
+            ("torch.tensor(budgets, dtype", "torch.tensor([c.budget for c in self._constraints], dtype"),
     }),
     *of("pgrobot/constraints/budgets.py", "constraints/test_budgets", {
         "an episode pays at every step": (" & ~self.paid\n", "\n"),

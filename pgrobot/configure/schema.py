@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pgrobot.algorithm import Algorithm
-from pgrobot.constraints import BOUNDS, UNITS
+from pgrobot.constraints import BOUNDS, UNITS, TighteningRule
 from pgrobot.errors import shown
 from pgrobot.factories import (
     CriticFactory,
@@ -74,6 +74,7 @@ class ConstraintConfig:
     budget: Annotated[float, at_least(0.0)]
     unit: Annotated[str, one_of(*UNITS)]
     limit: Annotated[float, at_least(0.0)]
+    schedule: Annotated[Any, TighteningRule("initial")] = None
 
 
 @dataclass(frozen=True)

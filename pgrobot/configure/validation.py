@@ -83,10 +83,10 @@ def _section(path: str, kind: type, node: Any) -> Places:
             raise PgrobotError(f"{where} {str(key)!r}: {suggestion(str(key), list(known))}")
     for key, hint in known.items():
         below = f"{path}.{key}" if path else key
-        if node.get(key) is None:
+        if node.get(key) is None and not hasattr(kind, key):  # a key with a default may be left out
             missing = f"{below} is missing from the config"
             raise PgrobotError(f"{path} has no {key}: {told} has {', '.join(known)}" if told else missing)
-        yield from _node(below, hint, node[key])
+        yield from _node(below, hint, node.get(key))
 
 
 def _node(path: str, hint: Hint, value: Any) -> Places:

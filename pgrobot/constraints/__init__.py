@@ -6,21 +6,26 @@ from pgrobot.constraints.lagrangian import Lagrangian
 from pgrobot.constraints.measure import measure
 from pgrobot.constraints.pid import PID
 from pgrobot.constraints.sample import Spending
+from pgrobot.constraints.tightening import FIXED, Tightening, TighteningRule, tightening_of
 from pgrobot.constraints.unconstrained import Unconstrained
 from pgrobot.constraints.verdict import Verdict, judge
 
 __all__ = [
     "BOUNDS",
+    "FIXED",
     "PID",
     "UNITS",
     "Constraint",
     "CostColumns",
     "Lagrangian",
     "Spending",
+    "Tightening",
+    "TighteningRule",
     "Unconstrained",
     "Verdict",
     "check_bound",
     "judge",
     "measure",
+    "tightening_of",
     "unattainable",
 ]

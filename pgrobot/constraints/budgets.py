@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
+from pgrobot.constraints.tightening import FIXED, Tightening
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.ranges import is_number
 from pgrobot.types import State
@@ -36,15 +37,18 @@ class Constraint:
     - ``probability``: the share of episodes whose sum exceeds ``limit``;
     - ``step``: the cost per step, over all steps.
 
+    While it is trained the budget may come from a looser one, by ``schedule``; verdicts are always on ``budget``.
+
     Raises:
         PgrobotError: a budget or limit that is negative or no finite number, a probability above one, an
-            unknown unit.
+            unknown unit, a schedule that begins below the budget.
     """
 
     name: str
     budget: float
     unit: str
     limit: float  # read by the unit ``probability`` only
+    schedule: Tightening = FIXED
 
     def __post_init__(self) -> None:
         node = f"constraint.{self.name}"
@@ -55,6 +59,21 @@ class Constraint:
                 raise PgrobotError(f"{node}.{key}={value} has to be a finite number of at least 0")
         if self.unit == "probability" and self.budget > 1.0:
             raise PgrobotError(f"{node}.budget is a probability, so at most 1, not {self.budget}")
+        if self.schedule != FIXED:
+            self._check_schedule(f"{node}.schedule.initial={self.schedule.initial:g}")
+
+    def at(self, progress: float) -> float:
+        """The budget when a share ``progress`` of the annealing steps is done."""
+        return self.schedule.at(self.budget, progress)
+
+    def _check_schedule(self, initial: str) -> None:
+        if not self.budget <= self.schedule.initial < math.inf:
+            raise PgrobotError(
+                f"{initial} is below the budget of {self.budget:g}, and a schedule goes from loose to tight: begin at "
+                f"{self.budget:g} or above, or lower constraint.{self.name}.budget"
+            )
+        if self.unit == "probability" and self.schedule.initial > 1.0:
+            raise PgrobotError(f"{initial} is a probability, so at most 1")
 
 
 def unattainable(constraint: Constraint) -> str:

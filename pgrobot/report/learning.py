@@ -59,12 +59,15 @@ def costs(story: Story) -> Iterator[Drawing]:
     history = story.history
     names = history.between("cost/", "/budget")
     for name in names:
-        budget = history.last(f"cost/{name}/budget")
+        scheduled, told = f"cost/{name}/budget", {f"cost/{name}/mean": "training"}
+        budget = history.last(scheduled)
+        if np.nanmax(history.columns[scheduled]) > budget:  # it was looser before
+            told[scheduled] = "its budget then"
         points = _evaluated(history, f"cost/{name}")
         yield from over_time(
             history,
             f"cost_{name}",
-            {f"cost/{name}/mean": "training"},
+            told,
             _unit(story, name),
             f"Cost: {name}",
             "What an episode spends, those still running counted. Shaded: above the budget.",

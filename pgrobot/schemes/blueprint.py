@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.answers import check_columns
 from pgrobot.bodies.trial import check_sizes
-from pgrobot.constraints import Constraint, CostColumns
+from pgrobot.constraints import Constraint, CostColumns, tightening_of
 from pgrobot.cores import physical_cores
 from pgrobot.critics import Critic
 from pgrobot.factories import CriticFactory, IntrinsicRewardFactory, MultiplierFactory, PolicyFactory
@@ -132,7 +132,10 @@ class Blueprint:
 
 def build_constraints(cfg: DictConfig) -> tuple[Constraint, ...]:
     """The budgets, in the order of the cost columns."""
-    return tuple(Constraint(str(name), c.budget, c.unit, c.limit) for name, c in cfg.constraint.items())
+    return tuple(
+        Constraint(str(name), c.budget, c.unit, c.limit, tightening_of(c.get("schedule")))
+        for name, c in cfg.constraint.items()
+    )
 
 
 def iterations(cfg: DictConfig, steps: int) -> int:

@@ -27,6 +27,7 @@ def test_a_constraint_node_holds_a_cost_and_a_budget(name: str) -> None:
     node = read("constraint", name)
     assert node.keys() == {name}
     cost = node[name].pop("cost")
+    assert node[name].pop("schedule") == {"initial": None, "until": 0.5}
     assert Constraint(name=name, **node[name]).unit == ("probability" if name == "fall" else "step")
     if name == "speed":
         assert cost.pop("threshold") == "${task.speed_threshold}"
