@@ -25,6 +25,7 @@ def register() -> None:
     for task, steps in DRONES.items():
         _register(f"Drone{task}-v1", steps, ("crash", "out_of_bounds", "tilt"), robot=f"drone_{task.lower()}")
     _register("QuadrupedVelocity-v1", 1000, ("torque",), robot="quadruped_velocity")
+    _register("AntGoal-v1", 500, ("torque",), robot="ant_goal")
     for maze, steps in MAZES.items():
         _register(f"PointMaze{maze.title()}-v1", steps, ("torque",), robot="point_maze", maze=maze)
 

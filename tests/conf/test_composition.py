@@ -48,9 +48,9 @@ PLACES = {
     "algorithm/rate": "algorithm/rate@algorithm.policy_solver.rate",
 }
 OWN_TASKS = (
-    "ant", "drone_corridor", "drone_gates", "drone_hover", "halfcheetah", "hopper", "humanoid", "humanoidstandup",
-    "inverteddoublependulum", "invertedpendulum", "point_maze", "pusher", "quadruped_velocity", "reacher",
-    "swimmer", "walker2d",
+    "ant", "ant_goal", "drone_corridor", "drone_gates", "drone_hover", "halfcheetah", "hopper", "humanoid",
+    "humanoidstandup", "inverteddoublependulum", "invertedpendulum", "point_maze", "pusher", "quadruped_velocity",
+    "reacher", "swimmer", "walker2d",
 )  # fmt: skip
 WITH_SPEED = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "walker2d")
 DRONES = ("drone_corridor", "drone_gates", "drone_hover")  # whose motors are on no joints

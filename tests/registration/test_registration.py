@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings(
 IDS = sorted(name for name in gymnasium.registry if name.startswith("pgrobot/"))
 MAZES = sorted(name for name in IDS if "PointMaze" in name)
 DRONES = sorted(name for name in IDS if "Drone" in name)
-OWN = [*MAZES, *DRONES, "pgrobot/QuadrupedVelocity-v1"]  # of which Gymnasium has none
+OWN = [*MAZES, *DRONES, "pgrobot/AntGoal-v1", "pgrobot/QuadrupedVelocity-v1"]  # of which Gymnasium has none
 ROBOTS = sorted({name.split("/")[1].split("-")[0] for name in IDS if name not in OWN})
 
 
