@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
@@ -376,7 +376,13 @@ class Tracker(Protocol):
 
 
 class Multiplier(Protocol):
-    """Prices the cost columns and folds them into the advantage."""
+    """Prices the cost columns and folds them into the advantage.
+
+    Attributes:
+        prices: whether costs weigh anything in the advantage; one that does not say so may.
+    """
+
+    prices: ClassVar[bool]
 
     def update(self, excess: Tensor, length: float, reward: Tensor) -> Metrics:
         """Move on how far each of the ``K`` costs lies above its budget.

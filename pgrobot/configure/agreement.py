@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pgrobot.configure.advice import chosen, declaring, options, parts
+from pgrobot.advice import chosen, declaring, options, parts
 from pgrobot.errors import PgrobotError
 from pgrobot.targets import locate
 
@@ -112,6 +112,7 @@ def check_agreement(choice: Choice) -> None:
             f"{followers[0]} follows the KL before a step, which is 0 where a rollout is one step: {remedy}"
         )
     _check_ratio(choice)
+    _check_budgets(choice)
     for path in without_ratio:
         _check_reuse(path, choice)
 
@@ -136,6 +137,17 @@ def _check_ratio(choice: Choice) -> None:
                 f"algorithm.estimator.objective_has_ratio is {str(stated).lower()}, but {found[0]} {words} by the "
                 "ratio π/μ: leave the key out, or choose another term"
             )
+
+
+def _check_budgets(choice: Choice) -> None:
+    """Whoever keeps to the budgets itself has no use for an advantage in which they are priced already."""
+    keepers = [POLICY] if choice.says(POLICY, "keeps_budgets") else choice.terms(keeps_budgets=True)
+    if keepers and choice.says("multiplier", "prices", otherwise=True):
+        word = chosen("multiplier", choice.parts["multiplier"])
+        raise PgrobotError(
+            f"{keepers[0]} is a {choice.parts[keepers[0]].__name__}, which keeps to the budgets by itself, and "
+            f"multiplier={word} would price them as well: use multiplier=none"
+        )
 
 
 def _check_reuse(path: str, choice: Choice) -> None:

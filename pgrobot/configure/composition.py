@@ -22,8 +22,8 @@ from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from pgrobot.advice import CONFIG_MODULE
 from pgrobot.aliases import check_once, in_full, key_of, settle, spelt_out, with_class
-from pgrobot.configure.advice import CONFIG_MODULE
 from pgrobot.configure.agreement import objective_has_ratio
 from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, CONFIG_NAME, diagnose, group_options, load
 from pgrobot.errors import PgrobotError

@@ -8,8 +8,8 @@ from typing import Any, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 
+from pgrobot.advice import takers
 from pgrobot.arguments import WORDS, check_arguments
-from pgrobot.configure.advice import takers
 from pgrobot.configure.agreement import Choice, check_agreement
 from pgrobot.configure.composition import leaves, resolved
 from pgrobot.configure.schema import RunConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
@@ -42,6 +42,8 @@ class Lagrangian:
     Raises:
         PgrobotError: an unknown optimiser, or a number outside its range.
     """
+
+    prices: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +37,8 @@ class PID:
     Raises:
         PgrobotError: a number outside its range.
     """
+
+    prices: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -13,6 +14,8 @@ from pgrobot.types import Metrics, State
 
 class Unconstrained:
     """Multipliers that stay at zero. Arguments as of ``Pricing``."""
+
+    prices: ClassVar[bool] = False
 
     def __init__(self, constraints: Sequence[Constraint], columns: Sequence[str]) -> None:
         self._pricing = Pricing(constraints, columns)

@@ -49,6 +49,7 @@ class Objective(Protocol):
         reads_reference: whether it measures distances from the batch's reference policy.
         follows_kl: whether its weight follows the KL by which the policy moves.
         adds_control_back: whether it adds back the expectation of what a baseline that depends on the action took.
+        keeps_budgets: whether it keeps the policy to the budgets by itself, so that no multiplier should price them.
     """
 
     reads_advantage: ClassVar[bool]
@@ -56,6 +57,7 @@ class Objective(Protocol):
     reads_reference: ClassVar[bool]
     follows_kl: ClassVar[bool]
     adds_control_back: ClassVar[bool]
+    keeps_budgets: ClassVar[bool]
 
     @property
     def weight(self) -> float:
@@ -80,6 +82,7 @@ class FixedWeight:
     reads_reference: ClassVar[bool] = False
     follows_kl: ClassVar[bool] = False
     adds_control_back: ClassVar[bool] = False
+    keeps_budgets: ClassVar[bool] = False
 
     def adapt(self, weight: float, kl: float) -> float:
         del kl

@@ -45,6 +45,7 @@ class FirstOrderSolver:
     needs_policy: ClassVar[bool] = False
     reads_reference: ClassVar[bool] = False
     kl_before_step: ClassVar[bool] = True
+    keeps_budgets: ClassVar[bool] = False
 
     def __init__(
         self,

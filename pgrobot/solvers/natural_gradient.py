@@ -47,6 +47,7 @@ class NaturalGradientSolver:
     needs_policy: ClassVar[bool] = True
     reads_reference: ClassVar[bool] = True
     kl_before_step: ClassVar[bool] = False
+    keeps_budgets: ClassVar[bool] = False
 
     def __init__(
         self,

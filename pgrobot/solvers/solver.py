@@ -21,11 +21,14 @@ class Solver(Protocol):
             say so may. Where it leaves the choice to an ``acceptance``, that says whether it does.
         kl_before_step: whether the KL that it reports and follows is measured where each of its steps begins; by
             default not.
+        keeps_budgets: whether it keeps its policy to the budgets by itself, so that no multiplier should price them;
+            by default not.
     """
 
     needs_policy: ClassVar[bool]
     reads_reference: ClassVar[bool]
     kl_before_step: ClassVar[bool]
+    keeps_budgets: ClassVar[bool]
     rate: float
 
     def anneal(self, progress: float) -> None:

@@ -73,7 +73,7 @@ FLOORS = (
     ("posing",),
     ("learner",),
     ("loop", "schemes", "diagnostics"),
-    ("assembly", "deploy", "film"),
+    ("advice", "assembly", "deploy", "film"),
     ("configure", "given"),
     ("run", "help", "laboratory"),
     ("playing", "sweep", "variance"),
