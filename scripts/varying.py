@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import resource
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
-from measuring import BARE, HOME, show, spread, train
+from measuring import BARE, quartiles, show
 
-from pgrobot.configure import build_environment, compose, validated
+from pgrobot.configure import build, build_environment, compose, validated
+from pgrobot.loop import train
 from pgrobot.types import Environment
 
 ROBOT, ENVS = "hopper", 64
@@ -31,43 +31,64 @@ STEPS = 500  # of the environment alone
 
 
 def variation(repeats: int, steps: int) -> dict[str, Any]:
-    """Time of an iteration with five fields varied over that with none, in pairs; the same of the environment alone.
+    """Time of iterations with five fields varied over that of the same ones with none; and of steps alone.
 
     Args:
-        repeats: pairs.
+        repeats: trainings of each kind, and measurements of the environment.
         steps: environment steps of each training.
     """
-    runs = [_pair(steps, bool(index % 2)) for index in range(repeats)]
+    iterations = [pair for index in range(repeats) for pair in _side_by_side(steps, seed=1 + index)]
     alone = [_alone(bool(index % 2)) for index in range(repeats)]
-    more = {
-        f"{what}, %": [100.0 * (varied / plain - 1.0) for varied, plain in pairs]
-        for what, pairs in {
-            "time of an iteration": [run["time of an iteration"] for run in runs],
-            "CPU time of the run": [run["CPU time of the run"] for run in runs],
-            "CPU time of a step of random actions": alone,
-        }.items()
+    added = {
+        "time of an iteration, %": [_more(pair.wall) for pair in iterations],
+        "CPU time of an iteration, %": [_more(pair.cpu) for pair in iterations],
+        "CPU time of a step of random actions, %": [_more(pair) for pair in alone],
     }
     show(
-        f"what five varied fields add, {ROBOT}, N = {ENVS}", [(name, *spread(v)) for name, v in more.items()]
+        f"what five varied fields add, {ROBOT}, N = {ENVS}",
+        [(name, *quartiles(values)) for name, values in added.items()],
+        ("middle", "lower quartile", "upper quartile"),
     )
-    return {"runs": runs, "alone": alone, "added_percent": more}
+    return {"added_percent": added}
 
 
-def _pair(steps: int, plain_first: bool) -> dict[str, tuple[float, float]]:
-    """By what is counted: varied and not, measured one after the other."""
-    measured = {}
-    for lines in sorted((VARIED, ()), key=len, reverse=not plain_first):
-        run, before = HOME / "variation", resource.getrusage(resource.RUSAGE_CHILDREN)
-        train(run, *ALIKE, f"total_steps={steps}", *lines)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-        late = rows[len(rows) // 10 : -1]  # the first compile, the last is evaluated
-        measured[bool(lines)] = (
-            (late[-1]["time/wall_s"] - late[0]["time/wall_s"]) / (len(late) - 1),
-            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        )
-    (iteration, cpu), (iteration_plain, cpu_plain) = measured[True], measured[False]
-    return {"time of an iteration": (iteration, iteration_plain), "CPU time of the run": (cpu, cpu_plain)}
+class _Pair(NamedTuple):
+    """An iteration varied and the same one not, in seconds."""
+
+    wall: tuple[float, float]
+    cpu: tuple[float, float]
+
+
+def _side_by_side(steps: int, seed: int) -> list[_Pair]:
+    """Two trainings that take turns, iteration by iteration: a machine that is now slow and now fast meets them alike.
+
+    Which of the two goes first changes from iteration to iteration. Both learn the same to the last bit.
+    """
+    runs = []
+    for lines in (VARIED, ()):
+        cfg = validated(compose([*ALIKE, f"total_steps={steps}", f"seed={seed}", *lines]))
+        assembly = build(cfg, cfg.threads)
+        numbers = range(assembly.iterations)
+        diagnostics = tuple(assembly.diagnostics.values())
+        runs.append(train(assembly.collector, assembly.learners, numbers, diagnostics))
+    pairs = []
+    for index in range(assembly.iterations):
+        took = {which: _timed(runs[which]) for which in ((0, 1) if index % 2 else (1, 0))}
+        (varied_wall, varied_cpu), (wall, cpu) = took[0], took[1]
+        pairs.append(_Pair((varied_wall, wall), (varied_cpu, cpu)))
+    return pairs[len(pairs) // 10 :]  # the first compile
+
+
+def _timed(run: Iterator[Any]) -> tuple[float, float]:
+    """Wall and CPU seconds of the next iteration."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    next(run)
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _more(pair: tuple[float, float]) -> float:
+    """By how much the first exceeds the second, in percent."""
+    return 100.0 * (pair[0] / pair[1] - 1.0)
 
 
 def _alone(plain_first: bool) -> tuple[float, float]:
