@@ -194,7 +194,7 @@ def build_environment(
         seed: of their random streams.
         threads: physics threads; 0: one per physical core.
         task: whose environments they are.
-        strength: how much of what the config lets vary does so.
+        strength: how much of what the config lets vary does so; only in training it is scheduled.
 
     Raises:
         PgrobotError: the task cannot provide a cost, or vary what shall vary, or the task or a wrapper makes something
@@ -213,7 +213,12 @@ def build_environment(
             f"{cfg.task._target_} makes environments of its own: leave it out with variation=[]"
         )
     made = check_environment(f"{cfg.task._target_}.make", made)
-    return wrapped(made, construct(cfg, "wrapper"), seed)
+    told = {
+        "constraints": build_constraints(cfg),
+        "cost_discount": float(cfg.algorithm.discounts.cost),
+        "training": strength is Strength.SCHEDULED,
+    }
+    return wrapped(made, construct(cfg, "wrapper"), seed, told)
 
 
 def judging(cfg: DictConfig) -> Strength:

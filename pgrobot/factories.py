@@ -60,11 +60,18 @@ class DiagnosticFactory(Protocol):
 
 
 class EnvironmentWrapper(Protocol):
-    """What changes an environment, in training and in evaluation alike.
+    """What changes an environment, in training and in evaluation alike unless it asks which of them it is.
 
-    One that has a parameter ``randoms`` is given a random stream for each environment.
+    One that has a parameter ``randoms`` is given a random stream for each environment; ``constraints``, the budgets;
+    ``cost_discount``, that of the costs; ``training``, whether a policy learns there, and is not judged.
     """
 
     def __call__(
-        self, environment: Environment, *, randoms: Sequence[np.random.Generator] = ...
+        self,
+        environment: Environment,
+        *,
+        randoms: Sequence[np.random.Generator] = ...,
+        constraints: Sequence[Constraint] = ...,
+        cost_discount: float = ...,
+        training: bool = ...,
     ) -> Environment: ...

@@ -679,6 +679,23 @@ MEMORY = (
         "the rate is of the space, not the policy": ("self._most * self._bounds.unit", "self._most"),
         "choices are filtered": ("if action.choices:", "if False:"),
     }),
+    *of("pgrobot/wrappers/allowances.py", "contracts/test_budget_wrappers", {
+        "what is spent outlives its episode": ("self._spent[ids], self._fade[ids] = 0.0, 1.0", "self._fade[ids] = 1.0"),
+        "what is left does not fade": ("(self.amount * self._fade)", "self.amount"),
+        "a budget that is spent is exceeded": ("self._spent > self.amount", "self._spent >= self.amount"),
+    }),
+    *of("pgrobot/wrappers/early_termination.py", "contracts/test_budget_wrappers", {
+        "only its own ends begin anew": ("np.flatnonzero(ended | over)", "np.flatnonzero(over)"),
+        "an early end has a value": ("terminated=step.terminated | over", "terminated=step.terminated"),
+        "evaluations end early": ("if self._training else step", "if True else step"),
+    }),
+    *of("pgrobot/wrappers/saute.py", "contracts/test_budget_wrappers", {
+        "evaluations are paid otherwise": ("if self._training:", "if True:"),
+        "the successor begins anew": ("next_obs = self._shown(step.next_obs)\n", "next_obs = step.next_obs\n"),
+    }),
+    *of("pgrobot/assembly.py", "contracts/test_budget_wrappers", {
+        "evaluations are trained in": ('"training": strength is Strength.SCHEDULED', '"training": True'),
+    }),
     *of("pgrobot/wrappers/filtering.py", "contracts/test_action_filter", {
         "a filter that was taken along begins where it was":
             ("torch.where(episode_start.unsqueeze(-1), self.rest, last)", "last"),

@@ -2,8 +2,10 @@
 
 from pgrobot.wrappers.action_filter import ActionFilter
 from pgrobot.wrappers.delay import Delay
+from pgrobot.wrappers.early_termination import EarlyTermination
 from pgrobot.wrappers.history import History
 from pgrobot.wrappers.mask import Mask
 from pgrobot.wrappers.noise import Noise
+from pgrobot.wrappers.saute import Saute
 
-__all__ = ["ActionFilter", "Delay", "History", "Mask", "Noise"]
+__all__ = ["ActionFilter", "Delay", "EarlyTermination", "History", "Mask", "Noise", "Saute"]

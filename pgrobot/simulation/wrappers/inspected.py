@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +17,12 @@ from pgrobot.simulation.contract import check_ends, check_environment, check_obs
 from pgrobot.simulation.wrappers.wrapped import WrappedEnvironment, Wrapper
 from pgrobot.types import Environment, Observation, State, Step
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-def wrapped(environment: Environment, wrappers: Mapping[str, Wrapper], seed: int) -> Environment:
+
+def wrapped(
+    environment: Environment, wrappers: Mapping[str, Wrapper], seed: int, told: Mapping[str, Any] = NOTHING
+) -> Environment:
     """The environment in its wrappers, the first one innermost; without any it is the environment itself.
 
     Its spec names those that a trained policy leaves behind.
@@ -26,6 +32,7 @@ def wrapped(environment: Environment, wrappers: Mapping[str, Wrapper], seed: int
         wrappers: by name; one with a parameter ``randoms`` is given a random stream for each environment, which do not
             depend on how many there are and are saved and restored with the environment.
         seed: of those streams.
+        told: what else a wrapper is given that has a parameter of such a name.
 
     Raises:
         PgrobotError: a wrapper makes no environment, or one that cannot begin single episodes; names the wrapper. So
@@ -34,9 +41,11 @@ def wrapped(environment: Environment, wrappers: Mapping[str, Wrapper], seed: int
     layers = InspectedEnvironment(environment, environment.spec.name, ()) if wrappers else environment
     left_behind: list[str] = []
     for name, wrap in wrappers.items():
-        asks = takes(wrap, "randoms") and "randoms" not in getattr(wrap, "keywords", {})
+        given = {word: value for word, value in told.items() if _asks(wrap, word)}
+        asks = _asks(wrap, "randoms")
         randoms = streams(component_seed(seed, f"wrapper/{name}"), environment.spec.num_envs) if asks else ()
-        made = check_environment(f"wrapper.{name}", wrap(layers, **({"randoms": randoms} if asks else {})))
+        given |= {"randoms": randoms} if asks else {}
+        made = check_environment(f"wrapper.{name}", wrap(layers, **given))
         if hasattr(environment, "restart") and not hasattr(made, "restart"):
             raise PgrobotError(
                 f"wrapper.{name} makes an environment without restart(ids), by which training begins new episodes in "
@@ -48,6 +57,11 @@ def wrapped(environment: Environment, wrappers: Mapping[str, Wrapper], seed: int
     if left_behind:
         layers.spec = replace(layers.spec, left_behind=tuple(left_behind))
     return layers
+
+
+def _asks(wrap: Wrapper, word: str) -> bool:
+    """Whether a wrapper has a parameter that its config does not fill."""
+    return takes(wrap, word) and word not in getattr(wrap, "keywords", {})
 
 
 def innermost(environment: Environment) -> Environment:
