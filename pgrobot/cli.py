@@ -1,4 +1,4 @@
-"""The command ``pgrobot``: train, evaluate, watch, report, health, sweeps, exactness, variance, export."""
+"""The command ``pgrobot``: train, evaluate, watch, probe, report, health, sweeps, exactness, variance, export."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pgrobot.commands.exact import exact
 from pgrobot.commands.export import export
 from pgrobot.commands.health import health
 from pgrobot.commands.play import play
+from pgrobot.commands.probe import probe
 from pgrobot.commands.report import report
 from pgrobot.commands.sweep import sweep
 from pgrobot.commands.train import train
@@ -26,6 +27,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "report": report,
     "health": health,
     "play": play,
+    "probe": probe,
     "sweep": sweep,
     "exact": exact,
     "variance": variance,
@@ -43,6 +45,7 @@ pgrobot trains robots under safety budgets.
   pgrobot report RUN                a run on one page, with all its drawings; pgrobot report --help
   pgrobot health RUN                what is wrong with a run, and what to do; pgrobot health --help
   pgrobot play RUN                  watch a run's policy, in a window or as a film; pgrobot play task=hopper agent=sine
+  pgrobot probe RUN                 what is spent of every cost, to choose a budget; pgrobot probe task=hopper
   pgrobot sweep DIR                 the table of a sweep's results (pgrobot train -m ... makes a sweep)
   pgrobot exact [CHECK ...]         prove what trains on closed forms; pgrobot exact --list
   pgrobot variance RUN              what each baseline does to a policy's gradient; pgrobot variance --help

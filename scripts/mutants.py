@@ -679,6 +679,11 @@ MEMORY = (
         "the rate is of the space, not the policy": ("self._most * self._bounds.unit", "self._most"),
         "choices are filtered": ("if action.choices:", "if False:"),
     }),
+    *of("pgrobot/probing.py", "run/test_probe", {
+        "costs per step are averaged over episodes": ("total.sum() / episodes.lengths.sum()", "each.mean()"),
+        "an episode at its limit exceeds it": ("(each <= most)", "(each < most)"),
+        "a probability is a sum": ("(total > constraint.limit).mean()", "total.mean()"),
+    }),
     *of("pgrobot/wrappers/allowances.py", "contracts/test_budget_wrappers", {
         "what is spent outlives its episode": ("self._spent[ids], self._fade[ids] = 0.0, 1.0", "self._fade[ids] = 1.0"),
         "what is left does not fade": ("(self.amount * self._fade)", "self.amount"),

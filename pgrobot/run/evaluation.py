@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -67,14 +67,28 @@ def run_episodes(
     cfg: DictConfig, task: TaskMaker, policy: Acting, plan: EvaluationPlan, watch: Sequence[Watch] = ()
 ) -> Episodes:
     """Run whole episodes of a policy in environments of their own."""
+
+    def acting(spec: EnvironmentSpec) -> Act:
+        return actor(policy, spec, plan.mode, stream(plan.seed, f"{plan.purpose}/action_noise"))
+
+    with at_rest(policy):
+        return run_acting(cfg, task, acting, plan, watch)
+
+
+def run_acting(
+    cfg: DictConfig,
+    task: TaskMaker,
+    acting: Callable[[EnvironmentSpec], Act],
+    plan: EvaluationPlan,
+    watch: Sequence[Watch] = (),
+) -> Episodes:
+    """Run whole episodes of whoever acts in environments of their own, the same ones for all."""
     seed = component_seed(plan.seed, f"{plan.purpose}/environment")
     count = side_by_side(cfg, plan.episodes)
     environment = build_environment(cfg, count, seed, plan.threads, task, judging(cfg))
     try:
-        generator = stream(plan.seed, f"{plan.purpose}/action_noise")
-        act = actor(policy, environment.spec, plan.mode, generator)
-        with at_rest(policy):
-            return evaluate(act, environment, plan.episodes, cfg.algorithm.discounts.cost, watch)
+        act = acting(environment.spec)
+        return evaluate(act, environment, plan.episodes, cfg.algorithm.discounts.cost, watch)
     finally:
         environment.close()
 
