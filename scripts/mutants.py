@@ -432,6 +432,13 @@ CONSTRAINTS = (
         "a price goes the wrong way": ("maximize=True", "maximize=False"),
         "a price below zero": ("clamp_(0.0, self._maximum)", "clamp_(max=self._maximum)"),
     }),
+    *of("pgrobot/constraints/augmented.py", "constraints/test_augmented", {
+        "a multiplier takes over too early": ("self._count % self._every == 0", "self._every > 0"),
+        "the price that acts is the multiplier":
+            ("self._level = (self._held + push).clamp(0.0, self._maximum)", "self._level = self._held.clone()"),
+        "a held multiplier below zero":
+            ("self._held = (self._held + push).clamp(0.0, self._maximum)", "self._held = self._held + push"),
+    }),
     *of("pgrobot/constraints/bounds.py", "constraints/test_bounds", {
         "student has a degree too many": ("len(sample.amount) - 1))", "len(sample.amount)))"),
         "a hit is not counted": ("ppf(confidence, hits + 1, count - hits)", "ppf(confidence, hits, count - hits)"),

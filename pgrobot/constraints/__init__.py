@@ -1,5 +1,6 @@
 """What is limited and by how much, how far it is spent, and prices that make a policy keep to it."""
 
+from pgrobot.constraints.augmented import AugmentedLagrangian
 from pgrobot.constraints.budgets import UNITS, Constraint, CostColumns, unattainable
 from pgrobot.constraints.inference import BOUNDS, check_bound
 from pgrobot.constraints.lagrangian import Lagrangian
@@ -15,6 +16,7 @@ __all__ = [
     "FIXED",
     "PID",
     "UNITS",
+    "AugmentedLagrangian",
     "Constraint",
     "CostColumns",
     "Lagrangian",

@@ -15,7 +15,7 @@ from pgrobot.constraints.bounds import clopper_pearson
 
 CONF = Path(pgrobot.conf.__path__[0])
 CONSTRAINTS = ("action_rate", "fall", "joint_limit", "joint_velocity", "power", "speed", "torque")
-MULTIPLIERS = ("lagrangian", "none", "pid")
+MULTIPLIERS = ("augmented", "lagrangian", "none", "pid")
 
 
 def read(group: str, name: str) -> dict:

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import io
-import itertools
 import math
 
-import numpy as np
 import pytest
 import torch
-from scipy.optimize import linprog
 
 from pgrobot.constraints import Constraint, Lagrangian
 from pgrobot.errors import PgrobotError
@@ -31,49 +28,6 @@ def moved(multiplier: Lagrangian, *excess: float) -> list[float]:
     reward = torch.ones(1, 1, 1 + len(excess))
     told = multiplier.update(torch.tensor(excess, dtype=torch.float64), 1000.0, reward)
     return [value for name, value in told.items() if name.startswith("multiplier/")]
-
-
-def test_a_gaussian_bandit_finds_its_shadow_price() -> None:
-    """max μ subject to μ² + σ² ≤ d has μ* = √(d − σ²) and λ* = 1/(2 μ*); the best μ at price λ is 1/(2λ)."""
-    variance, budget = 0.09, 1.0
-    multiplier = lagrangian(learning_rate=0.05, initial=1.0)
-    price = 1.0
-    for _ in range(2000):
-        mean = 1.0 / (2.0 * price)
-        (price,) = moved(multiplier, mean**2 + variance - budget)
-    best = math.sqrt(budget - variance)
-    assert best == pytest.approx(0.95394, abs=1e-5)
-    assert price == pytest.approx(1.0 / (2.0 * best), rel=1e-9)
-    assert 1.0 / (2.0 * price) == pytest.approx(best, rel=1e-9)
-
-
-def test_a_tiny_cmdp_finds_the_dual_of_its_occupancy_program() -> None:
-    """Best responses to λ, averaged dual ascent, against the linear program over occupancies."""
-    random = np.random.default_rng(3)
-    states, actions, gamma = 4, 3, 0.9
-    move = random.dirichlet(np.ones(states), (states, actions))
-    reward, cost = random.random((states, actions)), random.random((states, actions))
-    first = np.full(states, 1 / states)
-    # occupancy x(s, a), summing to one: x's outflow equals (1 − γ) first + γ inflow
-    flow = np.repeat(np.eye(states), actions, axis=1) - gamma * move.reshape(-1, states).T
-    free = linprog(-reward.ravel(), A_eq=flow, b_eq=(1 - gamma) * first)
-    budget = 0.5 * float(cost.ravel() @ free.x)
-    program = linprog(
-        -reward.ravel(), A_ub=cost.reshape(1, -1), b_ub=[budget], A_eq=flow, b_eq=(1 - gamma) * first
-    )
-    shadow_price = -float(program.ineqlin.marginals[0])
-    assert shadow_price > 0.1
-
-    rows, values = np.arange(states), []
-    for policy in itertools.product(range(actions), repeat=states):
-        occupancy = np.linalg.solve(np.eye(states) - gamma * move[rows, policy].T, (1 - gamma) * first)
-        values.append((occupancy @ reward[rows, policy], occupancy @ cost[rows, policy]))
-    earned, spent = np.array(values).T
-    multiplier = lagrangian(learning_rate=0.02)
-    prices = [0.0]
-    for _ in range(3000):
-        prices += moved(multiplier, float(spent[np.argmax(earned - prices[-1] * spent)]) - budget)
-    assert np.mean(prices[500:]) == pytest.approx(shadow_price, abs=0.01)
 
 
 def test_sgd_steps_by_hand() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pgrobot.constraints import PID, UNITS, Constraint, Lagrangian, Unconstrained
+from pgrobot.constraints import PID, UNITS, AugmentedLagrangian, Constraint, Lagrangian, Unconstrained
 from pgrobot.errors import PgrobotError
 from pgrobot.types import Multiplier
 
@@ -32,12 +32,16 @@ def pid(constraints: tuple[Constraint, ...]) -> PID:
     return PID(constraints, COLUMNS, 1.0, 0.1, 0.1, 0.5, 0.5, 2, 0.0, 100.0)
 
 
+def augmented(constraints: tuple[Constraint, ...], penalty: float = 1.0) -> AugmentedLagrangian:
+    return AugmentedLagrangian(constraints, COLUMNS, penalty, 2, 0.0, 100.0)
+
+
 def sample(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
 
 
 def test_every_multiplier_keeps_the_protocol() -> None:
-    for multiplier in (fixed(1.0, 2.0), pid(BOTH), Unconstrained(BOTH, COLUMNS)):
+    for multiplier in (fixed(1.0, 2.0), pid(BOTH), augmented(BOTH), Unconstrained(BOTH, COLUMNS)):
         seam: Multiplier = multiplier
         told = seam.update(torch.tensor([1.0, 1.0]), LENGTH, unit_rewards(COLUMNS))
         words = ("multiplier", "multiplier_level")
@@ -64,7 +68,10 @@ def test_zero_multipliers_are_bit_identical_to_unconstrained() -> None:
     advantage = sample(32, 64, 4)
     free = Unconstrained(BOTH, COLUMNS)
     free.update(torch.tensor([100.0, 1.0]), LENGTH, unit_rewards(COLUMNS))
-    for multiplier in (fixed(0.0, 0.0), pid(BOTH)):
+    idle = augmented(BOTH, penalty=0.0)
+    for _ in range(3):
+        idle.update(torch.tensor([100.0, 1.0]), LENGTH, unit_rewards(COLUMNS))
+    for multiplier in (fixed(0.0, 0.0), pid(BOTH), augmented(BOTH), idle):
         assert torch.equal(multiplier.mix(advantage), free.mix(advantage))
     plain = Unconstrained((), ("reward",))
     assert torch.equal(plain.mix(advantage[..., :1]), advantage[..., 0])
