@@ -439,6 +439,30 @@ CONSTRAINTS = (
         "a held multiplier below zero":
             ("self._held = (self._held + push).clamp(0.0, self._maximum)", "self._held = self._held + push"),
     }),
+    *of("pgrobot/constraints/crpo.py", "constraints/test_crpo", {
+        "the switch takes the first violation": ("int(rate.argmax())", "int((rate > self._tolerance).int().argmax())"),
+        "the switch climbs a cost": ("return cost.mean() - cost", "return cost - cost.mean()"),
+        "the switch tolerates nothing": ("(rate > self._tolerance)", "(rate > 0.0)"),
+    }),
+    *of("pgrobot/objectives/budgets.py", "exact/test_budget_terms", {
+        "an excess is noise where it begins":
+            ("unsqueeze(-1) - 1.0\n", "unsqueeze(-1)\n"),
+        "a cost is clipped in its own favour": ("torch.maximum(deviation", "torch.minimum(deviation"),
+        "what is kept pays too": ("-excess.clamp(min=0.0).sum()", "-excess.sum()"),
+        "a barrier has no sharpness": ("margin.log().sum() / self.sharpness", "margin.log().sum()"),
+        "recovery goes for all at once": ("/ self.sharpness, -greatest)", "/ self.sharpness, -excess.sum())"),
+    }),
+    *of("pgrobot/objectives/gated.py", "exact/test_budget_terms", {
+        "the divergence the other way round":
+            ("policy.here.kl(batch.reference)", "batch.reference.kl(policy.here)"),
+        "no state waits": ("torch.where(near > 0.0, gain, 0.0)", "gain"),
+    }),
+    *of("pgrobot/solvers/update_projection.py", "exact/test_budget_terms", {
+        "a projection from where the update began": ("reference=half", "reference=batch.reference"),
+        "a price moves in every pass": ("self._due = False", "pass"),
+        "a projection without a price": ("if bool((price > 0.0).any()):", "if True:"),
+        "a cost is worth one step": ("(1.0 - discount * lam) / (1.0 - discount)", "1.0"),
+    }),
     *of("pgrobot/constraints/bounds.py", "constraints/test_bounds", {
         "student has a degree too many": ("len(sample.amount) - 1))", "len(sample.amount)))"),
         "a hit is not counted": ("ppf(confidence, hits + 1, count - hits)", "ppf(confidence, hits, count - hits)"),

@@ -13,7 +13,11 @@ def exact(words: list[str]) -> int:
         "The exit status is 0 only if every number is within its tolerance.",
         allow_abbrev=False,
     )
-    parser.add_argument("checks", nargs="*", help="which ones; all where none is named")
+    parser.add_argument(
+        "checks",
+        nargs="*",
+        help="which ones, or a group of them such as constraints; all where none is named",
+    )
     parser.add_argument("--list", action="store_true", help="say which checks there are, and what each shows")
     asked = parser.parse_args(words)
     from rich.console import Console

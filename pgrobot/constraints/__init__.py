@@ -2,6 +2,7 @@
 
 from pgrobot.constraints.augmented import AugmentedLagrangian
 from pgrobot.constraints.budgets import UNITS, Constraint, CostColumns, unattainable
+from pgrobot.constraints.crpo import Switching
 from pgrobot.constraints.inference import BOUNDS, check_bound
 from pgrobot.constraints.lagrangian import Lagrangian
 from pgrobot.constraints.measure import measure
@@ -21,6 +22,7 @@ __all__ = [
     "CostColumns",
     "Lagrangian",
     "Spending",
+    "Switching",
     "Tightening",
     "TighteningRule",
     "Unconstrained",

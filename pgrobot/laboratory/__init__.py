@@ -9,6 +9,14 @@ from pgrobot.laboratory.bandits import (
     SampleSize,
 )
 from pgrobot.laboratory.bootstrap import ActorCritic, AnyCritic
+from pgrobot.laboratory.budgeted_arms import (
+    BudgetedArms,
+    ExactPenalty,
+    LogBarrier,
+    PolicySpace,
+    ShadowPrice,
+    TwoSteps,
+)
 from pgrobot.laboratory.check import Check, Outcome, compare
 from pgrobot.laboratory.critics import FittedReturns, FittedValue
 from pgrobot.laboratory.definitions import (
@@ -43,6 +51,7 @@ __all__ = [
     "ArmsGradient",
     "BanditGradient",
     "BanditVariance",
+    "BudgetedArms",
     "Check",
     "ClippedSamples",
     "CompatibleFit",
@@ -56,6 +65,7 @@ __all__ = [
     "Definitions",
     "Divergence",
     "EnumeratedGradient",
+    "ExactPenalty",
     "ExpectedAdvantage",
     "FiniteRegulator",
     "FirstRatio",
@@ -68,12 +78,14 @@ __all__ = [
     "Identity",
     "Invariance",
     "LearnedGain",
+    "LogBarrier",
     "Look",
     "MinibatchMean",
     "MixedReturns",
     "NaturalBandit",
     "OutOfSample",
     "Outcome",
+    "PolicySpace",
     "RatioProbe",
     "RegularisedArms",
     "RegularisedBandit",
@@ -82,9 +94,11 @@ __all__ = [
     "Rewards",
     "RiccatiGain",
     "SampleSize",
+    "ShadowPrice",
     "StaleGradient",
     "StateBaseline",
     "TrustRegion",
+    "TwoSteps",
     "WholeReturn",
     "compare",
 ]

@@ -35,13 +35,20 @@ def build_check(cfg: DictConfig, name: str) -> Check:
         PgrobotError: there is none.
     """
     if name not in cfg.checks:
-        raise PgrobotError(f"there is no check {name!r}: {nearest(name, map(str, cfg.checks))}")
+        known = [*map(str, cfg.checks), *map(str, cfg.groups)]
+        raise PgrobotError(f"there is no check {name!r}: {nearest(name, known)}")
     built: Check = construct(cfg, f"checks.{name}")
     return built
 
 
+def _spelt_out(cfg: DictConfig, names: Sequence[str]) -> list[str]:
+    """The checks of these names and groups; all of them where nothing is named."""
+    groups = [[str(check) for check in cfg.groups.get(name, [name])] for name in names]
+    return [check for group in groups for check in group] or list(map(str, cfg.checks))
+
+
 def run_checks(names: Sequence[str], console: Console) -> bool:
-    """Run checks, all of them where none is named, and print what they find.
+    """Run checks and groups of them, all where none is named, and print what they find.
 
     Returns:
         Whether every outcome is within its tolerance.
@@ -50,7 +57,7 @@ def run_checks(names: Sequence[str], console: Console) -> bool:
         PgrobotError: there is no check of a name.
     """
     cfg = catalogue()
-    checks = {name: build_check(cfg, name) for name in names or map(str, cfg.checks)}
+    checks = {name: build_check(cfg, name) for name in _spelt_out(cfg, names)}
     torch.set_num_threads(1)
     print_header(console)
     outcomes: list[Outcome] = []
@@ -70,3 +77,5 @@ def print_catalogue(console: Console) -> None:
     width = max(len(str(name)) for name in cfg.checks)
     for name, line in cfg.about.items():
         console.print(f"{name:<{width}}  {line}", highlight=False, soft_wrap=True)
+    for name, group in cfg.groups.items():
+        console.print(f"{name:<{width}}  all of {', '.join(group)}", highlight=False, soft_wrap=True)

@@ -1,8 +1,10 @@
 """Terms of the policy objective, each a pure function of a policy and a batch, to be maximised."""
 
+from pgrobot.objectives.budgets import BudgetPenalty, InteriorPoint
 from pgrobot.objectives.control import ControlVariate
 from pgrobot.objectives.entropy import Entropy, EstimatedEntropy
-from pgrobot.objectives.kl import AdaptiveKLPenalty, KLPenalty
+from pgrobot.objectives.gated import GatedRatio
+from pgrobot.objectives.kl import AdaptiveKLPenalty, KLPenalty, ReverseKLPenalty
 from pgrobot.objectives.policy_gradient import (
     ClippedRatio,
     DecoupledClippedRatio,
@@ -14,16 +16,20 @@ from pgrobot.objectives.term import FixedWeight, Objective, PolicyAt
 
 __all__ = [
     "AdaptiveKLPenalty",
+    "BudgetPenalty",
     "ClippedRatio",
     "ControlVariate",
     "DecoupledClippedRatio",
     "Entropy",
     "EstimatedEntropy",
     "FixedWeight",
+    "GatedRatio",
+    "InteriorPoint",
     "KLPenalty",
     "Likelihood",
     "Objective",
     "PolicyAt",
     "Ratio",
+    "ReverseKLPenalty",
     "SimplePolicyOptimization",
 ]

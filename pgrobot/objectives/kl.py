@@ -37,6 +37,24 @@ class KLPenalty(FixedWeight):
 
 
 @dataclass(frozen=True)
+class ReverseKLPenalty(FixedWeight):
+    """Minus the mean KL(π ‖ reference) in nats, the other way round.
+
+    Beside ``Ratio`` at the weight 1 its optimum is ``π ∝ reference · exp(A / weight)``.
+
+    See docs/derivations.md#kl-penalties.
+    """
+
+    reads_advantage: ClassVar[bool] = False
+    multiplies_ratio: ClassVar[bool] = False
+    reads_reference: ClassVar[bool] = True
+    weight: float
+
+    def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return -batch.mean(policy.here.kl(batch.reference)), {}
+
+
+@dataclass(frozen=True)
 class AdaptiveKLPenalty:
     """The same with a β that holds the KL near a target (Schulman et al. 2017, section 4).
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
+from pgrobot.distributions import Distribution
 from pgrobot.objectives.term import FixedWeight, PolicyAt, probability_ratio
 from pgrobot.ranges import above
 
@@ -65,8 +66,7 @@ class ClippedRatio(FixedWeight):
     clip: Annotated[float, above(0.0)]  # ε
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        ratio = probability_ratio(policy.here, batch)
-        return _clipped(ratio, batch.advantage, self.clip, batch), _outside(ratio, self.clip, batch)
+        return clipped_surrogate(policy.here, batch, self.clip)
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,14 @@ class DecoupledClippedRatio(FixedWeight):
         ratio = torch.exp(policy.here.log_prob(batch.action) - kept_near)
         weighed = torch.exp(kept_near - batch.log_prob) * batch.advantage
         return _clipped(ratio, weighed, self.clip, batch), _outside(ratio, self.clip, batch)
+
+
+def clipped_surrogate(
+    distribution: Distribution, batch: Batch, clip: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """``ClippedRatio``'s value and metrics, of a policy's distribution on the batch's rows."""
+    ratio = probability_ratio(distribution, batch)
+    return _clipped(ratio, batch.advantage, clip, batch), _outside(ratio, clip, batch)
 
 
 def _clipped(ratio: Tensor, advantage: Tensor, clip: float, batch: Batch) -> Tensor:

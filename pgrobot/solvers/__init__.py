@@ -25,6 +25,7 @@ from pgrobot.solvers.solver import Solver, SolverFactory
 from pgrobot.solvers.steps import KLRadius, LearningRate, StepSize
 from pgrobot.solvers.transform import Forgetful, Layout, Link, Moments, Place, Transform, Uniform
 from pgrobot.solvers.trust_region import Acceptance, FullStep, LineSearch, Trial
+from pgrobot.solvers.update_projection import UpdateThenProjection
 from pgrobot.solvers.weight_decay import WeightDecay
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "Unbounded",
     "Uniform",
     "UpdateSnapshot",
+    "UpdateThenProjection",
     "WeightDecay",
     "conjugate_gradient",
     "gauss_newton",

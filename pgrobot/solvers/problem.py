@@ -175,6 +175,10 @@ class PolicyProblem:
         other.weights.copy_(weights)
         return other
 
+    def with_terms(self, terms: Mapping[str, Objective]) -> PolicyProblem:
+        """Other terms, about the same policy with the same parameters."""
+        return PolicyProblem(self._policy, self.parameters, terms, self.reduce)
+
     def adapt(self, kl: float) -> Metrics:
         """Let every term's weight follow the mean KL, in nats, by which an update moved the policy.
 
@@ -211,7 +215,7 @@ class PolicyProblem:
     def costs(self, vector: Tensor, batch: Batch) -> Tensor:
         """First-order change of each cost per step, ``[K]``: the mean of the ratio times its advantage.
 
-        Like the batch's ``slack`` for solvers that keep to the budgets themselves; none that is shipped does.
+        Like the batch's ``slack`` for solvers that keep to the budgets themselves.
         """
         log_ratio = self.distribution(vector, batch).log_prob(batch.action) - batch.log_prob
         change = log_ratio.exp().unsqueeze(-1) * batch.cost_advantage

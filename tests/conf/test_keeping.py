@@ -56,3 +56,60 @@ def test_a_multiplier_that_was_typed_is_refused(own: list[str]) -> None:
         "would price them as well: use multiplier=none",
     ):
         validated(compose([*own, "multiplier=pid"]))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kept_by"),
+    [
+        ("p3o", "Unconstrained"),
+        ("ipo", "Unconstrained"),
+        ("cup", "Unconstrained"),
+        ("focops", "Lagrangian"),
+        ("crpo", "Switching"),
+        ("ppo", "PID"),
+    ],
+)
+def test_the_rows_that_are_shipped_suffice_alone(algorithm: str, kept_by: str) -> None:
+    job = validated(compose([f"algorithm={algorithm}"]))
+    assert job.algorithm.name == algorithm
+    assert job.multiplier._target_ == f"pgrobot.constraints.{kept_by}"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "keeper"),
+    [
+        ("p3o", r"algorithm\.objective\.penalty is a BudgetPenalty"),
+        ("ipo", r"algorithm\.objective\.surrogate is a InteriorPoint"),
+        ("cup", r"algorithm\.policy_solver is a UpdateThenProjection"),
+    ],
+)
+def test_those_that_keep_budgets_refuse_a_multiplier(algorithm: str, keeper: str) -> None:
+    with pytest.raises(
+        PgrobotError, match=f"{keeper}, which keeps to the budgets by itself, and multiplier=aug"
+    ):
+        validated(compose([f"algorithm={algorithm}", "multiplier=augmented"]))
+
+
+@pytest.mark.parametrize("line", ["algorithm=focops multiplier=pid", "algorithm=trpo multiplier=crpo"])
+def test_where_a_multiplier_is_a_part_another_one_may_be_typed(line: str) -> None:
+    assert validated(compose(line.split())).multiplier._target_.endswith(("PID", "Switching"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("algorithm=p3o algorithm.objective.penalty.clip=0", "algorithm.objective.penalty.clip"),
+        (
+            "algorithm=ipo algorithm.objective.surrogate.sharpness=0",
+            "algorithm.objective.surrogate.sharpness",
+        ),
+        ("algorithm=focops algorithm.objective.surrogate.temperature=0", "surrogate.temperature"),
+        ("algorithm=cup algorithm.discounts.cost=1.0", "algorithm.policy_solver.discount"),
+        ("algorithm=cup algorithm.policy_solver.maximum=-1", "algorithm.policy_solver.maximum"),
+        ("algorithm=cup algorithm.policy_solver.projection.minibatch=100", "projection.minibatch=100"),
+        ("multiplier=augmented multiplier.every=0", "multiplier.every"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(overrides: str, message: str) -> None:
+    with pytest.raises(PgrobotError, match=message):
+        validated(compose(overrides.split()))

@@ -45,9 +45,16 @@ SMALL = {
 # less of the same: two passes of two minibatches, or two epochs of the critic
 _MINIBATCHES = {"algorithm.passes": 2, "algorithm.policy_solver.minibatch": 16}
 _EPOCHS = {"algorithm.critic_solver.epochs": 2}
-LESS = {
-    algorithm: _MINIBATCHES if algorithm.startswith("ppo") else _EPOCHS for algorithm in OPTIONS["algorithm"]
+_TWO_STEPS = {
+    "algorithm.policy_solver.improvement.minibatch": 16,
+    "algorithm.policy_solver.improvement.epochs": 2,
+    "algorithm.policy_solver.projection.epochs": 2,
 }
+_IN_MINIBATCHES = ("ppo", "p3o", "ipo", "focops")
+LESS = {
+    algorithm: _MINIBATCHES if algorithm.startswith(_IN_MINIBATCHES) else _EPOCHS
+    for algorithm in OPTIONS["algorithm"]
+} | {"cup": _EPOCHS | _TWO_STEPS}
 
 # where a policy acts that cannot on the small task
 PLACES: dict[str, dict[str, Any]] = {"categorical": {"task": "gymnasium", "task.id": "CartPole-v1"}}
