@@ -54,7 +54,7 @@ def a_slack_that_is_half(patch: pytest.MonkeyPatch) -> None:
 
 
 @sabotage("policy_space", "policy, ν = 0.7")
-def a_divergence_the_other_way_round(patch: pytest.MonkeyPatch) -> None:
+def a_distance_the_other_way_round(patch: pytest.MonkeyPatch) -> None:
     def gated(self: GatedRatio, policy: Any, batch: Any) -> Any:
         ratio = (policy.here.log_prob(batch.action) - batch.log_prob).exp()
         return batch.mean(ratio * batch.advantage - self.temperature * batch.reference.kl(policy.here)), {}
