@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from pgrobot.constraints import Constraint, measure
+from pgrobot.constraints import Constraint, Unvaried, measure
 from pgrobot.errors import PgrobotError
 from pgrobot.reduce import Reduce
 from pgrobot.types import Metrics, Multiplier, Rollout
@@ -41,6 +41,7 @@ class Budgets:
         self._discount = discount
         self._max_episode_steps = max_episode_steps
         self._gather = reduce.gather
+        self._unvaried = Unvaried(constraints)
 
     def price(self, rollout: Rollout, progress: float = 1.0) -> Metrics:
         """Measure every budget on the steps of this rollout and let the multiplier move on the excess.
@@ -58,10 +59,13 @@ class Budgets:
                 "A budget is measured step by step, and a step of this rollout lasts several steps"
             )
         gather, count = self._gather, len(self._constraints)
+        cost = gather(rollout.reward[..., 1 : 1 + count])
+        unknown = gather(rollout.censored | (rollout.weight == 0.0))
+        self._unvaried.watch(cost, ~unknown)
         measured = measure(
-            gather(rollout.reward[..., 1 : 1 + count]),
+            cost,
             gather(rollout.done),
-            gather(rollout.censored | (rollout.weight == 0.0)),
+            unknown,
             gather(rollout.age),
             gather(rollout.paid),
             self._constraints,

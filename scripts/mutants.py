@@ -413,6 +413,26 @@ CONSTRAINTS = (
         "costs are mixed as they are": ("cost - cost.mean(dim=tuple(range(cost.dim() - 1)))", "cost"),
         "prices are not averaged": ("1.0 + price.sum().to(advantage)", "1.0"),
     }),
+    *of("pgrobot/constraints/verdict.py", "constraints/test_verdict", {
+        "a verdict on what is no number": ("if unknown else chosen", "if False else chosen"),
+    }),
+    *of("pgrobot/constraints/sample.py", "constraints/test_verdict", {
+        "what is no number is within its limit":
+            ("np.where(np.isnan(spending.cost), np.nan, spending.cost > constraint.limit)",
+             "(spending.cost > constraint.limit).astype(np.float64)"),
+    }),
+    *of("pgrobot/constraints/unvaried.py", "constraints/test_unvaried", {
+        "a cost that moves between rollouts is still": (" and (not self._count[k] or low[k] == self._value[k])", ""),
+        "a cost of nothing is told": ("low[k] == high[k] != 0.0", "low[k] == high[k]"),
+    }),
+    *of("pgrobot/health/constraints.py", "health/test_examination", {
+        "costs that pull alike contradict each other": ("max(cosines) < OPPOSED", "True"),
+        "one look is enough to oppose": ("max(cosines) < OPPOSED", "min(cosines) < OPPOSED"),
+        "who is not pressed is stuck": ("and (_recovering(view) or _at_maximum(view, name, STILL))", ""),
+    }),
+    *of("pgrobot/health/history.py", "health/test_examination", {
+        "a cost that occurred may occur no more": ("self._idle.get(place, True) and value == 0.0", "value == 0.0"),
+    }),
     *of("pgrobot/constraints/tightening.py", "constraints/test_tightening", {
         "a schedule ends with the annealing": ("progress / self.until", "progress"),
         "a budget goes on past its end": ("if progress >= self.until:", "if False:"),
@@ -427,6 +447,7 @@ CONSTRAINTS = (
     *of("pgrobot/constraints/budgets.py", "constraints/test_budgets", {
         "an episode pays at every step": (" & ~self.paid\n", "\n"),
         "an episode remembers the one before": ("self.paid[done] = False", "pass"),
+        "a payment hides what is no number": ("np.where(np.isnan(self._sum), np.nan, first)", "first"),
     }),
     *of("pgrobot/constraints/lagrangian.py", "constraints/test_lagrangian", {
         "a price goes the wrong way": ("maximize=True", "maximize=False"),

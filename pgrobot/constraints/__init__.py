@@ -10,6 +10,7 @@ from pgrobot.constraints.pid import PID
 from pgrobot.constraints.sample import Spending
 from pgrobot.constraints.tightening import FIXED, Tightening, TighteningRule, tightening_of
 from pgrobot.constraints.unconstrained import Unconstrained
+from pgrobot.constraints.unvaried import Unvaried
 from pgrobot.constraints.verdict import Verdict, judge
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Tightening",
     "TighteningRule",
     "Unconstrained",
+    "Unvaried",
     "Verdict",
     "check_bound",
     "judge",

@@ -97,7 +97,8 @@ class CostColumns:
 
     Such a column pays 1 at the step at which the episode's running sum first exceeds the limit, so that its
     sum over an episode is the indicator of exceeding. It needs a memory per environment; all other columns
-    are the cost itself.
+    are the cost itself. From a cost on that is no number it pays none either until the episode ends, for whoever
+    checks numbers to find.
 
     Attributes:
         paid: columns that pay once have paid in the running episode, ``[N, K]`` bool; False for other units.
@@ -127,9 +128,10 @@ class CostColumns:
         self._sum += cost
         first = (self._sum > self._limit) & ~self.paid
         self.paid |= first
+        pays = np.where(np.isnan(self._sum), np.nan, first)
         self._sum[done] = 0.0
         self.paid[done] = False
-        return np.where(self._once, first, cost)
+        return np.where(self._once, pays, cost)
 
     def restart(self) -> None:
         """Forget the running episodes, for new ones begin."""

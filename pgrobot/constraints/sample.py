@@ -73,7 +73,8 @@ class Sample:
                 worth = math.fsum(spending.gamma**t for t in range(steps))
                 return cls(spending.discounted, one, highest * worth, 1.0)
             case "probability":
-                return cls((spending.cost > constraint.limit).astype(np.float64), one, 1.0, 1.0)
+                exceeds = np.where(np.isnan(spending.cost), np.nan, spending.cost > constraint.limit)
+                return cls(exceeds, one, 1.0, 1.0)
             case _:
                 return cls(spending.cost, one, highest * steps, 1.0)
 

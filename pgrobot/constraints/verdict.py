@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from pgrobot.constraints.bounds import Interval, unseen
 from pgrobot.constraints.budgets import Constraint
 from pgrobot.constraints.caution import cautions
@@ -70,8 +72,10 @@ def judge(constraint: Constraint, spending: Spending, confidence: float, bound: 
     if chosen.by_range:
         _check_range(constraint, spending)
 
+    unknown = int(np.count_nonzero(~np.isfinite(sample.amount)))
+
     def interval(level: float) -> Interval:
-        low, high = chosen.interval(sample, level)
+        low, high = (math.nan, math.nan) if unknown else chosen.interval(sample, level)
         return low, math.inf if spending.broken else high
 
     lower, upper = interval(confidence)
@@ -81,7 +85,7 @@ def judge(constraint: Constraint, spending: Spending, confidence: float, bound: 
         verdict = "undecided"
     needed = float(len(spending.cost))
     if verdict == "undecided":
-        hopeless = spending.broken or says_nothing
+        hopeless = spending.broken or says_nothing or unknown
         needed = math.inf if hopeless else chosen.needed(sample, constraint.budget, confidence)
     return Verdict(
         mean=sample.mean,
@@ -97,7 +101,18 @@ def judge(constraint: Constraint, spending: Spending, confidence: float, bound: 
         episode_length=float(spending.length.mean()),
         episodes_needed=needed,
         unseen=unseen(len(spending.cost), confidence),
-        warnings=cautions(constraint, sample, verdict, chosen, confidence),
+        warnings=(
+            (_unknown(constraint, unknown, len(spending.cost)),)
+            if unknown
+            else cautions(constraint, sample, verdict, chosen, confidence)
+        ),
+    )
+
+
+def _unknown(constraint: Constraint, count: int, episodes: int) -> str:
+    return (
+        f"{constraint.name}: its cost is no finite number in {count} of {episodes} episodes, so nothing can be said of "
+        f"its budget: see constraint.{constraint.name}.cost"
     )
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from pgrobot.health.constraints import budget_infeasible, multiplier_at_maximum, multiplier_winds_up
+from pgrobot.health.constraints import (
+    budget_infeasible,
+    budgets_contradict,
+    cost_never_occurs,
+    multiplier_at_maximum,
+    multiplier_winds_up,
+)
 from pgrobot.health.facts import Facts
 from pgrobot.health.finding import Finding, Severity, Symptom, sorted_by_severity
 from pgrobot.health.history import FIRST, Stretches, View
@@ -44,6 +50,7 @@ CHECKS = (
     Check("updates_skipped", "error", 1, updates_skipped),
     Check("kl_runaway", "error", 2, kl_runaway),
     Check("budget_infeasible", "error", 2, budget_infeasible),
+    Check("budgets_contradict", "error", 2, budgets_contradict),
     Check("std_at_bound", "warning", 2, std_at_bound),
     Check("std_collapsing", "warning", 2, std_collapsing),
     Check("critic_useless", "warning", 2, critic_useless),
@@ -55,6 +62,7 @@ CHECKS = (
     Check("actuator_saturated", "warning", 2, actuator_saturated),
     Check("numbers_not_finite", "warning", 1, numbers_not_finite),
     Check("simulations_break", "warning", 1, simulations_break),
+    Check("cost_never_occurs", "note", 2, cost_never_occurs),
     Check("too_few_episodes", "note", 1, too_few_episodes),
     Check("sensor_unused", "note", 1, sensor_unused),
 )

@@ -22,7 +22,8 @@ LARGEST = 1e100  # of what is a figure of anything
 WATCHED = re.compile(
     r"(?!evaluation/)(?:(?P<learner>\w+)/)?(?P<name>"
     r"policy/(?:std|kl|kl_normalizer|clip_fraction)|critic/explained_variance/reward|loss/value|return/mean"
-    r"|reward/[^/]+/mean|cost/[^/]+/(?:mean|budget)|multiplier(?:_level)?/[^/]+|torque/[^/]+/saturation"
+    r"|reward/[^/]+/mean|cost/[^/]+/(?:mean|budget)|multiplier(?:_level)?/[^/]+|torque/[^/]+/(?:saturation|gradient_[^/]+)"
+    r"|step/case/recovery"
     r"|guard/skipped_updates|simulation/failures|sensitivity/unused)"
 )
 EVENTS = (
@@ -43,6 +44,7 @@ class View:
         odd: by metric, how many of its values were no finite numbers, or beyond ``LARGEST``; shown with one learner.
         iterations: so far.
         facts: of the run.
+        idle: costs, as ``cost/<name>/mean``, that have been 0 in every iteration so far.
     """
 
     step: int
@@ -52,6 +54,7 @@ class View:
     odd: Mapping[str, int]
     iterations: int
     facts: Facts
+    idle: Sequence[str] = ()
 
     def last(self, name: str, count: int) -> list[float]:
         """The values of the last ``count`` stretches; empty unless all of them know it."""
@@ -90,6 +93,7 @@ class Stretches:
     _latest: dict[str, dict[str, float]] = field(default_factory=dict)
     _recent: dict[str, dict[str, deque[float]]] = field(default_factory=dict)  # by learner
     _odd: dict[str, int] = field(default_factory=dict)  # by metric
+    _idle: dict[tuple[str, str], bool] = field(default_factory=dict)  # mean costs, and whether all were 0
 
     @property
     def knows(self) -> bool:
@@ -113,6 +117,8 @@ class Stretches:
                 recent.setdefault(name, deque(maxlen=RECENT)).append(float(value))
             else:
                 self._open.setdefault(place, []).append(float(value))
+                if name.startswith("cost/") and name.endswith("/mean"):
+                    self._idle[place] = self._idle.get(place, True) and value == 0.0
         if self.iterations % STRETCH:
             return False
         self._close()
@@ -130,7 +136,8 @@ class Stretches:
             recent = {name: tuple(values) for name, values in self._recent.get(learner, {}).items()}
             latest = dict(self._latest.get(learner, {}))
             stretches = tuple(self._kept.get(learner, ()))
-            yield learner, View(self.step, stretches, latest, recent, odd, self.iterations, facts)
+            idle = [name for (owner, name), nothing in self._idle.items() if owner == learner and nothing]
+            yield learner, View(self.step, stretches, latest, recent, odd, self.iterations, facts, idle)
             odd = {}
 
     def _place(self, key: str) -> tuple[str, str]:

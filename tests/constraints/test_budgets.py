@@ -87,3 +87,15 @@ def test_columns_continue_from_their_state() -> None:
     for cost, done in steps[25:]:
         assert np.array_equal(one(cost, done), other(cost, done))
         assert np.array_equal(one.paid, other.paid)
+
+
+def test_a_column_that_pays_once_hides_no_cost_that_is_no_number() -> None:
+    """The episode's later steps tell nothing either; the next episode is another one, and so are the others."""
+    columns = CostColumns((constraint("probability", 1.0),), 2)
+    ends, goes_on = np.array([True, False]), np.array([False, False])
+    told = [
+        columns(np.array([[cost], [2.0]]), done)[:, 0]
+        for cost, done in ((0.0, goes_on), (math.nan, goes_on), (3.0, ends), (3.0, goes_on))
+    ]
+    np.testing.assert_array_equal([first for first, _ in told], [0.0, math.nan, math.nan, 1.0])
+    assert [second for _, second in told] == [1.0, 0.0, 0.0, 0.0]

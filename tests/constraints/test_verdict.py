@@ -197,3 +197,20 @@ def test_no_episodes_certify_a_budget_of_0_and_the_verdict_says_what_can_be() ->
 def test_bad_settings_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(PgrobotError, match=message):
         judged("episode", 25.0, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("bound", ["student-t", "bootstrap"])
+def test_a_cost_that_is_no_number_decides_nothing_and_is_told_by_its_constraint(
+    unit: str, bound: str
+) -> None:
+    """Also of a probability, under whose limit no comparison with it is."""
+    cost = np.where(np.arange(30) == 3, np.nan, 0.0 * COST)
+    found = judged(unit, 0.5, cost, bound=bound)
+    assert found.verdict == "undecided"
+    assert math.isnan(found.mean)
+    assert math.isnan(found.upper)
+    assert found.episodes_needed == math.inf
+    (warning,) = found.warnings
+    assert warning.startswith("speed: its cost is no finite number in 1 of 30 episodes")
+    assert judged(unit, 0.5, 0.0 * COST, bound=bound).verdict == "satisfied"

@@ -43,6 +43,15 @@ FINE = {
     "simulation/failures": 0.0,
     "sensitivity/unused": 0.0,
 }
+OPPOSED = {
+    "multiplier_level/torque": 100.0,
+    "cost/torque/mean": 3.0,
+    "multiplier_level/speed": 100.0,
+    "cost/speed/mean": 2.0,
+    "cost/speed/budget": 0.1,
+    "torque/hip/gradient_torque": 1.0,
+    "torque/hip/gradient_speed": -2.0,
+}
 Change = Callable[[int], Mapping[str, float]]
 
 
@@ -78,6 +87,8 @@ DISEASES: dict[str, Change] = {
     "numbers_not_finite": lambda i: {"policy/entropy": math.nan if i % 3 else 1.0},
     "simulations_break": lambda i: {"simulation/failures": 2.0},
     "sensor_unused": lambda i: {"sensitivity/unused": 0.25},
+    "budgets_contradict": lambda i: OPPOSED,
+    "cost_never_occurs": lambda i: {"cost/torque/mean": 0.0},
 }
 
 
@@ -162,7 +173,7 @@ def test_what_is_no_figure_is_counted(value: Any) -> None:
 
 
 def test_without_facts_only_what_needs_none_is_said() -> None:
-    needy = {"std_at_bound", "budget_infeasible", "multiplier_at_maximum"}
+    needy = {"std_at_bound", "budget_infeasible", "budgets_contradict", "multiplier_at_maximum"}
     for name, disease in DISEASES.items():
         assert (name in names(120, disease, UNKNOWN)) == (name not in needy), name
 
@@ -367,6 +378,41 @@ def test_unused_sensors_are_named_by_the_last_table(tmp_path: Path) -> None:
     (tables / "entries_11.csv").write_text("nothing")
     (finding,) = examine_run(tmp_path).standing
     assert finding.sentence.endswith("25% of the entries that the policy observes.")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"torque/hip/gradient_speed": 2.0}, ["budget_infeasible"] * 2),
+        ({"torque/knee/gradient_speed": 9.0, "torque/knee/gradient_torque": 1.0}, ["budget_infeasible"] * 2),
+        ({"torque/knee/gradient_speed": 0.3, "torque/knee/gradient_torque": 0.1}, ["budgets_contradict"]),
+        ({"cost/speed/mean": 0.05}, ["budget_infeasible"]),
+        ({"multiplier_level/speed": 50.0}, ["budget_infeasible"]),
+        ({"multiplier_level/speed": 0.0, "multiplier_level/torque": 0.0}, []),
+        (
+            {"multiplier_level/speed": 0.0, "multiplier_level/torque": 0.0, "step/case/recovery": 1.0},
+            ["budgets_contradict"],
+        ),
+        (
+            {"multiplier_level/torque": 0.0, "cost/speed/mean": 0.0, "step/case/recovery": 1.0},
+            ["budget_infeasible", "cost_never_occurs"],
+        ),
+    ],
+)
+def test_budgets_contradict_where_both_are_pressed_and_oppose(
+    change: dict[str, float], found: list[str]
+) -> None:
+    assert names(120, lambda i: OPPOSED | change) == found
+    sometimes = OPPOSED | change | {"torque/hip/gradient_speed": 2.0}
+    mixed = names(120, lambda i: sometimes if i // STRETCH % 2 else OPPOSED | change)
+    assert "budgets_contradict" not in mixed, "noise has either sign"
+
+
+def test_a_cost_that_occurred_once_occurs() -> None:
+    assert names(300, lambda i: {"cost/torque/mean": float(i == 150)}) == []
+    assert names(99, lambda i: {"cost/torque/mean": 0.0}) == []
+    (found,) = findings(rows(300, lambda i: {"cost/torque/mean": 0.0}), FACTS)
+    assert (found.subject, found.severity) == ("torque", "note")
 
 
 def test_checks_are_pure_functions_of_what_they_are_shown() -> None:

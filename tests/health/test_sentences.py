@@ -127,6 +127,36 @@ TOLD: dict[str, tuple[Change, str, str, str]] = {
             "(constraint.torque.budget)."
         ),
     ),
+    "budgets_contradict": (
+        DISEASES["budgets_contradict"],
+        "torque and speed",
+        (
+            "The budgets of torque and speed contradict each other: for 50 iterations they cost 3 of 0.1 and 2 of 0.1, "
+            "neither falls, and what lowers one raises the other."
+        ),
+        (
+            "Raise constraint.torque.budget or constraint.speed.budget: no policy is in sight that keeps both. The "
+            "best one is that which exceeds them the least."
+        ),
+    ),
+    "budget_infeasible, in a recovery": (
+        lambda i: {"cost/torque/mean": 3.0, "step/case/recovery": 1.0},
+        "torque",
+        (
+            "The budget of 0.1 for torque is not kept though nothing else is sought: for 50 iterations steps did "
+            "nothing but lower costs, and this one stays at 3."
+        ),
+        "Raise constraint.torque.budget to what the robot can do, or make the task easier.",
+    ),
+    "cost_never_occurs": (
+        DISEASES["cost_never_occurs"],
+        "torque",
+        "torque has cost nothing in 120 iterations, so that its budget limits nothing.",
+        (
+            "See whether constraint.torque.cost asks for what is meant: pgrobot probe tells what is spent of it; or "
+            "leave the constraint out."
+        ),
+    ),
     "actuator_saturated": (
         lambda i: {"torque/knee/saturation": 0.9, "torque/ankle/saturation": 0.1},
         "knee",
