@@ -13,7 +13,7 @@ import numpy as np
 
 from pgrobot.errors import PgrobotError
 from pgrobot.ranges import above, at_least
-from pgrobot.simulation import Robot, Simulation
+from pgrobot.simulation import Robot, Simulation, Starts, Streams
 from pgrobot.simulation.functions import RewardTerm, Termination
 from pgrobot.simulation.menagerie import SCHEME
 from pgrobot.simulation.model import compiled
@@ -24,7 +24,7 @@ from . import rewards, terminations
 from .base import FIXED, Base, base_of, find_base
 from .chosen import give_ranges, missing_ranges, sentences
 from .once import once
-from .posture import pose_of
+from .posture import pose_of, state_of, velocity_of
 from .remembering import after_a_step, widths
 from .seen import Seen
 from .sensing import add_contact_sensors, asked
@@ -158,11 +158,18 @@ class AnyRobot(Robot):
         base = self._base(simulation)
         return super().forward_speed(simulation) if base.kind == FIXED else base.along(simulation)[:, 0]
 
+    def initial_states(self, simulation: Simulation, ids: np.ndarray, randoms: Streams) -> Starts:
+        """Draw starts about a keyframe, with its controls, activations and mocap bodies as they are."""
+        starts = super().initial_states(simulation, ids, randoms)
+        state = state_of(simulation.model, self.keyframe)
+        rows = {name: np.repeat(value[None], len(ids), axis=0) for name, value in state.items()}
+        return replace(starts, state=rows)
+
     def initial_state(
         self, simulation: Simulation, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         model, scale = simulation.model, self.reset_noise_scale
-        qpos, qvel = pose_of(model, self.keyframe), np.zeros(model.nv)
+        qpos, qvel = pose_of(model, self.keyframe), velocity_of(model, self.keyframe)
         moving = np.flatnonzero(np.isin(model.jnt_type, (HINGE, SLIDE)))
         place, (low, high) = model.jnt_qposadr[moving], model.jnt_range[moving].T
         drawn = qpos[place] + random.uniform(-scale, scale, len(moving))
@@ -170,7 +177,7 @@ class AnyRobot(Robot):
         # a pose that lies beyond a limit stays there
         inside = np.clip(drawn, np.minimum(low, qpos[place]), np.maximum(high, qpos[place]))
         qpos[place] = np.where(limited, inside, drawn)
-        qvel[model.jnt_dofadr[moving]] = random.uniform(-scale, scale, len(moving))
+        qvel[model.jnt_dofadr[moving]] += random.uniform(-scale, scale, len(moving))
         return qpos, qvel
 
     def _plain(self) -> mujoco.MjModel:

@@ -40,3 +40,22 @@ def pose_of(model: mujoco.MjModel, keyframe: str) -> np.ndarray:
     name = keyframe_of(model, keyframe)
     pose = model.qpos0 if name == DEFAULT else model.key(name).qpos
     return np.array(pose)
+
+
+def state_of(model: mujoco.MjModel, keyframe: str) -> dict[str, np.ndarray]:
+    """What else the keyframe that ``keyframe_of`` finds says of MuJoCo's state, by field, copies; nothing of ``qpos0``.
+
+    Controls, activations and mocap bodies; raises PgrobotError as ``keyframe_of``.
+    """
+    name = keyframe_of(model, keyframe)
+    if name == DEFAULT:
+        return {}
+    key = model.key(name)
+    mocap = {"mocap_pos": key.mpos.reshape(-1, 3), "mocap_quat": key.mquat.reshape(-1, 4)}
+    return {each: np.array(value) for each, value in {"act": key.act, "ctrl": key.ctrl, **mocap}.items()}
+
+
+def velocity_of(model: mujoco.MjModel, keyframe: str) -> np.ndarray:
+    """Velocities ``[nv]`` of the keyframe that ``keyframe_of`` finds, a copy, or zeros; raises as that does."""
+    name = keyframe_of(model, keyframe)
+    return np.zeros(model.nv) if name == DEFAULT else np.array(model.key(name).qvel)

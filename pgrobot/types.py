@@ -25,6 +25,8 @@ MOST_IN_AN_ARRAY = 1024  # numbers of an observation in several dimensions; more
 
 MEASURED = "measured/"  # begins the telemetry of what a robot measures beside its reward  [N, 1]
 TERMINATION = "termination/"  # begins the telemetry of a reason for which episodes end: which ended  [N, 1]
+# the telemetry of what each actuator gives, in N·m: least and greatest by turns, where simulations differ  [N, 2 A]
+TORQUE_LIMITS = "torque_limits"
 
 Metrics = dict[str, float]
 State = dict[str, Any]  # plain tensors, numbers, strings, lists and dicts: loads with weights_only=True

@@ -72,9 +72,15 @@ class Actuators:
             return places[:0]
         return command.long()[self.entries]
 
-    def share(self, torque: Tensor) -> Tensor:
-        """How much of what the actuators can give in its direction a torque ``[…, J]`` is; 0 where that is infinite."""
-        end = torch.where(torque < 0.0, self.least, self.greatest)
+    def share(self, torque: Tensor, ends: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """How much of what the actuators can give in its direction a torque ``[…, J]`` is; 0 where that is infinite.
+
+        Args:
+            torque: of each.
+            ends: what they can give at least and at most, ``[…, J]`` each; none: ``least`` and ``greatest``.
+        """
+        least, greatest = ends or (self.least, self.greatest)
+        end = torch.where(torque < 0.0, least, greatest)
         return torch.where(torque == 0.0, 0.0, (torque / end).abs())
 
     @property

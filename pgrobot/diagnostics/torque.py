@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pgrobot.diagnostics.actuators import Actuators
+from pgrobot.diagnostics.actuators import FORCES, UNKNOWN, Actuators
 from pgrobot.diagnostics.by_learner import by_learner
 from pgrobot.diagnostics.pull import Pull
 from pgrobot.policies import Policy
 from pgrobot.ranges import at_least
-from pgrobot.types import EnvironmentSpec, Metrics, Rollout, State
+from pgrobot.types import TORQUE_LIMITS, EnvironmentSpec, Metrics, Rollout, State
 
 SATURATED = 0.99  # of the limit
 
@@ -29,7 +29,8 @@ class TorqueGradients:
     cost in all torques that are linear in what is observed. ``…/push``: ``E[A (a − μ)]`` of the standardised advantage,
     N·m. ``…/snr``: mean over deviation of one step's share in the gradient. ``…/share``: of the squared norm of the
     whole gradient. ``…/rms`` and ``…/p95``: of the torque over the most that the actuator can give in its
-    direction; ``…/saturation``: share of steps at that; ``…/power``: mean of ``|torque · velocity|`` in W.
+    direction, in its own simulation where models vary; ``…/saturation``: share of steps at that; ``…/power``: mean
+    of ``|torque · velocity|`` in W.
 
     What is not N·m is in its own unit: N of a slide, rad of a servo, units of the action space where the environment
     does not say what an action is. Choices have no torque, and nothing is said of them. A number that is not finite is
@@ -115,11 +116,13 @@ def loads(rollout: Rollout, policy: Policy, actuators: Actuators) -> dict[str, T
     rows = lambda x: x.flatten(0, 1)[counts][:, actuators.entries].double()
     measured = rollout.telemetry.get("torque", torch.zeros(0))
     whether = measured.shape[-1] == actuators.count
-    effort = actuators.share(rows(measured)) if whether else torch.zeros(0)
-    if not (whether and bool(actuators.forces.all())):
+    own, told = _own_limits(rollout, actuators, rows)
+    forces = actuators.forces | told
+    effort = actuators.share(rows(measured), own) if whether else torch.zeros(0)
+    if not (whether and bool(forces.all())):
         command = rows(policy.command(rollout.action)).abs().clamp(max=1.0)
-        effort = torch.where(actuators.forces, effort, command) if whether else command
-    effort = torch.where(actuators.bounded, effort, math.nan)
+        effort = torch.where(forces, effort, command) if whether else command
+    effort = torch.where(actuators.bounded | told, effort, math.nan)
     rms = effort.square().mean(0).sqrt()
     ordered = np.partition(effort.numpy(), rank := math.ceil(0.95 * len(effort)) - 1, 0)
     found = {
@@ -131,6 +134,23 @@ def loads(rollout: Rollout, policy: Policy, actuators: Actuators) -> dict[str, T
     if power.shape[-1] == actuators.count:
         found["power"] = rows(power).abs().mean(0)
     return found
+
+
+def _own_limits(
+    rollout: Rollout, actuators: Actuators, rows: Callable[[Tensor], Tensor]
+) -> tuple[tuple[Tensor, Tensor] | None, Tensor]:
+    """What the actuators of each simulation can give, ``[B, J]`` each, and of which that is told, ``[J]`` bool.
+
+    It is told of no servo, whose effort is its command; those whose gear or gain varies have no unit that says so.
+    """
+    limits = rollout.telemetry.get(TORQUE_LIMITS, torch.zeros(0))
+    if limits.shape[-1] != 2 * actuators.count:
+        return None, torch.zeros(len(actuators.names), dtype=torch.bool)
+    least, greatest = (rows(each) for each in limits.unflatten(-1, (-1, 2)).unbind(-1))
+    told = (least.isfinite() & greatest.isfinite()).all(0)
+    told &= torch.tensor([unit in (*FORCES, UNKNOWN) for unit in actuators.units])
+    ends = torch.where(told, least, actuators.least), torch.where(told, greatest, actuators.greatest)
+    return ends, told
 
 
 def short_names(columns: Sequence[str]) -> tuple[str, ...]:

@@ -23,7 +23,16 @@ from pgrobot.simulation.starts import Starts, Streams
 from pgrobot.simulation.strength import STRENGTH, UNLIMITED, actuator_torques
 from pgrobot.simulation.units import control_units
 from pgrobot.simulation.variation import Variation
-from pgrobot.types import MEASURED, TERMINATION, Action, EnvironmentSpec, Observation, State, Step
+from pgrobot.types import (
+    MEASURED,
+    TERMINATION,
+    TORQUE_LIMITS,
+    Action,
+    EnvironmentSpec,
+    Observation,
+    State,
+    Step,
+)
 
 if TYPE_CHECKING:
     from pgrobot.simulation.task import Robot
@@ -53,6 +62,7 @@ class BatchEnvironment(AutoReset):
         simulation.age = unwritten(self._clock.age)
         self.behaviour = Behaviour(robot, simulation, costs)
         self._mark = simulation.after  # what the reward compares with after the next step
+        self._limits: np.ndarray | None = None  # what its actuators give, found when a step first tells of it
         self._variation = variation
         self._observation = variation.joined(self.behaviour.observation())
         spec = EnvironmentSpec(
@@ -156,6 +166,8 @@ class BatchEnvironment(AutoReset):
         violations = behaviour.violations()
         force = simulation.actuator_force
         telemetry = {"torque": force * simulation.gear, "power": force * simulation.actuator_velocity}
+        if simulation.varies(*STRENGTH):
+            telemetry[TORQUE_LIMITS] = self._torque_limits()
         telemetry |= {f"violation/{name}": amounts for name, amounts in violations.items()}
         terminated, endings = behaviour.terminated()
         telemetry |= {f"{TERMINATION}{name}": ended[:, None] for name, ended in endings.items()}
@@ -208,6 +220,7 @@ class BatchEnvironment(AutoReset):
         """
         simulation = self.simulation
         self.check_saved("simulations", "they hold {} numbers", state["physics"], simulation.batch.state)
+        self._limits = None
         if self._variation.any:
             self._variation.load_state_dict(state["variation"])
         simulation.batch.state[:] = state["physics"].numpy()
@@ -225,6 +238,7 @@ class BatchEnvironment(AutoReset):
         """Start a new episode in simulations ``ids``, from drawn or given states."""
         simulation, behaviour = self.simulation, self.behaviour
         simulation.batch.reset(ids)
+        self._limits = None
         if self._variation.any:
             self._variation.begin(ids)
         if starts is None:
@@ -244,6 +258,13 @@ class BatchEnvironment(AutoReset):
         self._observation = self._variation.joined(behaviour.observation())
         behaviour.added.check_observed(self._observation)
 
+    def _torque_limits(self) -> np.ndarray:
+        """The least and the greatest torque that each actuator gives in each simulation, ``[N, 2 A]``, a copy."""
+        if self._limits is None:
+            torques = actuator_torques(self.model, self.simulation.model_field)
+            self._limits = torques.reshape(len(torques), -1)
+        return self._limits.copy()
+
     def _discard(self, step: Step, broken: Mapping[int, str]) -> Step:
         """Truncate broken simulations: they earn and cost nothing; what they saw last counts as successor."""
         ids = np.fromiter(broken, dtype=np.intp)
@@ -261,7 +282,7 @@ class BatchEnvironment(AutoReset):
 
 
 def strengths(simulation: Simulation) -> list[tuple[float, float]]:
-    """What each actuator gives at least and at most; not known where that varies by simulation."""
+    """What each actuator gives at least and at most; not known where that varies by simulation: steps tell it."""
     if simulation.varies(*STRENGTH):
         return [UNLIMITED] * simulation.model.nu
     return [

@@ -43,9 +43,12 @@ def equipped(robot: Robot, costs: Mapping[str, Any]) -> mujoco.MjModel:
         for method in ("build_model", "build_spec")
     )
     if by_model < by_spec:
+        name = next(iter(sensing))
         raise PgrobotError(
-            f"constraint {next(iter(sensing))!r} adds sensors to the model, and {type(robot).__name__} compiles its "
-            "own in build_model: let it have build_spec instead"
+            f"constraint {name!r} adds sensors to the model before it is compiled, and {kinds[by_model].__name__} "
+            "compiles its own in build_model: let it have a method build_spec that returns the mujoco.MjSpec with all "
+            "that it adds, and build_model return self.build_spec().compile(); or leave the constraint out with "
+            f"~constraint.{name}."
         )
     spec = robot.build_spec()
     for name, cost in sensing.items():

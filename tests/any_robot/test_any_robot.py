@@ -111,6 +111,47 @@ def test_home_goes_before_other_keyframes(tmp_path: Path) -> None:
     assert environment.simulation.qpos[0, 14] == 0.5
 
 
+KEYED = ARM.replace(
+    "</worldbody>", '<body name="hand" mocap="true"><geom size="0.01" contype="0"/></body></worldbody>'
+).replace('<motor joint="shoulder"', '<general dyntype="filterexact" dynprm="0.1" joint="shoulder"')
+KEY = """<keyframe><key name="up" qpos="0.4 -0.2" qvel="0.1 0.3" act="0.7" ctrl="-1.5 2" mpos="1 2 3"
+  mquat="0.6 0 0.8 0"/></keyframe></mujoco>"""
+
+
+@pytest.mark.parametrize("keyframe", ["", "up", "qpos0"])
+def test_an_episode_starts_as_mujoco_resets_to_a_keyframe(keyframe: str, tmp_path: Path) -> None:
+    """With controls, activations, velocities and mocap bodies; of no keyframe as MuJoCo resets to none."""
+    xml = KEYED.replace("</mujoco>", KEY)
+    environment = world(tmp_path, xml, keyframe=keyframe, reset_noise_scale=0.0)
+    simulation, data = environment.simulation, mujoco.MjData(environment.model)
+    names = ("qpos", "qvel", "act", "ctrl", "mocap_pos", "mocap_quat", "actuator_force", "qacc")
+    found = {name: simulation.field(name) for name in names}
+
+    def reset() -> None:
+        mujoco.mj_resetData(environment.model, data)
+        if keyframe != "qpos0":
+            mujoco.mj_resetDataKeyframe(environment.model, data, 0)
+        mujoco.mj_forward(environment.model, data)
+
+    for _ in range(2):  # what an episode leaves is not where the next one starts
+        environment.reset()
+        reset()
+        for name in names:
+            np.testing.assert_array_equal(found[name], [getattr(data, name)] * 3, err_msg=name)
+        data.ctrl[:] = (0.5, 1.0)
+        mujoco.mj_step(environment.model, data, environment.robot.frame_skip)
+        environment.advance(np.tile(data.ctrl, (3, 1)))
+        np.testing.assert_array_equal(simulation.qpos, [data.qpos] * 3)
+
+
+def test_noise_is_added_to_a_keyframe_s_velocities(tmp_path: Path) -> None:
+    environment = world(tmp_path, KEYED.replace("</mujoco>", KEY), 40, reset_noise_scale=0.05)
+    environment.reset()
+    off = environment.simulation.qvel - (0.1, 0.3)
+    assert 0.04 < np.abs(off).max() <= 0.05
+    assert len(np.unique(off)) == off.size
+
+
 def test_a_command_without_a_range_is_given_one(tmp_path: Path) -> None:
     own = """<actuator>
       <motor name="motor" joint="left_hip" gear="10"/>

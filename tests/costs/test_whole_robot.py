@@ -172,16 +172,44 @@ def test_what_cannot_be_measured_is_refused(task: str, cost: Any, sentence: str)
         robot(task).make(1, {"it": cost}, 0, 1)
 
 
-def test_a_robot_that_compiles_a_model_of_its_own_says_so() -> None:
+def test_a_robot_that_compiles_a_model_of_its_own_is_told_what_to_do() -> None:
+    """And with what the sentence says it is measured as any other."""
     hopper = robot()
 
     class Odd(type(hopper)):  # type: ignore[valid-type, misc]
         def build_model(self) -> mujoco.MjModel:
             return super().build_model()
 
+    class Lower(Odd):
+        """What it compiles, it inherits."""
+
+    class Tall(type(hopper)):  # type: ignore[valid-type, misc]
+        def build_model(self) -> mujoco.MjModel:
+            return self.build_spec().compile()
+
+        def build_spec(self) -> mujoco.MjSpec:
+            spec = super().build_spec()
+            spec.worldbody.add_geom(
+                name="ceiling", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], pos=[0, 0, -9]
+            )
+            return spec
+
     options = {each.name: getattr(hopper, each.name) for each in fields(hopper)}
+    foot = {"it": Contact(["foot"], ALL, 0.0, "last")}
     assert Odd(**options).make(1, {}, 0, 1).spec.costs == ()
-    with pytest.raises(
-        PgrobotError, match="adds sensors to the model, and Odd compiles its own in build_model"
-    ):
-        Odd(**options).make(1, {"it": Contact(["foot"], ALL, 0.0, "last")}, 0, 1)
+    for odd in (Odd, Lower):
+        with pytest.raises(PgrobotError) as refusal:
+            odd(**options).make(1, foot, 0, 1)
+        assert str(refusal.value) == (
+            "constraint 'it' adds sensors to the model before it is compiled, and Odd compiles its own in build_model: "
+            "let it have a method build_spec that returns the mujoco.MjSpec with all that it adds, and build_model "
+            "return self.build_spec().compile(); or leave the constraint out with ~constraint.it."
+        )
+    one, other = (kind(**options).make(2, foot, 0, 1) for kind in (type(hopper), Tall))
+    assert mujoco.mj_name2id(other.model, mujoco.mjtObj.mjOBJ_GEOM, "ceiling") >= 0
+    paid = []
+    for environment in (one, other):
+        environment.reset()
+        paid.append([environment.step(action).cost for action in actions(one, 40)])
+    np.testing.assert_array_equal(*paid)
+    assert 0.0 < np.mean(paid) < 1.0

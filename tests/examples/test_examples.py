@@ -20,6 +20,7 @@ MORE: Mapping[str, Sequence[str]] = {
     "compare_two_runs": ("--episodes", "2"),
     "load_and_act": ("--episodes", "2"),
     "sweep": ("debug=tiny",),
+    "drone_in_wind": ("--episodes", "2"),
     "varied_world": ("--episodes", "2"),
 }
 # What an example prints at its end, when it did what it says.
@@ -27,6 +28,7 @@ PRINTS: Mapping[str, str] = {
     "asymmetric_critic": "asymmetric: return",
     "budgets": "budget 0.02: ",
     "compare_two_runs": "of these two policies;",
+    "drone_in_wind": "wind +1.50 m/s: astray in ",
     "export_to_onnx": "of torch's actions",
     "hierarchy": "of which two are its goal",
     "load_and_act": "pgrobot evaluate:   ",
