@@ -131,6 +131,12 @@ CONFIG: tuple[Added, ...] = (
     Added("constraint.*.cost", "pgrobot.envs.costs.Fall", "body", lambda _: ""),
     Added("constraint.*.cost", "pgrobot.envs.costs.Fall", "height", lambda _: -math.inf),
     Added("constraint.*.cost", "pgrobot.envs.costs.Fall", "tilt", lambda _: math.inf),
+    *(
+        Added("task", f"pgrobot.envs.drone.{course}", *row)
+        for course in ("corridor.DroneCorridor", "gates.DroneGates")
+        for row in (("start_heading", lambda _: math.pi), ("paid_speed", lambda _: math.inf))
+    ),
+    Added("task", "pgrobot.envs.drone.corridor.DroneCorridor", "rays", lambda _: 0),
     Added("", "", "annealing_steps", lambda cfg: cfg["total_steps"]),
     Added("", "", "resume_fresh", lambda _: False),
     Added("", "", "scheme", lambda _: {"_target_": "pgrobot.schemes.Single"}),

@@ -569,8 +569,20 @@ DRONES = (
         "pillars do not come again": ("np.round(to_end[..., 0] / self.period)", "0.0"),
         "a pillar may stand on the start": ("<= self.clearance:", "<= 0.0:"),
     }),
+    *of("envs/drone/corridor.py", "robots/test_drone_rays", {
+        "rays of a drone look north": ("directions(heading(here[:, 3:7]), ", "directions(0.0 * here[:, 3], "),
+        "rays look beyond a round": ("min(REACH, self.period / 2 - self.clearance)", "REACH"),
+    }),
+    *of("envs/drone/rays.py", "robots/test_drone_rays", {
+        "a ray sees what lies behind": ("(inside > 0.0) & (ahead > 0.0)", "(inside > 0.0)"),
+        "a ray ends in the middle of a pillar": ("ahead - np.sqrt(np.maximum(inside, 0.0))", "ahead"),
+    }),
+    *of("envs/drone/course.py", "robots/test_drone_rays", {
+        "a start turns to one side": ("(-self.start_heading, self.start_heading)", "(0.0, self.start_heading)"),
+    }),
     *of("envs/drone/course.py", "robots/test_drone_course", {
         "a passed pillar comes next": ("% self.period - passed", "% self.period"),
+        "all speed is paid": ("np.minimum(progress, self.paid_speed * simulation.dt)", "progress"),
         "left is right": ("(self.width / 2 - y, self.width / 2 + y", "(self.width / 2 + y, self.width / 2 - y"),
     }),
     *of("envs/drone/gates.py", "robots/test_drone_course", {
@@ -601,6 +613,8 @@ MAZES = (
     }),
     *of("envs/any_robot.py", "any_robot/test_any_robot", {
         "a start leaves the joints' limits": ("np.where(limited, inside, drawn)", "drawn"),
+        "a keyframe is its positions alone": ("replace(starts, state=rows)", "starts"),
+        "a keyframe's velocity is lost": ("qvel[model.jnt_dofadr[moving]] += ", "qvel[model.jnt_dofadr[moving]] = "),
     }),
     *of("envs/point_maze.py", "robots/test_point_maze", {
         "a dense maze ends at its goal": ('& (self.reward == "sparse")', '& (self.reward != "")'),
@@ -868,6 +882,15 @@ DIAGNOSTICS = (
 SEEING = (
     *of("pgrobot/diagnostics/torque.py", "diagnostics/test_torque_columns", {
         "costs are compared with the whole": ("((asked[reward] * asked)", "((feedback[-1] * asked)"),
+    }),
+    *of("pgrobot/diagnostics/torque.py", "diagnostics/test_varied_strength", {
+        "all robots are as strong as the model":
+            ("actuators.share(rows(measured), own)", "actuators.share(rows(measured))"),
+    }),
+    *of("pgrobot/simulation/environment.py", "diagnostics/test_varied_strength", {
+        "a new episode is as strong as the last": (
+            "simulation.batch.reset(ids)\n        self._limits = None", "simulation.batch.reset(ids)"
+        ),
     }),
     *of("pgrobot/diagnostics/pull.py", "diagnostics/test_torque_columns", {
         "the push is that of the reward":

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import mujoco
 import numpy as np
 
 from pgrobot.errors import PgrobotError
+from pgrobot.ranges import at_least
 from pgrobot.simulation import Simulation
 from pgrobot.simulation.results import as_array
 from pgrobot.types import EntryNames, Observation
 
 from .course import SEEN, Course
-from .frames import in_body
+from .frames import heading, in_body
 from .quadrotor import AXES, RADIUS
+from .rays import directions, to_circles, to_walls
 
 SHOWN = 3  # pillars that are seen: those that come next
+REACH = 4.0  # m, as far as rays look
+SWEEP = 60.0  # degrees, to the left and to the right of where it looks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +35,13 @@ class DroneCorridor(Course):
             (m), where they stand in all episodes.
         length: m of a round.
         radius: of a pillar, m.
+        rays: in how many directions it sees how far its way is free; 0: in none.
     """
 
     pillars: int | Sequence[Sequence[float]]
     length: float
     radius: float
+    rays: Annotated[int, at_least(0)]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -131,14 +137,36 @@ class DroneCorridor(Course):
         return np.asarray((self.distances(simulation) < 0.0).any(axis=1))
 
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (simulation.after - simulation.before)[:, 0], *self.prices(simulation, action)
+        progress = (simulation.after - simulation.before)[:, 0]
+        return self.paid(progress, simulation), *self.prices(simulation, action)
+
+    @property
+    def angles(self) -> np.ndarray:
+        """Of its rays, degrees to the left of where it looks, ``[rays]``."""
+        return np.linspace(SWEEP, -SWEEP, self.rays) if self.rays != 1 else np.zeros(1)
+
+    def free(self, simulation: Simulation) -> np.ndarray:
+        """How far it could fly along each ray, level and at its heading, before it touches a pillar or a wall.
+
+        Returns:
+            m, at most ``REACH`` or what there is of half a round, ``[N, rays]``.
+        """
+        here = simulation.qpos
+        away = simulation.field("mocap_pos")[..., :2] - here[:, None, :2]
+        away[..., 0] -= self.period * np.round(away[..., 0] / self.period)
+        ways = directions(heading(here[:, 3:7]), np.deg2rad(self.angles))
+        walls = to_walls(ways, here[:, 1], self.width / 2)
+        reach = min(REACH, self.period / 2 - self.clearance)
+        return np.minimum(np.minimum(to_circles(ways, away, self.clearance), walls), reach)
 
     def observation(self, simulation: Simulation) -> Observation:
         away = self.ahead(simulation, self.clearance)[:, :SHOWN] * (1.0, 1.0, 0.0)
         distances = np.sqrt(np.vecdot(away, away)) - self.clearance
         pillars = in_body(simulation.qpos[:, 3:7], away).reshape(simulation.num_envs, -1)
-        return {"policy": np.concatenate((pillars, distances, self.seen(simulation)), axis=1)}
+        seen = (pillars, distances, self.free(simulation), self.seen(simulation))
+        return {"policy": np.concatenate(seen, axis=1)}
 
     def observation_names(self, simulation: Simulation) -> EntryNames:
         pillars = [f"pillar_{k}/{axis}" for k in range(SHOWN) for axis in AXES]
-        return {"policy": [*pillars, *(f"pillar_{k}/distance" for k in range(SHOWN)), *SEEN]}
+        distances = [f"pillar_{k}/distance" for k in range(SHOWN)]
+        return {"policy": [*pillars, *distances, *(f"free/{angle:g}" for angle in self.angles), *SEEN]}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
 import mujoco
 import numpy as np
 
 from pgrobot.errors import PgrobotError
+from pgrobot.ranges import positive
 from pgrobot.simulation import Simulation, Starts, Streams
 
 from .bounds import WIDE, Bounds
@@ -29,10 +31,14 @@ class Course(Quadrotor):
     Attributes:
         width: m between the walls.
         height: m between floor and ceiling.
+        start_heading: rad between its heading at the start and the course at most; π is any heading.
+        paid_speed: m/s of progress up to which it is paid, so that faster is no better.
     """
 
     width: float
     height: float
+    start_heading: float
+    paid_speed: Annotated[float, positive]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,6 +47,10 @@ class Course(Quadrotor):
                 raise PgrobotError(
                     f"task.{name}={getattr(self, name)} has to be at least {8.0 * RADIUS} m, to fly in."
                 )
+        if not 0.0 <= self.start_heading <= np.pi:
+            raise PgrobotError(
+                f"task.start_heading={self.start_heading} has to lie between 0 and π rad, which is any heading."
+            )
 
     @property
     @abstractmethod
@@ -99,6 +109,10 @@ class Course(Quadrotor):
         walls = np.stack((self.width / 2 - y, self.width / 2 + y, z, self.height - z), axis=1)
         return np.concatenate((in_body(simulation.qpos[:, 3:7], along), walls, self.felt(simulation)), axis=1)
 
+    def paid(self, progress: np.ndarray, simulation: Simulation) -> np.ndarray:
+        """What is paid of the progress of the last step, m ``[N]``."""
+        return np.minimum(progress, self.paid_speed * simulation.dt)
+
     @property
     def reward_terms(self) -> tuple[str, ...]:
         return "progress", "spin", "effort"
@@ -112,5 +126,5 @@ class Course(Quadrotor):
     def _start(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         places = self.drawn(random)
         beside = random.uniform((-self.width / 4, self.height / 4), (self.width / 4, 3 * self.height / 4))
-        quaternion, qvel = self.moving(random)
+        quaternion, qvel = self.moving(random, (-self.start_heading, self.start_heading))
         return np.array([0.0, *beside, *quaternion]), qvel, places

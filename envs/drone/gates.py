@@ -93,7 +93,7 @@ class DroneGates(Course):
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
         gate = self.next_gate(simulation, simulation.before)
         progress = length(gate - simulation.before) - length(gate - simulation.after)
-        return progress, *self.prices(simulation, action)
+        return self.paid(progress, simulation), *self.prices(simulation, action)
 
     def observation(self, simulation: Simulation) -> Observation:
         away = self.ahead(simulation, 0.0)[:, :SHOWN]

@@ -75,6 +75,13 @@ class Quadrotor(Robot):
 
     def build_model(self) -> mujoco.MjModel:
         """The quadrotor in its world; raises PgrobotError where the file is none of it."""
+        spec = self.build_spec()
+        try:
+            return spec.compile()
+        except ValueError as error:
+            raise self._unbuildable(error) from error
+
+    def build_spec(self) -> mujoco.MjSpec:
         model = compiled(self.model_file)
         motors = tuple(model.actuator(a).name for a in range(model.nu))
         joints = [int(kind) for kind in model.jnt_type]
@@ -87,9 +94,12 @@ class Quadrotor(Robot):
         try:
             spec.add_numeric(name=NAME, data=[*self.bounds.low, *self.bounds.high])
             self.complete(spec)
-            return spec.compile()
         except ValueError as error:
-            raise PgrobotError(f"MuJoCo cannot add a world to {self.model_file}: {error}") from error
+            raise self._unbuildable(error) from error
+        return spec
+
+    def _unbuildable(self, error: ValueError) -> PgrobotError:
+        return PgrobotError(f"MuJoCo cannot add a world to {self.model_file}: {error}")
 
     @property
     def ending(self) -> str:
@@ -130,9 +140,12 @@ class Quadrotor(Robot):
         spin = -self.spin_weight * length(simulation.qvel[:, 3:6])
         return spin, -self.effort_weight * np.square(action).sum(axis=1)
 
-    def moving(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw an orientation of any heading ``[4]``, tilted and turning, and a velocity ``[6]``."""
-        heading, axis, tilt = random.uniform((0.0, 0.0, 0.0), (2 * np.pi, 2 * np.pi, self.start_tilt))
+    def moving(
+        self, random: np.random.Generator, headings: tuple[float, float] = (0.0, 2 * np.pi)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw an orientation ``[4]`` of a heading between two (rad), tilted and turning, and a velocity ``[6]``."""
+        low, high = headings
+        heading, axis, tilt = random.uniform((low, 0.0, 0.0), (high, 2 * np.pi, self.start_tilt))
         leaning = np.array(
             [np.cos(tilt / 2), *(np.sin(tilt / 2) * np.array([np.cos(axis), np.sin(axis), 0.0]))]
         )

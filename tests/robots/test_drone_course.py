@@ -53,7 +53,7 @@ def test_every_episode_has_a_course_of_its_own_in_its_walls(task: str) -> None:
     assert not robot.touching(environment.simulation).any()
     again = environment.reset()
     assert (standing(environment) != places).any()
-    assert again["policy"].shape == (400, 32 if task == "drone_corridor" else 26)
+    assert again["policy"].shape == (400, 49 if task == "drone_corridor" else 26)
 
 
 def test_distances_are_those_of_brute_force() -> None:
@@ -116,7 +116,7 @@ def test_a_heading_turns_what_is_seen_and_nothing_else(task: str) -> None:
         np.testing.assert_allclose(forth @ mine, back @ theirs, atol=1e-12)
         assert np.abs(mine - theirs).max() > 0.01 or what == "up"
     for name in one:
-        if name.rpartition("/")[0] not in vectors:
+        if name.rpartition("/")[0] not in vectors | {"free"}:  # rays turn with it, see test_drone_rays.py
             assert one[name] == pytest.approx(other[name], abs=1e-12)
 
 
@@ -147,7 +147,7 @@ def test_gates_are_flown_through_or_crashed_beside() -> None:
     np.testing.assert_array_equal(step.terminated, hit | out)
     ahead = np.where((way > 0)[:, None], np.column_stack((plane, middle[:, 1:])), 0.0)
     progress = np.linalg.norm(ahead - begin, axis=1) - np.linalg.norm(ahead - end, axis=1)
-    np.testing.assert_allclose(step.terms[way > 0, 0], progress[way > 0], atol=1e-12)
+    np.testing.assert_allclose(step.terms[way > 0, 0], np.minimum(progress, 0.08)[way > 0], atol=1e-12)
     np.testing.assert_allclose(
         robot.next_gate(environment.simulation, begin)[way > 0], ahead[way > 0], atol=1e-12
     )
@@ -164,6 +164,22 @@ def test_gates_that_come_next_are_seen_and_progress_is_metres() -> None:
     before = corridor.simulation.qpos[:, 0].copy()
     step = corridor.advance(np.zeros((8, 4)))
     np.testing.assert_allclose(step.terms[:, 0], corridor.simulation.qpos[:, 0] - before, atol=1e-15)
+
+
+@pytest.mark.parametrize("task", COURSES)
+def test_what_is_faster_than_the_paid_speed_is_not_paid(task: str) -> None:
+    """Of each step by itself, and not of what is slower or goes back; without an end all is paid."""
+    capped, free = (made(task, 60, paid_speed=speed) for speed in (1.5, math.inf))
+    random, ids = np.random.default_rng(0), np.arange(60)
+    starts = capped.draw(ids)
+    qvel = np.column_stack((random.uniform(-3.0, 5.0, 60), np.zeros((60, 5))))
+    for environment in (capped, free):
+        environment.start(ids, Starts(starts.qpos, qvel, starts.state))
+    paid, all_of_it = (environment.advance(np.zeros((60, 4))).terms[:, 0] for environment in (capped, free))
+    np.testing.assert_array_equal(paid, np.minimum(all_of_it, 1.5 * 0.02))
+    assert 15 < (paid < all_of_it).sum() < 45
+    with pytest.raises(PgrobotError, match=r"task\.paid_speed must be a number above 0"):
+        drone(task, paid_speed=0.0)
 
 
 @pytest.mark.parametrize("task", COURSES)

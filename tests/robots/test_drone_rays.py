@@ -1,0 +1,128 @@
+"""What a drone sees of a corridor by rays, and which way it looks when it starts."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from flying import drone, made, turned
+
+from pgrobot import past
+from pgrobot.envs.drone.frames import heading, rotation
+from pgrobot.envs.drone.quadrotor import RADIUS
+from pgrobot.envs.drone.rays import to_circles, to_walls
+from pgrobot.errors import PgrobotError
+from pgrobot.simulation import Starts
+
+EAST = np.array([[[1.0, 0.0]]])
+
+
+def test_rays_end_where_the_drone_would_touch() -> None:
+    """Against points along each, 2 mm apart, and many copies of each pillar; at any heading, leaning, anywhere."""
+    environment, robot = made("drone_corridor", 20, start_heading=math.pi), drone("drone_corridor")
+    random, ids = np.random.default_rng(0), np.arange(20)
+    starts = environment.draw(ids)
+    qpos = starts.qpos.copy()
+    qpos[:, 0], qpos[:, 1] = random.uniform(-20.0, 40.0, 20), random.uniform(-1.4, 1.4, 20)
+    environment.start(ids, Starts(qpos, np.zeros((20, 6)), starts.state))
+    places, found = environment.simulation.field("mocap_pos")[..., :2], robot.free(environment.simulation)
+    looks = rotation(qpos[:, 3:7])[:, :2, 0]
+    steps = np.arange(0.0, 4.0, 0.002)[:, None]
+    ended = 0
+    for i, (k, degrees) in itertools.product(range(20), enumerate(robot.angles)):
+        angle = math.atan2(looks[i, 1], looks[i, 0]) + math.radians(degrees)
+        points = qpos[i, :2] + steps * (math.cos(angle), math.sin(angle))
+        copies = (places[i] + np.outer(12.0 * np.arange(-4, 6), (1.0, 0.0))[:, None]).reshape(-1, 2)
+        near = copies[np.linalg.norm(copies - qpos[i, :2], axis=1) < 5.0]
+        gaps = np.linalg.norm(points[:, None] - near, axis=-1).min(axis=1, initial=9.0) - 0.15 - RADIUS
+        if gaps[0] < 0.0:
+            continue  # no drone that flies is inside a pillar
+        over = (gaps < 0.0) | (np.abs(points[:, 1]) > 1.5)
+        expected = steps[np.argmax(over), 0] if over.any() else 4.0
+        ended += bool(over.any())
+        assert found[i, k] <= expected + 1e-9
+        grazed = (np.abs(gaps) < 2e-3).any()  # it may touch between two points
+        assert found[i, k] > expected - 0.0021 or grazed
+    assert 150 < ended < 300
+
+
+def test_the_way_to_a_circle_is_closed_form() -> None:
+    """Straight at it, past it by a hair, away from it, from within it, and with none."""
+    for middle, expected in (
+        ((3.0, 0.0), 2.0),
+        ((3.0, 0.6), 3.0 - 0.8),
+        ((3.0, 1.001), math.inf),
+        ((-3.0, 0.0), math.inf),
+        ((0.2, 0.1), 0.0),
+    ):
+        assert to_circles(EAST, np.array([[middle]]), 1.0)[0, 0] == pytest.approx(expected, abs=1e-12)
+    both = np.array([[[5.0, 0.0], [3.0, 0.0]]])
+    assert to_circles(EAST, both, 1.0)[0, 0] == pytest.approx(2.0)
+    assert to_circles(EAST, np.zeros((1, 0, 2)), 1.0)[0, 0] == math.inf
+    ways = np.array([[[0.6, 0.8], [0.6, -0.8], [1.0, 0.0], [-1.0, 0.0]]])
+    np.testing.assert_allclose(to_walls(ways, np.array([0.5]), 1.5)[0], [1.25, 2.5, np.inf, np.inf])
+    assert to_walls(ways, np.array([1.7]), 1.5)[0, 0] == 0.0
+
+
+def test_rays_look_where_the_drone_does_and_stay_level() -> None:
+    """At the wall on the left: whatever it leans, and turned with it."""
+    environment = made("drone_corridor", 1, rays=3, pillars=[[9, 0], [10, 0], [11, 0]])
+    names = environment.spec.observation["policy"].names
+    assert [name for name in names if name.startswith("free/")] == ["free/60", "free/0", "free/-60"]
+    lean = np.array([math.cos(0.2), 0.0, math.sin(0.2), 0.0])
+    for angle, leaning in ((math.pi / 6, np.array([1.0, 0.0, 0.0, 0.0])), (math.pi / 6, lean)):
+        about = np.array([math.cos(angle / 2), 0.0, 0.0, math.sin(angle / 2)])
+        state = environment.draw(np.array([0])).state
+        qpos = np.concatenate(([2.0, 0.5, 1.0], turned(leaning, about)))[None]
+        seen = environment.start(np.array([0]), Starts(qpos, np.zeros((1, 6)), state))["policy"][0]
+        told = dict(zip(names, seen, strict=True))
+        np.testing.assert_allclose([told["free/60"], told["free/0"]], [1.0, 2.0], atol=1e-12)
+        assert told["free/-60"] == pytest.approx(4.0)
+
+
+def test_rays_reach_half_a_round_at_most() -> None:
+    environment = made("drone_corridor", 50, pillars=3, length=3.0)
+    robot = drone("drone_corridor", pillars=3, length=3.0)
+    assert robot.free(environment.simulation).max() <= 1.5 - robot.clearance
+
+
+def test_without_rays_the_rest_is_seen_as_it_was() -> None:
+    with_rays, without = made("drone_corridor", 5), made("drone_corridor", 5, rays=0)
+    names = with_rays.spec.observation["policy"].names
+    rest = [k for k, name in enumerate(names) if not name.startswith("free/")]
+    assert tuple(names[k] for k in rest) == without.spec.observation["policy"].names
+    np.testing.assert_array_equal(with_rays.reset()["policy"][:, rest], without.reset()["policy"])
+    with pytest.raises(PgrobotError, match=r"task\.rays must be a whole number of at least 0, not -1"):
+        drone("drone_corridor", rays=-1)
+
+
+@pytest.mark.parametrize("task", ["drone_corridor", "drone_gates"])
+@pytest.mark.parametrize("most", [0.0, 0.3, math.pi])
+def test_a_start_looks_along_the_course(task: str, most: float) -> None:
+    environment = made(task, 300, start_heading=most, start_tilt=0.0)
+    angles = heading(environment.simulation.qpos[:, 3:7])
+    assert np.abs(angles).max() <= most + 1e-12
+    if most:
+        assert angles.max() > 0.95 * most
+        assert angles.min() < -0.95 * most
+        assert abs(angles.mean()) < 0.2 * most
+
+
+def test_headings_beyond_a_half_turn_are_refused() -> None:
+    for most in (-0.1, 3.2):
+        with pytest.raises(PgrobotError, match=rf"task\.start_heading={most} has to lie between 0 and π rad"):
+            drone("drone_gates", start_heading=most)
+
+
+def test_an_older_corridor_has_no_rays_and_starts_at_any_heading() -> None:
+    for course, added in (("corridor.DroneCorridor", {"rays": 0}), ("gates.DroneGates", {})):
+        config = {"task": {"_target_": f"pgrobot.envs.drone.{course}"}, "total_steps": 1}
+        past.completed(config, past.CONFIG)
+        assert config["task"] == {
+            "_target_": f"pgrobot.envs.drone.{course}",
+            "start_heading": math.pi,
+            "paid_speed": math.inf,
+            **added,
+        }
