@@ -3,6 +3,7 @@
 ``train``, ``evaluate`` and ``compose`` are the Python side of the command ``pgrobot``; see ``pgrobot.api``.
 ``Iteration`` is what a callback of ``train`` is told. ``load`` loads a trained policy, which acts without a simulator,
 and ``export`` writes it as ONNX; see ``pgrobot.deploy``.
+``certify`` judges one so that somebody else can ``verify`` it; see docs/certificate.md.
 ``play`` films one; see ``pgrobot.playing``.
 ``__version__`` is the installed version.
 """
@@ -12,14 +13,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pgrobot.api import Iteration, compose, evaluate, train
+    from pgrobot.api import Iteration, certify, compose, evaluate, train, verify
     from pgrobot.deploy import load
     from pgrobot.deploy.exporting import export
     from pgrobot.playing import play
 
     __version__: str
 
-__all__ = ["Iteration", "compose", "evaluate", "export", "load", "play", "train"]
+__all__ = ["Iteration", "certify", "compose", "evaluate", "export", "load", "play", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:

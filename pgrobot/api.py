@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pgrobot.assembly import build_environment, configured
 from pgrobot.blame import blaming
+from pgrobot.certificate import certify_run, find_certificate, untold, verify_certificate
 from pgrobot.concurrency import one_torch_thread
-from pgrobot.constraints import check_bound
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.given import Env
-from pgrobot.named_run import checkpoint_of, directory_of
+from pgrobot.named_run import checkpoint_of, directory_of, path_of
 from pgrobot.run import (
     FINISHED,
     Callback,
@@ -36,26 +35,23 @@ from pgrobot.run import (
     Result,
     Surroundings,
     check_callback,
-    checked,
-    fitting,
+    config_again,
     judgement,
-    load_checkpoint,
     nobody,
+    opened,
     read_result,
     repeats,
     run,
     saved_config,
     silence,
     silent_console,
-    with_own_model,
 )
-from pgrobot.run.from_python import given_again, requested
+from pgrobot.run.from_python import requested
 from pgrobot.run.robustness import robustness, swept
 from pgrobot.run.robustness_shown import robustness_pictures
-from pgrobot.schemes import build_constraints, cast, policies_of, restored
 from pgrobot.tracking.gallery import keep
 
-__all__ = ["Iteration", "compose", "evaluate", "train"]
+__all__ = ["Iteration", "certify", "compose", "evaluate", "train", "verify"]
 
 
 def train(
@@ -141,33 +137,15 @@ def evaluate(
         PgrobotError: no such run or checkpoint, or it does not fit its config; a value out of range; one of
             ``modules`` raised.
     """
-    known = ("episodes", "mode", "confidence", "bound", "seed", "variation")
-    for key in changes:
-        if key not in known:
-            raise PgrobotError(
-                f"evaluate takes no {key!r}: {nearest(key, (*known, 'env', 'checkpoint', 'modules', 'sweep'))}"
-            )
+    _check_changes("evaluate", changes, ("env", "checkpoint", "modules", "sweep"))
     directory = directory_of(run)
     path = checkpoint_of(directory, checkpoint)
-    cfg = saved_config(directory)
-    final = _last_evaluation(directory, cfg)
-    cfg.modules = list(modules)
-    saved = deepcopy(cfg)
-    for key, value in changes.items():
-        cfg.evaluation["final_episodes" if key == "episodes" else key] = value
-    cfg = checked(cfg, directory, saved)
+    cfg = config_again(directory, modules, changes)
+    final = _last_evaluation(directory, saved_config(directory))
     chosen, axes = cfg.evaluation, swept(sweep, cfg)
-    state = load_checkpoint(path)
     with blaming(modules), one_torch_thread():
-        cfg = with_own_model(cfg, directory)
-        task = configured if env is None else given_again(env, cfg, directory)
-        environment = build_environment(cfg, 1, 0, 1, task)
-        spec = environment.spec
-        environment.close()
-        check_bound(build_constraints(cfg), spec.highest_cost, chosen.bound)
-        scheme, learners = cast(cfg, spec, 1)
-        with fitting(path, directory):
-            policy = restored(scheme, policies_of(learners), state)
+        judged = opened(cfg, directory, path, env)
+        cfg, task, policy, step = judged.cfg, judged.task, judged.policy, judged.step
         plan = EvaluationPlan(
             chosen.final_episodes,
             "final",
@@ -178,13 +156,79 @@ def evaluate(
             cfg.threads,
         )
         name = path.relative_to(directory) if path.is_relative_to(directory) else path
-        told = judgement(cfg, task, policy, plan, Judged(str(name), state["global_step"]))
+        told = judgement(cfg, task, policy, plan, Judged(str(name), step))
         if axes:
             told["sweep"] = robustness(cfg, task, policy, plan, axes)
             for title, picture in robustness_pictures(told["sweep"], axes).items():
-                keep(directory, state["global_step"], title, picture)
+                keep(directory, step, title, picture)
     told["judged"]["repeats"] = repeats(told["judged"], final)
     return told
+
+
+def certify(
+    run: str | Path | Result, *, env: Env | None = None, modules: Sequence[str] = (), **changes: Any
+) -> dict[str, Any]:
+    """Certify a run's best policy: ``pgrobot certify`` from Python. See docs/certificate.md.
+
+    Args:
+        run: a run directory, or what ``train`` returned.
+        env: as of ``evaluate``.
+        modules: your own modules that the run's config may name.
+        changes: ``episodes`` (the most that are drawn), ``mode``, ``confidence``, ``bound``, ``seed`` or ``variation``,
+            where they shall differ from the run's.
+
+    Returns:
+        The certificate, which ``<run>/certificate.json`` holds.
+
+    Raises:
+        PgrobotError: no such run, or one without a best policy or budgets; a value out of range; one of ``modules``
+            raised.
+    """
+    _check_changes("certify", changes, ("env", "modules"))
+    return certify_run(directory_of(run), changes, env, modules, untold)
+
+
+def verify(
+    certificate: str | Path | Result,
+    *,
+    run: str | Path | Result | None = None,
+    env: Env | None = None,
+    modules: Sequence[str] = (),
+    rerun: bool = True,
+) -> dict[str, Any]:
+    """Verify a certificate: ``pgrobot verify`` from Python. See docs/certificate.md.
+
+    Args:
+        certificate: the file, or the run that it lies in.
+        run: the run that it is about, if it lies elsewhere.
+        env: as of ``evaluate``.
+        modules: your own modules that the run's config may name.
+        rerun: whether to run the episodes again.
+
+    Returns:
+        Whether it ``holds``, and ``how``: ``equal to the last bit``, ``a fresh bound agrees`` or ``episodes not run
+        again``; the ``findings``, each a ``check``, whether it ``holds`` and ``words``; and the ``verdict`` that the
+        certificate states.
+
+    Raises:
+        PgrobotError: no such file, or none of this format; no run with a best policy.
+    """
+    named = path_of("certificate", getattr(certificate, "path", certificate), "a file or a run directory")
+    file, directory = find_certificate(named, None if run is None else directory_of(run))
+    found = verify_certificate(file, directory, env, modules, rerun=rerun, told=untold)
+    return {
+        "holds": found.holds,
+        "how": found.how,
+        "findings": [asdict(finding) for finding in found.findings],
+        "verdict": found.certificate["verdict"],
+    }
+
+
+def _check_changes(verb: str, changes: Mapping[str, Any], others: Sequence[str]) -> None:
+    known = ("episodes", "mode", "confidence", "bound", "seed", "variation")
+    for key in changes:
+        if key not in known:
+            raise PgrobotError(f"{verb} takes no {key!r}: {nearest(key, (*known, *others))}")
 
 
 def _last_evaluation(run: Path, cfg: DictConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command ``pgrobot``: train, evaluate, watch, probe, report, health, sweeps, exactness, variance, export."""
+"""The command ``pgrobot``: train, evaluate, certify, watch, probe, report, health, sweeps, exactness, variance, export."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
+from pgrobot.commands.certify import certify
 from pgrobot.commands.evaluate import evaluate
 from pgrobot.commands.exact import exact
 from pgrobot.commands.export import export
@@ -19,11 +20,14 @@ from pgrobot.commands.report import report
 from pgrobot.commands.sweep import sweep
 from pgrobot.commands.train import train
 from pgrobot.commands.variance import variance
+from pgrobot.commands.verify import verify
 from pgrobot.errors import PgrobotError, nearest
 
 VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "train": train,
     "evaluate": evaluate,
+    "certify": certify,
+    "verify": verify,
     "report": report,
     "health": health,
     "play": play,
@@ -42,6 +46,8 @@ pgrobot trains robots under safety budgets.
 
   pgrobot train [key=value ...]     train the default robot under its budgets, or any other; pgrobot train --help
   pgrobot evaluate RUN              judge a run's best policy against its budgets; pgrobot evaluate --help
+  pgrobot certify RUN               a certificate of a run's best policy, which others can check; pgrobot certify --help
+  pgrobot verify CERTIFICATE        whether a certificate is true: hashes, figures, episodes; pgrobot verify --help
   pgrobot report RUN                a run on one page, with all its drawings; pgrobot report --help
   pgrobot health RUN                what is wrong with a run, and what to do; pgrobot health --help
   pgrobot play RUN                  watch a run's policy, in a window or as a film; pgrobot play task=hopper agent=sine

@@ -13,7 +13,7 @@ from pgrobot.constraints.bounds import student_t
 from pgrobot.constraints.budgets import Constraint
 from pgrobot.constraints.caution import interval_caution
 from pgrobot.constraints.sample import Sample, Spending
-from pgrobot.constraints.verdict import Verdict, judge
+from pgrobot.constraints.verdict import Conclusion, Verdict, conclude, judge
 from pgrobot.errors import PgrobotError
 from pgrobot.simulation.contract import check_observation, check_step
 from pgrobot.types import Environment, Observation, Step
@@ -112,11 +112,29 @@ def evaluate(
 
 
 def verdicts(
-    episodes: Episodes, constraints: Sequence[Constraint], confidence: float, bound: str
+    episodes: Episodes,
+    constraints: Sequence[Constraint],
+    confidence: float,
+    bound: str,
+    looks: Sequence[int] = (),
 ) -> dict[str, Verdict]:
     """Judge every budget, by name; arguments and errors as of ``judge``."""
     return {
-        constraint.name: judge(constraint, _spending(episodes, k), confidence, bound)
+        constraint.name: judge(constraint, _spending(episodes, k), confidence, bound, looks)
+        for k, constraint in enumerate(constraints)
+    }
+
+
+def conclusions(
+    episodes: Episodes,
+    constraints: Sequence[Constraint],
+    confidence: float,
+    bound: str,
+    looks: Sequence[int],
+) -> dict[str, Conclusion]:
+    """The bounds of every budget and what they decide, by name; arguments and errors as of ``judge``."""
+    return {
+        constraint.name: conclude(constraint, _spending(episodes, k), confidence, bound, looks)
         for k, constraint in enumerate(constraints)
     }
 

@@ -11,7 +11,7 @@ from pgrobot.constraints.sample import Spending
 from pgrobot.constraints.tightening import FIXED, Tightening, TighteningRule, tightening_of
 from pgrobot.constraints.unconstrained import Unconstrained
 from pgrobot.constraints.unvaried import Unvaried
-from pgrobot.constraints.verdict import Verdict, judge
+from pgrobot.constraints.verdict import Conclusion, Verdict, conclude, judge
 
 __all__ = [
     "BOUNDS",
@@ -19,6 +19,7 @@ __all__ = [
     "PID",
     "UNITS",
     "AugmentedLagrangian",
+    "Conclusion",
     "Constraint",
     "CostColumns",
     "Lagrangian",
@@ -30,6 +31,7 @@ __all__ = [
     "Unvaried",
     "Verdict",
     "check_bound",
+    "conclude",
     "judge",
     "measure",
     "tightening_of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -78,7 +79,7 @@ def unseen(episodes: int, confidence: float) -> float:
     return 1.0 - (1.0 - confidence) ** (1.0 / episodes)
 
 
-def betting(sample: Sample, confidence: float) -> Interval:
+def betting(sample: Sample, confidence: float, plans: Sequence[int] = ()) -> Interval:
     """The same from nothing but the range of the amounts, by betting (Waudby-Smith and Ramdas 2023, arXiv 2010.09686).
 
     Whoever bets against a ratio that is right multiplies their money by ``1 / (1 − confidence)`` with probability of at
@@ -86,13 +87,19 @@ def betting(sample: Sample, confidence: float) -> Interval:
 
     See docs/derivations.md#verdicts. Each bound holds for any number of episodes and any distribution within the
     range; they are as far apart as rare episodes at the end of the range allow, however alike the episodes seen are.
+
+    Args:
+        sample: in the order of time.
+        confidence: of each bound.
+        plans: after how many episodes somebody may look, none: after these. The stakes are then the same whatever
+            the sample's length, so that the bounds hold at all looks together, and whenever the sampling stops.
     """
-    return _least(sample, confidence), sample.highest - _least(mirrored(sample), confidence)
+    return _least(sample, confidence, plans), sample.highest - _least(mirrored(sample), confidence, plans)
 
 
-def beats(sample: Sample, ratio: float, confidence: float) -> bool:
+def beats(sample: Sample, ratio: float, confidence: float, plans: Sequence[int] = ()) -> bool:
     """Whether betting bounds the ratio of means from below by at least ``ratio``."""
-    return _beats(sample, _stakes(sample, confidence), ratio, confidence)
+    return _beats(sample, _stakes(sample, confidence, plans), ratio, confidence)
 
 
 def mirrored(sample: Sample) -> Sample:
@@ -101,9 +108,9 @@ def mirrored(sample: Sample) -> Sample:
     return Sample(left, sample.weight, sample.highest, sample.heaviest)
 
 
-def _least(sample: Sample, confidence: float) -> float:
+def _least(sample: Sample, confidence: float, plans: Sequence[int]) -> float:
     """The greatest ratio that the bets beat, from below: what they gain falls as the ratio grows."""
-    stakes = _stakes(sample, confidence)
+    stakes = _stakes(sample, confidence, plans)
     low, high = 0.0, sample.highest
     while sample.amount.any() and low < (middle := 0.5 * (low + high)) < high:
         low, high = (middle, high) if _beats(sample, stakes, middle, confidence) else (low, middle)
@@ -114,15 +121,18 @@ def _beats(sample: Sample, stakes: np.ndarray, ratio: float, confidence: float) 
     if ratio <= 0.0:
         return bool(ratio < 0.0 or sample.amount.any())
     gain = stakes * (sample.amount - ratio * sample.weight) / (ratio * sample.heaviest)
-    return float(np.cumsum(np.log1p(gain)).max()) >= -math.log1p(-confidence)
+    money = np.logaddexp.reduce(np.cumsum(np.log1p(gain), axis=1), axis=0) - math.log(len(stakes))
+    return float(money.max()) >= -math.log1p(-confidence)
 
 
-def _stakes(sample: Sample, confidence: float) -> np.ndarray:
-    """What share of the money is staked on each episode, from those before it alone, ``[n]``.
+def _stakes(sample: Sample, confidence: float, plans: Sequence[int] = ()) -> np.ndarray:
+    """What share of the money is staked on each episode, from those before it alone, ``[P, n]``.
 
-    The predictable plug-in of the paper, with amounts counted in units of their mean.
+    The money is divided among ``P`` bettors, each of whom plans for one look: the predictable plug-in of the paper,
+    with amounts counted in units of their mean.
     """
     amount, weight = sample.amount, sample.weight
+    planned = np.array(plans or (len(amount),), dtype=np.float64)[:, None]
     seen = np.arange(1, len(amount))
     ratio = (np.cumsum(amount) / np.cumsum(weight))[:-1]
     square, both, weights = (np.cumsum(v)[:-1] for v in (amount**2, amount * weight, weight**2))
@@ -130,5 +140,6 @@ def _stakes(sample: Sample, confidence: float) -> np.ndarray:
         spread = (square / ratio**2 - 2.0 * both / ratio + weights) / sample.heaviest**2
     spread = np.where(ratio > 0.0, np.maximum(spread, 0.0), 0.0)
     variance = np.concatenate(([1.0], (1.0 + spread) / (seen + 1)))  # as if one before had been a mean away
-    share = np.sqrt(-2.0 * math.log1p(-confidence) / (len(amount) * variance))
+    needed = math.log(len(planned)) - math.log1p(-confidence)  # by the one whose plan it is, alone
+    share = np.sqrt(2.0 * needed / (planned * variance))
     return np.minimum(share, MOST_BET)

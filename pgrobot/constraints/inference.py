@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -143,6 +144,34 @@ def inference(constraint: Constraint, bound: str) -> Inference:
     if bound not in BOUNDS:
         raise PgrobotError(f"evaluation.bound={bound} is unknown: {nearest(bound, BOUNDS)}")
     return TRIALS if constraint.unit == "probability" else BOUNDS[bound]
+
+
+def sequential(chosen: Inference, looks: Sequence[int]) -> Inference:
+    """The same for whoever looks after each of so many episodes, and stops when they like.
+
+    The bounds of all looks hold together with the given probability: bets are made as if nobody looked, and other
+    bounds share what they may miss among the looks (Bonferroni). One look is none in between.
+
+    Args:
+        chosen: how to bound after a number of episodes that was fixed.
+        looks: after how many episodes, in order.
+    """
+    if len(looks) < 2:
+        return chosen
+    shared = partial(shared_level, parts=len(looks))
+    if chosen.by_range:
+        bets: Callable[[Sample, float], Interval] = partial(betting, plans=tuple(looks))
+        return replace(chosen, interval=bets, needed=lambda s, b, c: chosen.needed(s, b, shared(c)))
+    return replace(
+        chosen,
+        interval=lambda sample, confidence: chosen.interval(sample, shared(confidence)),
+        needed=lambda sample, budget, confidence: chosen.needed(sample, budget, shared(confidence)),
+    )
+
+
+def shared_level(confidence: float, parts: int) -> float:
+    """The confidence of each of so many bounds that hold together with ``confidence`` (Bonferroni)."""
+    return 1.0 - (1.0 - confidence) / parts
 
 
 def called(bound: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from pgrobot.constraints.bounds import Interval, unseen
 from pgrobot.constraints.budgets import Constraint
 from pgrobot.constraints.caution import cautions
-from pgrobot.constraints.inference import decision, inference
+from pgrobot.constraints.inference import Inference, decision, inference, sequential, shared_level
 from pgrobot.constraints.sample import ROUNDING, Sample, Spending
 from pgrobot.errors import PgrobotError
 
@@ -44,7 +45,24 @@ class Verdict:
         return self.verdict == "satisfied"
 
 
-def judge(constraint: Constraint, spending: Spending, confidence: float, bound: str) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Two one-sided bounds on what a policy spends, and what they say of its budget."""
+
+    lower: float
+    upper: float
+    verdict: str
+    warnings: tuple[str, ...]
+
+    @property
+    def final(self) -> bool:
+        """Whether there is a decision, and nothing to be said against it."""
+        return self.verdict != "undecided" and not self.warnings
+
+
+def judge(
+    constraint: Constraint, spending: Spending, confidence: float, bound: str, looks: Sequence[int] = ()
+) -> Verdict:
     """Judge one budget.
 
     A ``probability`` is bounded by Clopper and Pearson, whatever ``bound``. Episodes that all cost the same bound a
@@ -58,12 +76,42 @@ def judge(constraint: Constraint, spending: Spending, confidence: float, bound: 
         spending: what whole episodes cost.
         confidence: of each of the two bounds, inside (0, 1).
         bound: ``student-t``, ``bootstrap`` or ``betting``.
+        looks: after how many episodes somebody looks, and may stop; none: after these alone.
 
     Raises:
         PgrobotError: no episodes, a confidence out of range, an unknown bound; one that relies on a cost's range
             where none is known or a step left it.
     """
-    chosen = inference(constraint, bound)
+    concluded = conclude(constraint, spending, confidence, bound, looks)
+    chosen = sequential(inference(constraint, bound), looks)
+    sample = Sample.of(constraint, spending)
+    needed = float(len(spending.cost))
+    if concluded.verdict == "undecided":
+        hopeless = spending.broken or _says_nothing(sample, chosen, constraint) or _unknown(sample)
+        needed = math.inf if hopeless else chosen.needed(sample, constraint.budget, confidence)
+    return Verdict(
+        mean=sample.mean,
+        lower=concluded.lower,
+        upper=concluded.upper,
+        upper95=_interval(sample, spending, chosen, 0.95)[1],
+        budget=constraint.budget,
+        unit=constraint.unit,
+        verdict=concluded.verdict,
+        confidence=confidence,
+        assumes=chosen.assumes,
+        episodes=len(spending.cost),
+        episode_length=float(spending.length.mean()),
+        episodes_needed=needed,
+        unseen=unseen(len(spending.cost), confidence),
+        warnings=concluded.warnings,
+    )
+
+
+def conclude(
+    constraint: Constraint, spending: Spending, confidence: float, bound: str, looks: Sequence[int] = ()
+) -> Conclusion:
+    """The bounds of one budget and what they decide, and no more; arguments and errors as of ``judge``."""
+    chosen = sequential(inference(constraint, bound), looks)
     if not 0.0 < confidence < 1.0:
         raise PgrobotError(f"evaluation.confidence={confidence} has to lie between 0 and 1")
     if not len(spending.cost):
@@ -71,49 +119,38 @@ def judge(constraint: Constraint, spending: Spending, confidence: float, bound: 
     sample = Sample.of(constraint, spending)
     if chosen.by_range:
         _check_range(constraint, spending)
-
-    unknown = int(np.count_nonzero(~np.isfinite(sample.amount)))
-
-    def interval(level: float) -> Interval:
-        low, high = (math.nan, math.nan) if unknown else chosen.interval(sample, level)
-        return low, math.inf if spending.broken else high
-
-    lower, upper = interval(confidence)
-    verdict = decision((lower, upper), constraint.budget)
-    says_nothing = sample.error == 0.0 and chosen.by_spread and _same(sample.mean, constraint.budget)
-    if says_nothing:
-        verdict = "undecided"
-    needed = float(len(spending.cost))
-    if verdict == "undecided":
-        hopeless = spending.broken or says_nothing or unknown
-        needed = math.inf if hopeless else chosen.needed(sample, constraint.budget, confidence)
-    return Verdict(
-        mean=sample.mean,
-        lower=lower,
-        upper=upper,
-        upper95=interval(0.95)[1],
-        budget=constraint.budget,
-        unit=constraint.unit,
-        verdict=verdict,
-        confidence=confidence,
-        assumes=chosen.assumes,
-        episodes=len(spending.cost),
-        episode_length=float(spending.length.mean()),
-        episodes_needed=needed,
-        unseen=unseen(len(spending.cost), confidence),
-        warnings=(
-            (_unknown(constraint, unknown, len(spending.cost)),)
-            if unknown
-            else cautions(constraint, sample, verdict, chosen, confidence)
-        ),
+    lower, upper = _interval(sample, spending, chosen, confidence)
+    says_nothing = _says_nothing(sample, chosen, constraint)
+    verdict = "undecided" if says_nothing else decision((lower, upper), constraint.budget)
+    level = shared_level(confidence, max(1, len(looks)))
+    unknown = _unknown(sample)
+    warnings = (
+        (_of_unknown(constraint, unknown, len(spending.cost)),)
+        if unknown
+        else cautions(constraint, sample, verdict, chosen, level)
     )
+    return Conclusion(lower, upper, verdict, warnings)
 
 
-def _unknown(constraint: Constraint, count: int, episodes: int) -> str:
+def _interval(sample: Sample, spending: Spending, chosen: Inference, confidence: float) -> Interval:
+    low, high = (math.nan, math.nan) if _unknown(sample) else chosen.interval(sample, confidence)
+    return low, math.inf if spending.broken else high
+
+
+def _unknown(sample: Sample) -> int:
+    """In how many episodes the cost is no number."""
+    return int(np.count_nonzero(~np.isfinite(sample.amount)))
+
+
+def _of_unknown(constraint: Constraint, count: int, episodes: int) -> str:
     return (
         f"{constraint.name}: its cost is no finite number in {count} of {episodes} episodes, so nothing can be said of "
         f"its budget: see constraint.{constraint.name}.cost"
     )
+
+
+def _says_nothing(sample: Sample, chosen: Inference, constraint: Constraint) -> bool:
+    return sample.error == 0.0 and chosen.by_spread and _same(sample.mean, constraint.budget)
 
 
 def _check_range(constraint: Constraint, spending: Spending) -> None:

@@ -8,6 +8,7 @@ from pgrobot.run.choices import choosing
 from pgrobot.run.evaluation import EvaluationPlan, evaluation
 from pgrobot.run.execution import Surroundings, run, run_until, silent_console
 from pgrobot.run.judgement import Judged, judgement, repeats
+from pgrobot.run.opened import Opened, config_again, opened
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.quiet import silence
 from pgrobot.run.request import Request, named_by_time, prepare
@@ -25,6 +26,7 @@ __all__ = [
     "Interrupted",
     "Iteration",
     "Judged",
+    "Opened",
     "Request",
     "Result",
     "SharedStop",
@@ -32,12 +34,14 @@ __all__ = [
     "check_callback",
     "checked",
     "choosing",
+    "config_again",
     "evaluation",
     "fitting",
     "judgement",
     "load_checkpoint",
     "named_by_time",
     "nobody",
+    "opened",
     "prepare",
     "print_evaluation",
     "print_next",

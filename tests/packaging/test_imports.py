@@ -76,7 +76,7 @@ FLOORS = (
     ("advice", "assembly", "deploy", "film"),
     ("configure", "given"),
     ("run", "help", "laboratory"),
-    ("playing", "probing", "sweep", "variance"),
+    ("certificate", "playing", "probing", "sweep", "variance"),
     ("api",),
     ("commands",),
     ("cli",),
