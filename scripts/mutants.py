@@ -491,6 +491,24 @@ CONSTRAINTS = (
     *of("pgrobot/constraints/bounds.py", "constraints/test_betting", {
         "a bet is won too early": (">= -math.log1p(-confidence)", ">= -0.5 * math.log1p(-confidence)"),
     }),
+    *of("pgrobot/constraints/bounds.py", "constraints/test_looks", {
+        "bettors plan for what has come": ("(planned * variance)", "(len(amount) * variance)"),
+        "bettors do not share the money": ("axis=0) - math.log(len(stakes))", "axis=0)"),
+        "each bettor bets on the whole": ("math.log(len(planned)) - math.log1p", "-math.log1p"),
+    }),
+    *of("pgrobot/constraints/inference.py", "constraints/test_looks", {
+        "looks do not share": ("1.0 - (1.0 - confidence) / parts", "confidence"),
+    }),
+    *of("pgrobot/certificate/statement.py", "certificate/test_certify", {
+        "one end of each budget": ("sides = 2 * len(constraints)", "sides = len(constraints)"),
+    }),
+    *of("pgrobot/certificate/fingerprints.py", "certificate/test_certify", {
+        "the order of a state counts": ("sorted(value, key=str)", "value"),
+    }),
+    *of("pgrobot/certificate/verifying.py", "certificate/test_verify", {
+        "other versions excuse everything": ('in ("undecided", here["verdict"])', 'in there["verdict"]'),
+        "types do not count": ("type(told) is type(found) and told == found", "told == found"),
+    }),
     *of("pgrobot/constraints/inference.py", "constraints/test_verdict", {
         "satisfied by the lower bound": ("if upper <= budget:", "if lower <= budget:"),
     }),
