@@ -59,6 +59,12 @@ def test_stakes_do_not_depend_on_when_somebody_stops() -> None:
         assert np.array_equal(_stakes(until(whole, count), 0.9, PLANS), _stakes(whole, 0.9, PLANS)[:, :count])
 
 
+def test_a_bettor_plans_to_win_alone() -> None:
+    """Whose money is a third of it all needs three times as much, at the look that the stakes are planned for."""
+    first = _stakes(everything("even", 2)[0][0], 0.9, (30, 60, 90))[:, 0]
+    assert first == pytest.approx([math.sqrt(2.0 * math.log(3 / 0.1) / plan) for plan in (30, 60, 90)])
+
+
 def test_bounds_only_come_closer() -> None:
     random = np.random.default_rng(1)
     sample = Sample(random.beta(0.5, 3.0, 60), np.ones(60), 1.0, 1.0)
