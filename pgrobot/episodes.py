@@ -169,7 +169,7 @@ def summary(
     warnings = (
         *(sentence for verdict in judged.values() for sentence in verdict.warnings),
         interval_caution(returns, 0.95, unfallen),
-        _short_lives(judged, float(length.mean()), episodes.max_episode_steps),
+        short_lives(judged, float(length.mean()), episodes.max_episode_steps),
     )
     return {
         "return": {
@@ -188,8 +188,14 @@ def summary(
     }
 
 
-def _short_lives(judged: Mapping[str, Verdict], length: float, limit: int) -> str:
-    """A budget that adds up over an episode is kept by ending the episode early."""
+def short_lives(judged: Mapping[str, Verdict], length: float, limit: int) -> str:
+    """What to say of episodes that end early, which keeps a budget that adds up over them; mostly nothing.
+
+    Args:
+        judged: the verdicts by name.
+        length: mean length of the episodes, in steps.
+        limit: how long they can be.
+    """
     names = [
         name
         for name, verdict in judged.items()

@@ -42,6 +42,9 @@ def print_certificate(console: Console, content: Mapping[str, Any]) -> None:
             UNITS[cost["unit"]],
         )
     console.print(table)
+    for name, cost in content["costs"].items():
+        if cost["verdict"] == "undecided" and cost["episodes_needed"] is not None:
+            console.print(f"{escape(name)}: some {cost['episodes_needed']:,.0f} episodes would decide")
     assumed = ", or ".join(dict.fromkeys(cost["assumes"] for cost in content["costs"].values()))
     console.print(
         f"[dim]Each bound holds with {percent(terms['confidence'])} confidence at the {len(terms['looks'])} "

@@ -17,7 +17,7 @@ from pgrobot.constraints.bounds import student_t
 from pgrobot.constraints.caution import percent
 from pgrobot.constraints.inference import shared_level
 from pgrobot.constraints.sample import Sample
-from pgrobot.episodes import conclusions, verdicts
+from pgrobot.episodes import conclusions, short_lives, verdicts
 from pgrobot.files import strict
 
 SATISFIED, NOT_SATISFIED = "satisfied", "not satisfied"
@@ -46,6 +46,8 @@ def statement(
     )
     verdict = SATISFIED if all(v.satisfied for v in judged.values()) else NOT_SATISFIED
     returns = Sample(episodes.returns, np.ones(len(episodes.returns)), math.inf, 1.0)
+    length = float(episodes.lengths.mean())
+    short = filter(None, [short_lives(judged, length, episodes.max_episode_steps)])
     stated = {
         "terms": asdict(terms) | {"looks": list(terms.looks)},
         "verdict": verdict,
@@ -56,7 +58,7 @@ def statement(
             "episodes": len(episodes.returns),
         },
         "episode_length": {
-            "mean": float(episodes.lengths.mean()),
+            "mean": length,
             "min": int(episodes.lengths.min()),
             "limit": episodes.max_episode_steps,
         },
@@ -65,7 +67,7 @@ def statement(
             for k, c in enumerate(constraints)
         },
         "failures": len(episodes.failures),
-        "warnings": [sentence for v in judged.values() for sentence in v.warnings],
+        "warnings": [*(sentence for v in judged.values() for sentence in v.warnings), *short],
         "looks": [
             {"episodes": count, "open": still_open(judged_at(batches[: k + 1], constraints, terms))}
             for k, count in enumerate(accumulate(len(batch.episodes.returns) for batch in batches))
