@@ -1,4 +1,4 @@
-"""The command ``pgrobot``: train, evaluate, certify, watch, probe, report, health, sweep, exactness, variance, export."""
+"""The command ``pgrobot``: train, evaluate, certify, watch, probe, report, health, sweeps, exactness, variance, ONNX."""
 
 from __future__ import annotations
 
