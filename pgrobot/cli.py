@@ -1,4 +1,4 @@
-"""The command ``pgrobot``: train, evaluate, certify, watch, probe, report, health, sweeps, exactness, variance, ONNX."""
+"""The command ``pgrobot``: train, evaluate, certify, watch, probe, report, health, sweep, exact, variance, export."""
 
 from __future__ import annotations
 

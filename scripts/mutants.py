@@ -414,7 +414,7 @@ CONSTRAINTS = (
         "prices are not averaged": ("1.0 + price.sum().to(advantage)", "1.0"),
     }),
     *of("pgrobot/constraints/verdict.py", "constraints/test_verdict", {
-        "a verdict on what is no number": ("if unknown else chosen", "if False else chosen"),
+        "a verdict on what is no number": ("if _unknown(sample) else chosen", "if False else chosen"),
     }),
     *of("pgrobot/constraints/sample.py", "constraints/test_verdict", {
         "what is no number is within its limit":
