@@ -71,10 +71,11 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "wrapper": ["mask"],
         "wrapper.mask.keep": "hidden",
         "diagnostics.memory.every": 1,
+        "multiplier": "crpo",
         "hydra.run.dir": remembers,
     }
-    pgrobot.train(debug="tiny", constraint=[], quiet=True, **settings)
-    of_memory = {key for key in told(remembers) if key.startswith("memory/")}
+    pgrobot.train(debug="tiny", constraint=["speed"], quiet=True, **settings)
+    of_memory = {key for key in told(remembers) if key.startswith(("memory/", "switch/"))}
     return told(directory) | {key for key in told(levels) if "/goal/" in key} | of_memory
 
 
