@@ -162,16 +162,19 @@ def test_focops_gradient_is_the_papers_times_minus_the_temperature() -> None:
         log_prob=reference.log_prob(action),
         advantage=advantage,
     )
-    bound = 0.03
+    bound, spread = 0.07, 0.2  # of the log-deviation: the two divergences are not the same
+    wide = torch.full_like(flat, spread)
     term = GatedRatio(1.0, temperature, bound)
-    found = grad(lambda mean: term(at(Gaussian(mean, flat)), batch)[0])(moved)
-    gap = (moved - old).squeeze(-1)
-    ratio = torch.exp(-0.5 * (action - moved).square() + 0.5 * noise.square()).squeeze(-1)
-    near = (0.5 * gap.square() <= bound).double()  # KL of two Gaussians of deviation 1
+    found = grad(lambda mean: term(at(Gaussian(mean, wide)), batch)[0])(moved)
+    gap, variance = (moved - old).squeeze(-1), math.exp(2 * spread)
+    back = (action - moved).squeeze(-1)
+    ratio = torch.exp(-0.5 * back.square() / variance - spread + 0.5 * noise.squeeze(-1).square())
+    divergence = 0.5 * (variance + gap.square() - 1.0) - spread  # KL(π ‖ μ), μ of deviation 1
+    near = (divergence <= bound).double()
     assert 0.0 < float(near.mean()) < 1.0
-    papers = near * (gap - ratio * (action - moved).squeeze(-1) * advantage / temperature) / rows
+    papers = near * (gap - ratio * back / variance * advantage / temperature) / rows
     torch.testing.assert_close(found.squeeze(-1), -temperature * papers, rtol=1e-12, atol=1e-14)
-    told = term(at(Gaussian(moved, flat)), batch)[1]
+    told = term(at(Gaussian(moved, wide)), batch)[1]
     assert float(told["policy/gated"]) == pytest.approx(1.0 - float(near.mean()))
 
 
