@@ -41,7 +41,7 @@ def build_check(cfg: DictConfig, name: str) -> Check:
     return built
 
 
-def _spelt_out(cfg: DictConfig, names: Sequence[str]) -> list[str]:
+def spelt_out(cfg: DictConfig, names: Sequence[str]) -> list[str]:
     """The checks of these names and groups; all of them where nothing is named."""
     groups = [[str(check) for check in cfg.groups.get(name, [name])] for name in names]
     return [check for group in groups for check in group] or list(map(str, cfg.checks))
@@ -57,7 +57,7 @@ def run_checks(names: Sequence[str], console: Console) -> bool:
         PgrobotError: there is no check of a name.
     """
     cfg = catalogue()
-    checks = {name: build_check(cfg, name) for name in _spelt_out(cfg, names)}
+    checks = {name: build_check(cfg, name) for name in spelt_out(cfg, names)}
     torch.set_num_threads(1)
     print_header(console)
     outcomes: list[Outcome] = []

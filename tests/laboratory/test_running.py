@@ -10,9 +10,10 @@ from rich.console import Console
 
 from pgrobot.cli import main
 from pgrobot.distributions import Gaussian
+from pgrobot.errors import PgrobotError
 from pgrobot.laboratory import Outcome
 from pgrobot.laboratory.report import print_check, print_header, print_verdict
-from pgrobot.laboratory.running import catalogue
+from pgrobot.laboratory.running import build_check, catalogue, spelt_out
 
 
 def test_named_checks_are_run_and_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,10 +41,21 @@ def test_an_unknown_name_is_answered_with_the_nearest(capsys: pytest.CaptureFixt
     assert "there is no check 'trust_regoin': did you mean 'trust_region'?" in captured.err
 
 
-def test_the_list_names_every_check(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_names_every_check_and_every_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["exact", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(catalogue().checks)
+    assert [line.split()[0] for line in lines] == [*catalogue().checks, *catalogue().groups]
+
+
+def test_a_group_stands_for_its_checks() -> None:
+    cfg = catalogue()
+    for group, checks in cfg.groups.items():
+        assert group not in cfg.checks
+        assert set(checks) <= set(cfg.checks)
+        assert spelt_out(cfg, ["fisher", str(group)]) == ["fisher", *checks]
+    assert spelt_out(cfg, []) == list(cfg.checks)
+    with pytest.raises(PgrobotError, match="there is no check 'constraint': did you mean 'constraints'"):
+        build_check(cfg, "constraint")
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
