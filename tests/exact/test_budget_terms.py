@@ -347,3 +347,23 @@ def test_in_later_passes_the_excess_is_still_that_of_the_policy_that_acted() -> 
     (far, moved), (near, _) = error(0.02), error(0.01)
     assert far < 0.05 * moved
     assert far / near == pytest.approx(4.0, rel=0.1), "what is left falls with the square of the way"
+
+
+def test_rows_that_do_not_count_and_chunks_change_nothing() -> None:
+    """The same rows as chunks ``[B, L]``, padding among them."""
+    problem, vector, batch = posed((-0.1, 0.3))
+    there = problem.distribution(away(vector), batch)
+    for term in (BudgetPenalty(1.0, CLIP), InteriorPoint(1.0, CLIP, 20.0), GatedRatio(1.0, 1.5, 0.02)):
+        plain = float(term(at(there), batch)[0])
+        padded = pytree.tree_map(
+            lambda x: torch.cat([x, x[:16] + (3.0 if x.is_floating_point() else 0)]), batch
+        )
+        counts = torch.cat([torch.ones(64, 1), torch.zeros(16, 1)]).double()
+        padded = replace(
+            padded, weight=counts, slack=batch.slack[:1].expand(80, 2), log_prob=padded.log_prob.clamp(-5, 5)
+        )
+        chunks = pytree.tree_map(lambda x: x.view(16, 5, *x.shape[1:]) if x.shape[0] == 80 else x, padded)
+        longer = pytree.tree_map(
+            lambda x: torch.cat([x, x[:16]]).view(16, 5, *x.shape[1:]), pytree.tree_map(torch.clone, there)
+        )
+        assert float(term(at(longer), chunks)[0]) == pytest.approx(plain, rel=1e-9), type(term).__name__
