@@ -425,12 +425,12 @@ CONSTRAINTS = (
         "a cost that moves between rollouts is still": (" and (not self._count[k] or low[k] == self._value[k])", ""),
         "a cost of nothing is told": ("low[k] == high[k] != 0.0", "low[k] == high[k]"),
     }),
-    *of("pgrobot/health/constraints.py", "health/test_examination", {
+    *of("pgrobot/health/constraints.py", "health/test_budgets_found", {
         "costs that pull alike contradict each other": ("max(cosines) < OPPOSED", "True"),
         "one look is enough to oppose": ("max(cosines) < OPPOSED", "min(cosines) < OPPOSED"),
         "who is not pressed is stuck": ("and (_recovering(view) or _at_maximum(view, name, STILL))", ""),
     }),
-    *of("pgrobot/health/history.py", "health/test_examination", {
+    *of("pgrobot/health/history.py", "health/test_budgets_found", {
         "a cost that occurred may occur no more": ("self._idle.get(place, True) and value == 0.0", "value == 0.0"),
     }),
     *of("pgrobot/constraints/tightening.py", "constraints/test_tightening", {
