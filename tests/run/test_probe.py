@@ -91,6 +91,8 @@ def test_a_run_is_probed_beside_a_random_policy(
     [
         ([], ("its multiplier",)),
         (["multiplier=none"], ()),
+        (["algorithm=p3o"], ("its algorithm",)),
+        (["algorithm=p3o", "constraint=[speed]"], ("its algorithm",)),
         (["multiplier=none", "wrapper=[noise,early_termination]"], ("wrapper.early_termination",)),
     ],
 )
