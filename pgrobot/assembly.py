@@ -15,7 +15,7 @@ from pgrobot.bodies.trial import check_repeatable
 from pgrobot.checkpoint import plain
 from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.constraints import check_bound
-from pgrobot.diagnostics import DrawnVariation, EpisodeStatistics
+from pgrobot.diagnostics import Accounting, DrawnVariation, EpisodeStatistics
 from pgrobot.errors import PgrobotError
 from pgrobot.guard import GuardedLearner
 from pgrobot.learner import Learner
@@ -28,6 +28,8 @@ from pgrobot.simulation.variation import Strength, plan_of
 from pgrobot.simulation.wrappers import wrapped
 from pgrobot.targets import check_trusted, construct
 from pgrobot.types import Collector, Diagnostic, Environment, EnvironmentSpec
+
+ACCOUNTING = "accounting"  # the name of what training spent, among the diagnostics
 
 TaskMaker = Callable[[DictConfig], Task]  # of a config as ``validated`` returns it
 
@@ -136,7 +138,9 @@ def _diagnostics(cfg: DictConfig, spec: EnvironmentSpec) -> dict[str, Diagnostic
     for part in chosen.values():
         check_diagnostic(part)
     drawn = {"variation": DrawnVariation()} if cfg.variation else {}
-    return {"episodes": EpisodeStatistics(spec), **drawn, **chosen}
+    accounting = Accounting(build_constraints(cfg), float(cfg.algorithm.discounts.cost))
+    spent = {ACCOUNTING: accounting} if cfg.constraint else {}
+    return {"episodes": EpisodeStatistics(spec), **spent, **drawn, **chosen}
 
 
 def build_learners(cfg: DictConfig, spec: EnvironmentSpec, threads: int) -> dict[str, Learner]:

@@ -499,6 +499,11 @@ CONSTRAINTS = (
     *of("pgrobot/constraints/inference.py", "constraints/test_looks", {
         "looks do not share": ("1.0 - (1.0 - confidence) / parts", "confidence"),
     }),
+    *of("pgrobot/diagnostics/accounting.py", "diagnostics/test_accounting", {
+        "iterations make up for each other": ("totals[3] + above.clamp(min=0.0)", "totals[3] + above"),
+        "what is censored counts as whole": ("ended = ended[~rollout.censored.T[rollout.done.T]]", "pass"),
+        "steps have no weight": ('[steps if c.unit == "step" else', '[steps if c.unit == "" else'),
+    }),
     *of("pgrobot/certificate/statement.py", "certificate/test_certify", {
         "one end of each budget": ("sides = 2 * len(constraints)", "sides = len(constraints)"),
     }),

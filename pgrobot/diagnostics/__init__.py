@@ -4,6 +4,7 @@
 problems that the learners solved (``Learner.snapshot``).
 """
 
+from pgrobot.diagnostics.accounting import Accounting
 from pgrobot.diagnostics.episodes import EpisodeStatistics
 from pgrobot.diagnostics.goals import Goals
 from pgrobot.diagnostics.gradients import GradientNorms, term_gradients
@@ -16,6 +17,7 @@ from pgrobot.diagnostics.violation_map import ViolationMap
 from pgrobot.diagnostics.violations import Violations
 
 __all__ = [
+    "Accounting",
     "DrawnVariation",
     "EpisodeStatistics",
     "Goals",

@@ -150,6 +150,7 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
         content = {
             "status": FINISHED,
             **judged,
+            "training": training.spent,
             "env_steps": training.step,
             "env_steps_per_s": training.step / training.training_s,
             "wall_s": training.wall_s,

@@ -12,8 +12,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pgrobot import checkpoint
-from pgrobot.assembly import Assembly, TaskMaker
-from pgrobot.diagnostics import ViolationMap
+from pgrobot.assembly import ACCOUNTING, Assembly, TaskMaker
+from pgrobot.diagnostics import Accounting, ViolationMap
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.loop import train
 from pgrobot.past import fitting, load_checkpoint, resumed_checkpoint
@@ -80,6 +80,12 @@ class Training:
     @property
     def wall_s(self) -> float:
         return self._past_s + time.perf_counter() - self._began
+
+    @property
+    def spent(self) -> dict[str, Any]:
+        """What training spent of every budget so far; empty where there is none."""
+        accounting = self._assembly.diagnostics.get(ACCOUNTING)
+        return accounting.told() if isinstance(accounting, Accounting) else {}
 
     def start(self) -> None:
         """Save the beginning, so that there always is something to resume."""
