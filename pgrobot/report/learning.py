@@ -60,7 +60,8 @@ def costs(story: Story) -> Iterator[Drawing]:
     names = history.between("cost/", "/budget")
     for name in names:
         scheduled, told = f"cost/{name}/budget", {f"cost/{name}/mean": "training"}
-        budget = history.last(scheduled)
+        final = number(_constraint(story, name).get("budget"))
+        budget = history.last(scheduled) if math.isnan(final) else final
         if np.nanmax(history.columns[scheduled]) > budget:  # it was looser before
             told[scheduled] = "its budget then"
         points = _evaluated(history, f"cost/{name}")
@@ -206,8 +207,13 @@ def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def _constraint(story: Story, cost: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = story.config.get("constraint", {}).get(cost, {})
+    return found
+
+
 def _unit(story: Story, cost: str) -> str:
-    unit = story.config.get("constraint", {}).get(cost, {}).get("unit", "")
+    unit = _constraint(story, cost).get("unit", "")
     return {"probability": "share of episodes"}.get(unit, f"cost {UNITS.get(unit, '')}".strip())
 
 

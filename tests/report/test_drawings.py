@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 
 from pgrobot.pictures import Table
 from pgrobot.report.drawing import Drawing
+from pgrobot.report.learning import costs
 from pgrobot.report.reading import read_story
 from pgrobot.report.sections import SECTIONS
 from pgrobot.report.verdicts import judged
@@ -124,6 +126,19 @@ def test_a_cost_is_drawn_with_its_budget_and_what_lies_above_is_shaded(drawn: Dr
         assert low < budget < high
         assert (shade.get_y(), shade.get_y() + shade.get_height()) == pytest.approx((budget, high))
     assert drawn.plots["Cost: speed"].get_ylabel() == "cost per step"
+
+
+def test_a_budget_that_tightens_is_drawn_over_time_above_the_last_one(tmp_path: Path) -> None:
+    """Of a run that was stopped on the way, the last one is that of its config."""
+    budgets = 0.2 - 0.004 * np.arange(COUNT)
+    run = write_run(tmp_path / "run", [row(i) | {"cost/torque/budget": budgets[i]} for i in range(COUNT)])
+    (run / "config.yaml").write_text("constraint: {torque: {unit: step, budget: 0.05}}\n")
+    with figures() as found:
+        assert len(list(costs(read_story(run)))) == 3
+    plots = {title_of(figure): plot_of(figure) for figure in found}
+    assert curve(plots["Cost: torque"], budgets)
+    assert any(list(line.get_ydata()) == [0.05, 0.05] for line in plots["Cost: torque"].lines)
+    assert not curve(plots["Cost: speed"], np.full(COUNT, 0.025))
 
 
 def test_a_bar_leads_from_an_evaluation_to_its_upper_bound(drawn: Drawn) -> None:
