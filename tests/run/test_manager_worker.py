@@ -24,7 +24,12 @@ from .conftest import TINY, Train, metrics, state
 from .test_resume import assert_same_run, interrupt_at
 
 HERE = ["scheme=manager_worker", "scheme.every=4"]
-SIZES = {"recurrent": ["policy.sequence=4", "policy.units=4"], "hierarchical": ["policy.every=2"]}
+SIZES = {
+    "recurrent": ["policy.sequence=4", "policy.units=4"],
+    "hierarchical": ["policy.every=2"],
+    "cup": ["algorithm.policy_solver.improvement.minibatch=32"],
+}
+IN_MINIBATCHES = ("ppo", "ppo_kl", "p3o", "ipo", "focops")
 OFFERED = options([])
 WAYS = [f"algorithm={name}" for name in OFFERED["algorithm"]]
 WAYS += [
@@ -35,9 +40,12 @@ WAYS += [
 @pytest.mark.parametrize("way", WAYS)
 def test_both_learn_by_every_algorithm(way: str) -> None:
     group, _, name = way.partition("=")
-    less = "algorithm.critic_solver.minibatch=32"
-    kept = [word for word in TINY if "minibatch" not in word or "ppo" in name or group == "policy"]
-    cfg = validated(compose([*kept, less, *HERE, way, *SIZES.get(name, []), "multiplier=lagrangian"]))
+    less = ["algorithm.critic_solver.minibatch=32", *SIZES.get(name, [])]
+    kept = [word for word in TINY if "minibatch" not in word or name in IN_MINIBATCHES or group == "policy"]
+    typed = compose([*kept, *less, *HERE, way])
+    if not typed.multiplier._target_.endswith("Unconstrained"):  # as of what keeps to the budgets by itself
+        typed = compose([*kept, *less, *HERE, way, "multiplier=lagrangian"])
+    cfg = validated(typed)
     assembly = build(cfg, 1)
     policies = assembly.policies
     before = {each: torch.nn.utils.parameters_to_vector(p.parameters()) for each, p in policies.items()}
