@@ -28,7 +28,7 @@ class Batch:
     reference: Distribution  # the policy that distances are measured from   […]
     advantage: Tensor  # one number: reward, bonuses and priced costs        […]
     cost_advantage: Tensor  # centred, in the cost's own unit                […, K]
-    slack: Tensor  # what is left of each budget per step of an episode      […, K]
+    slack: Tensor  # what is left of each budget per step, or decision       […, K]
     control: Tensor  # coefficients of a control variate in the action       […, W]
     weight: Tensor  # what each row counts; of width 0: all count the same   […, 0 or 1]
 

@@ -70,7 +70,9 @@ class Learner:
         self._averaged = algorithm.average.initial(self.policy_vector.vector)
         self._passes = algorithm.passes
         reduce, streams = surroundings.reduce, surroundings.streams
-        self.problem = PolicyProblem(policy, self.policy_vector, algorithm.objective, reduce)
+        self.problem = PolicyProblem(
+            policy, self.policy_vector, algorithm.objective, reduce, [one.name for one in constraints]
+        )
         self.policy_solver = algorithm.policy_solver(
             vector=self.policy_vector.vector, problem=self.problem, generator=streams["policy"]
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pgrobot.algorithm import Algorithm
 from pgrobot.baselines import NORMALISATIONS, Baseline, Normalisation
-from pgrobot.batch import BaselineInput, Batch, CriticBatch
+from pgrobot.batch import BaselineInput, Batch, CriticBatch, weighted_mean
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
 from pgrobot.distributions import Distribution
@@ -31,7 +31,7 @@ class Evidence:
 
     rollout: Rollout  # with the columns of the intrinsic rewards
     reference: Distribution  # the policy that distances are measured from   [T, N]
-    slack: Tensor  # what is left of each budget per step of an episode      [K]
+    slack: Tensor  # what is left of each budget per step of an episode, or decision  [K]
     weight: Tensor  # what each step counts; of width 0: all the same        [T, N, 0 or 1]
 
 
@@ -122,7 +122,15 @@ class Poser:
         reference, _ = acting(self._policy, rollout, self._vector.views(parameters))
         alike = bool(self._reduce.mean((rollout.weight == 1.0).all().float()) == 1.0)
         weight = rollout.weight.unsqueeze(-1)
-        return Evidence(rollout, reference, slack.clone(), weight[..., :0] if alike else weight)
+        return Evidence(
+            rollout, reference, self._of_a_row(slack, rollout), weight[..., :0] if alike else weight
+        )
+
+    def _of_a_row(self, slack: Tensor, rollout: Rollout) -> Tensor:
+        """What a budget leaves per row, ``[K]``: one that lasts several steps may cost as many times as much."""
+        if bool((rollout.duration == 1.0).all()):
+            return slack.clone()
+        return slack * self._reduce.mean(weighted_mean(rollout.duration, rollout.weight.unsqueeze(-1)))
 
     def counting(self, x: Tensor, evidence: Evidence) -> Tensor:
         """What statistics are taken of: ``x`` ``[T, N, …]`` of all processes, or its steps ``[B, …]`` that count."""

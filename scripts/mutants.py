@@ -215,8 +215,34 @@ SOLVERS = (
     }),
     *of("pgrobot/solvers/natural_gradient.py", "exact/test_natural_gradient", {
         "damping shortens the step":
-            ("curvature = solution.x @ mean(gauss_newton(self._problem, self._vector, batch)(solution.x))",
+            ("curvature = solution.x @ self._length(batch)(solution.x)",
              "curvature = solution.x @ gradient"),
+    }),
+    *of("pgrobot/solvers/programs.py", "exact/test_enforcement", {
+        "a step may cost more than its limit": ("return bool((rows @ y <= room", "return bool((rows @ y <= 1.1 * room"),
+        "the way along a limit is not turned": ("along = gain - inverse @ (rows[held] @ gain)", "along = gain"),
+        "the shortest way is any": ("and foot @ foot < least:", "and best is None:"),
+        "a recovery looks at one cost": ("range(min(count, most) + 1)", "range(min(count, most, 1) + 1)"),
+    }),
+    *of("pgrobot/solvers/enforcement.py", "exact/test_enforcement", {
+        "damping shortens a budgeted step":
+            ("length = max(math.sqrt(2.0 * local.radius), least)",
+             "return max(math.sqrt(2.0 * local.radius), least)"),
+        "a projection may leave the region": ("if spent > local.radius:", "if spent > math.inf:"),
+        "a recovery goes by the costs' units": ("unit = np.linalg.norm(rows, axis=1)\n    moved",
+                                                "unit = np.ones(len(rows))\n    moved"),
+        "a projection in the wrong metric": ('return self.metric == "kl"', 'return self.metric == "l2"'),
+    }),
+    *of("pgrobot/solvers/constrained.py", "exact/test_constrained", {
+        "a budget counts from where a pass begins": ("return self.slack - self.change", "return self.slack"),
+        "the search asks no cost": ("kept = (excess <= allowed).all()", "kept = (excess < math.inf).all()"),
+        "costs rise where they should fall": ("worth = largest if exceeded else trial.loss", "worth = trial.loss"),
+        "no constraint is solved for": ("limits.slopes @ reward.step <= limits.room",
+                                        "limits.slopes @ reward.step <= math.inf"),
+        "a bound takes a part of the step": ("if not bool(proposal.step[~free].any()):", "if True:"),
+    }),
+    *of("pgrobot/posing.py", "exact/test_rollout_fields", {
+        "a decision may cost what a step may": ("return slack * self._reduce.mean(", "return slack + 0.0 * ("),
     }),
     *of("pgrobot/solvers/steps.py", "exact/test_natural_gradient", {
         "half the radius": ("(2.0 * size / curvature)", "(size / curvature)"),

@@ -17,6 +17,7 @@ from pgrobot.laboratory.budgeted_arms import (
     ShadowPrice,
     TwoSteps,
 )
+from pgrobot.laboratory.budgets import BudgetedBandit, BudgetedStep, QuadraticModel
 from pgrobot.laboratory.check import Check, Outcome, compare
 from pgrobot.laboratory.critics import FittedReturns, FittedValue
 from pgrobot.laboratory.definitions import (
@@ -52,6 +53,8 @@ __all__ = [
     "BanditGradient",
     "BanditVariance",
     "BudgetedArms",
+    "BudgetedBandit",
+    "BudgetedStep",
     "Check",
     "ClippedSamples",
     "CompatibleFit",
@@ -86,6 +89,7 @@ __all__ = [
     "OutOfSample",
     "Outcome",
     "PolicySpace",
+    "QuadraticModel",
     "RatioProbe",
     "RegularisedArms",
     "RegularisedBandit",

@@ -4,6 +4,8 @@ from pgrobot.solvers.adam import Adam
 from pgrobot.solvers.average import ExponentialAverage
 from pgrobot.solvers.clipping import ClipByGlobalNorm
 from pgrobot.solvers.compatible import CompatibleFisher
+from pgrobot.solvers.constrained import ConstrainedSolver
+from pgrobot.solvers.enforcement import ConstrainedStep, Enforcement, ProjectedStep
 from pgrobot.solvers.first_order import FirstOrderSolver
 from pgrobot.solvers.fisher import Fisher, GaussNewtonFisher, gauss_newton
 from pgrobot.solvers.group_rates import GroupRates
@@ -35,7 +37,10 @@ __all__ = [
     "ClipByGlobalNorm",
     "CompatibleFisher",
     "Constant",
+    "ConstrainedSolver",
+    "ConstrainedStep",
     "CriticProblem",
+    "Enforcement",
     "ExponentialAverage",
     "FirstOrderSolver",
     "Fisher",
@@ -58,6 +63,7 @@ __all__ = [
     "PolicyProblem",
     "PolicySnapshot",
     "Problem",
+    "ProjectedStep",
     "RMSprop",
     "Report",
     "SnapshotProblem",

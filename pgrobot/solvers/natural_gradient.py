@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
@@ -11,11 +12,30 @@ from torch.func import grad_and_value
 from pgrobot.batch import Batch
 from pgrobot.ranges import Built, at_least
 from pgrobot.solvers.fisher import Fisher, gauss_newton
-from pgrobot.solvers.linear import Solution, conjugate_gradient
+from pgrobot.solvers.linear import Product, Solution, conjugate_gradient
 from pgrobot.solvers.problem import PolicyProblem, Report
 from pgrobot.solvers.steps import StepSize
 from pgrobot.solvers.trust_region import Acceptance, Trial
 from pgrobot.types import State
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A step of the quadratic model.
+
+    Attributes:
+        direction: what the gradient became, ``[P]``.
+        multiplier: what it was multiplied with, a scalar.
+        step: the whole step, ``[P]``.
+        kl: the mean KL that is predicted of it, in nats, a scalar.
+        report: metrics of how it was found.
+    """
+
+    direction: Tensor
+    multiplier: Tensor
+    step: Tensor
+    kl: Tensor
+    report: Report
 
 
 class NaturalGradientSolver:
@@ -87,25 +107,18 @@ class NaturalGradientSolver:
         descent, (loss, metrics) = grad_and_value(self._problem.loss, has_aux=True)(self._vector, batch)
         mean = self._problem.reduce.mean
         start, gradient = self._agreed(self._vector, loss, metrics), -mean(descent)
-        solution = self._direction(batch, gradient)
-        curvature = solution.x @ mean(gauss_newton(self._problem, self._vector, batch)(solution.x))
-        multiplier = self._step.multiplier(self._size, curvature)
-        step = multiplier * solution.x
-        chosen, choice = self._acceptance(
-            start, step, lambda v: self._trial(v, batch), self._step.radius(self._size)
-        )
+        proposal = self._propose(batch, gradient)
+        step = proposal.step
+        chosen, choice = self._choose(start, proposal, batch)
         self._vector.copy_(chosen.vector)
-        self._multiplier = float(multiplier)
+        self._multiplier = float(proposal.multiplier)
         # a rejected step's KL of zero does not say that longer ones would be accepted
         if chosen is not start:
             self._size = self._step.schedule.adapt(self._size, float(chosen.report["policy/kl"]))
         predicted, improvement = gradient @ step, start.loss - chosen.loss
-        return chosen.report | choice | {
+        return chosen.report | choice | proposal.report | {
             "gradient/policy_norm": torch.linalg.vector_norm(gradient),
-            "conjugate_gradient/residual": torch.tensor(solution.residuals[-1]),
-            "conjugate_gradient/iterations": torch.tensor(float(len(solution.residuals) - 1)),
-            "conjugate_gradient/indefinite": torch.tensor(float(solution.indefinite)),
-            "step/kl_predicted": 0.5 * multiplier.square() * curvature,
+            "step/kl_predicted": proposal.kl,
             "step/improvement_predicted": predicted,
             "step/improvement": improvement,
             "step/improvement_ratio": torch.where(predicted > 0.0, improvement / predicted, 0.0),
@@ -114,12 +127,48 @@ class NaturalGradientSolver:
     def rescale(self, factor: Tensor) -> None:
         """Nothing is remembered of past gradients."""
 
-    def _direction(self, batch: Batch, gradient: Tensor) -> Solution:
-        """Solve among the parameters that no bound holds."""
+    def _propose(self, batch: Batch, gradient: Tensor) -> Proposal:
+        """The step that the quadratic model calls for, before anything is tried."""
+        metric = self._metric(batch)
+        return self._natural(batch, metric, gradient, self._problem.free(self._vector, gradient))
+
+    def _choose(self, start: Trial, proposal: Proposal, batch: Batch) -> tuple[Trial, Report]:
+        """Where to move along the proposal: ``start`` itself, or a trial."""
+        return self._acceptance(
+            start, proposal.step, lambda v: self._trial(v, batch), self._step.radius(self._size)
+        )
+
+    def _metric(self, batch: Batch) -> Product:
+        """Multiply by F, with rows drawn for this step; undamped."""
         product = self._fisher(self._problem, self._vector, batch, self._generator)
-        free = self._problem.free(self._vector, gradient)
+        return lambda v: self._problem.reduce.mean(product(v))
+
+    def _length(self, batch: Batch) -> Product:
+        """Multiply by the Fisher information that the KL of a step is predicted by."""
+        product = gauss_newton(self._problem, self._vector, batch)
+        return lambda v: self._problem.reduce.mean(product(v))
+
+    def _natural(self, batch: Batch, metric: Product, gradient: Tensor, free: Tensor) -> Proposal:
+        """Along ``(F + ηI)⁻¹ g`` among the parameters that are ``free`` ``[P]``, as long as ``step`` says."""
+        solution = self._solved(metric, gradient, free)
+        curvature = solution.x @ self._length(batch)(solution.x)
+        multiplier = self._step.multiplier(self._size, curvature)
+        return Proposal(
+            direction=solution.x,
+            multiplier=multiplier,
+            step=multiplier * solution.x,
+            kl=0.5 * multiplier.square() * curvature,
+            report={
+                "conjugate_gradient/residual": torch.tensor(solution.residuals[-1]),
+                "conjugate_gradient/iterations": torch.tensor(float(len(solution.residuals) - 1)),
+                "conjugate_gradient/indefinite": torch.tensor(float(solution.indefinite)),
+            },
+        )
+
+    def _solved(self, metric: Product, gradient: Tensor, free: Tensor) -> Solution:
+        """``(F + ηI)⁻¹ g`` among the parameters that are ``free`` ``[P]``; the others are zero."""
         return conjugate_gradient(
-            lambda v: torch.where(free, self._problem.reduce.mean(product(v)), 0.0) + self._damping * v,
+            lambda v: torch.where(free, metric(v), 0.0) + self._damping * v,
             torch.where(free, gradient, 0.0),
             self._tolerance,
             self._iterations,

@@ -6,7 +6,7 @@ of ``kl``, and a test differentiates the very object that trains.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -85,8 +85,10 @@ class PolicyProblem:
         parameters: the layout of the vector.
         terms: the objective's terms by name.
         reduce: what several processes agree on.
+        constraints: names of what the batch's cost columns are limited by, in their order.
 
     Attributes:
+        constraints: likewise.
         parameters: the layout of the vector.
         weights: of the terms, in their order; a term may let its own follow the KL.
     """
@@ -97,7 +99,9 @@ class PolicyProblem:
         parameters: FlatParameters,
         terms: Mapping[str, Objective],
         reduce: Reduce = ALONE,
+        constraints: Sequence[str] = (),
     ) -> None:
+        self.constraints = tuple(constraints)
         self.weights = torch.tensor([term.weight for term in terms.values()], dtype=torch.float64)
         self.sequence = policy.sequence
         self.reduce = reduce
@@ -171,13 +175,13 @@ class PolicyProblem:
 
     def about(self, parameters: FlatParameters, weights: Tensor) -> PolicyProblem:
         """The same terms, at other weights, about the policy with other tensors."""
-        other = PolicyProblem(self._policy, parameters, self._terms, self.reduce)
+        other = PolicyProblem(self._policy, parameters, self._terms, self.reduce, self.constraints)
         other.weights.copy_(weights)
         return other
 
     def with_terms(self, terms: Mapping[str, Objective]) -> PolicyProblem:
         """Other terms, about the same policy with the same parameters."""
-        return PolicyProblem(self._policy, self.parameters, terms, self.reduce)
+        return PolicyProblem(self._policy, self.parameters, terms, self.reduce, self.constraints)
 
     def adapt(self, kl: float) -> Metrics:
         """Let every term's weight follow the mean KL, in nats, by which an update moved the policy.
@@ -215,7 +219,7 @@ class PolicyProblem:
     def costs(self, vector: Tensor, batch: Batch) -> Tensor:
         """First-order change of each cost per step, ``[K]``: the mean of the ratio times its advantage.
 
-        Like the batch's ``slack`` for solvers that keep to the budgets themselves.
+        In the unit of the batch's ``slack``, for solvers that keep to the budgets by themselves.
         """
         log_ratio = self.distribution(vector, batch).log_prob(batch.action) - batch.log_prob
         change = log_ratio.exp().unsqueeze(-1) * batch.cost_advantage

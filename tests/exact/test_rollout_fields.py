@@ -151,6 +151,19 @@ def test_a_decision_that_lasts_is_discounted_by_its_steps() -> None:
     assert float((short.advantage - estimate.advantage).abs().max()) > 0.01
 
 
+def test_a_decision_that_lasts_may_cost_as_many_steps() -> None:
+    """What a budget leaves per step is met by what a row costs, of which there are fewer; padding is none."""
+    collector, learner = make(TargetWorld(4, 0))
+    rollout, slack = collector.collect()["robot"], torch.tensor([0.25])
+    here = learner.policy_vector.vector
+    assert torch.equal(learner.poser.evidence(rollout, slack, here).slack, slack)
+    lasting = padded(rollout, 0.5)
+    lasting = dataclasses.replace(lasting, duration=1.0 + torch.arange(64.0).view(16, 4) % 3)
+    mean = lasting.duration[lasting.weight > 0.0].mean()
+    found = learner.poser.evidence(lasting, slack, here).slack
+    torch.testing.assert_close(found, 0.25 * mean.view(1))
+
+
 class Novelty:
     """A bonus that does not end with the episode."""
 
