@@ -113,3 +113,13 @@ def test_where_a_multiplier_is_a_part_another_one_may_be_typed(line: str) -> Non
 def test_numbers_out_of_range_are_refused(overrides: str, message: str) -> None:
     with pytest.raises(PgrobotError, match=message):
         validated(compose(overrides.split()))
+
+
+def test_the_solvers_of_budgets_are_refused_beside_a_price() -> None:
+    for name in ("cpo", "pcpo"):
+        assert (
+            validated(compose([f"algorithm={name}"])).multiplier._target_
+            == "pgrobot.constraints.Unconstrained"
+        )
+    with pytest.raises(PgrobotError, match=r"policy_solver is a ConstrainedSolver.*use multiplier=none"):
+        validated(compose(["algorithm=cpo", "multiplier=lagrangian"]))

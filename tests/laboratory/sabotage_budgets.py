@@ -10,6 +10,8 @@ from laboratory.sabotage import sabotage
 from torch import Tensor
 
 import pgrobot.objectives.budgets
+import pgrobot.solvers.constrained
+import pgrobot.solvers.enforcement
 from pgrobot.constraints import AugmentedLagrangian
 from pgrobot.constraints.price import Pricing
 from pgrobot.objectives import BudgetPenalty, GatedRatio, ReverseKLPenalty
@@ -77,3 +79,32 @@ def a_projection_from_where_the_update_began(patch: pytest.MonkeyPatch) -> None:
             return original(self, batch)
 
     patch.setattr(UpdateThenProjection, "solve", solve)
+
+
+@sabotage("budgeted_step", "bound: what no price explains", "restoring: what no price explains")
+def a_gain_that_limits_do_not_turn(patch: pytest.MonkeyPatch) -> None:
+    original = pgrobot.solvers.enforcement.furthest
+    patch.setattr(
+        pgrobot.solvers.enforcement, "furthest", lambda gain, *rest: original(gain + gain.sum(), *rest)
+    )
+
+
+@sabotage("budgeted_step", "recovery: what no price explains")
+def a_recovery_of_half_of_the_excess(patch: pytest.MonkeyPatch) -> None:
+    original = pgrobot.solvers.enforcement.least_excess
+    patch.setattr(
+        pgrobot.solvers.enforcement,
+        "least_excess",
+        lambda rows, room, radius: original(rows, 0.5 * room, radius),
+    )
+
+
+@sabotage("budgeted_bandit", "mean, cpo from 0", "mean, pcpo by l2 from 0")
+def a_budget_of_an_episode_beside_the_cost_of_a_step(patch: pytest.MonkeyPatch) -> None:
+    original = pgrobot.solvers.constrained._limits
+
+    def limits(*given: Any) -> Any:
+        found = original(*given)
+        return replace(found, slack=1000.0 * found.slack)
+
+    patch.setattr(pgrobot.solvers.constrained, "_limits", limits)
