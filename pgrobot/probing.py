@@ -203,8 +203,8 @@ def _told(cfg: DictConfig, found: Mapping[str, Episodes], keepers: Sequence[str]
 def _constrained(keepers: Sequence[str]) -> Iterator[str]:
     if keepers:
         yield (
-            f"The trained policy was kept to these budgets by {' and '.join(keepers)}: what one spends that is not is "
-            "shown by a run with multiplier=none, without wrapper or algorithm that enforces them."
+            f"The trained policy was kept to these budgets by {' and '.join(keepers)}: what one spends that nothing "
+            "keeps to them is shown by a run with multiplier=none, and no wrapper or algorithm that enforces budgets."
         )
 
 

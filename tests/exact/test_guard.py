@@ -88,6 +88,15 @@ def test_a_guard_that_finds_nothing_changes_nothing() -> None:
     assert equal(*states)
 
 
+def test_a_cost_that_is_no_number_is_told_by_its_constraint() -> None:
+    collector, learner = make(TargetWorld(4, 0))
+    rollout = collector.collect()["robot"]
+    rollout.reward[5, 2, 1] = math.nan
+    guarded = GuardedLearner(learner)
+    assert guarded.update(rollout) == {"guard/skipped_updates": 1.0}
+    assert guarded.faults[0].message == "column 'cost/above' is nan at step 5 of environment 2"
+
+
 def test_the_first_bad_quantity_in_time_is_named() -> None:
     collector, _ = make(TargetWorld(4, 0))
     rollout = collector.collect()["robot"]
