@@ -32,6 +32,7 @@ from pgrobot.laboratory.definitions import (
 from pgrobot.laboratory.finite import FiniteRegulator
 from pgrobot.laboratory.invariance import Invariance
 from pgrobot.laboratory.look import Look
+from pgrobot.laboratory.looking import Looks
 from pgrobot.laboratory.markov import EnumeratedGradient, ExpectedAdvantage
 from pgrobot.laboratory.natural import (
     CompatibleFit,
@@ -83,6 +84,7 @@ __all__ = [
     "LearnedGain",
     "LogBarrier",
     "Look",
+    "Looks",
     "MinibatchMean",
     "MixedReturns",
     "NaturalBandit",

@@ -9,14 +9,16 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from laboratory import sabotage_budgets, sabotage_estimators, sabotage_runs, sabotage_solvers
+from laboratory import sabotage_budgets, sabotage_estimators, sabotage_looks, sabotage_runs, sabotage_solvers
 from laboratory.sabotage import SABOTAGE, Sabotage
 from omegaconf import DictConfig
 
 from pgrobot.laboratory import Check, CrossFitting, Identities, Outcome, OutOfSample, RewardUnit, compare
 from pgrobot.laboratory.running import build_check, catalogue
 
-assert all((sabotage_budgets, sabotage_estimators, sabotage_runs, sabotage_solvers))  # they register
+assert all(
+    (sabotage_budgets, sabotage_estimators, sabotage_looks, sabotage_runs, sabotage_solvers)
+)  # they register
 
 
 @cache
