@@ -98,7 +98,8 @@ class UpdateThenProjection:
             projected, _ = self._projection.solve(replace(batch, advantage=-cost, reference=half))
             told = {"projection/kl": projected["policy/kl"], "projection/loss": projected["loss/policy"]}
             report = report | {"policy/kl": self._problem.reduce.mean(self._problem.kl(self._vector, batch))}
-        return report | told | {f"projection/price/{k}": nu for k, nu in enumerate(price)}, stop
+        names = zip(self._problem.constraints, price, strict=False)  # some problems have none
+        return report | told | {f"projection/price/{name}": nu for name, nu in names}, stop
 
     def _priced(self, slack: Tensor) -> Tensor:
         """ν ``[K]`` for what is left of each budget per step ``[K]``."""

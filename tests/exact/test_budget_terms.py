@@ -46,6 +46,7 @@ def posed(slack: tuple[float, ...], seed: int = 0) -> tuple[PolicyProblem, Tenso
     generator = torch.Generator().manual_seed(seed + 1)
     cost = torch.randn(64, len(slack), generator=generator, dtype=torch.float64)
     left = torch.tensor(slack, dtype=torch.float64).expand(64, len(slack))
+    problem.constraints = tuple("abc"[: len(slack)])
     return problem, vector, replace(batch, cost_advantage=cost - cost.mean(0), slack=left)
 
 
@@ -248,7 +249,7 @@ def test_each_price_takes_one_projected_step_per_update() -> None:
     built.anneal(0.0)
     for _ in range(3):  # passes over the same rollout
         report = built.solve(batch)[0]
-        assert float(report["projection/price/0"]) == pytest.approx(0.3)
+        assert float(report["projection/price/a"]) == pytest.approx(0.3)
 
 
 def test_the_projection_begins_where_the_improvement_ends_and_is_measured_from_there() -> None:
