@@ -167,13 +167,14 @@ def _budgets(progress: Progress) -> Table:
         amount, budget = progress.latest(f"cost/{cost}/mean"), progress.latest(f"cost/{cost}/budget")
         within = amount <= budget
         colour = "green" if within else "red"
-        price = f"multiplier/{cost}"
+        # a step that keeps to budgets by itself has a price of its own for each
+        price = next(filter(progress.knows, (f"step/dual/{cost}", f"multiplier/{cost}")), "")
         table.add_row(
             cost,
             _Gauge(_share(amount, budget), colour),
             Text(figure(amount), style=f"bold {colour}"),
             Text(f"{'within' if within else 'above'} {budget:,g}", style=colour),
-            figure(progress.latest(price)) if progress.knows(price) else "",
+            figure(progress.latest(price)) if price else "",
         )
     return table
 

@@ -40,6 +40,15 @@ def shown(progress: Progress, width: int = 100) -> str:
     return console.export_text()
 
 
+def test_the_price_of_a_step_that_keeps_to_budgets_by_itself_is_shown() -> None:
+    """Its multiplier is 0, which is no price of anything."""
+    progress = Progress(100)
+    progress.add(10, metrics(10.0))
+    assert "0.5" in shown(progress)
+    progress.add(20, metrics(10.0) | {"multiplier/speed": 0.0, "step/dual/speed": 0.75})
+    assert "0.75" in shown(progress)
+
+
 # ---------------------------------------------------------------------------------------------------------- progress
 
 
