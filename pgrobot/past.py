@@ -137,6 +137,7 @@ CONFIG: tuple[Added, ...] = (
         for row in (("start_heading", lambda _: math.pi), ("paid_speed", lambda _: math.inf))
     ),
     Added("task", "pgrobot.envs.drone.corridor.DroneCorridor", "rays", lambda _: 0),
+    Added("task", "pgrobot.envs.drone.corridor.DroneCorridor", "foresight_weight", lambda _: 0.0),
     Added("", "", "annealing_steps", lambda cfg: cfg["total_steps"]),
     Added("", "", "resume_fresh", lambda _: False),
     Added("", "", "scheme", lambda _: {"_target_": "pgrobot.schemes.Single"}),

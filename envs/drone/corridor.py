@@ -36,12 +36,14 @@ class DroneCorridor(Course):
         length: m of a round.
         radius: of a pillar, m.
         rays: in how many directions it sees how far its way is free; 0: in none.
+        foresight_weight: what a metre is paid by which the way that it flies gets freer, and costs if less free.
     """
 
     pillars: int | Sequence[Sequence[float]]
     length: float
     radius: float
     rays: Annotated[int, at_least(0)]
+    foresight_weight: Annotated[float, at_least(0.0)]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -136,9 +138,23 @@ class DroneCorridor(Course):
     def touching(self, simulation: Simulation) -> np.ndarray:
         return np.asarray((self.distances(simulation) < 0.0).any(axis=1))
 
+    @property
+    def reward_terms(self) -> tuple[str, ...]:
+        return "progress", "foresight", "spin", "effort"
+
+    def reward_state(self, simulation: Simulation) -> np.ndarray:
+        """Where it is and, where that is paid for, how far the way that it flies is free, m ``[N, 3 or 4]``."""
+        here = super().reward_state(simulation)
+        return np.column_stack((here, self.ahead_free(simulation))) if self.foresight_weight else here
+
     def terms(self, simulation: Simulation, action: np.ndarray) -> tuple[np.ndarray, ...]:
-        progress = (simulation.after - simulation.before)[:, 0]
-        return self.paid(progress, simulation), *self.prices(simulation, action)
+        gained = simulation.after - simulation.before
+        foresight = np.zeros(len(gained))
+        if self.foresight_weight:
+            # a difference of potentials (Ng et al. 1999), 0 at an end for good: no way of flying raises its sum
+            left = np.where(self.terminated(simulation), 0.0, simulation.after[:, 3])
+            foresight = self.foresight_weight * (left - simulation.before[:, 3])
+        return self.paid(gained[:, 0], simulation), foresight, *self.prices(simulation, action)
 
     @property
     def angles(self) -> np.ndarray:
@@ -146,15 +162,25 @@ class DroneCorridor(Course):
         return np.linspace(SWEEP, -SWEEP, self.rays) if self.rays != 1 else np.zeros(1)
 
     def free(self, simulation: Simulation) -> np.ndarray:
-        """How far it could fly along each ray, level and at its heading, before it touches a pillar or a wall.
+        """How far its way is free along each ray, level and at its heading, m ``[N, rays]``."""
+        return self._free(simulation, directions(heading(simulation.qpos[:, 3:7]), np.deg2rad(self.angles)))
+
+    def ahead_free(self, simulation: Simulation) -> np.ndarray:
+        """How far it is free in the direction in which it flies, seen from above, m ``[N]``."""
+        velocity = simulation.qvel[:, :2]
+        return self._free(simulation, directions(np.arctan2(velocity[:, 1], velocity[:, 0]), np.zeros(1)))[
+            :, 0
+        ]
+
+    def _free(self, simulation: Simulation, ways: np.ndarray) -> np.ndarray:
+        """How far it could fly along unit vectors ``[N, R, 2]`` before it touches a pillar or a wall.
 
         Returns:
-            m, at most ``REACH`` or what there is of half a round, ``[N, rays]``.
+            m, at most ``REACH`` or what there is of half a round, ``[N, R]``.
         """
         here = simulation.qpos
         away = simulation.field("mocap_pos")[..., :2] - here[:, None, :2]
         away[..., 0] -= self.period * np.round(away[..., 0] / self.period)
-        ways = directions(heading(here[:, 3:7]), np.deg2rad(self.angles))
         walls = to_walls(ways, here[:, 1], self.width / 2)
         reach = min(REACH, self.period / 2 - self.clearance)
         return np.minimum(np.minimum(to_circles(ways, away, self.clearance), walls), reach)

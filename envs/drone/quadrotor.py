@@ -115,7 +115,7 @@ class Quadrotor(Robot):
 
     def forward_speed(self, simulation: Simulation) -> np.ndarray:
         """In any direction."""
-        speed: np.ndarray = length(simulation.after - simulation.before) / simulation.dt
+        speed: np.ndarray = length((simulation.after - simulation.before)[:, :3]) / simulation.dt
         return speed
 
     def terminated(self, simulation: Simulation) -> np.ndarray:

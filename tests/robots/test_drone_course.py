@@ -147,7 +147,7 @@ def test_gates_are_flown_through_or_crashed_beside() -> None:
     np.testing.assert_array_equal(step.terminated, hit | out)
     ahead = np.where((way > 0)[:, None], np.column_stack((plane, middle[:, 1:])), 0.0)
     progress = np.linalg.norm(ahead - begin, axis=1) - np.linalg.norm(ahead - end, axis=1)
-    np.testing.assert_allclose(step.terms[way > 0, 0], np.minimum(progress, 0.08)[way > 0], atol=1e-12)
+    np.testing.assert_allclose(step.terms[way > 0, 0], np.minimum(progress, 0.06)[way > 0], atol=1e-12)
     np.testing.assert_allclose(
         robot.next_gate(environment.simulation, begin)[way > 0], ahead[way > 0], atol=1e-12
     )

@@ -10,6 +10,7 @@ import pytest
 from flying import drone, made, turned
 
 from pgrobot import past
+from pgrobot.envs.drone.corridor import DroneCorridor
 from pgrobot.envs.drone.frames import heading, rotation
 from pgrobot.envs.drone.quadrotor import RADIUS
 from pgrobot.envs.drone.rays import to_circles, to_walls
@@ -98,6 +99,53 @@ def test_without_rays_the_rest_is_seen_as_it_was() -> None:
         drone("drone_corridor", rays=-1)
 
 
+def test_foresight_adds_up_to_the_difference_of_its_ends() -> None:
+    """So no way of flying raises its sum, and it moves no optimum; whoever has crashed has nothing ahead."""
+    environment, robot = made("drone_corridor", 30, start_speed=4.0), drone("drone_corridor")
+    simulation, total, ended = environment.simulation, np.zeros(30), np.zeros(30, dtype=bool)
+    begin = robot.ahead_free(simulation)
+    assert np.ptp(begin) > 1.0
+    last = begin.copy()
+    for action in np.random.default_rng(0).uniform(-0.1, 0.1, (25, 30, 4)):
+        step = environment.advance(action)
+        total += np.where(ended, 0.0, step.terms[:, 1])
+        now = np.where(step.terminated, 0.0, robot.ahead_free(simulation))
+        last = np.where(ended, last, now)
+        ended |= step.terminated
+    assert ended.any()
+    assert not ended.all()
+    np.testing.assert_allclose(total, 0.3 * (last - begin), atol=1e-12)
+    np.testing.assert_allclose(step.reward, step.terms.sum(axis=1), atol=1e-15)
+
+
+def test_what_lies_ahead_is_seen_along_the_flight() -> None:
+    """By a ray of the same direction, and whichever way it looks."""
+    environment = made("drone_corridor", 1, pillars=[[2, 0], [4, 1], [6, -1]])
+    robot = environment.robot
+    assert isinstance(robot, DroneCorridor)
+    state = environment.draw(np.array([0])).state
+    for velocity, expected in (
+        ((3.0, 0.0), 2.0 - 0.15 - RADIUS),
+        ((0.0, -2.0), 1.5),
+        ((2.0, 2.0), 1.5 * math.sqrt(2.0)),
+    ):
+        qpos = np.concatenate(([0.0, 0.0, 1.0], turned(np.array([1.0, 0, 0, 0]), np.array([0.8, 0, 0, 0.6]))))
+        environment.start(np.array([0]), Starts(qpos[None], np.array([[*velocity, 1.0, 0, 0, 0]]), state))
+        assert robot.ahead_free(environment.simulation)[0] == pytest.approx(expected)
+
+
+def test_without_foresight_the_rest_is_paid_as_it_was() -> None:
+    one, other = made("drone_corridor", 6), made("drone_corridor", 6, foresight_weight=0.0)
+    assert other.simulation.after.shape == (6, 3)
+    for action in np.random.default_rng(0).uniform(-0.3, 0.3, (40, 6, 4)):
+        first, second = one.step(action), other.step(action)
+        assert not second.terms[:, 1].any()
+        np.testing.assert_array_equal(first.terms[:, [0, 2, 3]], second.terms[:, [0, 2, 3]])
+        np.testing.assert_array_equal(one.simulation.forward_speed, other.simulation.forward_speed)
+    with pytest.raises(PgrobotError, match=r"task\.foresight_weight must be a number of at least 0, not -1"):
+        drone("drone_corridor", foresight_weight=-1.0)
+
+
 @pytest.mark.parametrize("task", ["drone_corridor", "drone_gates"])
 @pytest.mark.parametrize("most", [0.0, 0.3, math.pi])
 def test_a_start_looks_along_the_course(task: str, most: float) -> None:
@@ -117,7 +165,10 @@ def test_headings_beyond_a_half_turn_are_refused() -> None:
 
 
 def test_an_older_corridor_has_no_rays_and_starts_at_any_heading() -> None:
-    for course, added in (("corridor.DroneCorridor", {"rays": 0}), ("gates.DroneGates", {})):
+    for course, added in (
+        ("corridor.DroneCorridor", {"rays": 0, "foresight_weight": 0.0}),
+        ("gates.DroneGates", {}),
+    ):
         config = {"task": {"_target_": f"pgrobot.envs.drone.{course}"}, "total_steps": 1}
         past.completed(config, past.CONFIG)
         assert config["task"] == {
