@@ -619,7 +619,10 @@ DRONES = (
         "a pillar may stand on the start": ("<= self.clearance:", "<= 0.0:"),
     }),
     *of("envs/drone/corridor.py", "robots/test_drone_rays", {
-        "rays of a drone look north": ("directions(heading(here[:, 3:7]), ", "directions(0.0 * here[:, 3], "),
+        "rays of a drone look north":
+            ("directions(flight(simulation), np.deg2rad", "directions(0.0 * flight(simulation), np.deg2rad"),
+        "a crash has something ahead": ("np.where(self.terminated(simulation), 0.0, simulation.after[:, 3])",
+                                        "simulation.after[:, 3]"),
         "rays look beyond a round": ("min(REACH, self.period / 2 - self.clearance)", "REACH"),
     }),
     *of("envs/drone/rays.py", "robots/test_drone_rays", {

@@ -17,13 +17,13 @@ from pgrobot.simulation.results import as_array
 from pgrobot.types import EntryNames, Observation
 
 from .course import SEEN, Course
-from .frames import heading, in_body
+from .frames import in_body
 from .quadrotor import AXES, RADIUS
 from .rays import directions, to_circles, to_walls
 
 SHOWN = 3  # pillars that are seen: those that come next
 REACH = 4.0  # m, as far as rays look
-SWEEP = 60.0  # degrees, to the left and to the right of where it looks
+SWEEP = 60.0  # degrees, to the left and to the right of where it flies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +158,16 @@ class DroneCorridor(Course):
 
     @property
     def angles(self) -> np.ndarray:
-        """Of its rays, degrees to the left of where it looks, ``[rays]``."""
+        """Of its rays, degrees to the left of where it flies, ``[rays]``."""
         return np.linspace(SWEEP, -SWEEP, self.rays) if self.rays != 1 else np.zeros(1)
 
     def free(self, simulation: Simulation) -> np.ndarray:
-        """How far its way is free along each ray, level and at its heading, m ``[N, rays]``."""
-        return self._free(simulation, directions(heading(simulation.qpos[:, 3:7]), np.deg2rad(self.angles)))
+        """How far its way is free along each ray, level and about the direction of its flight, m ``[N, rays]``.
+
+        Whether it passes a pillar on the left or on the right is then a matter of the ray alone, and not of its heading
+        and its velocity together.
+        """
+        return self._free(simulation, directions(flight(simulation), np.deg2rad(self.angles)))
 
     def ahead_free(self, simulation: Simulation) -> np.ndarray:
         """How far it is free in the direction in which it flies, seen from above, m ``[N]``."""
@@ -196,3 +200,8 @@ class DroneCorridor(Course):
         pillars = [f"pillar_{k}/{axis}" for k in range(SHOWN) for axis in AXES]
         distances = [f"pillar_{k}/distance" for k in range(SHOWN)]
         return {"policy": [*pillars, *distances, *(f"free/{angle:g}" for angle in self.angles), *SEEN]}
+
+
+def flight(simulation: Simulation) -> np.ndarray:
+    """Where drones fly, seen from above: angles to the left of the course, rad ``[N]``; 0 of one that stands still."""
+    return np.arctan2(simulation.qvel[:, 1], simulation.qvel[:, 0])

@@ -29,9 +29,3 @@ def yawed(quaternion: np.ndarray, angle: float) -> np.ndarray:
     c, s = np.cos(angle / 2), np.sin(angle / 2)
     w, x, y, z = quaternion
     return np.array([c * w - s * z, c * x - s * y, c * y + s * x, c * z + s * w])
-
-
-def heading(quaternions: np.ndarray) -> np.ndarray:
-    """Where bodies look, seen from above: angles to the left of the world's x, rad ``[N]``; 0 of one that looks up."""
-    forward = rotation(quaternions)[:, :2, 0]
-    return np.arctan2(forward[:, 1], forward[:, 0])

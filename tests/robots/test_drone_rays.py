@@ -11,7 +11,7 @@ from flying import drone, made, turned
 
 from pgrobot import past
 from pgrobot.envs.drone.corridor import DroneCorridor
-from pgrobot.envs.drone.frames import heading, rotation
+from pgrobot.envs.drone.frames import rotation
 from pgrobot.envs.drone.quadrotor import RADIUS
 from pgrobot.envs.drone.rays import to_circles, to_walls
 from pgrobot.errors import PgrobotError
@@ -27,13 +27,13 @@ def test_rays_end_where_the_drone_would_touch() -> None:
     starts = environment.draw(ids)
     qpos = starts.qpos.copy()
     qpos[:, 0], qpos[:, 1] = random.uniform(-20.0, 40.0, 20), random.uniform(-1.4, 1.4, 20)
-    environment.start(ids, Starts(qpos, np.zeros((20, 6)), starts.state))
+    qvel = random.normal(0.0, 2.0, (20, 6))
+    environment.start(ids, Starts(qpos, qvel, starts.state))
     places, found = environment.simulation.field("mocap_pos")[..., :2], robot.free(environment.simulation)
-    looks = rotation(qpos[:, 3:7])[:, :2, 0]
     steps = np.arange(0.0, 4.0, 0.002)[:, None]
     ended = 0
     for i, (k, degrees) in itertools.product(range(20), enumerate(robot.angles)):
-        angle = math.atan2(looks[i, 1], looks[i, 0]) + math.radians(degrees)
+        angle = math.atan2(qvel[i, 1], qvel[i, 0]) + math.radians(degrees)
         points = qpos[i, :2] + steps * (math.cos(angle), math.sin(angle))
         copies = (places[i] + np.outer(12.0 * np.arange(-4, 6), (1.0, 0.0))[:, None]).reshape(-1, 2)
         near = copies[np.linalg.norm(copies - qpos[i, :2], axis=1) < 5.0]
@@ -67,20 +67,27 @@ def test_the_way_to_a_circle_is_closed_form() -> None:
     assert to_walls(ways, np.array([1.7]), 1.5)[0, 0] == 0.0
 
 
-def test_rays_look_where_the_drone_does_and_stay_level() -> None:
-    """At the wall on the left: whatever it leans, and turned with it."""
+def test_rays_are_level_and_about_the_flight() -> None:
+    """Wherever the drone looks and however it leans and climbs; of one that stands still, about the course."""
     environment = made("drone_corridor", 1, rays=3, pillars=[[9, 0], [10, 0], [11, 0]])
     names = environment.spec.observation["policy"].names
     assert [name for name in names if name.startswith("free/")] == ["free/60", "free/0", "free/-60"]
+    state = environment.draw(np.array([0])).state
     lean = np.array([math.cos(0.2), 0.0, math.sin(0.2), 0.0])
-    for angle, leaning in ((math.pi / 6, np.array([1.0, 0.0, 0.0, 0.0])), (math.pi / 6, lean)):
-        about = np.array([math.cos(angle / 2), 0.0, 0.0, math.sin(angle / 2)])
-        state = environment.draw(np.array([0])).state
-        qpos = np.concatenate(([2.0, 0.5, 1.0], turned(leaning, about)))[None]
-        seen = environment.start(np.array([0]), Starts(qpos, np.zeros((1, 6)), state))["policy"][0]
+    about = np.array([math.cos(0.5), 0.0, 0.0, math.sin(0.5)])
+    for quaternion, velocity, expected in (
+        (lean, (2.0 * math.cos(math.pi / 6), 1.0, 3.0), (1.0, 2.0, 4.0)),  # to the wall on the left, 1 m away
+        (turned(lean, about), (2.0 * math.cos(math.pi / 6), 1.0, 0.0), (1.0, 2.0, 4.0)),
+        (
+            turned(lean, about),
+            (0.0, 0.0, 1.0),
+            (1.0 / math.cos(math.pi / 6), 4.0, 2.0 / math.cos(math.pi / 6)),
+        ),
+    ):
+        qpos, qvel = np.concatenate(([2.0, 0.5, 1.0], quaternion)), np.array([*velocity, 0.0, 0.0, 0.0])
+        seen = environment.start(np.array([0]), Starts(qpos[None], qvel[None], state))["policy"][0]
         told = dict(zip(names, seen, strict=True))
-        np.testing.assert_allclose([told["free/60"], told["free/0"]], [1.0, 2.0], atol=1e-12)
-        assert told["free/-60"] == pytest.approx(4.0)
+        np.testing.assert_allclose([told[f"free/{angle}"] for angle in (60, 0, -60)], expected, atol=1e-12)
 
 
 def test_rays_reach_half_a_round_at_most() -> None:
@@ -119,7 +126,7 @@ def test_foresight_adds_up_to_the_difference_of_its_ends() -> None:
 
 
 def test_what_lies_ahead_is_seen_along_the_flight() -> None:
-    """By a ray of the same direction, and whichever way it looks."""
+    """Which is what the ray in the middle tells."""
     environment = made("drone_corridor", 1, pillars=[[2, 0], [4, 1], [6, -1]])
     robot = environment.robot
     assert isinstance(robot, DroneCorridor)
@@ -132,6 +139,7 @@ def test_what_lies_ahead_is_seen_along_the_flight() -> None:
         qpos = np.concatenate(([0.0, 0.0, 1.0], turned(np.array([1.0, 0, 0, 0]), np.array([0.8, 0, 0, 0.6]))))
         environment.start(np.array([0]), Starts(qpos[None], np.array([[*velocity, 1.0, 0, 0, 0]]), state))
         assert robot.ahead_free(environment.simulation)[0] == pytest.approx(expected)
+        assert robot.free(environment.simulation)[0, 8] == pytest.approx(expected)
 
 
 def test_without_foresight_the_rest_is_paid_as_it_was() -> None:
@@ -150,7 +158,8 @@ def test_without_foresight_the_rest_is_paid_as_it_was() -> None:
 @pytest.mark.parametrize("most", [0.0, 0.3, math.pi])
 def test_a_start_looks_along_the_course(task: str, most: float) -> None:
     environment = made(task, 300, start_heading=most, start_tilt=0.0)
-    angles = heading(environment.simulation.qpos[:, 3:7])
+    looks = rotation(environment.simulation.qpos[:, 3:7])[:, :2, 0]
+    angles = np.arctan2(looks[:, 1], looks[:, 0])
     assert np.abs(angles).max() <= most + 1e-12
     if most:
         assert angles.max() > 0.95 * most
