@@ -539,6 +539,8 @@ CONSTRAINTS = (
     *of("pgrobot/certificate/verifying.py", "certificate/test_verify", {
         "other versions excuse everything": ('in ("undecided", here["verdict"])', 'in there["verdict"]'),
         "types do not count": ("type(told) is type(found) and told == found", "told == found"),
+        "what varied is believed": ("if terms.variation != (found := varied(judged.cfg)):", "if False:"),
+        "all intervals meet": ("if low == high or least == most:", "if True:"),
     }),
     *of("pgrobot/constraints/inference.py", "constraints/test_verdict", {
         "satisfied by the lower bound": ("if upper <= budget:", "if lower <= budget:"),

@@ -66,7 +66,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
         PgrobotError: there is none, or the file is none, or of another format.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse, parse_float=_finite)
     except FileNotFoundError as error:
         raise PgrobotError(f"There is no certificate {path}: pgrobot certify makes one") from error
     except OSError as error:
@@ -80,11 +80,20 @@ def read_certificate(path: Path) -> dict[str, Any]:
             f"The certificate {path} has format {content['format']} and this pgrobot reads format {FORMAT}: use the "
             "pgrobot that wrote it, which stands under `circumstances`"
         )
+    if not isinstance(content.get("earlier"), list):
+        raise DamagedError(f"{path} is damaged: it does not say which certificates there were `earlier`")
     return content
 
 
 def _refuse(word: str) -> None:
     raise ValueError(f"JSON knows no {word}")
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if math.isinf(number):
+        raise ValueError(f"{word} is beyond all numbers")
+    return number
 
 
 def terms_of(content: Mapping[str, Any], path: Path) -> Terms:
@@ -103,7 +112,7 @@ def terms_of(content: Mapping[str, Any], path: Path) -> Terms:
             seed=int(told["seed"]),
             variation=str(told["variation"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(path, error) from error
     for key, known in CHOICES.items():
         if getattr(terms, key) not in known:
@@ -131,7 +140,7 @@ def batches_of(
     """
     try:
         return _batches(content, spec, gamma)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(path, error) from error
 
 

@@ -17,6 +17,7 @@ from pgrobot.certificate.terms import Terms, check_terms
 from pgrobot.concurrency import one_torch_thread
 from pgrobot.errors import PgrobotError, shown
 from pgrobot.given import Env
+from pgrobot.run.judgement import varied
 from pgrobot.run.opened import Opened, config_again, opened
 from pgrobot.run_directory import check_run, find_checkpoint
 from pgrobot.schemes import build_constraints
@@ -103,6 +104,10 @@ def verify_certificate(
             terms = terms_of(content, file)
             with blaming(modules), one_torch_thread():
                 judged = _opened_on(terms, run, best, env, modules)
+                if terms.variation != (found := varied(judged.cfg)):
+                    raise DamagedError(
+                        f"{file} is damaged: terms/variation is {terms.variation}, not {found}"
+                    )
                 findings.append(_figures(content, judged, terms, file))
                 if rerun and all(finding.holds for finding in findings):
                     again, how = _episodes(content, judged, terms, told)
@@ -194,17 +199,37 @@ def _episodes(
     if not others:
         return [_no(EPISODES, f"the episodes are others, run again here: {difference}")], ""
     findings = [_agreement(name, content["costs"][name], cost) for name, cost in fresh["costs"].items()]
+    findings.append(_same_return(content["return"], fresh["return"]))
     why = f"the episodes are others here, by {'; '.join(others)}: {difference}"
     return [_yes(EPISODES, why), *findings], BY_BOUNDS
 
 
 def _agreement(name: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> Finding:
-    """Whether new episodes decide about a budget as it was decided; nothing was claimed of one that is undecided."""
+    """Whether new episodes decide about a budget as it was decided, unless it was not, and bound it where it was."""
     words = (
         f"{name} was {there['verdict']} there (mean {shown(there['mean'])}) and is {here['verdict']} here "
         f"(mean {shown(here['mean'])})"
     )
-    return Finding(EPISODES, there["verdict"] in ("undecided", here["verdict"]), words)
+    decided = there["verdict"] in ("undecided", here["verdict"])
+    bounds = [(cost["simultaneous"]["lower"], cost["simultaneous"]["upper"]) for cost in (there, here)]
+    if _meet(*bounds):
+        return Finding(EPISODES, decided, words)
+    return _no(EPISODES, f"{words}: the intervals lie apart")
+
+
+def _same_return(there: Mapping[str, Any], here: Mapping[str, Any]) -> Finding:
+    words = f"the return had the mean {shown(there['mean'])} there and has {shown(here['mean'])} here"
+    if _meet(there["ci95"], here["ci95"]):
+        return _yes(EPISODES, words)
+    return _no(EPISODES, f"{words}: the intervals lie apart")
+
+
+def _meet(one: Sequence[float | None], other: Sequence[float | None]) -> bool:
+    """Whether two intervals share a number; null is no end, and one without width says nothing of other episodes."""
+    (low, high), (least, most) = one, other
+    if low == high or least == most:
+        return True
+    return (low is None or most is None or low <= most) and (least is None or high is None or least <= high)
 
 
 def first_difference(told: Any, found: Any, where: str = "") -> str:

@@ -114,7 +114,7 @@ def _check_shares(
                 f"wrapper.saute shows what share of a budget is left, and {key}=0 lets an episode spend nothing: "
                 "wrapper=[early_termination] ends it at the first cost, or name others in wrapper.saute.costs"
             )
-        if units[name] == "discounted" and discount**steps == 0.0:
+        if units[name] == "discounted" and discount**steps < np.finfo(np.float32).tiny:
             raise PgrobotError(
                 f"wrapper.saute divides by algorithm.discounts.cost={discount:g} in each of {steps:,} steps, beyond "
                 f"what numbers hold: constraint.{name}.unit=episode counts costs alike"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from scipy import stats
 
 import pgrobot
 from pgrobot import checkpoint
@@ -36,6 +38,11 @@ def test_it_tells_what_was_judged_and_every_figure_follows_from_its_columns(run:
     assert speed["mean"] == columns["cost/speed"].sum() / columns["length"].sum()
     hits = (columns["cost/fall"] > fall["limit"]).sum()
     looks, sides = len(told["terms"]["looks"]), 2 * len(told["costs"])
+    low, high = told["return"]["ci95"]
+    error = columns["return"].std(ddof=1) / math.sqrt(count)
+    shared = stats.t.ppf(1.0 - 0.05 / 2 / looks, count - 1)  # two ends, at every look
+    assert looks == 2
+    assert [low, high] == pytest.approx([told["return"]["mean"] + side * shared * error for side in (-1, 1)])
     level = shared_level(0.95, looks)
     assert [fall["lower"], fall["upper"]] == list(clopper_pearson(hits, count, level))
     together = shared_level(shared_level(0.95, sides), looks)

@@ -153,10 +153,11 @@ def test_made_up_episodes_are_found_out_by_running_them_again(
     assert "The certificate does not hold." in told
 
 
-def forged(checks: Checks, cost: float) -> dict[str, Any]:
-    """The statement of episodes of which every cost was changed: they say what somebody wishes."""
+def forged(checks: Checks, cost: float | None = None, returns: float = 0.0) -> dict[str, Any]:
+    """The statement of episodes of which every cost was changed, or what they return: they say what somebody wishes."""
     content = copy.deepcopy(checks.content)
-    for name in ("speed", "torque", "fall"):
+    content["episodes"]["return"] = [returns + value for value in content["episodes"]["return"]]
+    for name in () if cost is None else ("speed", "torque", "fall"):
         column = content["episodes"][f"cost/{name}"]
         content["episodes"][f"cost/{name}"] = [cost] * len(column)
         for batch in content["batches"]:
@@ -200,6 +201,11 @@ def test_elsewhere_a_fresh_bound_has_to_agree(
     assert main(["verify", str(own)]) == 1
     told = capsys.readouterr().out
     assert "NOT episodes torque was satisfied there (mean 0.0) and is violated here" in told
+    edit(own, lambda content: content.update(forged(checks, returns=1000.0)), seal=True)
+    assert main(["verify", str(own)]) == 1, "though every budget is decided as it was"
+    told = capsys.readouterr().out
+    assert "ok  episodes torque was violated there" in told
+    assert "NOT episodes the return had the mean " in told
     edit(own, lambda content: content.update(copy.deepcopy(checks.content)), seal=True)
     assert main(["verify", str(own)]) == 1, "here nothing excuses a difference"
 
@@ -285,7 +291,9 @@ def test_what_is_no_certificate_is_said_to_be_none(
         pgrobot.verify(3)  # type: ignore[arg-type]
 
 
-def test_damage_is_a_finding_and_no_crash(own: Path, checks: Checks) -> None:
+def test_damage_is_a_finding_and_no_crash(
+    own: Path, checks: Checks, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Types as nobody writes them, sealed: whoever verifies is told, not shown a traceback."""
     for path in leaves(certificate(own)):
         content = copy.deepcopy(checks.content)
@@ -296,6 +304,32 @@ def test_damage_is_a_finding_and_no_crash(own: Path, checks: Checks) -> None:
         assert path[0] in TOLD or not checks.hold(content), path
     edit(own, lambda content: content.update(circumstances=[]), seal=True)
     assert main(["verify", str(own), "--no-rerun"]) == 0
+    edit(own, lambda content: content.pop("earlier"), seal=True)
+    assert main(["verify", str(own), "--no-rerun"]) == 2
+    assert "does not say which certificates there were `earlier`" in capsys.readouterr().err
+    (own / "certificate.json").write_text(json.dumps(checks.content).replace('"seed": ', '"seed": 1e999', 1))
+    assert main(["verify", str(own)]) == 2
+    assert "is beyond all numbers" in capsys.readouterr().err
+
+
+def test_which_models_varied_is_no_word_of_the_certifier(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No figure shows it, and the terms are stated as they are told."""
+    edit(own, lambda content: content["terms"].update(variation="nominal"), seal=True)
+    assert main(["verify", str(own), "--no-rerun"]) == 1
+    assert "terms/variation is nominal, not none" in capsys.readouterr().out
+
+
+def test_intervals_meet_where_they_share_a_number() -> None:
+    meet = verifying._meet
+    assert meet((0.0, 1.0), (1.0, 2.0))
+    assert not meet((0.0, 1.0), (1.5, 2.0))
+    assert not meet((1.5, 2.0), (0.0, 1.0))
+    assert meet((0.0, None), (5.0, 6.0))
+    assert not meet((7.0, None), (5.0, 6.0))
+    assert meet((None, None), (5.0, 6.0))
+    assert meet((1.0, 1.0), (5.0, 6.0)), "all episodes of a sample alike: it says nothing of others"
 
 
 def test_the_first_difference_is_named() -> None:

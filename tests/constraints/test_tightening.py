@@ -51,6 +51,14 @@ def test_what_learns_sees_the_present_budget_and_the_metrics_tell_it() -> None:
         assert told["multiplier/above"] == pytest.approx(size * level, rel=1e-5)
 
 
+def test_a_schedule_over_all_of_training_ends_at_the_budget_itself() -> None:
+    """Not an iteration's share before it, where rates end: what is trained on would be looser than what is judged."""
+    slow = dataclasses.replace(ABOVE, schedule=Tightening(5.0, 1.0))
+    collector, learner = learning(slow, passes=1)
+    told = [learner.update(collector.collect()["robot"])["cost/above/budget"] for _ in range(10)]
+    assert told == [5.0 - update / 2 for update in range(8)] + [1.0, 1.0]
+
+
 def test_a_restored_learner_goes_on_where_the_budget_was() -> None:
     collector, learner = learning(TIGHTENED)
     for _ in range(2):

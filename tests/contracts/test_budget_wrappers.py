@@ -229,6 +229,51 @@ def test_an_episode_that_others_cut_leaves_nothing_spent(kind: Callable[..., Any
 
 
 @pytest.mark.parametrize("kind", [Saute, EarlyTermination])
+def test_a_step_that_broke_is_neither_paid_otherwise_nor_an_end_for_good(kind: Callable[..., Any]) -> None:
+    """Its episode is cut there, whatever it had spent."""
+    poor = (Constraint("a", 0.5, "episode", 0.0),)
+    inner = chance()
+    advance = inner.step
+
+    def broken(action: np.ndarray) -> Step:
+        step, all_of_them = advance(action), np.ones(5, bool)
+        return replace(
+            step,
+            cost=np.ones_like(step.cost),
+            terminated=~all_of_them,
+            truncated=all_of_them,
+            censored=all_of_them,
+        )
+
+    inner.step = broken  # type: ignore[method-assign]
+    environment = limited(kind, inner, budgets=poor)
+    environment.reset()
+    step = environment.step(np.zeros((5, 1)))
+    assert not step.terms[:, 1].any()
+    assert not step.terminated.any()
+    assert step.truncated.all()
+
+
+def test_a_budget_that_is_spent_at_the_time_limit_ends_the_episode_for_good() -> None:
+    """A truncated step would have a value after it."""
+
+    class Endless(TwoStates):
+        @property
+        def layout(self) -> Layout:
+            return replace(super().layout, finite=False)
+
+    rich = (Constraint("a", 6.5, "episode", 0.0),)
+    world = WorldEnvironment(Endless(7), 2, {"a": InfoCost(1.0)}, 0)
+    environment = limited(EarlyTermination, world, budgets=rich)
+    environment.reset()
+    steps = [environment.step(np.array([[1.0], [-1.0]])) for _ in range(7)]
+    assert steps[-1].terminated[0]
+    assert not steps[-1].truncated[0]
+    assert steps[-1].truncated[1]
+    assert steps[-1].reward[0] == -1.0
+
+
+@pytest.mark.parametrize("kind", [Saute, EarlyTermination])
 @pytest.mark.parametrize("budget", [1.0, 2.0, 3.0])
 def test_who_earns_the_most_keeps_the_budget_and_earns_what_it_allows(
     kind: Callable[..., Any], budget: float
@@ -293,9 +338,12 @@ def test_what_says_nothing_of_an_episode_is_refused(
 def test_a_name_that_is_observed_already_and_a_discount_that_nothing_is_left_of_are_refused() -> None:
     with pytest.raises(PgrobotError, match=r"shows 'remaining/a', which Chance observes already"):
         limited(Saute, limited(Saute, chance()))
-    told = {"constraints": BUDGETS[1:2], "cost_discount": 0.0, "training": True}
-    with pytest.raises(PgrobotError, match=r"divides by algorithm\.discounts\.cost=0 in each of 12 steps"):
-        wrapped(chance(), {"saute": partial(Saute, unsafe_reward=-1.0)}, 0, told)
+    for discount, words in ((0.0, "0"), (1e-4, "0.0001")):  # 1e48 is beyond float32, which rollouts are in
+        told = {"constraints": BUDGETS[1:2], "cost_discount": discount, "training": True}
+        with pytest.raises(
+            PgrobotError, match=rf"divides by algorithm\.discounts\.cost={words} in each of 12"
+        ):
+            wrapped(chance(), {"saute": partial(Saute, unsafe_reward=-1.0)}, 0, told)
     with pytest.raises(PgrobotError, match=r"wrapper\.saute\.costs must be all, or a list of constraints"):
         validated(compose(["wrapper=[saute]", "wrapper.saute.costs=speed"]))
 
@@ -313,6 +361,13 @@ def test_a_run_trains_on_one_task_and_is_judged_on_the_other(tmp_path: Path) -> 
     )
     assert training.spec.reward_terms == (*judged.spec.reward_terms, "saute", "early_termination")
     assert training.spec.observation == judged.spec.observation
+    spent = prepare(
+        [*lines, "constraint.torque.unit=discounted", "algorithm.discounts.cost=0.96", "hydra.run.dir=x"]
+    )
+    faded = build_environment(spent.cfg, 2, 0, 1)
+    faded.reset()
+    faded.step(np.zeros((2, 3)))
+    assert (faded.environment.own_state()["fade"] == 0.96).all(), "by the costs' discount"  # type: ignore[attr-defined]
     result = run(request, Surroundings(("pytest",), "", "", 1, silent_console(), nobody))
     assert result.exit_code == 0
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
