@@ -44,6 +44,8 @@ def test_rollouts_without_costs_or_steps_say_nothing(caplog: pytest.LogCaptureFi
 
 
 def test_what_learns_looks_at_its_costs(caplog: pytest.LogCaptureFixture) -> None:
+    """But for those of a step that broke, which are said to be 0."""
+
     class Charging(TargetWorld):
         def step(self, action: np.ndarray) -> Step:
             step = super().step(action)
@@ -52,5 +54,7 @@ def test_what_learns_looks_at_its_costs(caplog: pytest.LogCaptureFixture) -> Non
 
     collector, learner = make(Charging(4, 0), passes=1)
     for _ in range(LONG):
-        learner.update(collector.collect()["robot"])
+        rollout = collector.collect()["robot"]
+        rollout.censored[3, 1], rollout.reward[3, 1, 1] = True, 0.0
+        learner.update(rollout)
     assert caplog.text.count("The cost of 'above' has been 1 in every step") == 1
