@@ -145,7 +145,7 @@ def _check_budgets(choice: Choice) -> None:
     if keepers and choice.says("multiplier", "prices", otherwise=True):
         word = chosen("multiplier", choice.parts["multiplier"])
         raise PgrobotError(
-            f"{keepers[0]} is a {choice.parts[keepers[0]].__name__}, which keeps to the budgets by itself, and "
+            f"{keepers[0]} ({choice.parts[keepers[0]].__name__}) keeps to the budgets by itself, and "
             f"multiplier={word} would price them as well: use multiplier=none"
         )
 

@@ -12,7 +12,7 @@ from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
 from pgrobot.objectives.policy_gradient import clipped_surrogate
 from pgrobot.objectives.term import FixedWeight, PolicyAt, probability_ratio
-from pgrobot.ranges import above, positive
+from pgrobot.ranges import above, at_least, positive
 
 
 def predicted_excess(distribution: Distribution, batch: Batch, clip: float) -> Tensor:
@@ -46,14 +46,14 @@ class BudgetPenalty(FixedWeight):
     See docs/derivations.md#exact-penalty.
 
     Attributes:
-        weight: κ.
+        weight: κ, at least 0; 0: nothing is limited.
         clip: ε of the clipped maximum; infinity: none.
     """
 
     reads_advantage: ClassVar[bool] = False
     multiplies_ratio: ClassVar[bool] = False
     keeps_budgets: ClassVar[bool] = True
-    weight: float
+    weight: Annotated[float, at_least(0.0)]
     clip: Annotated[float, positive]
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -30,7 +30,7 @@ class KLPenalty(FixedWeight):
     reads_advantage: ClassVar[bool] = False
     multiplies_ratio: ClassVar[bool] = False
     reads_reference: ClassVar[bool] = True
-    weight: float
+    weight: Annotated[float, at_least(0.0)]
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         return nearness(policy.here, batch), {}
@@ -48,7 +48,7 @@ class ReverseKLPenalty(FixedWeight):
     reads_advantage: ClassVar[bool] = False
     multiplies_ratio: ClassVar[bool] = False
     reads_reference: ClassVar[bool] = True
-    weight: float
+    weight: Annotated[float, at_least(0.0)]
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         return -batch.mean(policy.here.kl(batch.reference)), {}

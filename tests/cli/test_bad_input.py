@@ -164,6 +164,14 @@ CASES = [
     ([GROUPS, "+algorithm.policy_solver.chain.last.rates={*.bias:-1}"], "rates.*.bias must be a number of at least 0"),
     (["algorithm.policy_solver.max_gradient_norm=0"], "chain.clip.max_norm must be a number above 0, not 0"),
     (["algorithm.policy_solver.maxgradnorm=1"], "calls it algorithm.policy_solver.chain.clip.max_norm and"),
+    (
+        ["algorithm=p3o", "algorithm.objective.penalty.weight=-3"],
+        "algorithm.objective.penalty.weight must be a number of at least 0, not -3",
+    ),
+    (
+        ["algorithm=cup", "algorithm.policy_solver.objective.distance.weight=-1"],
+        "algorithm.policy_solver.objective.distance.weight must be a number of at least 0, not -1",
+    ),
     (["algorithm.objective.surrogate=3"], "such as algorithm.objective.surrogate.weight, so it cannot be 3"),
     (["algorithm.discounts=0.9"], "such as algorithm.discounts.reward, so it cannot be 0.9"),
     (["constraint.speed.cost=3"], "constraint.speed.cost consists of keys"),
