@@ -31,14 +31,16 @@ def hint(word: str) -> str:
 def suggestion(word: str, known: Collection[str]) -> str:
     """What may have been meant: pgrobot's name for another library's word, else the nearest of the valid names.
 
-    A word that is not quite one of either is taken for the one that it is more like.
+    A word that is not quite one of either is taken for the one that it is more like. Hydra's own keys, ``_target_``
+    and its like, are told of to a word that begins as they do alone.
     """
     if told := hint(word):
         return told
     letters = _letters(word)
     slip = next(iter(difflib.get_close_matches(letters, words(), n=1, cutoff=_ALIKE)), "")
     ours = max((_likeness(letters, _letters(name)) for name in known), default=0.0)
-    return hint(slip) if slip and _likeness(letters, slip) > ours else nearest(word, known)
+    shown = known if word.startswith("_") else [name for name in known if not name.startswith("_")]
+    return hint(slip) if slip and _likeness(letters, slip) > ours else nearest(word, shown)
 
 
 def _letters(word: str) -> str:

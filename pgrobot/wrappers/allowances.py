@@ -111,7 +111,7 @@ def _check_unit(owner: str, constraint: Constraint, steps: int) -> None:
     raise PgrobotError(
         f"{owner} counts what an episode spends, and {node}.unit=step limits a mean over steps: {node}.unit=episode "
         f"{node}.budget={constraint.budget * steps:g} is as much over the {steps:,} steps of an episode; or name "
-        f"others, as {owner}.costs=[fall]"
+        f"others in {owner}.costs"
     )
 
 

@@ -164,6 +164,7 @@ CASES = [
     ([GROUPS, "+algorithm.policy_solver.chain.last.rates={*.bias:-1}"], "rates.*.bias must be a number of at least 0"),
     (["algorithm.policy_solver.max_gradient_norm=0"], "chain.clip.max_norm must be a number above 0, not 0"),
     (["algorithm.policy_solver.maxgradnorm=1"], "calls it algorithm.policy_solver.chain.clip.max_norm and"),
+    (["multiplier=crpo", "multiplier.kp=1"], "multiplier has no key 'kp': valid: tolerance"),
     (
         ["algorithm=p3o", "algorithm.objective.penalty.weight=-3"],
         "algorithm.objective.penalty.weight must be a number of at least 0, not -3",
