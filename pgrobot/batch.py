@@ -27,7 +27,7 @@ class Batch:
     log_prob: Tensor  # under the policy that acted                          […]
     reference: Distribution  # the policy that distances are measured from   […]
     advantage: Tensor  # one number: reward, bonuses and priced costs        […]
-    cost_advantage: Tensor  # centred, in the cost's own unit                […, K]
+    cost_advantage: Tensor  # centred, in the unit of the slack              […, K]
     slack: Tensor  # what is left of each budget per step, or decision       […, K]
     control: Tensor  # coefficients of a control variate in the action       […, W]
     weight: Tensor  # what each row counts; of width 0: all count the same   […, 0 or 1]

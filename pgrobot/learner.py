@@ -104,7 +104,7 @@ class Learner:
             solver.anneal(done)
         metrics = self._budgets.price(rollout, self._updates / self._iterations)
         self._averaged = self._average.step(self._averaged, self.policy_vector.vector)
-        evidence = self.poser.evidence(rollout, self._budgets.slack, self._averaged[0])
+        evidence = self.poser.evidence(rollout, *self._budgets.left, self._averaged[0])
         values = valued(self.critic, rollout, carry)
         self._rescale(evidence, values)  # values are in the columns' own units and stay what they are
         for index in range(self._passes):
@@ -162,7 +162,7 @@ class Learner:
     def seen(self, rollout: Rollout) -> tuple[Evidence, Values]:
         """A rollout as the present policy, its own reference, and critic see it; nothing moves."""
         carry, rollout = self._remembered(rollout), self._with_intrinsic(rollout)
-        evidence = self.poser.evidence(rollout, self._budgets.slack, self.policy_vector.vector)
+        evidence = self.poser.evidence(rollout, *self._budgets.left, self.policy_vector.vector)
         return evidence, valued(self.critic, rollout, carry)
 
     def _solve(self, posed: PosedPass, then: Callable[[], T]) -> tuple[Metrics, bool, T]:

@@ -32,6 +32,7 @@ class Evidence:
     rollout: Rollout  # with the columns of the intrinsic rewards
     reference: Distribution  # the policy that distances are measured from   [T, N]
     slack: Tensor  # what is left of each budget per step of an episode, or decision  [K]
+    worth: Tensor  # what a unit of each cost counts in it                   [K]
     weight: Tensor  # what each step counts; of width 0: all the same        [T, N, 0 or 1]
 
 
@@ -111,25 +112,23 @@ class Poser:
             partial(self._own, evidence, estimate),
         )
 
-    def evidence(self, rollout: Rollout, slack: Tensor, parameters: Tensor) -> Evidence:
+    def evidence(self, rollout: Rollout, slack: Tensor, worth: Tensor, parameters: Tensor) -> Evidence:
         """What the passes over a rollout have in common.
 
         Args:
             rollout: with the columns of the intrinsic rewards.
-            slack: ``[K]``.
+            slack: as of ``Budgets``, ``[K]``.
+            worth: likewise.
             parameters: of the reference policy, ``[P]``.
         """
         reference, _ = acting(self._policy, rollout, self._vector.views(parameters))
         alike = bool(self._reduce.mean((rollout.weight == 1.0).all().float()) == 1.0)
         weight = rollout.weight.unsqueeze(-1)
-        return Evidence(
-            rollout, reference, self._of_a_row(slack, rollout), weight[..., :0] if alike else weight
-        )
+        left = self._of_a_row(slack, rollout)
+        return Evidence(rollout, reference, left, worth.clone(), weight[..., :0] if alike else weight)
 
     def _of_a_row(self, slack: Tensor, rollout: Rollout) -> Tensor:
         """What a budget leaves per row, ``[K]``: one that lasts several steps may cost as many times as much."""
-        if bool((rollout.duration == 1.0).all()):
-            return slack.clone()
         return slack * self._reduce.mean(weighted_mean(rollout.duration, rollout.weight.unsqueeze(-1)))
 
     def counting(self, x: Tensor, evidence: Evidence) -> Tensor:
@@ -205,7 +204,7 @@ class Poser:
     ) -> Batch:
         """What the policy learns from, ``[T, N]``: the mixed advantages over the baseline, normalised and weighed."""
         rollout = evidence.rollout
-        cost_advantage = estimate.advantage[..., self._costs]
+        cost_advantage = estimate.advantage[..., self._costs] * evidence.worth
         batch = Batch(
             obs=rollout.obs,
             carry=carry,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from pgrobot.constraints import Constraint, Unvaried, measure
 from pgrobot.errors import PgrobotError
@@ -25,6 +26,8 @@ class Budgets:
     Attributes:
         slack: what the rollout priced last left of each budget per step of an episode, ``[K]``; negative where it is
             exceeded. Always the same tensor.
+        worth: what a unit of each cost counts in it, ``[K]``: 1, or of a ``probability`` the steps of an episode, as
+            one that exceeds its limit counts like one that costs 1 in each of them. Always the same tensor, too.
     """
 
     def __init__(
@@ -36,12 +39,19 @@ class Budgets:
         reduce: Reduce,
     ) -> None:
         self.slack = torch.zeros(len(constraints))
+        self.worth = torch.ones(len(constraints))
+        self._once = torch.tensor([c.unit == "probability" for c in constraints], dtype=torch.bool)
         self._constraints = tuple(constraints)
         self._multiplier = multiplier
         self._discount = discount
         self._max_episode_steps = max_episode_steps
         self._gather = reduce.gather
         self._unvaried = Unvaried(constraints)
+
+    @property
+    def left(self) -> tuple[Tensor, Tensor]:
+        """``slack`` and ``worth``."""
+        return self.slack, self.worth
 
     def price(self, rollout: Rollout, progress: float = 1.0) -> Metrics:
         """Measure every budget on the steps of this rollout and let the multiplier move on the excess.
@@ -74,7 +84,8 @@ class Budgets:
         )
         budgets = [constraint.at(progress) for constraint in self._constraints]
         excess = (measured.cost - torch.tensor(budgets, dtype=torch.float64)) / measured.steps
-        self.slack.copy_(-excess)
+        self.worth[self._once] = measured.length
+        self.slack.copy_(-excess * self.worth)
         earned, counts = gather(rollout.reward), gather(rollout.weight) > 0.0
         paid = earned if bool(counts.all()) else earned[counts]
         metrics = self._multiplier.update(excess, measured.length, paid)

@@ -265,7 +265,7 @@ SOLVERS = (
 LEARNER = (
     *of("pgrobot/learner.py", "exact/test_learner", {
         "distances are measured from the policy itself":
-            ("slack, self._averaged[0])", "slack, self.policy_vector.vector)"),
+            ("left, self._averaged[0])", "left, self.policy_vector.vector)"),
         "one pass is enough": ("last = index + 1 == self._passes", "last = True"),
         "weights do not adapt": ('self.problem.adapt(metrics["policy/kl"])', "{}"),
         "rates are not annealed": ("min(self._updates, self._iterations - 1)", "min(0, self._iterations - 1)"),

@@ -17,7 +17,7 @@ from toys import ABOVE, TargetWorld, estimated, make, values_of
 from pgrobot.baselines import Constant, Controlled
 from pgrobot.baselines.baseline import uncontrolled
 from pgrobot.batch import BaselineInput, Batch, CriticBatch
-from pgrobot.constraints import PID, Lagrangian
+from pgrobot.constraints import PID, Constraint, Lagrangian
 from pgrobot.estimators import vtrace
 from pgrobot.learner import Learner
 from pgrobot.objectives import (
@@ -421,6 +421,21 @@ def test_the_slack_is_what_a_budget_leaves_per_step() -> None:
         left = (metrics["cost/above/budget"] - metrics["cost/above/mean"]) / 8
         for slack in seen:
             torch.testing.assert_close(slack, torch.full((64, 1), left))
+
+
+def test_an_episode_beyond_its_limit_counts_like_one_that_costs_in_each_of_its_steps() -> None:
+    """As prices have it: else one that falls would weigh a thousandth of one that always speeds."""
+    limit = Constraint("above", budget=0.25, unit="probability", limit=0.0)
+    collector, learner = make(TargetWorld(4, 0), constraint=limit)
+    rollout = collector.collect()["robot"]
+    metrics = learner.update(rollout)
+    evidence, values = learner.seen(rollout)
+    batch = learner.poser.pose(evidence, values).policy
+    left = metrics["cost/above/budget"] - metrics["cost/above/mean"]
+    assert abs(left) > 0.1
+    torch.testing.assert_close(batch.slack, torch.full((64, 1), left))
+    cost = learner.poser.estimate(rollout, values, ON_POLICY).advantage[..., 1:].flatten(0, 1)
+    torch.testing.assert_close(batch.cost_advantage, 8.0 * (cost - cost.mean(0)))
 
 
 def test_a_budget_is_measured_at_the_age_of_the_running_episodes() -> None:
