@@ -141,7 +141,12 @@ def _check_ratio(choice: Choice) -> None:
 
 def _check_budgets(choice: Choice) -> None:
     """Whoever keeps to the budgets itself has no use for an advantage in which they are priced already."""
-    keepers = [POLICY] if choice.says(POLICY, "keeps_budgets") else choice.terms(keeps_budgets=True)
+    own = [POLICY] if choice.says(POLICY, "keeps_budgets") else []
+    keepers = [*own, *choice.terms(keeps_budgets=True)]
+    if len(keepers) > 1:
+        raise PgrobotError(
+            f"{keepers[0]} and {keepers[1]} both keep to the budgets by themselves: leave one out"
+        )
     if keepers and choice.says("multiplier", "prices", otherwise=True):
         word = chosen("multiplier", choice.parts["multiplier"])
         raise PgrobotError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
 from typing import Any, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
@@ -73,6 +74,7 @@ def validated(cfg: DictConfig) -> DictConfig:
 def _section(path: str, kind: type, node: Any) -> Places:
     """Check that a node has the keys of a dataclass, and yield every node below that the schema knows."""
     known = hints(kind)
+    optional = {each.name for each in fields(kind) if each.default is not MISSING}
     told = getattr(kind, "named", "")
     if told and not isinstance(node, dict):
         raise PgrobotError(f"{path} must have {', '.join(known)}, not be {node}")
@@ -83,7 +85,7 @@ def _section(path: str, kind: type, node: Any) -> Places:
             raise PgrobotError(f"{where} {str(key)!r}: {suggestion(str(key), list(known))}")
     for key, hint in known.items():
         below = f"{path}.{key}" if path else key
-        if node.get(key) is None and not hasattr(kind, key):  # a key with a default may be left out
+        if node.get(key) is None and key not in optional:
             missing = f"{below} is missing from the config"
             raise PgrobotError(f"{path} has no {key}: {told} has {', '.join(known)}" if told else missing)
         yield from _node(below, hint, node.get(key))

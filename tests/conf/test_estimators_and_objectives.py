@@ -60,14 +60,18 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
     }
     assert told == {
         "AdaptiveKLPenalty": (False, False, True),
+        "BudgetPenalty": (False, False, False),
         "ClippedRatio": (True, True, False),
         "ControlVariate": (False, False, True),
         "DecoupledClippedRatio": (True, True, True),
         "Entropy": (False, False, False),
         "EstimatedEntropy": (False, False, False),
+        "GatedRatio": (True, True, True),
+        "InteriorPoint": (True, True, False),
         "KLPenalty": (False, False, True),
         "Likelihood": (True, False, False),
         "Ratio": (True, True, False),
+        "ReverseKLPenalty": (False, False, True),
         "SimplePolicyOptimization": (True, True, False),
     }
     found = parts(baselines, "Baseline", "Controlled")

@@ -58,6 +58,13 @@ def test_a_multiplier_that_was_typed_is_refused(own: list[str]) -> None:
         validated(compose([*own, "multiplier=pid"]))
 
 
+def test_two_that_keep_to_the_budgets_are_refused() -> None:
+    penalty = "+algorithm.objective.penalty={_target_:pgrobot.objectives.BudgetPenalty,weight:1.0,clip:0.2}"
+    for algorithm in ("cup", "ipo"):
+        with pytest.raises(PgrobotError, match="both keep to the budgets by themselves: leave one out"):
+            validated(compose([f"algorithm={algorithm}", penalty]))
+
+
 @pytest.mark.parametrize(
     ("algorithm", "kept_by"),
     [
