@@ -38,6 +38,22 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise PgrobotError(why_not_written(error, path, len(content))) from error
 
 
+def check_room(path: Path, size: int) -> None:
+    """Find out before a long work whether its ``size`` bytes can be written to ``path``, which stays as it is.
+
+    Raises:
+        PgrobotError: they cannot.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        try:
+            temporary.write_bytes(bytes(size))
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise PgrobotError(why_not_written(error, path, size)) from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace ``path`` atomically by ``value`` as indented JSON; raises what `write_atomically` raises."""
     write_atomically(path, (json.dumps(strict(value), indent=2) + "\n").encode())

@@ -17,11 +17,14 @@ from pgrobot.certificate.statement import statement
 from pgrobot.certificate.terms import MOST, Terms, check_terms, planned_looks
 from pgrobot.concurrency import one_torch_thread
 from pgrobot.errors import PgrobotError
+from pgrobot.files import check_room
 from pgrobot.given import Env
 from pgrobot.run.judgement import varied
 from pgrobot.run.opened import Opened, config_again, opened
 from pgrobot.run_directory import find_checkpoint
 from pgrobot.schemes import build_constraints
+
+ROOM = 300  # bytes of the file for an episode, more or less
 
 
 def certify_run(
@@ -46,6 +49,7 @@ def certify_run(
     cfg = config_again(run, modules, {"episodes": MOST, **changes})
     terms = terms_asked(cfg)
     check_terms(cfg, tuple(build_constraints(cfg)), terms)
+    check_room(run / NAME, ROOM * terms.looks[-1])
     with blaming(modules), one_torch_thread():
         about = fingerprints(run)
         judged = opened(cfg, run, best, env)

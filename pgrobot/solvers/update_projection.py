@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
+from pgrobot.errors import PgrobotError
 from pgrobot.objectives import Objective
 from pgrobot.ranges import Built, Called, Keys, MappingOf, at_least, between, fading
 from pgrobot.solvers.problem import PolicyProblem, Report
@@ -40,6 +41,9 @@ class UpdateThenProjection:
         initial: ν at first, in nats per cost.
         maximum: the greatest ν.
         generator: random stream of both solvers.
+
+    Raises:
+        PgrobotError: ν begins above its maximum.
     """
 
     needs_policy: ClassVar[bool] = True
@@ -61,6 +65,8 @@ class UpdateThenProjection:
         maximum: Annotated[float, at_least(0.0)],
         generator: torch.Generator,
     ) -> None:
+        if initial > maximum:
+            raise PgrobotError(f"algorithm.policy_solver.initial={initial} exceeds its maximum={maximum}")
         self._vector = vector
         self._problem = problem
         self._improvement = improvement(vector=vector, problem=problem, generator=generator)

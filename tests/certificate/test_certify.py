@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -24,7 +25,7 @@ from pgrobot.constraints.inference import shared_level
 from pgrobot.errors import PgrobotError
 from pgrobot.randomness import component_seed
 
-from .conftest import certificate
+from .conftest import certificate, quietly
 
 
 def test_it_tells_what_was_judged_and_every_figure_follows_from_its_columns(run: Path) -> None:
@@ -153,3 +154,19 @@ def test_the_status_says_whether_all_is_satisfied(own: Path, capsys: pytest.Capt
     assert "after 60 episodes: " in told
     assert "It is not shown that every budget is satisfied" in " ".join(told.split())
     assert "1 earlier certificate of this policy on other terms" in " ".join(told.split())
+
+
+def test_a_directory_that_takes_no_file_is_found_out_before_any_episode(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (own / "certificate.json").read_bytes()
+
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("pgrobot.certificate.certifying.opened", None)  # nothing is opened
+    with pytest.raises(PgrobotError, match="The disk is full"):
+        quietly(own, {"episodes": 100})
+    assert (own / "certificate.json").read_bytes() == before
+    assert not list(own.glob("*.tmp"))

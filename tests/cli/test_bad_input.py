@@ -142,6 +142,7 @@ CASES = [
         ["constraint.speed.unit=probability", "constraint.speed.budget=25"],
         "constraint.speed.budget is a probability, so at most 1, not 25.0",
     ),
+    (["algorithm=cup", "algorithm.policy_solver.initial=5"], "initial=5.0 exceeds its maximum=2.0"),
     (["constraint.speed=5"], "constraint.speed must have cost, budget, unit, limit, schedule, not be 5"),
     (["constraint.speed.cost.threshold=x"], "constraint.speed.cost.threshold must be a number, not 'x'"),
     (["multiplier.kp=x"], "multiplier.kp must be a number, not 'x'"),
