@@ -16,7 +16,9 @@
     python scripts/benchmark.py seeds          coverage of the intervals in a sweep's table, by simulation
     python scripts/benchmark.py budgets        the cost that an iteration measures beside an evaluation of its policy
     python scripts/benchmark.py coverage       coverage of the bounds on a cost, by simulation
-    python scripts/benchmark.py safe           returns and verdicts under a speed budget after 3M steps; resumable
+    python scripts/benchmark.py safe           certified returns under a speed budget after 3M steps; resumable
+    python scripts/benchmark.py methods        every way to enforce it on the hopper, 1M steps; resumable
+    python scripts/benchmark.py frontier       what the hopper earns under tight and loose ones; resumable
 
 Each prints a table and keeps its numbers in runs/benchmarks/<subcommand>.json. Ratios come from pairs measured one
 after the other, so they hold on a machine whose speed drifts; medians are given with the range beside them.
@@ -38,7 +40,7 @@ from learning import learning
 from measuring import HOME, machine
 from peers import LIBRARIES, peers
 from recurrent import recurrent
-from safety import safe
+from safety import SUITE, frontier, methods, safe
 from seeds import seeds
 from timings import environment, fast, speed, startup, trust_region
 from varying import variation
@@ -48,6 +50,7 @@ TIMINGS = {
 }
 SIMULATIONS = {seeds: 100_000, coverage: 1_000}  # and how many samples of each size
 STUDIES = {function.__name__: function for function in (learning, peers, safe)}
+ENFORCED = {function.__name__: function for function in (methods, frontier)}
 COMPARISONS = {budgets.__name__: budgets}
 ACTS = {acting.__name__: acting}
 VARIES = {variation.__name__: variation}
@@ -57,6 +60,7 @@ FUNCTIONS = {
     **TIMINGS,
     **{function.__name__: function for function in SIMULATIONS},
     **STUDIES,
+    **ENFORCED,
     **COMPARISONS,
     **ACTS,
     **LOOKS,
@@ -80,8 +84,9 @@ def main() -> None:
     learns.add_argument("--robots", nargs="+", choices=next(iter(GOALS.values())), default=())
     compares.add_argument("--algorithms", nargs="+", choices=LIBRARIES, required=True)
     compares.add_argument("--robots", nargs="+", choices=next(iter(GOALS.values())), required=True)
-    saves.add_argument("--robots", nargs="+", default=("halfcheetah", "hopper"))
-    for study in (learns, compares, saves):
+    saves.add_argument("--robots", nargs="+", choices=SUITE, default=tuple(SUITE))
+    enforced = [commands.add_parser(name) for name in ENFORCED]
+    for study in (learns, compares, saves, *enforced):
         study.add_argument("--seeds", type=int, default=0, help="instead of the study's own number")
         study.add_argument("--jobs", type=int, default=2, help="sweeps at a time, sharing the cores")
     for study in (learns, compares):
