@@ -76,14 +76,41 @@ def costs(story: Story) -> Iterator[Drawing]:
             points=points,
             within=NOT_NEGATIVE,
         )
+    yield from _prices(history)
+
+
+def _prices(history: History) -> Iterator[Drawing]:
+    """What each cost is charged; of a solver that keeps to budgets by itself, its duals and what its steps were for."""
+    duals = {f"step/dual/{name}": name for name in history.between("step/dual/", "")}
+    if not duals:
+        yield from over_time(
+            history,
+            "multipliers",
+            {f"multiplier/{name}": name for name in history.between("multiplier/", "")},
+            "reward per cost",
+            "Multipliers",
+            "What a unit of each cost is charged in the policy's objective.",
+            within=NOT_NEGATIVE,
+        )
+        return
     yield from over_time(
         history,
-        "multipliers",
-        {f"multiplier/{name}": name for name in history.between("multiplier/", "")},
-        "reward per cost",
-        "Multipliers",
-        "What a unit of each cost is charged in the policy's objective.",
+        "duals",
+        duals,
+        "advantage per cost",
+        "Duals",
+        "What a step would gain by a unit more of each budget, in standardised advantage; 0 in a recovery.",
         within=NOT_NEGATIVE,
+    )
+    yield from over_time(
+        history,
+        "step_cases",
+        {f"step/case/{name}": name for name in history.between("step/case/", "")},
+        "1: this one",
+        "What steps were for",
+        "free: no budget limits it. bound: one does. restoring: one is exceeded, and made up for. "
+        "recovery: it cannot be made up for, and nothing else is sought.",
+        within=SHARE,
     )
 
 

@@ -35,6 +35,7 @@ class Story:
         manifest: seed, versions, commit, command; empty where there is none.
         spec: of the environment; empty where there is none.
         result: the final evaluation; empty where the run has not finished.
+        certificate: what ``pgrobot certify`` wrote; empty where nobody asked it.
         health: what ``pgrobot health`` finds, as it stands in ``health.json``; its ``summary``, and whether so much is
             known that this is good news, ``judged``.
         tables: of the gallery, the last one of each name.
@@ -52,6 +53,7 @@ class Story:
     manifest: Mapping[str, Any]
     spec: Mapping[str, Any]
     result: Mapping[str, Any]
+    certificate: Mapping[str, Any]
     health: Mapping[str, Any]
     tables: Mapping[str, Table]
     pictures: tuple[Kept, ...]
@@ -108,6 +110,7 @@ def read_story(run: Path) -> Story:
         manifest=reader.json("manifest.json", optional=False),
         spec=reader.json("spec.json", optional=True),
         result=result,
+        certificate=reader.json("certificate.json", optional=True),
         health=_health(run),
         tables=reader.tables(),
         pictures=_pictures(run),

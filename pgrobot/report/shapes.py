@@ -17,6 +17,12 @@ SHAPES: Mapping[str, Any] = {
     },
     "manifest.json": {"versions": {}, "resumed": [ANY]},
     "spec.json": {"name": str, "actions": [{"name": str, "unit": str}]},
+    "certificate.json": {
+        "claim": str,
+        "policy": {"step": ANY},
+        "terms": {"mode": str, "bound": str},
+        "return": {"mean": ANY, "episodes": ANY},
+    },
     "result.json": {
         **JUDGED,
         "status": str,

@@ -115,6 +115,10 @@ ODD = {
         '{"return": 3, "costs": {"speed": 1}}',
         "result.json has 3 as return, where a mapping belongs",
     ),
+    "certificate.json": (
+        '{"policy": [], "terms": {"mode": "x"}}',
+        "certificate.json has [] as policy, where a mapping belongs",
+    ),
     "manifest.json": ('{"versions": 3}', "manifest.json has 3 as versions, where a mapping belongs"),
     "config.yaml": ("constraint: 3\ntask: [1]\n", "config.yaml has 3 as constraint, where a mapping belongs"),
 }
@@ -125,6 +129,7 @@ ODDER = {
         '{"return": {"ci95": 3, "mean": "a", "episodes": []}, "episode_length": 5, "failures": "x", "wall_s": {}}',
         '{"costs": {"speed": {"verdict": [], "unit": {}, "mean": {}}}, "other_mode": {"return": 1, "mode": 5}}',
     ),
+    "certificate.json": ('{"claim": 3, "return": {"mean": {}}}', '{"terms": {"mode": 1}, "policy": 3}'),
     "manifest.json": ('{"resumed": 3}', '{"versions": null, "seed": {}, "start_time": 4}', '{"resumed": [3]}'),
     "config.yaml": ("constraint: {speed: 3}", "constraint: {speed: {unit: [1]}}\nalgorithm: {name: []}"),
 }  # fmt: skip

@@ -160,6 +160,18 @@ def test_prices_are_drawn_and_not_their_levels_each_in_a_style_of_its_own(drawn:
     assert one.get_linestyle() != other.get_linestyle()
 
 
+def test_of_a_solver_that_keeps_budgets_the_duals_are_drawn_and_no_multipliers(tmp_path: Path) -> None:
+    duals = 0.1 * np.arange(COUNT)
+    kept = {"multiplier/speed": 0.0, "step/case/bound": 1.0, "step/case/recovery": 0.0}
+    run = write_run(tmp_path / "run", [row(i) | kept | {"step/dual/speed": duals[i]} for i in range(COUNT)])
+    with figures() as found:
+        list(costs(read_story(run)))
+    plots = {title_of(figure): plot_of(figure) for figure in found}
+    assert "Multipliers" not in plots
+    assert curve(plots["Duals"], duals)
+    assert curve(plots["What steps were for"], np.ones(COUNT))
+
+
 def test_reward_terms_are_compared_of_the_first_and_the_last_tenth(drawn: Drawn) -> None:
     plot = drawn.plots["What the reward is made of"]
     assert names_of(plot) == ["forward", "survive"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -103,6 +104,15 @@ def test_verdicts_come_first_and_never_by_colour_alone(text: str) -> None:
     assert SECTIONS[0].anchor == "verdicts"
     for mark, verdict in (("✓", "satisfied"), ("✗", "violated"), ("?", "undecided")):
         assert f'<span aria-hidden="true">{mark}</span> {verdict}' in text
+
+
+def test_a_certificate_is_quoted_and_not_believed(simple_run: Path) -> None:
+    told = {"claim": "Every budget <is> satisfied.", "policy": {"step": 640}, "return": {"episodes": 200}}
+    (simple_run / "certificate.json").write_text(json.dumps({**told, "terms": {"mode": "stochastic"}}))
+    page = write_report(simple_run, simple_run / PAGE, videos=False).page.read_text(encoding="utf-8")
+    words = " ".join(page.split())
+    assert "of step 640, on 200 episodes of its own, stochastic: Every budget &lt;is&gt; satisfied." in words
+    assert "<code>pgrobot verify</code> tells" in words
 
 
 def test_what_others_wrote_is_text(text: str) -> None:
