@@ -4,6 +4,7 @@
 ``Iteration`` is what a callback of ``train`` is told. ``load`` loads a trained policy, which acts without a simulator,
 and ``export`` writes it as ONNX; see ``pgrobot.deploy``.
 ``certify`` judges one so that somebody else can ``verify`` it; see docs/certificate.md.
+``record`` keeps episodes of one for others to learn from; see ``pgrobot.demonstrations``.
 ``play`` films one; see ``pgrobot.playing``.
 ``__version__`` is the installed version.
 """
@@ -13,14 +14,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pgrobot.api import Iteration, certify, compose, evaluate, train, verify
+    from pgrobot.api import Iteration, certify, compose, evaluate, record, train, verify
     from pgrobot.deploy import load
     from pgrobot.deploy.exporting import export
     from pgrobot.playing import play
 
     __version__: str
 
-__all__ = ["Iteration", "certify", "compose", "evaluate", "export", "load", "play", "train", "verify"]
+__all__ = [
+    "Iteration",
+    "certify",
+    "compose",
+    "evaluate",
+    "export",
+    "load",
+    "play",
+    "record",
+    "train",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,7 @@ from pgrobot.concurrency import one_torch_thread
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.given import Env
 from pgrobot.named_run import checkpoint_of, directory_of, path_of
+from pgrobot.recording import record_run
 from pgrobot.run import (
     FINISHED,
     Callback,
@@ -51,7 +52,7 @@ from pgrobot.run.robustness import robustness, swept
 from pgrobot.run.robustness_shown import robustness_pictures
 from pgrobot.tracking.gallery import keep
 
-__all__ = ["Iteration", "certify", "compose", "evaluate", "train", "verify"]
+__all__ = ["Iteration", "certify", "compose", "evaluate", "record", "train", "verify"]
 
 
 def train(
@@ -186,6 +187,41 @@ def certify(
     """
     _check_changes("certify", changes, ("env", "modules"))
     return certify_run(directory_of(run), changes, env, modules, untold)
+
+
+def record(
+    run: str | Path | Result,
+    *,
+    env: Env | None = None,
+    episodes: int = 20,
+    checkpoint: str | int = "best",
+    output: str | Path = "",
+    modules: Sequence[str] = (),
+    **changes: Any,
+) -> Path:
+    """Keep episodes of a run's policy as demonstrations: ``pgrobot record`` from Python. See docs/demonstrations.md.
+
+    Args:
+        run: a run directory, or what ``train`` returned.
+        env: as of ``evaluate``.
+        episodes: how many.
+        checkpoint: as of ``load``.
+        output: the file to write, ``<run>/demonstrations.pt`` where it is empty.
+        modules: your own modules that the run's config may name.
+        changes: ``mode``, ``seed`` or ``variation``, where they shall differ from the run's.
+
+    Returns:
+        The file, which ``pgrobot.demonstrations.read_demonstrations`` reads.
+
+    Raises:
+        PgrobotError: no such run or checkpoint; a value out of range; the file cannot be written.
+    """
+    for key in changes:
+        if key not in (known := ("mode", "seed", "variation")):
+            raise PgrobotError(
+                f"record takes no {key!r}: {nearest(key, (*known, 'episodes', 'checkpoint', 'output'))}"
+            )
+    return record_run(directory_of(run), episodes, changes, checkpoint, Path(output), env, modules).path
 
 
 def verify(

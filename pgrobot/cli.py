@@ -1,4 +1,4 @@
-"""The command ``pgrobot``: train, evaluate, certify, watch, probe, report, health, sweep, exact, variance, export."""
+"""The command ``pgrobot``: train, evaluate, certify, watch, probe, record, report, health, sweep, exact, export, …."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pgrobot.commands.export import export
 from pgrobot.commands.health import health
 from pgrobot.commands.play import play
 from pgrobot.commands.probe import probe
+from pgrobot.commands.record import record
 from pgrobot.commands.report import report
 from pgrobot.commands.sweep import sweep
 from pgrobot.commands.train import train
@@ -32,6 +33,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "health": health,
     "play": play,
     "probe": probe,
+    "record": record,
     "sweep": sweep,
     "exact": exact,
     "variance": variance,
@@ -52,6 +54,7 @@ pgrobot trains robots under safety budgets.
   pgrobot health RUN                what is wrong with a run, and what to do; pgrobot health --help
   pgrobot play RUN                  watch a run's policy, in a window or as a film; pgrobot play task=hopper agent=sine
   pgrobot probe RUN                 what is spent of every cost, to choose a budget; pgrobot probe task=hopper
+  pgrobot record RUN                episodes of a run's policy, for others to learn from; pgrobot record --help
   pgrobot sweep DIR                 the table of a sweep's results (pgrobot train -m ... makes a sweep)
   pgrobot exact [CHECK ...]         prove what trains on closed forms; pgrobot exact --list
   pgrobot variance RUN              what each baseline does to a policy's gradient; pgrobot variance --help

@@ -13,6 +13,7 @@
     health.json     what is wrong with the run; its form is told in pgrobot/health/record.py
     result.json     written last: a run without it did not finish
     certificate.json  what `pgrobot certify` found; made when it is asked
+    demonstrations.pt  what `pgrobot record` kept; made when it is asked
     report.html     the run on one page; figures/report/ has its drawings
 """
 

@@ -41,6 +41,7 @@ FLOORS = (
         "past_networks",
         "signatures",
     ),
+    ("demonstrations",),
     (
         "baselines",
         "estimators",
@@ -76,7 +77,7 @@ FLOORS = (
     ("advice", "assembly", "deploy", "film"),
     ("configure", "given"),
     ("run", "help", "laboratory"),
-    ("certificate", "playing", "probing", "sweep", "variance"),
+    ("certificate", "playing", "probing", "recording", "sweep", "variance"),
     ("api",),
     ("commands",),
     ("cli",),
