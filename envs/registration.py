@@ -12,6 +12,7 @@ WITHOUT_SPEED = ("InvertedDoublePendulum", "InvertedPendulum", "HumanoidStandup"
 TITLES = ("Ant", "HalfCheetah", "Hopper", "Humanoid", "Swimmer", "Walker2d", *WITHOUT_SPEED)
 
 DRONES = {"Corridor": 400, "Gates": 400, "Hover": 750}  # with the steps of an episode
+SPARSE = ("HalfCheetah", "Hopper")
 MAZES = {"u": 300, "medium": 600, "large": 800}  # with the steps of an episode
 
 
@@ -24,6 +25,8 @@ def register() -> None:
             _register(f"{title}-{version}", steps, costs, robot=title.lower(), version=version)
     for task, steps in DRONES.items():
         _register(f"Drone{task}-v1", steps, ("crash", "out_of_bounds", "tilt"), robot=f"drone_{task.lower()}")
+    for title in SPARSE:
+        _register(f"Sparse{title}-v5", 1000, (), robot=f"{title.lower()}_sparse")
     _register("QuadrupedVelocity-v1", 1000, ("torque",), robot="quadruped_velocity")
     _register("AntGoal-v1", 500, ("torque",), robot="ant_goal")
     for maze, steps in MAZES.items():

@@ -105,7 +105,7 @@ def check_columns(intrinsic: Sequence[IntrinsicReward]) -> None:
     """Refuse intrinsic rewards whose columns do not tell them apart from all others.
 
     Raises:
-        PgrobotError: one does not begin with ``bonus/``, or two are the same.
+        PgrobotError: one does not begin with ``bonus/``, or two are the same; or its discount is none.
     """
     seen: dict[str, IntrinsicReward] = {}
     for one in intrinsic:
@@ -118,14 +118,23 @@ def check_columns(intrinsic: Sequence[IntrinsicReward]) -> None:
             raise PgrobotError(
                 f"{name_of(seen[column])} and {name_of(one)} have the same column {column!r}: each needs one of its own"
             )
+        discount = getattr(one, "discount", 1.0)
+        if not isinstance(discount, (int, float)) or not 0.0 <= discount <= 1.0:
+            raise PgrobotError(f"{name_of(one)}.discount has to be a number from 0 to 1, not {discount!r}")
         seen[column] = one
+
+
+def paying(intrinsic: Sequence[IntrinsicReward]) -> tuple[IntrinsicReward, ...]:
+    """Those that have a column: all but those that say ``pays = False``."""
+    return tuple(one for one in intrinsic if getattr(one, "pays", True))
 
 
 def with_column_of(part: IntrinsicReward, rollout: Rollout) -> Rollout:
     """The rollout with the column of an intrinsic reward.
 
     Raises:
-        PgrobotError: it returns something else than the rollout with the one column that it names.
+        PgrobotError: it returns something else than the rollout with the one column that it names, or what it pays is
+            no number.
     """
     found: Any = part(rollout)
     wanted = (*rollout.columns, part.column)
@@ -135,11 +144,23 @@ def with_column_of(part: IntrinsicReward, rollout: Rollout) -> Rollout:
     elif found.columns != wanted or tuple(found.reward.shape) != shape:
         told = f"columns {', '.join(found.columns)} {list(found.reward.shape)}"
     else:
+        _check_paid(part, found.reward[..., -1])
         return found
     raise PgrobotError(
         f"{name_of(part)} has to return the rollout with its column, rollout.with_column({part.column!r}, bonus, …): "
         f"{', '.join(wanted)} {list(shape)}, not {told}"
     )
+
+
+def _check_paid(part: IntrinsicReward, paid: Tensor) -> None:
+    bad = (~paid.isfinite()).nonzero()
+    if len(bad):
+        time, environment = bad[0].tolist()
+        raise PgrobotError(
+            f"{name_of(part)} pays {float(paid[time, environment])} as {part.column!r} at step {time} of environment "
+            f"{environment}, {len(bad)} of {paid.numel()} in this rollout: lower the rate by which it learns, bound "
+            "what it reads, or leave it out; the last checkpoint is from before"
+        )
 
 
 def check_shapes(part: Any, found: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:

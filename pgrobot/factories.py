@@ -35,10 +35,15 @@ class CriticFactory(Protocol):
 
 
 class IntrinsicRewardFactory(Protocol):
-    """An intrinsic reward but for what the environment and the run say."""
+    """An intrinsic reward but for what the environment and the run say; ``spec`` for one that has such a parameter."""
 
     def __call__(
-        self, *, observation: Mapping[str, int], actions: int, generator: torch.Generator
+        self,
+        *,
+        observation: Mapping[str, int],
+        actions: int,
+        generator: torch.Generator,
+        spec: EnvironmentSpec = ...,
     ) -> IntrinsicReward: ...
 
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from pgrobot.algorithm import Algorithm, Surroundings
-from pgrobot.answers import joined, metrics_of, with_column_of
+from pgrobot.answers import joined, metrics_of, paying, with_column_of
 from pgrobot.batch import weighted_mean
 from pgrobot.concurrency import second_core
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
 from pgrobot.estimators import effective_sample_share
 from pgrobot.policies import Policy
-from pgrobot.posing import Evidence, PosedPass, Poser, columns_of
+from pgrobot.posing import Evidence, PosedPass, Poser, columns_of, discounts_of
 from pgrobot.pricing import Budgets
 from pgrobot.retrospect import Values, explained_variance, valued
 from pgrobot.solvers import (
@@ -82,8 +82,9 @@ class Learner:
             generator=streams["critic"],
         )
         self.columns = columns_of(constraints, intrinsic)
+        discounts = discounts_of(self.columns, algorithm.discounts, intrinsic)
         self.poser = Poser(
-            policy, critic, self.policy_vector, self.problem, algorithm, multiplier, self.columns, reduce
+            policy, critic, self.policy_vector, self.problem, algorithm, multiplier, discounts, reduce
         )
         self._budgets = Budgets(
             constraints, multiplier, algorithm.discounts["cost"], surroundings.max_episode_steps, reduce
@@ -217,7 +218,7 @@ class Learner:
 
     def _with_intrinsic(self, rollout: Rollout) -> Rollout:
         """The rollout with the columns of the intrinsic rewards."""
-        for one in self._intrinsic:
+        for one in paying(self._intrinsic):
             rollout = with_column_of(one, rollout)
         return rollout
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.algorithm import Algorithm
+from pgrobot.answers import paying
 from pgrobot.baselines import NORMALISATIONS, Baseline, Normalisation
 from pgrobot.batch import BaselineInput, Batch, CriticBatch, weighted_mean
 from pgrobot.constraints import Constraint
@@ -58,7 +59,7 @@ class Poser:
         problem: the policy's.
         algorithm: how they learn.
         multiplier: prices the cost columns.
-        columns: names of the reward tensor's columns.
+        discounts: γ of each of the reward tensor's columns by its name, in their order.
         reduce: what several processes agree on.
     """
 
@@ -70,7 +71,7 @@ class Poser:
         problem: PolicyProblem,
         algorithm: Algorithm,
         multiplier: Multiplier,
-        columns: Sequence[str],
+        discounts: Mapping[str, float],
         reduce: Reduce,
     ) -> None:
         self.algorithm = algorithm
@@ -79,10 +80,10 @@ class Poser:
         self._vector = vector
         self._problem = problem
         self._multiplier = multiplier
-        self._columns = tuple(columns)
-        self._costs = [index for index, name in enumerate(columns) if name.startswith("cost/")]
+        self._columns = tuple(discounts)
+        self._costs = [index for index, name in enumerate(discounts) if name.startswith("cost/")]
         self._reduce = reduce
-        self._discount = torch.tensor([algorithm.discounts[name.split("/")[0]] for name in columns])
+        self._discount = torch.tensor(list(discounts.values()))
 
     def pose(self, evidence: Evidence, values: Values) -> PosedPass:
         """The problems at the present parameters, with the algorithm's own baseline and normalisation."""
@@ -258,4 +259,13 @@ def _mean_of_columns(x: Tensor) -> Tensor:
 
 def columns_of(constraints: Sequence[Constraint], intrinsic: Sequence[IntrinsicReward]) -> tuple[str, ...]:
     """Names of the reward tensor's columns, in their order."""
-    return "reward", *(f"cost/{one.name}" for one in constraints), *(one.column for one in intrinsic)
+    bonuses = (one.column for one in paying(intrinsic))
+    return "reward", *(f"cost/{one.name}" for one in constraints), *bonuses
+
+
+def discounts_of(
+    columns: Sequence[str], discounts: Mapping[str, float], intrinsic: Sequence[IntrinsicReward]
+) -> dict[str, float]:
+    """γ of every column by its name: an intrinsic reward's own where it has a ``discount``, else that of its kind."""
+    own = {one.column: float(getattr(one, "discount", discounts["bonus"])) for one in intrinsic}
+    return {name: own.get(name, discounts[name.split("/")[0]]) for name in columns}

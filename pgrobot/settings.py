@@ -33,18 +33,18 @@ def _lines(key: str, value: Any) -> Iterator[str]:
         yield f"{key}={_literal(key, value)}"
         return
     own = {name for name, child in value.items() if _is_whole(key, child)}
-    if key in ("constraint", "variation"):
+    if key in ("constraint", "variation", "intrinsic"):
         yield f"{key}=[{','.join(name for name in value if name not in own)}]"
     for name, child in value.items():
         yield from _lines(f"{'+' * (name in own)}{key}.{name}", child)
 
 
 def _is_whole(key: str, node: Any) -> bool:
-    """Whether a constraint, or an entry of what varies, is all there: one that no config has."""
+    """Whether a constraint, a bonus or an entry of what varies is all there: one that no config has."""
     if not isinstance(node, Mapping):
         return False
-    if key == "variation":
-        return "field" in node
+    if key in ("variation", "intrinsic"):
+        return {"variation": "field", "intrinsic": "_target_"}[key] in node
     cost = node.get("cost") if key == "constraint" and {"budget", "unit"} <= node.keys() else None
     return isinstance(cost, Mapping) and "_target_" in cost
 

@@ -323,6 +323,9 @@ class Collector(Protocol):
 class IntrinsicReward(Protocol):
     """A reward of its own making, such as a curiosity bonus: one more column in every rollout.
 
+    One that has a ``discount`` is discounted by that, instead of ``algorithm.discounts.bonus``. One that says
+    ``pays = False`` has no column, and only looks on: it is fitted, and changes nothing.
+
     Attributes:
         column: the column's name, ``bonus/<name>``.
     """

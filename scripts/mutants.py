@@ -997,10 +997,53 @@ SEEING = (
     }),
 )  # fmt: skip
 
+CURIOSITY = (
+    *of("pgrobot/intrinsic/scale.py", "intrinsic/test_bonuses", {
+        "a bonus is filtered backwards":
+            ("reverse_scan(term.flip(0), before.flip(0)).flip(0)[1:]", "reverse_scan(term, before)[1:]"),
+        "a filter goes on over an end": ("decay * ~rollout.done", "decay * torch.ones_like(rollout.done)"),
+        "a filter forgets the last rollout": ("found[-1] * decay[-1]", "0.0 * found[-1]"),
+        "a bonus is filtered through padding": ("decay = torch.where(counts, decay, 1.0)", "decay = 1.0 * decay"),
+    }),
+    *of("pgrobot/intrinsic/bonus.py", "intrinsic/test_bonuses", {
+        "who only looks on has a column": ("return self.weight > 0.0", "return self.weight >= 0.0"),
+        "a bonus pays for padding":
+            ("torch.where(rollout.weight > 0.0, self.novelty(rollout), 0.0)", "self.novelty(rollout)"),
+    }),
+    *of("pgrobot/intrinsic/learning.py", "intrinsic/test_bonuses", {
+        "a bonus whitens by where steps began": ("(self._reads(rollout.next_obs)[", "(self._reads(rollout.obs)["),
+        "a bonus learns from all rows": ("round(self.share * count)", "count"),
+        "a bonus forgets its stream": ('self.generator.set_state(state["generator"])', "pass"),
+    }),
+    *of("pgrobot/intrinsic/rnd.py", "intrinsic/test_bonuses", {
+        "novelty is of the next row": ('self.seen(rollout)["next"])', 'self.seen(rollout)["next"].roll(1, 0))'),
+    }),
+    *of("pgrobot/intrinsic/icm.py", "intrinsic/test_bonuses", {
+        "features become easy to foresee": ("following.detach()).mean()", "following).mean()"),
+    }),
+    *of("pgrobot/intrinsic/counts.py", "intrinsic/test_bonuses", {
+        "a rollout's own visits count as one": ("self.visits(cells) + now[which]", "self.visits(cells) + 1"),
+        "padding is a visit": ("which[counts].flatten()", "which.flatten()"),
+    }),
+    *of("pgrobot/posing.py", "intrinsic/test_bonuses", {
+        "all bonuses have one discount": ("own.get(name, discounts", "discounts.get(name, discounts"),
+    }),
+    *of("pgrobot/answers.py", "intrinsic/test_bonuses", {
+        "a bonus may be no number": ("_check_paid(part, found.reward[..., -1])", "pass"),
+    }),
+    *of("envs/sparse_runners.py", "robots/test_sparse", {
+        "a metre is paid again": (":1]), simulation.memory", ":1]), 0.0 * simulation.memory"),
+        "a cheetah is paid a step late": ("simulation.after[:, 0] >", "simulation.before[:, 0] >"),
+    }),
+    *of("pgrobot/wrappers/reward_weight.py", "robots/test_sparse", {
+        "a policy is judged on the weighed reward": ("weight if training else 1.0", "weight"),
+    }),
+)  # fmt: skip
+
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
     *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *DRONES, *MAZES, *MEMORY,
-    *HIERARCHY, *DIAGNOSTICS, *SEEING,
+    *HIERARCHY, *DIAGNOSTICS, *SEEING, *CURIOSITY,
 )  # fmt: skip
 
 

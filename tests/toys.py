@@ -24,6 +24,7 @@ from pgrobot.learner import Learner
 from pgrobot.objectives import ClippedRatio, Entropy, Objective
 from pgrobot.policies import HeadFactory, NetworkPolicy, Policy
 from pgrobot.policies.heads.gaussian import GaussianHead
+from pgrobot.posing import columns_of
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE, Reduce
 from pgrobot.retrospect import Values, valued
@@ -213,11 +214,7 @@ def make(
     """A collector and a learner of PPO in that world."""
     spec = environment.spec
     constraints = (constraint,) if spec.costs else ()
-    columns = (
-        "reward",
-        *(f"cost/{name}" for name in spec.costs),
-        *(one.column for one in intrinsic),
-    )
+    columns = columns_of(constraints, intrinsic)
     policy, critic = policy or make_policy(seed=seed), critic or make_critic(columns, seed=seed)
     collector = SimulationCollector(
         environment, policy, CostColumns(constraints, spec.num_envs), horizon, stream(seed, "noise"), "robot"

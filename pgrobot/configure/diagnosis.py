@@ -118,7 +118,7 @@ def _of_choice(override: Override, groups: Groups, loader: ConfigLoader) -> str:
         known = list(groups[group])
     else:
         return ""
-    if value is None and group in ("constraint", "tracker", "variation", "wrapper"):
+    if value is None and group in ("constraint", "intrinsic", "tracker", "variation", "wrapper"):
         return f"{group} cannot be null: {group}=[] takes none, and without it the config's own are taken"
     if not isinstance(value, dict):
         for option in value if isinstance(value, list) else [value]:

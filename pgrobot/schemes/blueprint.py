@@ -24,6 +24,7 @@ from pgrobot.posing import columns_of
 from pgrobot.randomness import component_seed, stream
 from pgrobot.reduce import ALONE
 from pgrobot.sequences import check_sequences
+from pgrobot.signatures import takes
 from pgrobot.targets import construct
 from pgrobot.types import EnvironmentSpec
 
@@ -107,6 +108,7 @@ class Blueprint:
                     observation=self.spec.widths,
                     actions=len(self.spec.actuators),
                     generator=self.weights(f"intrinsic/{name}", learner),
+                    **({"spec": self.spec} if takes(make_one, "spec") else {}),
                 )
             intrinsic.append(one)
         check_columns(intrinsic)

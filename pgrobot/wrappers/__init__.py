@@ -6,6 +6,7 @@ from pgrobot.wrappers.early_termination import EarlyTermination
 from pgrobot.wrappers.history import History
 from pgrobot.wrappers.mask import Mask
 from pgrobot.wrappers.noise import Noise
+from pgrobot.wrappers.reward_weight import RewardWeight
 from pgrobot.wrappers.saute import Saute
 
-__all__ = ["ActionFilter", "Delay", "EarlyTermination", "History", "Mask", "Noise", "Saute"]
+__all__ = ["ActionFilter", "Delay", "EarlyTermination", "History", "Mask", "Noise", "RewardWeight", "Saute"]

@@ -35,6 +35,7 @@ NEEDS = {
     ],
     ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
     ("critic/reads", "levels"): ["policy=hierarchical"],
+    ("intrinsic", "grid"): ["intrinsic.grid.size={policy/qpos/rootz: 0.1}"],
     **{("policy/switch", name): ["policy=hierarchical"] for name in ("clock", "learnt")},
     **{(part, name): ROBOT for part in ("task/rewards", "task/terminations") for name in options([])[part]},
     ("task/rewards", "feet_air_time"): [*ROBOT, "task.rewards.feet_air_time.parts=[torso]"],
@@ -48,11 +49,13 @@ PLACES = {
     "algorithm/rate": "algorithm/rate@algorithm.policy_solver.rate",
 }
 OWN_TASKS = (
-    "ant", "ant_goal", "drone_corridor", "drone_gates", "drone_hover", "halfcheetah", "hopper", "humanoid",
-    "humanoidstandup", "inverteddoublependulum", "invertedpendulum", "point_maze", "pusher", "quadruped_velocity",
-    "reacher", "swimmer", "walker2d",
+    "ant", "ant_goal", "drone_corridor", "drone_gates", "drone_hover", "halfcheetah", "halfcheetah_sparse", "hopper",
+    "hopper_sparse", "humanoid", "humanoidstandup", "inverteddoublependulum", "invertedpendulum", "point_maze",
+    "pusher", "quadruped_velocity", "reacher", "swimmer", "walker2d",
 )  # fmt: skip
-WITH_SPEED = ("ant", "halfcheetah", "hopper", "humanoid", "swimmer", "walker2d")
+WITH_SPEED = (
+    "ant", "halfcheetah", "halfcheetah_sparse", "hopper", "hopper_sparse", "humanoid", "swimmer", "walker2d",
+)  # fmt: skip
 DRONES = ("drone_corridor", "drone_gates", "drone_hover")  # whose motors are on no joints
 CHEAP = ["num_envs=2", "horizon=32", "compile=false", "threads=1"]
 

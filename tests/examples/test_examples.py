@@ -28,6 +28,7 @@ PRINTS: Mapping[str, str] = {
     "asymmetric_critic": "asymmetric: return",
     "budgets": "budget 0.02: ",
     "compare_two_runs": "of these two policies;",
+    "curiosity": "curiosity alone: ",
     "drone_in_wind": "wind +1.50 m/s: astray in ",
     "export_to_onnx": "of torch's actions",
     "hierarchy": "of which two are its goal",

@@ -41,7 +41,7 @@ class GymnasiumTask:
             PgrobotError: no such environment, one that cannot be built, or one that cannot be trained.
         """
         return serial(
-            self.id, self._build, num_envs, costs, seed, remedy="+task.kwargs.max_episode_steps=1000"
+            self.id, self.build, num_envs, costs, seed, remedy="+task.kwargs.max_episode_steps=1000"
         )
 
     def model_files(self) -> ModelFiles:
@@ -55,7 +55,12 @@ class GymnasiumTask:
             return ModelFiles.of("kwargs.xml_file", Path(named).expanduser())
         return NO_MODEL
 
-    def _build(self) -> gymnasium.Env:
+    def build(self) -> gymnasium.Env:
+        """Build one instance; a task derived from it may wrap it.
+
+        Raises:
+            PgrobotError: no such environment, or one that cannot be built.
+        """
         try:
             return gymnasium.make(self.id, disable_env_checker=True, **self.kwargs)
         except gymnasium.error.UnregisteredEnv as error:
