@@ -121,7 +121,7 @@ class LearningBonus(Bonus):
                     terms = self.losses({name: value[index] for name, value in rows.items()})
                     loss = torch.stack(list(terms.values())).sum()
                     self._descent.zero_grad()
-                    loss.backward()  # type: ignore[no-untyped-call]
+                    loss.backward()
                 self._descent.step()
                 for name, value in terms.items():
                     told.setdefault(name, []).append(float(value))
