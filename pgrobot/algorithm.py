@@ -66,6 +66,7 @@ class Surroundings:
         streams: random streams of the two solvers' shuffles, ``policy`` and ``critic``.
         cores: how many the two solvers may keep busy; with one the critic is fitted before the policy moves.
         reduce: what several processes that train the same policy agree on.
+        critic_warmup: updates, the first ones, in which the critic alone learns and the policy stays what it is.
     """
 
     iterations: int
@@ -73,3 +74,4 @@ class Surroundings:
     streams: Mapping[str, torch.Generator]
     cores: int
     reduce: Reduce
+    critic_warmup: int

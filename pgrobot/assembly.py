@@ -27,6 +27,7 @@ from pgrobot.simulation.contract import check_environment
 from pgrobot.simulation.variation import Strength, plan_of
 from pgrobot.simulation.wrappers import wrapped
 from pgrobot.targets import check_trusted, construct
+from pgrobot.transfer import ANEW, Beginning, initialise
 from pgrobot.types import Collector, Diagnostic, Environment, EnvironmentSpec
 
 ACCOUNTING = "accounting"  # the name of what training spent, among the diagnostics
@@ -82,6 +83,7 @@ class Assembly:
     diagnostics: Mapping[str, Diagnostic]
     iterations: int
     steps_per_iteration: int  # environment steps
+    beginning: Beginning  # what of another run it begins as
 
 
 def build(cfg: DictConfig, threads: int, task: TaskMaker = configured) -> Assembly:
@@ -110,6 +112,7 @@ def assemble(cfg: DictConfig, environment: Environment, threads: int, *, anew: b
     spec = environment.spec
     check_bound(build_constraints(cfg), spec.highest_cost, cfg.evaluation.bound)
     scheme, learners = cast(cfg, spec, threads, anew=anew)
+    beginning = initialise(cfg, spec, learners) if anew else ANEW
     for learner in learners.values():
         check_repeatable("policy", learner.policy)
         check_repeatable("critic", learner.critic)
@@ -127,6 +130,7 @@ def assemble(cfg: DictConfig, environment: Environment, threads: int, *, anew: b
         diagnostics=_diagnostics(cfg, spec),
         iterations=iterations(cfg, cfg.total_steps),
         steps_per_iteration=cfg.num_envs * cfg.horizon,
+        beginning=beginning,
     )
 
 

@@ -26,6 +26,7 @@ from pgrobot.solvers import (
     PolicyProblem,
     Report,
     SnapshotProblems,
+    Still,
     UpdateSnapshot,
     own_state,
 )
@@ -81,6 +82,8 @@ class Learner:
             problem=CriticProblem(critic, self.critic_vector, reduce),
             generator=streams["critic"],
         )
+        self._still = Still(self.policy_vector.vector, self.problem)
+        self._warmup = surroundings.critic_warmup
         self.columns = columns_of(constraints, intrinsic)
         discounts = discounts_of(self.columns, algorithm.discounts, intrinsic)
         self.poser = Poser(
@@ -125,7 +128,8 @@ class Learner:
             if stop:
                 break
         self._critic_carry, self._began = values.carries[-1], (collected, carry)
-        metrics |= self.problem.adapt(metrics["policy/kl"])
+        if not self._warming_up:
+            metrics |= self.problem.adapt(metrics["policy/kl"])
         metrics["policy/kl_normalizer"] = self._merge(evidence)
         for one in self._intrinsic:
             metrics = joined(metrics, one.fit, metrics_of(one.fit, rollout))
@@ -145,6 +149,11 @@ class Learner:
     def solve(self, posed: PosedPass) -> tuple[Metrics, bool]:
         """Move policy and critic by one pass; returns metrics, and whether the rollout's passes should end here."""
         return self._solve(posed, lambda: None)[:2]
+
+    def begin(self) -> None:
+        """Take the policy as it is for the one that the run begins as: its average, and the prior of terms."""
+        self._averaged = self._average.initial(self.policy_vector.vector)
+        self.problem.begin()
 
     def skip(self) -> None:
         """A rollout went by unlearnt: what the critic remembers is of no use to the next one."""
@@ -174,7 +183,8 @@ class Learner:
 
         fitting = self._second_core.submit(fit)
         try:
-            policy_report, stop = self.policy_solver.solve(posed.policy)
+            mover = self._still if self._warming_up else self.policy_solver
+            policy_report, stop = mover.solve(posed.policy)
         finally:
             critic_report, followed = fitting.result()
         metrics = {name: float(value) for name, value in (policy_report | critic_report).items()}
@@ -206,10 +216,15 @@ class Learner:
         rows = (seen, rollout.carry.flatten(0, 1)[::every], rollout.episode_start.flatten()[::every])
         before, _ = self.policy(*rows)
         observed = self.poser.observed(rollout)
-        for part in (self.policy, self.critic):
+        for part in (self.critic,) if self._warming_up else (self.policy, self.critic):
             part.merge(observed)
         after, _ = self.policy(*rows)
         return float(weighted_mean(before.kl(after), evidence.weight.flatten(0, 1)[::every]))
+
+    @property
+    def _warming_up(self) -> bool:
+        """Whether the critic alone learns."""
+        return self._updates < self._warmup
 
     def _deviation(self, evidence: Evidence) -> Tensor:
         """Of what goes to the environment, ``[T, N, …]``; of a manager, of which nothing does, that of its goals."""
@@ -239,6 +254,7 @@ class Learner:
             "critic_solver": self.critic_solver.state_dict(),
             "average": [tensor.clone() for tensor in self._averaged],
             "weights": self.problem.weights.clone(),
+            "prior": self.problem.prior.state_dict() if self.problem.reads_prior else {},
             "multiplier": self.multiplier.state_dict(),
             "intrinsic": [one.state_dict() for one in self._intrinsic],
             "updates": self._updates,
@@ -254,6 +270,8 @@ class Learner:
         average, weight = (tensor.clone() for tensor in state["average"])
         self._averaged = average, weight
         self.problem.weights.copy_(state["weights"])
+        if self.problem.reads_prior:
+            self.problem.prior.load_state_dict(state["prior"])
         self.multiplier.load_state_dict(state["multiplier"])
         for one, saved in zip(self._intrinsic, state["intrinsic"], strict=True):
             one.load_state_dict(saved)

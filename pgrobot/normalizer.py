@@ -7,6 +7,7 @@ policy that learns is the policy that acted, so the first ratio of an update is 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,8 @@ class RunningMoments(nn.Module):
 
     See docs/derivations.md#memory-of-the-normalisers.
 
-    Buffers: ``count`` scalar, ``mean`` and ``m2`` (sum of squared deviations) ``[D]``.
+    Buffers: ``count`` scalar, ``mean`` and ``m2`` (sum of squared deviations) ``[D]``. A state may count every entry
+    by itself, ``[D]``, where some were seen less often: those that a policy of another robot did not have.
     """
 
     count: Tensor
@@ -48,6 +50,13 @@ class RunningMoments(nn.Module):
         self.mean += shift * (count / total)
         self.count.copy_(total)
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: object) -> None:
+        """Take the counts in the shape that they have."""
+        count = state_dict.get(f"{prefix}count", self.count)
+        if count.shape != self.count.shape and count.shape in (self.mean.shape, torch.Size()):
+            self.count = torch.zeros_like(count)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     @property
     def variance(self) -> Tensor:
         """Population variance ``[D]``; one where nothing was merged yet."""
@@ -61,6 +70,9 @@ class ObservationNormalizer(nn.Module):
         width: size of the observation.
         clip: bound on the normalised observation, in deviations.
         memory: rows that the moments remember.
+
+    Attributes:
+        held: whether it stays as it is, and merges nothing.
     """
 
     # A feature that never varies would be divided by zero.
@@ -72,6 +84,7 @@ class ObservationNormalizer(nn.Module):
     def __init__(self, width: int, clip: float, memory: float = math.inf) -> None:
         super().__init__()
         self.clip = clip
+        self.held = False
         self.moments = RunningMoments(width, memory)
         self.register_buffer("offset", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
@@ -83,6 +96,8 @@ class ObservationNormalizer(nn.Module):
     @torch.no_grad()
     def merge(self, rows: Tensor) -> None:
         """Merge observations ``[…, D]``; takes effect at once."""
+        if self.held:
+            return
         self.moments.merge(rows)
         self.offset.copy_(self.moments.mean)
         self.scale.copy_(self.moments.variance.clamp(min=self._LEAST_VARIANCE).rsqrt())

@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from pgrobot import checkpoint
 from pgrobot.aliases import settle
 from pgrobot.errors import PgrobotError, shown
+from pgrobot.initialisation import ANEW
 from pgrobot.past_networks import rename_layers, split_networks
 from pgrobot.provenance import this_version
 from pgrobot.run_directory import made_by
@@ -151,6 +153,7 @@ CONFIG: tuple[Added, ...] = (
     Added("", "", "variation", lambda _: {}),
     Added("evaluation", "", "variation", lambda _: True),
     Added("", "", "film", lambda _: 0.0),
+    Added("", "", "initialise", lambda _: deepcopy(ANEW)),
     Added(
         "policy",
         "pgrobot.policies.HierarchicalPolicy",
@@ -168,6 +171,7 @@ STATE: tuple[Added, ...] = (
     Added("learners.*.multiplier", "", "pricing", lambda _: {"length": math.nan, "square": 0.0, "count": 0}),
     Added("learners.*.multiplier", "", "ceiling", _never_reached),
     Added("learners.*", "", "critic_carry", lambda _: torch.zeros(0, 0)),
+    Added("learners.*", "", "prior", lambda _: {}),
 )
 
 

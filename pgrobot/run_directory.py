@@ -29,7 +29,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
@@ -73,11 +73,12 @@ class RunDirectory:
         model: ModelFiles,
         spec: EnvironmentSpec,
         source: Mapping[str, Any],
+        others: Mapping[str, Any] = MappingProxyType({}),
     ) -> RunDirectory:
         """Start a new run with a copy of its model and the spec of its environment.
 
-        ``source`` is noted in the manifest, where the environments do not come from the config. Files of others in
-        ``path`` (Hydra's, say) stay as they are.
+        ``source`` is noted in the manifest, where the environments do not come from the config, and so are ``others``.
+        Files of others in ``path`` (Hydra's, say) stay as they are.
 
         Raises:
             PgrobotError: ``path`` is in use, holds a run, or cannot be written. Nothing half written stays behind.
@@ -95,7 +96,7 @@ class RunDirectory:
                 _make((path / MODEL / name).parent)
                 write_atomically(path / MODEL / name, content)
             write_spec(path, spec)
-            notes = {"model": model.note, **_from(source)}
+            notes = {"model": model.note, **_from(source), **others}
             write_json(path / "manifest.json", {**manifest(seed, command), **notes})
             write_atomically(path / "config.yaml", config.encode())
         except BaseException:

@@ -16,7 +16,7 @@ from toys import make_policy
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution, Gaussian
 from pgrobot.estimators import EstimatorInput
-from pgrobot.objectives import PolicyAt, Ratio
+from pgrobot.objectives import PolicyAt, PriorAt, Ratio
 from pgrobot.policies.heads.gaussian import GaussianHead
 from pgrobot.solvers import FlatParameters, PolicyProblem, Report, Unbounded
 
@@ -83,7 +83,8 @@ def given(**columns: Tensor) -> EstimatorInput:
 
 def at(distribution: Distribution) -> PolicyAt:
     """A policy of which terms see this distribution and nothing else."""
-    return PolicyAt(distribution, lambda *_: pytest.fail("the term asked at other states"))
+    prior = PriorAt(*[lambda: pytest.fail("the term asked for the prior")] * 2)
+    return PolicyAt(distribution, lambda *_: pytest.fail("the term asked at other states"), prior)
 
 
 class Toy(Unbounded):

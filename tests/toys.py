@@ -210,6 +210,7 @@ def make(
     policy: Policy | None = None,
     critic: Critic | None = None,
     reduce: Reduce = ALONE,
+    critic_warmup: int = 0,
 ) -> tuple[SimulationCollector, Learner]:
     """A collector and a learner of PPO in that world."""
     spec = environment.spec
@@ -257,6 +258,7 @@ def make(
             streams={"policy": stream(seed, "policy_shuffle"), "critic": stream(seed, "critic_shuffle")},
             cores=cores,
             reduce=reduce,
+            critic_warmup=critic_warmup,
         ),
     )
     return collector, learner

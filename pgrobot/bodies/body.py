@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +18,18 @@ class Body(nn.Module):
         width: number of features ``F``.
         carry_size: width ``H`` of what it remembers between steps; 0 for a body without memory.
         sequence: steps per chunk in an update, ``L``; 1: rows are independent.
+        free_to_differ: arguments that do not change what it computes, once its weights are given.
+        input_weights: names of its weights ``[…, D + …]`` whose first columns are those of its inputs, in their order;
+            a body that names none, and does not pass its inputs on, cannot be ported to a robot that has others.
+        passes_inputs: whether its features begin with its inputs as they are.
     """
 
     width: int
     carry_size: int = 0
     sequence: int = 1
+    free_to_differ: ClassVar[Sequence[str]] = ()
+    input_weights: Sequence[str] = ()
+    passes_inputs: bool = False
 
     def forward(self, x: Tensor, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
         """Look at one step, or at any number of independent rows.

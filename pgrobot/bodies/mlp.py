@@ -90,6 +90,8 @@ class Mlp(Body):
         if block == "residual" and hidden:
             layers += activated(self.width)
         self.layers = nn.Sequential(*layers)
+        self.passes_inputs = not hidden
+        self.input_weights = () if self.passes_inputs else ("layers.0.weight",)
 
     def forward(self, x: Tensor, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
         del episode_start

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,7 @@ class Recurrent(Body):
 
     gates: int  # blocks of ``units`` rows that the two products consist of
     states: int  # numbers remembered per unit
+    free_to_differ: ClassVar[Sequence[str]] = ("sequence",)
 
     def __init__(
         self,
@@ -61,6 +62,9 @@ class Recurrent(Body):
             self.begin(self.input.bias.data.view(self.gates, units))
         self.mlp = Mlp(inputs + units, hidden, activation, generator)
         self.width = self.mlp.width
+        self.passes_inputs = self.mlp.passes_inputs
+        of_mlp = [f"mlp.{name}" for name in self.mlp.input_weights]
+        self.input_weights = (*["input.weight"] * (units > 0), *of_mlp)
 
     def begin(self, bias: Tensor) -> None:
         """Set in place the biases of the gates, ``[gates, units]``, which are zero."""

@@ -24,7 +24,7 @@ OPTIONS = (
 )
 
 HELP_CHECK = "_check_help"  # argparse's, from Python 3.14 on
-DIRECTORIES = ("resume", "hydra.run.dir", "hydra.sweep.dir")  # each is one path
+DIRECTORIES = ("resume", "hydra.run.dir", "hydra.sweep.dir", "initialise.run")  # each is one path
 MODELS = ("task.xml_file", "task.kwargs.xml_file")  # each is a path, or in a sweep several
 
 

@@ -21,6 +21,7 @@ from pgrobot.factories import (
     PolicyFactory,
 )
 from pgrobot.film.length import LONGEST, SHORTEST
+from pgrobot.initialisation import Initialisation
 from pgrobot.ranges import Built, Called, Keys, Range, at_least, inside, is_number, list_of, one_of, text
 from pgrobot.simulation.variation import VariationRule
 
@@ -96,6 +97,7 @@ class RunConfig:
     modules: Annotated[
         list[str], list_of(text("the name of a module"), "a list of modules, such as [my_robots]")
     ]
+    initialise: Initialisation
     checkpoint: CheckpointConfig
     evaluation: EvaluationConfig
     task: Part

@@ -16,6 +16,7 @@ from pgrobot.configure.composition import leaves, resolved
 from pgrobot.configure.schema import RunConfig
 from pgrobot.errors import PgrobotError, nearest_divisor
 from pgrobot.foreign import suggestion
+from pgrobot.initialisation import Initialisation
 from pgrobot.ranges import Function, Keys, Within
 from pgrobot.schemes import build_constraints
 from pgrobot.signatures import (
@@ -65,7 +66,9 @@ def validated(cfg: DictConfig) -> DictConfig:
         if isinstance(value, float) and math.isnan(value):
             raise PgrobotError(f"{path} is not a number")
     _check_sizes(job)
-    check_agreement(Choice(job["algorithm"], parts, job["num_envs"] * job["horizon"]))
+    choice = Choice(job["algorithm"], parts, job["num_envs"] * job["horizon"])
+    check_agreement(choice)
+    Initialisation(**job["initialise"]).check(choice.terms(reads_prior=True))
     found = OmegaConf.create(job)
     build_constraints(found)
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,14 @@ class Critic(nn.Module):
     Attributes:
         carry_size: width ``H`` of what it remembers between steps; 0 for a memoryless one.
         sequence: steps per chunk in an update; 1: rows are independent.
+        rescaled: names of the modules whose parameters ``rescale`` moves.
+        free_to_differ: arguments that do not change what it predicts, once its weights are given.
     """
 
     carry_size: int
     sequence: int
+    rescaled: ClassVar[Sequence[str]] = ()
+    free_to_differ: ClassVar[Sequence[str]] = ()
 
     @property
     def scale(self) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +36,9 @@ class NetworkCritic(Critic):
     Raises:
         PgrobotError: the task has no such observation group or entry, or the body refuses its values.
     """
+
+    rescaled: ClassVar[Sequence[str]] = ("output",)
+    free_to_differ: ClassVar[Sequence[str]] = ("groups", "observation_memory", "return_memory")
 
     def __init__(
         self,

@@ -123,7 +123,7 @@ def whole_gradient(policy: PolicyAt, problem: PolicyProblem, batch: Batch, score
         return batch.shared(batch.advantage).unsqueeze(-1) * score
 
     def objective(by: Tensor) -> Tensor:
-        moved = PolicyAt(here.shifted(by), policy.ask)
+        moved = PolicyAt(here.shifted(by), policy.ask, policy.prior)
         return torch.stack(list(problem.contributions_of(moved, batch).values())).sum()
 
     return _derivative(objective, batch.action)

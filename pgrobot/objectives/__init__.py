@@ -12,7 +12,8 @@ from pgrobot.objectives.policy_gradient import (
     Ratio,
     SimplePolicyOptimization,
 )
-from pgrobot.objectives.term import FixedWeight, Objective, PolicyAt
+from pgrobot.objectives.prior import KLToPrior, L2ToPrior
+from pgrobot.objectives.term import FixedWeight, Objective, PolicyAt, PriorAt
 
 __all__ = [
     "AdaptiveKLPenalty",
@@ -26,9 +27,12 @@ __all__ = [
     "GatedRatio",
     "InteriorPoint",
     "KLPenalty",
+    "KLToPrior",
+    "L2ToPrior",
     "Likelihood",
     "Objective",
     "PolicyAt",
+    "PriorAt",
     "Ratio",
     "ReverseKLPenalty",
     "SimplePolicyOptimization",

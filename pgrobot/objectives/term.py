@@ -14,16 +14,31 @@ from pgrobot.distributions import Distribution
 
 
 @dataclass(frozen=True, slots=True)
+class PriorAt:
+    """The policy that a run began as, for terms that keep to it: they declare ``reads_prior``.
+
+    Attributes:
+        here: its distribution on every row of the batch.
+        moved: by how much each parameter has moved since, ``[P]``.
+    """
+
+    here: Callable[[], Distribution]
+    moved: Callable[[], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyAt:
     """The policy at some parameters, for terms that look at other states than those of the batch as well.
 
     Attributes:
         here: its distribution on every row of the batch.
         ask: its distribution anywhere else: see ``__call__``.
+        prior: the policy that the run began as.
     """
 
     here: Distribution
     ask: Callable[[Mapping[str, Tensor], Tensor, Tensor], Distribution]
+    prior: PriorAt
 
     def __call__(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Distribution:
         """The policy at the same parameters on any rows, which do not depend on each other.
@@ -47,7 +62,9 @@ class Objective(Protocol):
             that of the policy that acted. One that does not, as ``log π`` times the advantage, has the policy's
             gradient only where the two are the same.
         reads_reference: whether it measures distances from the batch's reference policy.
+        reads_prior: whether it keeps to the policy that the run began as; one that does not say so does not.
         follows_kl: whether its weight follows the KL by which the policy moves.
+        scheduled: whether its weight changes from update to update by itself; one that does not say so keeps it.
         adds_control_back: whether it adds back the expectation of what a baseline that depends on the action took.
         keeps_budgets: whether it keeps the policy to the budgets by itself, so that no multiplier should price them.
     """
@@ -80,7 +97,9 @@ class FixedWeight:
     """For terms whose weight stays what it is, and which do none of the following unless they say so."""
 
     reads_reference: ClassVar[bool] = False
+    reads_prior: ClassVar[bool] = False
     follows_kl: ClassVar[bool] = False
+    scheduled: ClassVar[bool] = False
     adds_control_back: ClassVar[bool] = False
     keeps_budgets: ClassVar[bool] = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -74,6 +74,8 @@ class HierarchicalPolicy(Policy):
     Raises:
         PgrobotError: the task has no such observation group or entry, or a part refuses its values.
     """
+
+    free_to_differ: ClassVar[Sequence[str]] = ("groups", "observation_memory", "low")
 
     def __init__(
         self,

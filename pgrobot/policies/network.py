@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +109,8 @@ class NetworkPolicy(Policy, Network):
     Raises:
         PgrobotError: the task has no such observation group or entry, or the body or the head refuses its values.
     """
+
+    free_to_differ: ClassVar[Sequence[str]] = ("groups", "observation_memory")
 
     def __init__(
         self,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -77,9 +77,11 @@ class Policy(Acting):
     Attributes:
         sequence: steps per chunk in an update, through which gradients flow back; 1: rows are independent.
         parameter_bounds: least and greatest value of parameters by name, which solvers keep them within.
+        free_to_differ: arguments that do not change what it computes of what it reads, once its weights are given.
     """
 
     sequence: int = 1
+    free_to_differ: ClassVar[Sequence[str]] = ()
     parameter_bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
 
     def forward(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,8 +100,10 @@ def _run_until(stop: StopRequest, request: Request, surroundings: Surroundings) 
             request = suited(request, spec.actions)
             cfg, own = request.cfg, own if request.resume else request.cfg
             assembly = assemble(own, environment, threads, anew=not request.resume)
-        print_introduction(surroundings.console, () if request.resume else introduction(cfg))
-        directory = stack.enter_context(_directory(request, surroundings.command, model, spec))
+        told_first = () if request.resume else (*introduction(cfg), *assembly.beginning.told)
+        print_introduction(surroundings.console, told_first)
+        notes = assembly.beginning.note
+        directory = stack.enter_context(_directory(request, surroundings.command, model, spec, notes))
         own = own if request.resume else with_own_model(cfg, directory.path)
         stack.enter_context(_log_file(directory.path / "run.log"))
         stack.enter_context(stop)
@@ -180,7 +182,11 @@ def silent_console() -> Console:
 
 @contextmanager
 def _directory(
-    request: Request, command: Sequence[str], model: ModelFiles, spec: EnvironmentSpec
+    request: Request,
+    command: Sequence[str],
+    model: ModelFiles,
+    spec: EnvironmentSpec,
+    notes: Mapping[str, Any],
 ) -> Iterator[RunDirectory]:
     if request.resume:
         directory = RunDirectory.open(request.directory)
@@ -188,7 +194,15 @@ def _directory(
         config = OmegaConf.to_yaml(request.cfg)
         path = make_anew(request.directory) if request.anew else request.directory
         directory = RunDirectory.create(
-            path, config, request.overrides, request.cfg.seed, command, model, spec, request.source.note
+            path,
+            config,
+            request.overrides,
+            request.cfg.seed,
+            command,
+            model,
+            spec,
+            request.source.note,
+            notes,
         )
     with directory:
         yield directory

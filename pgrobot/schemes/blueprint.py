@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.answers import check_columns
@@ -17,7 +18,9 @@ from pgrobot.constraints import Constraint, CostColumns, tightening_of
 from pgrobot.cores import physical_cores
 from pgrobot.critics import Critic
 from pgrobot.factories import CriticFactory, IntrinsicRewardFactory, MultiplierFactory, PolicyFactory
+from pgrobot.frozen import freeze_parts
 from pgrobot.groups import critic_widths
+from pgrobot.initialisation import CRITIC, POLICY, Initialisation
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.posing import columns_of
@@ -79,7 +82,20 @@ class Blueprint:
         check_sizes("policy", made, ("action_size", "carry_size", "sequence"))
         if self.anew:
             made.begin(self.spec)
+        freeze_parts(POLICY, made, self._frozen(POLICY))
         return made.to(self.cfg.device)
+
+    @property
+    def initialisation(self) -> Initialisation:
+        """What of another run this one begins as."""
+        node: Any = OmegaConf.to_container(self.cfg.initialise)
+        return Initialisation(**node)
+
+    def _frozen(self, owner: str) -> list[str]:
+        """What of the policy or the critic stays as it is; a name of neither counts as the policy's, to be refused."""
+        names = self.initialisation.freeze
+        of_critic = [name for name in names if name.partition(".")[0] == CRITIC]
+        return of_critic if owner == CRITIC else [name for name in names if name not in of_critic]
 
     def critic(self, columns: Sequence[str], shows: Mapping[str, int], learner: str = "") -> Critic:
         """A critic of these columns as it is before training, for a policy that ``shows`` such groups."""
@@ -90,6 +106,7 @@ class Blueprint:
                 columns=columns,
                 generator=self.weights("critic", learner),
             )
+        freeze_parts(CRITIC, made, self._frozen(CRITIC), made.rescaled)
         return made.to(self.cfg.device)
 
     def learner(self, policy: Policy, learner: str = "") -> Learner:
@@ -128,6 +145,7 @@ class Blueprint:
                 streams={name: self.stream(f"{name}_shuffle", learner) for name in ("policy", "critic")},
                 cores=self.threads or physical_cores(),
                 reduce=ALONE,
+                critic_warmup=self.initialisation.critic_warmup,
             ),
         )
 

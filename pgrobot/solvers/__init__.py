@@ -25,6 +25,7 @@ from pgrobot.solvers.snapshot import (
 )
 from pgrobot.solvers.solver import Solver, SolverFactory
 from pgrobot.solvers.steps import KLRadius, LearningRate, StepSize
+from pgrobot.solvers.still import Still
 from pgrobot.solvers.transform import Forgetful, Layout, Link, Moments, Place, Transform, Uniform
 from pgrobot.solvers.trust_region import Acceptance, FullStep, LineSearch, Trial
 from pgrobot.solvers.update_projection import UpdateThenProjection
@@ -72,6 +73,7 @@ __all__ = [
     "Solver",
     "SolverFactory",
     "StepSize",
+    "Still",
     "Transform",
     "Trial",
     "Unbounded",

@@ -19,11 +19,12 @@ from pgrobot.batch import Batch, CriticBatch
 from pgrobot.critics import Critic
 from pgrobot.distributions import Distribution
 from pgrobot.errors import PgrobotError
-from pgrobot.objectives import Objective, PolicyAt
+from pgrobot.objectives import Objective, PolicyAt, PriorAt
 from pgrobot.policies import Policy
 from pgrobot.reduce import ALONE, Reduce
 from pgrobot.sequences import along_chunks, unrolled
 from pgrobot.solvers.parameters import FlatParameters
+from pgrobot.solvers.prior import Prior
 from pgrobot.solvers.transform import Layout
 from pgrobot.types import Metrics
 
@@ -91,6 +92,8 @@ class PolicyProblem:
         constraints: likewise.
         parameters: the layout of the vector.
         weights: of the terms, in their order; a term may let its own follow the KL.
+        reads_prior: whether a term keeps to the policy that the run began as.
+        prior: that policy; the policy when this was made, until ``begin`` or a state says otherwise.
     """
 
     def __init__(
@@ -108,6 +111,8 @@ class PolicyProblem:
         self._policy = policy
         self.parameters = parameters
         self._terms = dict(terms)
+        self.reads_prior = any(getattr(term, "reads_prior", False) for term in terms.values())
+        self.prior = Prior.of(policy, parameters)
 
     @property
     def layout(self) -> Layout:
@@ -120,12 +125,28 @@ class PolicyProblem:
 
     def at(self, vector: Tensor, batch: Batch) -> PolicyAt:
         """The policy at ``vector`` ``[P]``, on the batch and anywhere else."""
-        ask = self.ask(vector)
+        here = self._on(self.parameters.views(vector), batch)
+        return PolicyAt(here, self.ask(vector), self.prior_at(vector, batch))
+
+    def prior_at(self, vector: Tensor, batch: Batch) -> PriorAt:
+        """The policy that the run began as, seen from ``vector`` ``[P]``.
+
+        Where rows are not independent it begins a chunk with what the policy remembers there.
+        """
+        prior = self.prior
+        return PriorAt(lambda: self._on(prior.state, batch), lambda: vector - prior.vector)
+
+    def begin(self) -> None:
+        """Take the policy as it is now for the one that the run began as."""
+        self.prior = Prior.of(self._policy, self.parameters)
+
+    def _on(self, parameters: Mapping[str, Tensor], batch: Batch) -> Distribution:
+        """The policy with such parameters on every row of the batch."""
         if unrolled(self._policy):
-            here = along_chunks(self._policy, self.parameters.views(vector), batch, batch.action)
-        else:
-            here = ask(batch.obs, batch.carry, batch.episode_start)
-        return PolicyAt(here, ask)
+            return along_chunks(self._policy, parameters, batch, batch.action)
+        rows = batch.obs, batch.carry, batch.episode_start
+        said: Distribution = functional_call(self._policy, dict(parameters), rows)[0]
+        return said
 
     def ask(self, vector: Tensor) -> Callable[[Mapping[str, Tensor], Tensor, Tensor], Distribution]:
         """What ``at`` says of rows anywhere."""
@@ -177,11 +198,14 @@ class PolicyProblem:
         """The same terms, at other weights, about the policy with other tensors."""
         other = PolicyProblem(self._policy, parameters, self._terms, self.reduce, self.constraints)
         other.weights.copy_(weights)
+        other.prior = self.prior
         return other
 
     def with_terms(self, terms: Mapping[str, Objective]) -> PolicyProblem:
         """Other terms, about the same policy with the same parameters."""
-        return PolicyProblem(self._policy, self.parameters, terms, self.reduce, self.constraints)
+        other = PolicyProblem(self._policy, self.parameters, terms, self.reduce, self.constraints)
+        other.prior = self.prior
+        return other
 
     def adapt(self, kl: float) -> Metrics:
         """Let every term's weight follow the mean KL, in nats, by which an update moved the policy.
@@ -193,7 +217,8 @@ class PolicyProblem:
         adapted = []
         for weight, (name, term) in zip(self.weights.tolist(), self._terms.items(), strict=True):
             adapted.append(term.adapt(weight, kl))
-            if getattr(term, "follows_kl", True):  # a term that does not say so may
+            # a term that does not say whether its weight follows the KL may let it
+            if getattr(term, "follows_kl", True) or getattr(term, "scheduled", False):
                 metrics[f"objective/{name}/weight"] = weight
         self.weights.copy_(torch.tensor(adapted, dtype=torch.float64))
         return metrics

@@ -59,7 +59,10 @@ class PolicySnapshot(SnapshotProblem):
     def start(self) -> PolicyAt:
         """The policy as it was, on the batch and anywhere else."""
         if self.own_reference:  # the update has asked it already
-            return PolicyAt(self.batch.reference, self.problem.ask(self.parameters.vector))
+            vector = self.parameters.vector
+            return PolicyAt(
+                self.batch.reference, self.problem.ask(vector), self.problem.prior_at(vector, self.batch)
+            )
         return self.problem.at(self.parameters.vector, self.batch)
 
 

@@ -54,7 +54,7 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
         named = [getattr(room, name) for name in room.__all__ if name not in frames]
         return {part for part in named if inspect.isclass(part)}
 
-    terms = parts(objectives, "FixedWeight", "Objective", "PolicyAt")
+    terms = parts(objectives, "FixedWeight", "Objective", "PolicyAt", "PriorAt")
     told = {
         term.__name__: (term.reads_advantage, term.multiplies_ratio, term.reads_reference) for term in terms
     }
@@ -69,6 +69,8 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
         "GatedRatio": (True, True, True),
         "InteriorPoint": (True, True, False),
         "KLPenalty": (False, False, True),
+        "KLToPrior": (False, False, False),
+        "L2ToPrior": (False, False, False),
         "Likelihood": (True, False, False),
         "Ratio": (True, True, False),
         "ReverseKLPenalty": (False, False, True),

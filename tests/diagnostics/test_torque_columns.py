@@ -114,7 +114,7 @@ def test_without_a_place_padding_is_weighed_all_the_same(name: str) -> None:
     batch = replace(problem().batch, action=distribution.sample(stream(2, name)))
     nobody: Any = None
     score = mean_score(distribution, batch.action)
-    found = whole_gradient(PolicyAt(distribution, nobody), nobody, batch, score)
+    found = whole_gradient(PolicyAt(distribution, nobody, nobody), nobody, batch, score)
     weight = batch.weight[:, 0] / batch.weight.sum()
     assert not found[:PADDING].any()
     torch.testing.assert_close(found, (weight * batch.advantage).unsqueeze(-1) * score)

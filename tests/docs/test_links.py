@@ -24,6 +24,7 @@ FRAMES = {
     "FixedWeight",
     "Objective",
     "PolicyAt",
+    "PriorAt",
 }
 FRAMES |= {"Estimate", "EstimatorInput", "estimator", "reads_log_ratio", "reverse_scan", "window_scan"}
 

@@ -31,6 +31,7 @@ PRINTS: Mapping[str, str] = {
     "curiosity": "curiosity alone: ",
     "drone_in_wind": "wind +1.50 m/s: astray in ",
     "export_to_onnx": "of torch's actions",
+    "fine_tune": "the heavy one, as the light one: ",
     "hierarchy": "of which two are its goal",
     "load_and_act": "pgrobot evaluate:   ",
     "memory": "between the actions: it remembers",

@@ -12,11 +12,11 @@ import torch
 from toys import TargetWorld, numbers
 from two_levels import two_levels
 
-from pgrobot import transfer
 from pgrobot.configure import compose, validated
 from pgrobot.policies import HierarchicalPolicy
 from pgrobot.policies.levels import High, Options
 from pgrobot.transfer import LowLevel
+from pgrobot.transfer import low_level as transfer
 from pgrobot.types import EnvironmentSpec, ObservationGroup
 
 # the same two entries of three groups, at other places of groups of other names and widths

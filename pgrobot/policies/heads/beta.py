@@ -60,6 +60,9 @@ class BetaHead(Head):
     def begin(self, output: nn.Linear) -> None:
         nn.init.constant_(output.bias, self.start)
 
+    def rows(self) -> Tensor:
+        return torch.arange(self.outputs).view(2, -1).T
+
     def forward(
         self, numbers: Tensor, seen: Tensor, carry: Tensor, episode_start: Tensor
     ) -> tuple[Beta, Tensor]:

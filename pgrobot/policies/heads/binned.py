@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, pad
 
@@ -36,6 +37,9 @@ class BinnedHead(Head):
         self.action_size = numbers_of(actions)
         self.shape = (self.action_size, bins - 1 if self.ordinal else bins)
         self.outputs = self.shape[0] * self.shape[1]
+
+    def rows(self) -> Tensor:
+        return torch.arange(self.outputs).view(self.shape)
 
     def forward(
         self, numbers: Tensor, seen: Tensor, carry: Tensor, episode_start: Tensor

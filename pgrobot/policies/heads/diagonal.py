@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,9 @@ class DiagonalHead(Head):
         PgrobotError: one of the actions is a choice, or the initial log-deviation lies outside its bounds.
     """
 
+    free_to_differ: ClassVar[Sequence[str]] = ("log_std", "log_std_bounds")
+    by_action: ClassVar[Sequence[str]] = ("log_std",)
+
     def __init__(
         self,
         actions: Sequence[Action],
@@ -41,6 +44,9 @@ class DiagonalHead(Head):
         self.parameter_bounds = {"log_std": checked_bounds(log_std, log_std_bounds)}
         self.log_std = nn.Parameter(torch.full((self.action_size,), float(log_std)))
         self.register_load_state_dict_post_hook(_within_bounds)
+
+    def rows(self) -> Tensor:
+        return torch.arange(self.action_size).unsqueeze(-1)
 
     def gaussian(self, mean: Tensor) -> Gaussian:
         """The diagonal Gaussian at means ``[…, A]``."""

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from pgrobot.distributions import FullCovarianceGaussian
 from pgrobot.policies.heads.diagonal import DiagonalHead
+from pgrobot.policies.heads.head import Head
 from pgrobot.ranges import ascending
 from pgrobot.types import Action
 
@@ -35,6 +36,9 @@ class FullCovarianceHead(DiagonalHead):
             "below", torch.tril_indices(self.action_size, self.action_size, -1), persistent=False
         )
         self.correlation = nn.Parameter(torch.zeros(self.below.shape[1]))
+
+    def rows(self) -> Tensor:
+        return Head.rows(self)  # a correlation is about two actions
 
     def forward(
         self, numbers: Tensor, seen: Tensor, carry: Tensor, episode_start: Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -22,12 +22,26 @@ class Head(nn.Module):
         action_size: width ``A`` of what is drawn.
         carry_size: width ``H`` of what it remembers between steps; 0 for a head without memory.
         parameter_bounds: least and greatest value of its own parameters by name, which solvers keep them within.
+        free_to_differ: arguments that do not change what it says, once its parameters are given.
+        by_action: names of its own parameters that have an entry for each action, ``[A]``.
     """
 
     outputs: int
     action_size: int
     carry_size: int = 0
     parameter_bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
+    free_to_differ: ClassVar[Sequence[str]] = ()
+    by_action: ClassVar[Sequence[str]] = ()
+
+    def rows(self) -> Tensor:
+        """Which of the output layer's numbers are about each action, ``[A, O / A]``, in the same order for all.
+
+        Raises:
+            PgrobotError: it does not say, or what is said of an action depends on the others.
+        """
+        raise PgrobotError(
+            f"a {type(self).__name__} does not say of each action by itself what is drawn: no names map it"
+        )
 
     def begin(self, output: nn.Linear) -> None:
         """Set in place what a new output layer says at first; by default it is left as it is."""

@@ -46,6 +46,9 @@ class StateStdHead(Head):
     def begin(self, output: nn.Linear) -> None:
         output.bias[self.action_size :] = self.log_std
 
+    def rows(self) -> Tensor:
+        return torch.arange(self.outputs).view(2, -1).T
+
     def forward(
         self, numbers: Tensor, seen: Tensor, carry: Tensor, episode_start: Tensor
     ) -> tuple[Gaussian, Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.bodies import BodyFactory
+from pgrobot.frozen import freeze
 from pgrobot.groups import Groups, Selection
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
@@ -60,19 +61,13 @@ class Level(Network):
         path: str,
     ) -> None:
         super().__init__()
-        self.frozen = False
         self.assemble(reads, told, actions, body, head, normalizer, generator, path)
         self.carry_size = sum(self.parts)
 
     def freeze(self) -> None:
         """Make its parameters constants, which no solver moves, and its normaliser one that merges nothing."""
-        self.frozen = True
-        for module in self.modules():
-            for name, parameter in list(module.named_parameters(recurse=False)):
-                delattr(module, name)
-                module.register_buffer(name, parameter.detach())
+        freeze(self)
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
         """Merge observations ``[…, D]`` into the normaliser."""
-        if not self.frozen:
-            self.normalizer.merge(self.reads(obs))
+        self.normalizer.merge(self.reads(obs))

@@ -1,0 +1,6 @@
+"""What is taken over from another run: all of a policy, its low level, or what of it another robot has by name."""
+
+from pgrobot.transfer.beginning import ANEW, Beginning, initialise
+from pgrobot.transfer.low_level import LowLevel
+
+__all__ = ["ANEW", "Beginning", "LowLevel", "initialise"]
