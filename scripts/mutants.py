@@ -269,7 +269,8 @@ LEARNER = (
         "one pass is enough": ("last = index + 1 == self._passes", "last = True"),
         "weights do not adapt": ('self.problem.adapt(metrics["policy/kl"])', "{}"),
         "rates are not annealed": ("min(self._updates, self._iterations - 1)", "min(0, self._iterations - 1)"),
-        "the critic's normaliser is not merged": ("in (self.policy, self.critic):", "in (self.policy,):"),
+        "the critic's normaliser is not merged":
+            ("else (self.policy, self.critic):", "else (self.policy,):"),
     }),
     *of("pgrobot/learner.py", "exact/test_normalizer", {
         "moments keep the old unit": ("self.critic_solver.rescale(", "str("),
@@ -884,7 +885,7 @@ HIERARCHY = (
             ("policy.show(after, within)", "policy.show(rollout.carry, within)"),
         "a successor has no goal": ("policy.show(after, within)", "policy.show(after, ~within)"),
     }),
-    *of("pgrobot/transfer.py", "run/test_transfer", {
+    *of("pgrobot/transfer/entries.py", "run/test_transfer", {
         "an origin stays where it was in the other run":
             ("found.setdefault(group, {})[i] = each", "found.setdefault(group, {})[len(found[group])] = each"),
         "entries of the first group are taken for all":
@@ -912,10 +913,41 @@ HIERARCHY = (
     *of("pgrobot/policies/levels/channel.py", "exact/test_two_levels", {
         "noise is taken for a goal": ("return said.from_noise(drawn)", "return drawn"),
     }),
-    *of("pgrobot/policies/levels/level.py", "run/test_hierarchy", {
-        "a frozen normaliser goes on": ("if not self.frozen:", "if True:"),
+    *of("pgrobot/frozen.py", ("run/test_hierarchy", "exact/test_prior"), {
+        "a frozen normaliser goes on": ("part.held = True", "part.held = False"),
         "what is frozen learns":
             ("register_buffer(name, parameter.detach())", "register_parameter(name, parameter)"),
+    }),
+)  # fmt: skip
+
+TRANSFER = (
+    *of("pgrobot/learner.py", "exact/test_prior", {
+        "a warm-up merges the policy's normaliser":
+            ("(self.critic,) if self._warming_up else (self.policy, self.critic)", "(self.policy, self.critic)"),
+        "a warm-up moves the policy":
+            ("self._still if self._warming_up else self.policy_solver", "self.policy_solver"),
+        "a warm-up is a step too long": ("self._updates < self._warmup", "self._updates <= self._warmup"),
+        "a prior is not resumed": ("self.problem.prior.load_state_dict(state[\"prior\"])", "pass"),
+    }),
+    *of("pgrobot/solvers/prior.py", "exact/test_prior", {
+        "a prior is a view of what moves": ("self.vector = vector.clone()", "self.vector = vector"),
+        "a prior sees by the policy's normaliser":
+            ("return {**self._parameters.views(self.vector), **self.buffers}",
+             "return {**self._parameters.views(self.vector)}"),
+    }),
+    *of("pgrobot/objectives/prior.py", "exact/test_prior", {
+        "the divergence to a prior the other way round":
+            ("policy.prior.here().kl(policy.here)", "policy.here.kl(policy.prior.here())"),
+        "l2-sp is the whole square": ("-0.5 * policy.prior", "-1.0 * policy.prior"),
+        "a weight falls by a share of itself":
+            ("self.weight * (1.0 - done / self.updates)", "weight * (1.0 - 1.0 / self.updates)"),
+    }),
+    *of("pgrobot/transfer/beginning.py", "run/test_initialise", {
+        "a policy is loaded without its normaliser":
+            ("if not key.startswith(ORIGIN)}\n    _check_shapes(refused, \"policy\"",
+             "if not key.startswith((ORIGIN, \"normalizer.offset\"))}\n    _check_shapes(refused, \"policy\""),
+        "columns are taken in their order":
+            ("places_of(learner.columns, theirs.columns)", "torch.arange(len(learner.columns))"),
     }),
 )  # fmt: skip
 
@@ -1043,7 +1075,7 @@ CURIOSITY = (
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
     *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *DRONES, *MAZES, *MEMORY,
-    *HIERARCHY, *DIAGNOSTICS, *SEEING, *CURIOSITY,
+    *HIERARCHY, *TRANSFER, *DIAGNOSTICS, *SEEING, *CURIOSITY,
 )  # fmt: skip
 
 
