@@ -209,8 +209,8 @@ def _different_reads(
     for path in ours.keys() & wanted.keys():
         yield from different_entries(names(ours[path], here), names(wanted[path], there), name, other)
     if not ours:
-        all_of = [[entry for group in widths for entry in widths.names(group)] for widths in (here, there)]
-        yield from different_entries(*all_of, name, other)
+        one, all_of = ([entry for group in x for entry in x.names(group)] for x in (here, there))
+        yield from different_entries(one, all_of, name, other)
 
 
 def _check_shapes(refused: str, word: str, module: nn.Module, learnt: Mapping[str, Tensor]) -> None:
@@ -230,12 +230,12 @@ def _take_critic(
     refused = f"the critic of initialise.run={cfg.initialise.run} does not fit"
     remedy = "or leave it out by initialise.parts=[policy]"
     mine, wanted = construct(cfg, "critic"), construct(source.cfg, "critic")
-    widths = [
+    here, there = (
         critic_widths(where, one.policy.shows) for where, one in ((spec, learner), (source.spec, theirs))
-    ]
+    )
     for told in (
         *different("critic", mine, wanted, lenient=True),
-        *_different_reads(learner.critic, theirs.critic, *widths, spec.name, source.spec.name),
+        *_different_reads(learner.critic, theirs.critic, here, there, spec.name, source.spec.name),
     ):
         raise PgrobotError(f"{refused}: {told}, {remedy}")
     state = theirs.critic.state_dict()
