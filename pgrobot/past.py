@@ -154,6 +154,7 @@ CONFIG: tuple[Added, ...] = (
     Added("evaluation", "", "variation", lambda _: True),
     Added("", "", "film", lambda _: 0.0),
     Added("", "", "initialise", lambda _: deepcopy(ANEW)),
+    Added("algorithm.policy_solver", "pgrobot.solvers.ConstrainedSolver", "integral", lambda _: 0.0),
     Added(
         "policy",
         "pgrobot.policies.HierarchicalPolicy",
@@ -172,6 +173,8 @@ STATE: tuple[Added, ...] = (
     Added("learners.*.multiplier", "", "ceiling", _never_reached),
     Added("learners.*", "", "critic_carry", lambda _: torch.zeros(0, 0)),
     Added("learners.*", "", "prior", lambda _: {}),
+    Added("learners.*.policy_solver", "", "owed", lambda _: torch.zeros(())),
+    Added("learners.*.policy_solver", "", "recovering", lambda _: False),
 )
 
 
