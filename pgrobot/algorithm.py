@@ -13,6 +13,7 @@ from pgrobot.estimators import Estimator
 from pgrobot.objectives import Objective
 from pgrobot.ranges import Built, Called, Keys, at_least, between, one_of
 from pgrobot.reduce import Reduce
+from pgrobot.replay import SampleWeights
 from pgrobot.solvers import ExponentialAverage, SolverFactory
 
 
@@ -39,6 +40,8 @@ class Algorithm:
         average: of the policy's parameters over updates: the reference that distances are measured from.
         discounts: γ by kind of column: ``reward``, ``cost``, ``bonus``.
         passes: how often per rollout (PPO's epochs) the advantages are estimated anew and both problems solved.
+        memory: how many of the last rollouts take part in an update; 1: the one just collected.
+        sample_weights: what the steps of each of them count.
         policy_solver: makes the solver that moves the policy.
         critic_solver: makes the solver that fits the critic.
     """
@@ -52,6 +55,8 @@ class Algorithm:
     average: Annotated[ExponentialAverage, Built("decay")]
     discounts: Annotated[Mapping[str, float], Discounts]
     passes: Annotated[int, at_least(1)]
+    memory: Annotated[int, at_least(1)]
+    sample_weights: Annotated[SampleWeights, Built("_target_")]
     policy_solver: Annotated[SolverFactory, Called("rate", SolverFactory)]
     critic_solver: Annotated[SolverFactory, Called("rate", SolverFactory)]
 

@@ -19,6 +19,7 @@ from pgrobot.estimators import effective_sample_share
 from pgrobot.policies import Policy
 from pgrobot.posing import Evidence, PosedPass, Poser, columns_of, discounts_of
 from pgrobot.pricing import Budgets
+from pgrobot.replay import Experience, Window
 from pgrobot.retrospect import Values, explained_variance, valued
 from pgrobot.solvers import (
     CriticProblem,
@@ -70,6 +71,7 @@ class Learner:
         self._average = algorithm.average
         self._averaged = algorithm.average.initial(self.policy_vector.vector)
         self._passes = algorithm.passes
+        self._window = Window(algorithm.memory, algorithm.sample_weights)
         reduce, streams = surroundings.reduce, surroundings.streams
         self.problem = PolicyProblem(
             policy, self.policy_vector, algorithm.objective, reduce, [one.name for one in constraints]
@@ -103,39 +105,43 @@ class Learner:
         """Learn from one rollout; returns the iteration's metrics."""
         carry = self._remembered(rollout)
         collected, rollout = rollout, self._with_intrinsic(rollout)
+        newest = Experience(rollout, carry)
+        learnt = self._window.joined(newest, again=False)
         done = min(self._updates, self._iterations - 1) / self._iterations
         for solver in (self.policy_solver, self.critic_solver):
             solver.anneal(done)
         metrics = self._budgets.price(rollout, self._updates / self._iterations)
         self._averaged = self._average.step(self._averaged, self.policy_vector.vector)
-        evidence = self.poser.evidence(rollout, *self._budgets.left, self._averaged[0])
-        values = valued(self.critic, rollout, carry)
+        evidence = self.poser.evidence(learnt.rollout, len(carry), *self._budgets.left, self._averaged[0])
+        values = valued(self.critic, learnt.rollout, learnt.carry)
         self._rescale(evidence, values)  # values are in the columns' own units and stay what they are
         for index in range(self._passes):
             posed = self.poser.pose(evidence, values)
             if index == 0:
                 metrics |= explained_variance(
-                    self.poser.counting(posed.target, evidence),
-                    self.poser.counting(values.now, evidence),
+                    self.poser.of_newest(posed.target, evidence),
+                    self.poser.of_newest(values.now, evidence),
                     self.columns,
                 )
+                metrics |= self._window.metrics(learnt, posed.log_ratio)
                 self._snapshot = UpdateSnapshot.of(
                     collected, posed, self.policy, self.critic, self.problem, self._averaged[0]
                 )
-            then = partial(self._following, rollout, values, index)
+            then = partial(self._following, learnt.rollout, values, index)
             report, stop, values = self._solve(posed, then)
             metrics |= report
             if stop:
                 break
-        self._critic_carry, self._began = values.carries[-1], (collected, carry)
+        self._critic_carry, self._began = values.carries[-1, : len(carry)], (collected, carry)
+        self._window.keep(newest)
         if not self._warming_up:
             metrics |= self.problem.adapt(metrics["policy/kl"])
-        metrics["policy/kl_normalizer"] = self._merge(evidence)
+        metrics["policy/kl_normalizer"] = self._merge(rollout, evidence)
         for one in self._intrinsic:
             metrics = joined(metrics, one.fit, metrics_of(one.fit, rollout))
         self._updates += 1
         return metrics | {
-            "policy/std": float(self.poser.counting(self._deviation(evidence), evidence).mean()),
+            "policy/std": float(self.poser.of_newest(self._deviation(evidence), evidence).mean()),
             "policy/learning_rate": self.policy_solver.rate,
             "critic/learning_rate": self.critic_solver.rate,
         }
@@ -143,7 +149,9 @@ class Learner:
     @torch.no_grad()
     def pose(self, rollout: Rollout) -> PosedPass:
         """The problems of a pass over the rollout, at the present parameters and prices; nothing moves."""
-        return self.poser.pose(*self.seen(rollout))
+        newest = Experience(self._with_intrinsic(rollout), self._remembered(rollout))
+        learnt = self._window.joined(newest, again=self._began[0] is rollout)
+        return self.poser.pose(*self._seen(learnt, len(newest.carry)))
 
     @torch.no_grad()
     def solve(self, posed: PosedPass) -> tuple[Metrics, bool]:
@@ -170,10 +178,14 @@ class Learner:
         return self._snapshot.problems(self.policy, self.critic, self.problem)
 
     def seen(self, rollout: Rollout) -> tuple[Evidence, Values]:
-        """A rollout as the present policy, its own reference, and critic see it; nothing moves."""
+        """A rollout, without the past, as the present policy, its own reference, and critic see it; nothing moves."""
         carry, rollout = self._remembered(rollout), self._with_intrinsic(rollout)
-        evidence = self.poser.evidence(rollout, *self._budgets.left, self.policy_vector.vector)
-        return evidence, valued(self.critic, rollout, carry)
+        return self._seen(Experience(rollout, carry), len(carry))
+
+    def _seen(self, learnt: Experience, newest: int) -> tuple[Evidence, Values]:
+        left, here = self._budgets.left, self.policy_vector.vector
+        evidence = self.poser.evidence(learnt.rollout, newest, *left, here)
+        return evidence, valued(self.critic, learnt.rollout, learnt.carry)
 
     def _solve(self, posed: PosedPass, then: Callable[[], T]) -> tuple[Metrics, bool, T]:
         """One pass of both problems, which share nothing: the critic is fitted beside the policy, ``then`` follows."""
@@ -189,7 +201,9 @@ class Learner:
             critic_report, followed = fitting.result()
         metrics = {name: float(value) for name, value in (policy_report | critic_report).items()}
         if self.poser.reads_log_ratio:
-            metrics["estimator/effective_sample_share"] = effective_sample_share(posed.log_ratio)
+            metrics["estimator/effective_sample_share"] = effective_sample_share(
+                posed.log_ratio, posed.weight
+            )
         return metrics, stop, followed
 
     def _following(self, rollout: Rollout, values: Values, index: int) -> Values:
@@ -201,15 +215,14 @@ class Learner:
         """Let the critic's unit follow the returns, and its solver's memory follow the unit."""
         rollout = evidence.rollout
         target = self.poser.estimate(rollout, values, self.poser.log_ratio(rollout)).target
-        factors = self.critic.rescale(self.poser.counting(target, evidence))
+        factors = self.critic.rescale(self.poser.of_newest(target, evidence))
         self.critic_solver.rescale(self.critic_vector.spread(factors))
 
-    def _merge(self, evidence: Evidence) -> float:
+    def _merge(self, rollout: Rollout, evidence: Evidence) -> float:
         """Merge the observations into the normalisers, which moves the policy: by how many nats of KL, on some rows.
 
         No trust region has seen that part of its way.
         """
-        rollout = evidence.rollout
         # An odd stride, or it would be the same few environments in every step.
         every = rollout.log_prob.numel() // _LOOKED_AT | 1
         seen = {name: obs.flatten(0, 1)[::every] for name, obs in rollout.obs.items()}
@@ -219,7 +232,8 @@ class Learner:
         for part in (self.critic,) if self._warming_up else (self.policy, self.critic):
             part.merge(observed)
         after, _ = self.policy(*rows)
-        return float(weighted_mean(before.kl(after), evidence.weight.flatten(0, 1)[::every]))
+        weight = evidence.weight[:, : evidence.newest]
+        return float(weighted_mean(before.kl(after), weight.flatten(0, 1)[::every]))
 
     @property
     def _warming_up(self) -> bool:
@@ -245,11 +259,12 @@ class Learner:
         return self._critic_carry if len(self._critic_carry) == len(nothing) else nothing
 
     def state_dict(self) -> State:
-        """Parameters, normalisers, averages, moments, multipliers, weights, memories, shuffles, number of updates."""
+        """Parameters, normalisers, averages, moments, multipliers, weights, memories, past, shuffles, updates."""
         return {
             "policy": own_state(self.policy),
             "critic": own_state(self.critic),
             "critic_carry": self._critic_carry.clone(),
+            "window": self._window.state_dict(),
             "policy_solver": self.policy_solver.state_dict(),
             "critic_solver": self.critic_solver.state_dict(),
             "average": [tensor.clone() for tensor in self._averaged],
@@ -265,6 +280,7 @@ class Learner:
         self.policy.load_state_dict(state["policy"])
         self.critic.load_state_dict(state["critic"])
         self._critic_carry = state["critic_carry"].clone()
+        self._window.load_state_dict(state["window"])
         self.policy_solver.load_state_dict(state["policy_solver"])
         self.critic_solver.load_state_dict(state["critic_solver"])
         average, weight = (tensor.clone() for tensor in state["average"])

@@ -140,6 +140,8 @@ CONFIG: tuple[Added, ...] = (
     ),
     Added("task", "pgrobot.envs.drone.corridor.DroneCorridor", "rays", lambda _: 0),
     Added("task", "pgrobot.envs.drone.corridor.DroneCorridor", "foresight_weight", lambda _: 0.0),
+    Added("algorithm", "", "memory", lambda _: 1),
+    Added("algorithm", "", "sample_weights", lambda _: {"_target_": "pgrobot.replay.UniformWeights"}),
     Added("", "", "annealing_steps", lambda cfg: cfg["total_steps"]),
     Added("", "", "resume_fresh", lambda _: False),
     Added("", "", "scheme", lambda _: {"_target_": "pgrobot.schemes.Single"}),
@@ -175,6 +177,7 @@ STATE: tuple[Added, ...] = (
     Added("learners.*", "", "prior", lambda _: {}),
     Added("learners.*.policy_solver", "", "owed", lambda _: torch.zeros(())),
     Added("learners.*.policy_solver", "", "recovering", lambda _: False),
+    Added("learners.*", "", "window", lambda _: []),
 )
 
 

@@ -30,7 +30,8 @@ from pgrobot.types import IntrinsicReward, Multiplier, Rollout
 class Evidence:
     """What all passes of an update have in common."""
 
-    rollout: Rollout  # with the columns of the intrinsic rewards
+    rollout: Rollout  # with the columns of the intrinsic rewards; the past's environments come last
+    newest: int  # how many of its environments are the newest rollout's
     reference: Distribution  # the policy that distances are measured from   [T, N]
     slack: Tensor  # what is left of each budget per step of an episode, or decision  [K]
     worth: Tensor  # what a unit of each cost counts in it                   [K]
@@ -45,6 +46,7 @@ class PosedPass:
     critic: CriticBatch
     target: Tensor  # of the critic                                          [T, N, C]
     log_ratio: Tensor  # of the present policy to the one that acted         [T, N]
+    weight: Tensor  # as of ``Evidence``                                     [T, N, 0 or 1]
     # every column's own advantage by its name, in its own unit, computed when asked for: rows or chunks like `policy`
     columns: Callable[[], Mapping[str, Tensor]]
 
@@ -110,14 +112,18 @@ class Poser:
             in_rows(critic_batch, self._critic.sequence),
             estimate.target,
             log_ratio,
+            evidence.weight,
             partial(self._own, evidence, estimate),
         )
 
-    def evidence(self, rollout: Rollout, slack: Tensor, worth: Tensor, parameters: Tensor) -> Evidence:
+    def evidence(
+        self, rollout: Rollout, newest: int, slack: Tensor, worth: Tensor, parameters: Tensor
+    ) -> Evidence:
         """What the passes over a rollout have in common.
 
         Args:
             rollout: with the columns of the intrinsic rewards.
+            newest: how many of its environments, the first ones, are the newest rollout's.
             slack: as of ``Budgets``, ``[K]``.
             worth: likewise.
             parameters: of the reference policy, ``[P]``.
@@ -126,18 +132,26 @@ class Poser:
         alike = bool(self._reduce.mean((rollout.weight == 1.0).all().float()) == 1.0)
         weight = rollout.weight.unsqueeze(-1)
         left = self._of_a_row(slack, rollout)
-        return Evidence(rollout, reference, left, worth.clone(), weight[..., :0] if alike else weight)
+        counts = weight[..., :0] if alike else weight
+        return Evidence(rollout, newest, reference, left, worth.clone(), counts)
 
     def _of_a_row(self, slack: Tensor, rollout: Rollout) -> Tensor:
         """What a budget leaves per row, ``[K]``: one that lasts several steps may cost as many times as much."""
         return slack * self._reduce.mean(weighted_mean(rollout.duration, rollout.weight.unsqueeze(-1)))
 
     def counting(self, x: Tensor, evidence: Evidence) -> Tensor:
-        """What statistics are taken of: ``x`` ``[T, N, …]`` of all processes, or its steps ``[B, …]`` that count."""
+        """What an update learns from: ``x`` ``[T, N, …]`` of all processes, or its steps ``[B, …]`` that count."""
+        return self._counting(x, evidence.weight)
+
+    def of_newest(self, x: Tensor, evidence: Evidence) -> Tensor:
+        """``counting`` of the newest rollout alone, the only one that the present policy collected."""
+        return self._counting(x[:, : evidence.newest], evidence.weight[:, : evidence.newest])
+
+    def _counting(self, x: Tensor, weight: Tensor) -> Tensor:
         everywhere = self._reduce.gather(x)
-        if evidence.weight.shape[-1] == 0:
+        if weight.shape[-1] == 0:
             return everywhere
-        return everywhere[self._reduce.gather(evidence.weight).squeeze(-1) > 0.0]
+        return everywhere[self._reduce.gather(weight).squeeze(-1) > 0.0]
 
     def observed(self, rollout: Rollout) -> dict[str, Tensor]:
         """What all processes saw in the steps that a rollout is made of, but for padding: ``[…, D]`` by group."""
@@ -189,7 +203,7 @@ class Poser:
 
     def _own(self, evidence: Evidence, estimate: Estimate) -> dict[str, Tensor]:
         """What each column alone would have the policy learn from: centred and weighed as the mix is, unpriced."""
-        advantage = estimate.advantage - _mean_of_columns(self.counting(estimate.advantage, evidence))
+        advantage = estimate.advantage - _mean_of_columns(self.of_newest(estimate.advantage, evidence))
         weight = discount_from_start(evidence.rollout.age, self._state_discount) * estimate.weight
         columns = dict(zip(self._columns, (advantage * weight.unsqueeze(-1)).unbind(-1), strict=True))
         return in_rows(columns, self._policy.sequence)
@@ -214,7 +228,7 @@ class Poser:
             log_prob=rollout.log_prob,
             reference=evidence.reference,
             advantage=self.mixed(estimate.advantage, evidence),
-            cost_advantage=cost_advantage - _mean_of_columns(self.counting(cost_advantage, evidence)),
+            cost_advantage=cost_advantage - _mean_of_columns(self.of_newest(cost_advantage, evidence)),
             slack=evidence.slack.expand_as(cost_advantage),
             control=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
             weight=evidence.weight,

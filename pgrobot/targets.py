@@ -24,7 +24,7 @@ ROOMS = tuple(
     f"pgrobot.{room}"
     for room in (
         "baselines", "bodies", "collectors", "constraints", "critics", "diagnostics", "envs", "estimators",
-        "laboratory", "learner", "objectives", "policies", "intrinsic", "schemes", "simulation", "solvers",
+        "laboratory", "learner", "objectives", "policies", "intrinsic", "replay", "schemes", "simulation", "solvers",
         "tracking", "transfer", "wrappers",
     )
 )  # fmt: skip

@@ -280,7 +280,7 @@ LEARNER = (
     }),
     *of("pgrobot/posing.py", "exact/test_learner", {
         "cost advantages are not centred":
-            ("cost_advantage - _mean_of_columns(self.counting(cost_advantage, evidence))", "cost_advantage"),
+            ("cost_advantage - _mean_of_columns(self.of_newest(cost_advantage, evidence))", "cost_advantage"),
     }),
     *of("pgrobot/posing.py", "exact/test_rollout_fields", {
         "a long decision is discounted once": ("discount ** rollout.duration.unsqueeze(-1)", "discount"),
@@ -405,7 +405,7 @@ LEVELS = (
     *of("pgrobot/learner.py", "exact/test_goals", {
         "deviations are those where goals are drawn": (
             "observed = self.poser.observed(rollout)",
-            "observed = {name: self.poser.counting(obs, evidence) for name, obs in rollout.obs.items()}",
+            "observed = {name: self.poser.of_newest(obs, evidence) for name, obs in rollout.obs.items()}",
         ),
     }),
     *of("pgrobot/posing.py", "exact/test_rollout_fields", {

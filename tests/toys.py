@@ -27,6 +27,7 @@ from pgrobot.policies.heads.gaussian import GaussianHead
 from pgrobot.posing import columns_of
 from pgrobot.randomness import stream
 from pgrobot.reduce import ALONE, Reduce
+from pgrobot.replay import SampleWeights, UniformWeights
 from pgrobot.retrospect import Values, valued
 from pgrobot.solvers import Adam, ClipByGlobalNorm, Constant, ExponentialAverage, FirstOrderSolver
 from pgrobot.solvers.rates import Rate
@@ -196,6 +197,8 @@ def make(
     terms: Mapping[str, Objective] | None = None,
     minibatch: int = 32,
     passes: int = 3,
+    memory: int = 1,
+    sample_weights: SampleWeights = UniformWeights(),  # noqa: B008, likewise
     rate: float | Rate = 1e-2,
     cores: int = 1,
     target_kl: float = math.inf,
@@ -249,6 +252,8 @@ def make(
             average=ExponentialAverage(decay),
             discounts=discounts,
             passes=passes,
+            memory=memory,
+            sample_weights=sample_weights,
             policy_solver=solver("gradient/policy_norm"),
             critic_solver=solver("gradient/critic_norm"),
         ),

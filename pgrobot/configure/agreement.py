@@ -30,7 +30,7 @@ class Choice:
     Attributes:
         node: its content, every value checked by itself.
         parts: what its nodes name, by their keys.
-        rows: of a rollout, all environments together.
+        rows: of an update, all environments and rollouts together.
     """
 
     node: Mapping[str, Any]
@@ -94,6 +94,7 @@ def check_agreement(choice: Choice) -> None:
         PgrobotError: names the two parts.
     """
     _check_discount(choice)
+    _check_memory(choice)
     for name, node in choice.node["objective"].items():
         path = f"algorithm.objective.{name}"
         check_term(path, node, choice.parts[path])
@@ -109,7 +110,8 @@ def check_agreement(choice: Choice) -> None:
             "leave it out" if without_ratio else "use a smaller minibatch or more epochs, or leave it out"
         )
         raise PgrobotError(
-            f"{followers[0]} follows the KL before a step, which is 0 where a rollout is one step: {remedy}"
+            f"{followers[0]} follows how far the policy moved before a step, which is 0 where a rollout is one step: "
+            f"{remedy}"
         )
     _check_ratio(choice)
     _check_budgets(choice)
@@ -125,6 +127,17 @@ def _check_discount(choice: Choice) -> None:
         raise PgrobotError(
             f"algorithm.state_discount=true would discount a second time what algorithm.estimator.{word}=false "
             "already discounts from where an episode or its part in the rollout begins: set only one of the two"
+        )
+
+
+def _check_memory(choice: Choice) -> None:
+    """What older policies did wants an estimator that corrects for them."""
+    memory, estimator = choice.node["memory"], "algorithm.estimator"
+    if memory > 1 and not choice.says(estimator, "reads_log_ratio", otherwise=True):
+        word = chosen("algorithm/estimator", choice.parts[estimator])
+        raise PgrobotError(
+            f"algorithm.memory={memory} learns from what older policies did, which the estimator {word} takes for the "
+            f"present one's: use {_offered('algorithm/estimator', reads_log_ratio=True)}, or algorithm.memory=1"
         )
 
 
@@ -174,7 +187,7 @@ def _check_reuse(path: str, choice: Choice) -> None:
         )
     if minibatch < rows:
         raise PgrobotError(
-            f"{POLICY}.minibatch is {minibatch} of the {rows} rows of a rollout, {right}, "
+            f"{POLICY}.minibatch is {minibatch} of the {rows} rows of an update, {right}, "
             f"which the first of several steps leaves: use minibatch={rows}, or a term with the ratio π/μ"
         )
 
@@ -216,7 +229,7 @@ def _check_critic(choice: Choice) -> None:
         kind = choice.parts[CRITIC].__name__
         raise PgrobotError(f"{CRITIC} is a {kind}, whose metric is a policy's: use {others}")
     for told, remedy in _followers(choice, CRITIC):
-        raise PgrobotError(f"{told} follows the KL, and a critic has none: use {remedy}")
+        raise PgrobotError(f"{told} follows how far a policy moves, and a critic is none: use {remedy}")
 
 
 def _followers(choice: Choice, solver: str) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ config directories are searched after it: ``--config-dir`` and the variable ``PG
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,7 @@ from pgrobot.configure.diagnosis import COMPOSITION_ERRORS, CONFIG_NAME, diagnos
 from pgrobot.errors import PgrobotError
 from pgrobot.likeness import GROUP, liken
 from pgrobot.overrides import parse, quote, replacing
+from pgrobot.replay import shared_bound
 
 CONFIG_PATH_VARIABLE = "PGROBOT_CONFIG_PATH"
 # Hydra 1.4 deprecates the argument that Hydra 1.3 warns about when it is missing.
@@ -43,14 +45,14 @@ def register_resolver(name: str, function: Callable[..., Any]) -> None:
     register(name, function, replace=True)
 
 
-def _rows(num_envs: Any, horizon: Any) -> int:
-    """Rows of a rollout. What is no whole number is refused by the rule of its own key."""
-    whole = isinstance(num_envs, int) and isinstance(horizon, int)
-    return max(1, num_envs * horizon) if whole else 1
+def _rows(*sizes: Any) -> int:
+    """Rows of an update, a product. What is no whole number is refused by the rule of its own key."""
+    return max(1, math.prod(sizes)) if all(isinstance(size, int) for size in sizes) else 1
 
 
 register_resolver("pgrobot.rows", _rows)
 register_resolver("pgrobot.has_ratio", objective_has_ratio)
+register_resolver("pgrobot.shared_bound", shared_bound)
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def validated(cfg: DictConfig) -> DictConfig:
         if isinstance(value, float) and math.isnan(value):
             raise PgrobotError(f"{path} is not a number")
     _check_sizes(job)
-    choice = Choice(job["algorithm"], parts, job["num_envs"] * job["horizon"])
+    choice = Choice(job["algorithm"], parts, job["num_envs"] * job["horizon"] * job["algorithm"]["memory"])
     check_agreement(choice)
     Initialisation(**job["initialise"]).check(choice.terms(reads_prior=True))
     found = OmegaConf.create(job)
@@ -137,9 +137,15 @@ def _check_sizes(job: Mapping[str, Any]) -> None:
         raise PgrobotError(
             f"total_steps={job['total_steps']} is less than one iteration: num_envs × horizon is {rows}"
         )
+    iterations, memory = math.ceil(job["total_steps"] / rows), job["algorithm"]["memory"]
+    if memory > iterations:
+        raise PgrobotError(
+            f"algorithm.memory={memory} is more rollouts than training has: total_steps={job['total_steps']} are "
+            f"{iterations} of {rows} steps; use algorithm.memory={iterations} or less"
+        )
     for path, node in nodes(job["algorithm"], "algorithm"):
         minibatch = node.get("minibatch", rows)
-        if rows % minibatch:
+        if rows % minibatch and minibatch != rows * memory:
             raise PgrobotError(
                 f"{path}.minibatch={minibatch} does not divide num_envs × horizon, which is {rows}: "
                 f"the nearest that does is {nearest_divisor(rows, minibatch)}"

@@ -75,14 +75,18 @@ def vtrace(
     return Estimate(advantage, given.value + error, weight)
 
 
-def effective_sample_share(log_ratio: Tensor) -> float:
-    """``(Σ ρ)² / (B Σ ρ²)`` of the ratios of ``B`` steps: one where all are alike, ``1/B`` where one outweighs all.
+def effective_sample_share(log_ratio: Tensor, weight: Tensor) -> float:
+    """``(Σ wρ)² / (B Σ (wρ)²)`` of the ratios of ``B`` steps: one where all are alike, ``1/B`` where one outweighs all.
 
     See docs/derivations.md#v-trace.
 
     Args:
         log_ratio: ``log ρ``, ``[…]``.
+        weight: what each step counts, ``[…, 1]``, 0: it is none of them; of width 0: all the same.
     """
     flat = log_ratio.double().flatten()
+    if weight.shape[-1]:
+        counts = weight.flatten() > 0.0
+        flat = flat[counts] + weight.double().flatten()[counts].log()
     log_share = 2.0 * flat.logsumexp(0) - (2.0 * flat).logsumexp(0) - math.log(len(flat))
     return float(log_share.exp())

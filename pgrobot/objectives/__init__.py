@@ -4,6 +4,7 @@ from pgrobot.objectives.budgets import BudgetPenalty, InteriorPoint
 from pgrobot.objectives.control import ControlVariate
 from pgrobot.objectives.entropy import Entropy, EstimatedEntropy
 from pgrobot.objectives.gated import GatedRatio
+from pgrobot.objectives.generalized import GeneralizedClippedRatio
 from pgrobot.objectives.kl import AdaptiveKLPenalty, KLPenalty, ReverseKLPenalty
 from pgrobot.objectives.policy_gradient import (
     ClippedRatio,
@@ -25,6 +26,7 @@ __all__ = [
     "EstimatedEntropy",
     "FixedWeight",
     "GatedRatio",
+    "GeneralizedClippedRatio",
     "InteriorPoint",
     "KLPenalty",
     "KLToPrior",

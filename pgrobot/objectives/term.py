@@ -67,6 +67,7 @@ class Objective(Protocol):
         scheduled: whether its weight changes from update to update by itself; one that does not say so keeps it.
         adds_control_back: whether it adds back the expectation of what a baseline that depends on the action took.
         keeps_budgets: whether it keeps the policy to the budgets by itself, so that no multiplier should price them.
+        reports: names of metrics that a learning rate may follow; a term that does not say so has none.
     """
 
     reads_advantage: ClassVar[bool]

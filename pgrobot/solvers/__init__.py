@@ -13,7 +13,7 @@ from pgrobot.solvers.linear import Linearisation, Solution, conjugate_gradient, 
 from pgrobot.solvers.natural_gradient import NaturalGradientSolver
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Problem, Report, Unbounded
-from pgrobot.solvers.rates import Constant, KLAdaptive, Linear
+from pgrobot.solvers.rates import Constant, KLAdaptive, Linear, TotalVariationAdaptive
 from pgrobot.solvers.rmsprop import RMSprop
 from pgrobot.solvers.sgd import SGD
 from pgrobot.solvers.snapshot import (
@@ -74,6 +74,7 @@ __all__ = [
     "SolverFactory",
     "StepSize",
     "Still",
+    "TotalVariationAdaptive",
     "Transform",
     "Trial",
     "Unbounded",

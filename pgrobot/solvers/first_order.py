@@ -16,7 +16,7 @@ from pgrobot.errors import PgrobotError, nearest_divisor
 from pgrobot.ranges import Built, Keys, MappingOf, at_least, positive
 from pgrobot.solvers.chain import Chain
 from pgrobot.solvers.problem import Problem, Report
-from pgrobot.solvers.rates import Rate
+from pgrobot.solvers.rates import Rate, metric_followed
 from pgrobot.solvers.transform import Link
 from pgrobot.types import State
 
@@ -31,7 +31,8 @@ class FirstOrderSolver:
         problem: whose ``loss`` is descended.
         chain: what makes a step of a gradient, by name, in this order.
         rate: the learning rate and its schedule.
-        minibatch: environment steps per step; must divide the batch, and hold whole chunks of the problem's.
+        minibatch: environment steps per step; must divide the batch, and hold whole chunks of the problem's. A batch of
+            fewer is one step.
         epochs: passes over the batch per call.
         target_kl: a pass whose steps met a larger mean KL is this iteration's last; infinity never stops.
         gradient_metric: name under which the norm of the gradient, before the chain, is reported.
@@ -39,7 +40,7 @@ class FirstOrderSolver:
         generator: random stream of the shuffles.
 
     Raises:
-        PgrobotError: the links are no chain, or the minibatch cuts a chunk.
+        PgrobotError: the links are no chain, the minibatch cuts a chunk, or nothing reports what the rate follows.
     """
 
     needs_policy: ClassVar[bool] = False
@@ -68,8 +69,10 @@ class FirstOrderSolver:
         self._vector = vector
         self._chain = Chain(chain, problem.layout, vector)
         self._moments = self._chain.initial
-        self._schedule = rate
+        self._schedule: Any = rate  # a ``FollowingRate`` where it follows a metric
         self._rate = rate.initial
+        self._follows = metric_followed(rate, problem)
+        self._followed: list[float] = []  # what the rate follows, of the last pass; none before the first
         self._minibatch = minibatch
         self._sequence = problem.sequence
         self._reduce = problem.reduce
@@ -80,8 +83,10 @@ class FirstOrderSolver:
         self._compiled = Compiled(self._step, enabled=compile_steps and problem.reduce.local)
 
     def anneal(self, progress: float) -> None:
-        """Set the learning rate for ``progress`` in [0, 1) of training."""
+        """Set the learning rate for ``progress`` in [0, 1) of training, and by how far the last update went."""
         self._rate = self._schedule.anneal(self._rate, progress)
+        for moved in self._followed:
+            self._rate = self._schedule.follow(self._rate, moved)
 
     @torch.no_grad()
     def solve(self, batch: Any) -> tuple[Report, bool]:
@@ -94,19 +99,19 @@ class FirstOrderSolver:
             PgrobotError: the minibatch does not divide the batch.
         """
         rows = _length(batch) * self._sequence
-        if rows % self._minibatch:
+        if rows % min(self._minibatch, rows):
             raise PgrobotError(
                 f"A minibatch of {self._minibatch} does not divide the batch of {rows} rows "
                 f"(num_envs × horizon); the nearest that does is {nearest_divisor(rows, self._minibatch)}"
             )
         report: Report = {}
         for _ in range(self._epochs):
-            report = self._epoch(batch, rows)
+            report = self._epoch(batch, rows, min(self._minibatch, rows))
             if "policy/kl" not in report:  # a problem that moves no policy
                 continue
             kl = float(report["policy/kl"])
             self._rate = self._schedule.adapt(self._rate, kl)
-            if kl > self._target_kl:
+            if kl > self._target_kl or self._beyond(report):
                 return report, True
         return report, False
 
@@ -114,9 +119,16 @@ class FirstOrderSolver:
         """Let the chain remember gradients ``factor`` ``[P]`` times as large."""
         self._moments = self._chain.rescale(self._moments, factor)
 
-    def _epoch(self, batch: Any, rows: int) -> Report:
+    def _beyond(self, report: Report) -> bool:
+        """Note what the rate follows, and ask it whether a pass that went so far is the rollout's last."""
+        if not self._follows:
+            return False
+        self._followed = [float(report[self._follows])]
+        return bool(self._schedule.ends(*self._followed))
+
+    def _epoch(self, batch: Any, rows: int, minibatch: int) -> Report:
         order = torch.randperm(rows // self._sequence, generator=self._generator)
-        shape = (rows // self._minibatch, self._minibatch // self._sequence)
+        shape = (rows // minibatch, minibatch // self._sequence)
         leaves, self._step.structure = pytree.tree_flatten(batch)
         rate = torch.tensor(self._rate, dtype=self._vector.dtype)
         state: Sequence[Tensor] = (self._vector, *self._moments)
@@ -138,10 +150,12 @@ class FirstOrderSolver:
 
     def state_dict(self) -> State:
         """Moments, learning rate and the state of the shuffles."""
+        followed = {"followed": list(self._followed)} if self._follows else {}
         return {
             "moments": list(self._moments),
             "rate": self._rate,
             "generator": self._generator.get_state(),
+            **followed,
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -149,6 +163,7 @@ class FirstOrderSolver:
         moments = zip(self._moments, state["moments"], strict=True)
         self._moments = tuple(tensor.clone() for _, tensor in moments)
         self._rate = state["rate"]
+        self._followed = list(state["followed"]) if self._follows else []
         self._generator.set_state(state["generator"])
 
     @property

@@ -14,6 +14,7 @@ from pgrobot.ranges import Built, at_least
 from pgrobot.solvers.fisher import Fisher, gauss_newton
 from pgrobot.solvers.linear import Product, Solution, conjugate_gradient
 from pgrobot.solvers.problem import PolicyProblem, Report
+from pgrobot.solvers.rates import metric_followed
 from pgrobot.solvers.steps import StepSize
 from pgrobot.solvers.trust_region import Acceptance, Trial
 from pgrobot.types import State
@@ -90,6 +91,7 @@ class NaturalGradientSolver:
         self._step = step
         self._acceptance = acceptance
         self._generator = generator
+        metric_followed(step.schedule, None)  # its steps are judged by the KL
         self._size = step.schedule.initial
         self._multiplier = 0.0
 

@@ -94,6 +94,7 @@ class PolicyProblem:
         weights: of the terms, in their order; a term may let its own follow the KL.
         reads_prior: whether a term keeps to the policy that the run began as.
         prior: that policy; the policy when this was made, until ``begin`` or a state says otherwise.
+        reports: names of the terms' metrics that a rate may follow.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class PolicyProblem:
     ) -> None:
         self.constraints = tuple(constraints)
         self.weights = torch.tensor([term.weight for term in terms.values()], dtype=torch.float64)
+        self.reports = frozenset(name for term in terms.values() for name in getattr(term, "reports", ()))
         self.sequence = policy.sequence
         self.reduce = reduce
         self._policy = policy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Protocol
 
+from pgrobot.errors import PgrobotError
 from pgrobot.ranges import Within, above, at_least
 
 
@@ -13,8 +14,8 @@ class Rate(Protocol):
 
     Attributes:
         initial: the first one.
-        follows_kl: whether ``adapt`` reads the KL: a solver that moves no policy has none. One that does not say so
-            is taken not to.
+        follows_kl: whether it goes by the KL by which a policy moved, or by another distance: a solver that moves no
+            policy has none. One that does not say so is taken not to.
     """
 
     follows_kl: ClassVar[bool]
@@ -27,6 +28,21 @@ class Rate(Protocol):
     def adapt(self, rate: float, kl: float) -> float:
         """The rate after a pass that moved the policy by ``kl`` nats."""
         ...
+
+
+def metric_followed(rate: Rate, problem: object) -> str:
+    """The metric that a rate follows, of those that the problem ``reports``; empty: none.
+
+    Raises:
+        PgrobotError: the problem does not report it.
+    """
+    metric: str = getattr(rate, "follows", "")
+    if metric and metric not in getattr(problem, "reports", ()):
+        raise PgrobotError(
+            f"the rate {type(rate).__name__} follows {metric}, which nothing reports to this solver: use it as "
+            "algorithm.policy_solver.rate with pgrobot.objectives.GeneralizedClippedRatio, or another rate"
+        )
+    return metric
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,62 @@ class Linear:
     def adapt(self, rate: float, kl: float) -> float:
         del kl
         return rate
+
+
+class FollowingRate(Rate, Protocol):
+    """A learning rate that follows how far a whole update went, by a metric that a term of the objective reports.
+
+    Attributes:
+        follows: the metric's name, as a term has it in its ``reports``; a rate that does not say so follows none.
+    """
+
+    follows: ClassVar[str]
+
+    def follow(self, rate: float, moved: float) -> float:
+        """The rate of an update, after one whose last pass reported ``moved``."""
+        ...
+
+    def ends(self, moved: float) -> bool:
+        """Whether a pass that reports ``moved`` is the rollout's last."""
+        ...
+
+
+@dataclass(frozen=True)
+class TotalVariationAdaptive:
+    """Divide the rate by ``factor`` after an update that went farther than ``clip / 2`` in total variation.
+
+    GePPO's (Queeney et al. 2021, section 6): where no ratio leaves its interval the distance is at most ``clip / 2``.
+    The rate never rises again.
+
+    See docs/derivations.md#step-sizes.
+
+    Attributes:
+        initial: the first rate.
+        clip: ε of the interval.
+        factor: above 1.
+        stops: whether a pass beyond the distance is the rollout's last.
+    """
+
+    follows_kl: ClassVar[bool] = True
+    follows: ClassVar[str] = "policy/total_variation"
+    initial: Annotated[float, above(0.0)]
+    clip: Annotated[float, above(0.0)]
+    factor: Annotated[float, above(1.0)]
+    stops: bool
+
+    def anneal(self, rate: float, progress: float) -> float:
+        del progress
+        return rate
+
+    def adapt(self, rate: float, kl: float) -> float:
+        del kl
+        return rate
+
+    def follow(self, rate: float, moved: float) -> float:
+        return rate / self.factor if moved > 0.5 * self.clip else rate
+
+    def ends(self, moved: float) -> bool:
+        return self.stops and moved > 0.5 * self.clip
 
 
 @dataclass(frozen=True)

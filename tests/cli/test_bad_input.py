@@ -262,31 +262,52 @@ CASES = [
     ),
     (
         ["algorithm=a2c", "algorithm.policy_solver.target_kl=0.01"],
-        "algorithm.policy_solver.target_kl=0.01 follows the KL before a step, which is 0 where a rollout is one step",
+        "algorithm.policy_solver.target_kl=0.01 follows how far the policy moved before a step, which is 0",
     ),
     (
         ["algorithm=reinforce", "algorithm/rate@algorithm.policy_solver.rate=kl_adaptive"],
-        "algorithm.policy_solver.rate=kl_adaptive follows the KL before a step",
+        "algorithm.policy_solver.rate=kl_adaptive follows how far the policy moved before a step",
     ),
     (
         ["algorithm=ppo_kl", "algorithm.policy_solver.minibatch=2048", "algorithm.passes=1"],
-        "algorithm.objective.penalty follows the KL before a step, which is 0 where a rollout is one step: use a",
+        "algorithm.objective.penalty follows how far the policy moved before a step, which is 0",
     ),
     (
         ["algorithm/rate@algorithm.critic_solver.rate=kl_adaptive"],
-        "algorithm.critic_solver.rate=kl_adaptive follows the KL, and a critic has none: use algorithm/rate@",
+        "algorithm.critic_solver.rate=kl_adaptive follows how far a policy moves, and a critic is none: use ",
     ),
     (
         ["algorithm.critic_solver.target_kl=0.1"],
-        "algorithm.critic_solver.target_kl=0.1 follows the KL, and a critic has none: use algorithm.critic_",
+        "algorithm.critic_solver.target_kl=0.1 follows how far a policy moves, and a critic is none: use algorithm",
     ),
     (
         ["algorithm=a2c", "algorithm.policy_solver.minibatch=64"],
-        "algorithm.policy_solver.minibatch is 64 of the 2048 rows of a rollout, but algorithm.objective.likelihood",
+        "algorithm.policy_solver.minibatch is 64 of the 2048 rows of an update, but algorithm.objective.likelihood",
+    ),
+    (
+        ["algorithm.memory=2"],
+        "which the estimator gae takes for the present one's: use algorithm/estimator=vtrace, or algorithm.memory=1",
+    ),
+    (["algorithm.memory=0"], "algorithm.memory must be a whole number of at least 1, not 0"),
+    (
+        ["algorithm=geppo", "total_steps=5000"],
+        "memory=4 is more rollouts than training has: total_steps=5000 are 3 of 2048 steps; use algorithm.memory=3",
+    ),
+    (
+        ["algorithm=a2c", "algorithm/estimator=vtrace", "algorithm.memory=2", "algorithm.policy_solver.minibatch=2048"],
+        "algorithm.policy_solver.minibatch is 2048 of the 4096 rows of an update, but algorithm.objective.likelihood",
+    ),
+    (
+        ["algorithm=geppo", "algorithm.policy_solver.minibatch=4096"],
+        "algorithm.policy_solver.minibatch=4096 does not divide num_envs × horizon, which is 2048: the nearest",
+    ),
+    (
+        ["algorithm/rate@algorithm.critic_solver.rate=tv_adaptive"],
+        "algorithm.critic_solver.rate=tv_adaptive follows how far a policy moves, and a critic is none: use ",
     ),
     (
         ["algorithm=a2c", "algorithm.policy_solver.minibatch=64", "algorithm/estimator=vtrace"],
-        "algorithm.policy_solver.minibatch is 64 of the 2048 rows of a rollout",
+        "algorithm.policy_solver.minibatch is 64 of the 2048 rows of an update",
     ),
     (
         ["algorithm/baseline=linear", "~algorithm.objective.control"],

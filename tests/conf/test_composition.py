@@ -342,7 +342,7 @@ def test_parts_of_the_users_own_say_what_they_need(overrides: list[str], parts: 
                 "algorithm/rate@algorithm.critic_solver.rate=constant",
                 "algorithm.critic_solver.rate._target_=my_parts.Chasing",
             ],
-            "algorithm.critic_solver.rate=my_parts.Chasing follows the KL, and a critic has none: use algorithm/",
+            "algorithm.critic_solver.rate=my_parts.Chasing follows how far a policy moves, and a critic is none: use ",
         ),
     ],
 )

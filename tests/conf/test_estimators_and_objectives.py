@@ -67,6 +67,7 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
         "Entropy": (False, False, False),
         "EstimatedEntropy": (False, False, False),
         "GatedRatio": (True, True, True),
+        "GeneralizedClippedRatio": (True, True, True),
         "InteriorPoint": (True, True, False),
         "KLPenalty": (False, False, True),
         "KLToPrior": (False, False, False),

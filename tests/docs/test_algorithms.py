@@ -22,6 +22,7 @@ DOCS = ROOT / "docs"
 # Where the keys of a group's options stand: a page, its section, and how the keys begin.
 PLACES = {
     "algorithm/estimator": ("algorithms", "Keys of the parts", ("estimator.",)),
+    "algorithm/sample_weights": ("algorithms", "Keys of the parts", ("sample_weights.",)),
     "algorithm/baseline": ("algorithms", "Keys of the parts", ("baseline.", "objective.")),
     "algorithm/optimizer": ("algorithms", "Keys of the parts", ("optimizer.",)),
     "algorithm/transform": ("algorithms", "Keys of the parts", ("transform.",)),
@@ -173,6 +174,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         settings = {
             "algorithm": name,
             "task": "invertedpendulum",
+            "horizon": 16,  # as many rollouts as one of them remembers
             "total_steps": 512,
             "evaluation.every": 512,
         }

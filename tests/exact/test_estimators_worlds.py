@@ -244,6 +244,36 @@ def test_vtrace_clips_the_weight_of_a_sample_in_either_use() -> None:
     assert float((unclipped - one).abs().max()) > 0.01
 
 
+def test_without_clipping_vtrace_is_per_decision_importance_sampling() -> None:
+    """``Σ_t γ^t ρ_0 … ρ_t r_t`` of another policy's trajectories (Precup 2000): its mean is J(π), its variance known.
+
+    The second moment follows ``S(s) = Σ_a μ ρ² E[r² + 2 γ r V(s') + γ² S(s')]`` backwards; a critic that knows V
+    takes away variance and no mean.
+    """
+    paths = enumerated(MU)
+    ratio = (PI / MU)[paths.state[:-1], paths.action]
+    bars = dict.fromkeys(("rho_bar", "c_bar", "pg_rho_bar"), math.inf)
+    of = lambda critic: vtrace(
+        columns(paths, critic, ratio.log()), lam=1.0, **bars, objective_has_ratio=True
+    ).target[0, :, 0]
+    reward = REWARD[paths.state[:-1], paths.action]
+    by_hand = (GAMMA ** AGE.double() * ratio.cumprod(0) * reward).sum(0)
+    assert_near(of(NOTHING), by_hand)
+    second = torch.zeros(2, dtype=torch.float64)
+    for t in reversed(range(HORIZON)):
+        following = REWARD.square() + 2 * GAMMA * REWARD * (NEXT @ EXACT[t + 1]) + GAMMA**2 * (NEXT @ second)
+        second = (PI.square() / MU * following).sum(-1)
+    mean = START @ EXACT[0]
+    assert_near(paths.probability @ of(NOTHING), mean)
+    assert_near(paths.probability @ of(NOTHING).square(), START @ second)
+    variance = lambda x: paths.probability @ (x - paths.probability @ x).square()
+    whole = ratio.prod(0) * (GAMMA ** AGE.double() * reward).sum(0)  # one weight for a whole trajectory
+    assert_near(paths.probability @ whole, mean)
+    assert float(variance(of(NOTHING)) / variance(whole)) < 0.9
+    assert_near(paths.probability @ of(EXACT), mean)
+    assert float(variance(of(EXACT)) / variance(of(NOTHING))) < 0.9
+
+
 @pytest.mark.parametrize(("lam", "c_bar"), [(1.0, 1.0), (0.4, 1.0), (1.0, 0.3)])
 def test_the_fixed_point_of_vtrace_is_the_value_of_the_clipped_policy(lam: float, c_bar: float) -> None:
     """Iterating V ← E_μ[v] ends at V of the policy proportional to min(ρ̄ μ, π), whatever λ and c̄; not at V of π."""

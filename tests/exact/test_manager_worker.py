@@ -244,12 +244,14 @@ def test_what_is_left_of_a_budget_is_in_the_unit_of_a_rows_advantage() -> None:
     """Costs of a decision are those of all its steps, so as many are left to it; padding is none."""
     left, (flat, learner) = torch.tensor([0.25]), make(TargetWorld(4, 0))
     alone = learner.poser.evidence(
-        flat.collect()["robot"], left, torch.ones_like(left), learner.policy_vector.vector
+        flat.collect()["robot"], 4, left, torch.ones_like(left), learner.policy_vector.vector
     ).slack
     assert torch.equal(alone, left)
     manager, _, policy = collected(rows=3)
     _, upper = make(TargetWorld(4, 0), policy=policy.manager)
-    found = upper.poser.evidence(manager, left, torch.ones_like(left), upper.policy_vector.vector).slack
+    found = upper.poser.evidence(
+        manager, manager.log_prob.shape[1], left, torch.ones_like(left), upper.policy_vector.vector
+    ).slack
     steps, rows = manager.steps.done.numel(), int((manager.weight > 0.0).sum())
     assert rows < manager.weight.numel()
     torch.testing.assert_close(found, left * steps / rows)

@@ -156,11 +156,11 @@ def test_a_decision_that_lasts_may_cost_as_many_steps() -> None:
     collector, learner = make(TargetWorld(4, 0))
     rollout, slack = collector.collect()["robot"], torch.tensor([0.25])
     here = learner.policy_vector.vector
-    assert torch.equal(learner.poser.evidence(rollout, slack, torch.ones_like(slack), here).slack, slack)
+    assert torch.equal(learner.poser.evidence(rollout, 4, slack, torch.ones_like(slack), here).slack, slack)
     lasting = padded(rollout, 0.5)
     lasting = dataclasses.replace(lasting, duration=1.0 + torch.arange(16.0 * 7).view(16, 7) % 3)
     mean = lasting.duration[lasting.weight > 0.0].mean()
-    found = learner.poser.evidence(lasting, slack, torch.ones_like(slack), here).slack
+    found = learner.poser.evidence(lasting, 7, slack, torch.ones_like(slack), here).slack
     torch.testing.assert_close(found, 0.25 * mean.view(1))
 
 

@@ -69,7 +69,7 @@ FLOORS = (
         "targets",
         "wrappers",
     ),
-    ("named_run", "past", "report", "solvers"),
+    ("named_run", "past", "replay", "report", "solvers"),
     ("algorithm", "pricing", "retrospect"),
     ("posing",),
     ("learner",),
