@@ -69,6 +69,7 @@ class Actor:
         """
         for name, value in obs.items():
             self._read(name, value, self._read_obs[name])
+        self._policy.check(self._rows)
         distribution, carry = self._policy(self._rows, self.carry, torch.as_tensor(start))
         action = draw(distribution)
         self.carry = self._policy.remember(carry, action)

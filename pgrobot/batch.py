@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import torch
@@ -31,6 +31,8 @@ class Batch:
     slack: Tensor  # what is left of each budget per step, or decision       […, K]
     control: Tensor  # coefficients of a control variate in the action       […, W]
     weight: Tensor  # what each row counts; of width 0: all count the same   […, 0 or 1]
+    # the true successor's observation groups; empty where no term reads it  […, D]
+    next_obs: Mapping[str, Tensor] = field(default_factory=dict)
 
     def mean(self, x: Tensor) -> Tensor:
         """The mean of ``x`` ``[…]`` over the rows, each as it counts: a scalar."""

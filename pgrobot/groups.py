@@ -26,6 +26,7 @@ Groups = Annotated[
 TIME = "time"
 POLICY = "policy"  # what policies read
 GOAL, TIME_LEFT = "policy/goal", "policy/time_left"  # what a policy of two levels shows critics
+FEATURES = "policy/features"  # what a policy with an encoder shows them
 WHOLE = -1
 
 
@@ -56,10 +57,12 @@ class Selection:
     Attributes:
         parts: a group and the index of one of its entries each; ``WHOLE``: all of them.
         width: how many numbers that is.
+        rows: where there are none, a group that has as many rows, and of how many dimensions one of them is.
     """
 
     parts: tuple[tuple[str, int], ...]
     width: int
+    rows: tuple[str, int] = ("", 0)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -70,6 +73,9 @@ class Selection:
         """What is read of observations ``[…, D]``: ``[…, width]``; of a single group the tensor itself."""
         if len(self.parts) == 1 and self.parts[0][1] == WHOLE:
             return obs[self.parts[0][0]]
+        if not self.parts:
+            shown = obs[self.rows[0]]
+            return torch.zeros(*shown.shape[: shown.dim() - self.rows[1]], 0)
         rows = [obs[group] if at == WHOLE else obs[group][..., at : at + 1] for group, at in self.parts]
         return torch.cat(rows, -1)
 
@@ -132,7 +138,8 @@ def _parts(owner: str, name: str, observation: Mapping[str, int]) -> list[tuple[
         return [(group, WHOLE) for group in numbers]
     if name == POLICY:
         raise PgrobotError(
-            f"{owner}.groups reads {name!r}, and this task observes images alone, for which pgrobot has no encoder"
+            f"{owner}.groups reads {name!r}, and this task observes images alone, which a network of numbers would not "
+            "see: the body that sees them is policy/body=cnn, and of a critic critic/body=cnn"
         )
     inside = [group for group in observation if name.startswith(f"{group}/")]
     for group in sorted(inside, key=len, reverse=True):
@@ -142,6 +149,11 @@ def _parts(owner: str, name: str, observation: Mapping[str, int]) -> list[tuple[
     if name in (GOAL, TIME_LEFT):
         raise PgrobotError(
             f"{owner}.groups names {name!r}, which policy=hierarchical shows critics, and nobody here: leave it out"
+        )
+    if name == FEATURES:
+        raise PgrobotError(
+            f"{owner}.groups names {name!r}, which a policy with policy/body=encoder shows critics where "
+            "policy.share_features=true, and nobody here: leave it out"
         )
     near = [entry for group in inside for entry in _full_names(group, observation)]
     raise PgrobotError(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.answers import joined, metrics_of, paying, with_column_of
@@ -48,6 +49,7 @@ class Learner:
         multiplier: prices the cost columns.
         algorithm: how they learn.
         surroundings: where.
+        auxiliary: networks of the objective's terms, by the term's name: learnt with the policy, and no part of it.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class Learner:
         multiplier: Multiplier,
         algorithm: Algorithm,
         surroundings: Surroundings,
+        auxiliary: Mapping[str, nn.Module] = MappingProxyType({}),
     ) -> None:
         self.policy = policy
+        self.auxiliary = dict(auxiliary)
         self.critic = critic
         self.multiplier = multiplier
         self.constraints = tuple(constraints)
-        self.policy_vector = FlatParameters(policy)
+        self.policy_vector = FlatParameters(policy, auxiliary)
         self.critic_vector = FlatParameters(critic)
         self._intrinsic = tuple(intrinsic)
         self._iterations = surroundings.iterations
@@ -74,7 +78,12 @@ class Learner:
         self._window = Window(algorithm.memory, algorithm.sample_weights)
         reduce, streams = surroundings.reduce, surroundings.streams
         self.problem = PolicyProblem(
-            policy, self.policy_vector, algorithm.objective, reduce, [one.name for one in constraints]
+            policy,
+            self.policy_vector,
+            algorithm.objective,
+            reduce,
+            [one.name for one in constraints],
+            auxiliary,
         )
         self.policy_solver = algorithm.policy_solver(
             vector=self.policy_vector.vector, problem=self.problem, generator=streams["policy"]
@@ -262,6 +271,7 @@ class Learner:
         """Parameters, normalisers, averages, moments, multipliers, weights, memories, past, shuffles, updates."""
         return {
             "policy": own_state(self.policy),
+            "auxiliary": {name: own_state(network) for name, network in self.auxiliary.items()},
             "critic": own_state(self.critic),
             "critic_carry": self._critic_carry.clone(),
             "window": self._window.state_dict(),
@@ -278,6 +288,8 @@ class Learner:
     def load_state_dict(self, state: State) -> None:
         """Continue from ``state``; parameters are copied into the flat vectors."""
         self.policy.load_state_dict(state["policy"])
+        for name, network in self.auxiliary.items():
+            network.load_state_dict(state["auxiliary"][name])
         self.critic.load_state_dict(state["critic"])
         self._critic_carry = state["critic_carry"].clone()
         self._window.load_state_dict(state["window"])

@@ -178,6 +178,7 @@ STATE: tuple[Added, ...] = (
     Added("learners.*.policy_solver", "", "owed", lambda _: torch.zeros(())),
     Added("learners.*.policy_solver", "", "recovering", lambda _: False),
     Added("learners.*", "", "window", lambda _: []),
+    Added("learners.*", "", "auxiliary", lambda _: {}),
 )
 
 

@@ -85,6 +85,9 @@ class Poser:
         self._columns = tuple(discounts)
         self._costs = [index for index, name in enumerate(discounts) if name.startswith("cost/")]
         self._reduce = reduce
+        self._reads_successor = any(
+            getattr(term, "reads_successor", False) for term in algorithm.objective.values()
+        )
         self._discount = torch.tensor(list(discounts.values()))
 
     def pose(self, evidence: Evidence, values: Values) -> PosedPass:
@@ -232,6 +235,7 @@ class Poser:
             slack=evidence.slack.expand_as(cost_advantage),
             control=rollout.log_prob.new_zeros(*rollout.log_prob.shape, 0),
             weight=evidence.weight,
+            next_obs=dict(rollout.next_obs) if self._reads_successor else {},
         )
         discounted = discount_from_start(rollout.age, self._state_discount)
         weight = discounted * estimate.weight

@@ -55,6 +55,23 @@ class _Along(nn.Module):
         return said
 
 
+class _Asked(nn.Module):
+    """A module's method of a name, as something that ``functional_call`` calls."""
+
+    def __init__(self, module: nn.Module, method: str) -> None:
+        super().__init__()
+        self.module, self.method = module, method
+
+    def forward(self, *arguments: Any) -> Any:
+        return getattr(self.module, self.method)(*arguments)
+
+
+def asked(module: nn.Module, method: str, parameters: Mapping[str, Tensor], *arguments: Any) -> Any:
+    """What a method of a module says with other parameters than its own, by name."""
+    named = {f"module.{name}": value for name, value in parameters.items()}
+    return functional_call(_Asked(module, method), named, arguments)
+
+
 def along(module: Policy | Critic, parameters: Mapping[str, Tensor], *steps: Any) -> tuple[Any, Tensor]:
     """What ``module.along`` says of steps with other parameters than its own, by name; with none, its own."""
     named = {f"module.{name}": value for name, value in parameters.items()}

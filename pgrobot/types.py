@@ -116,7 +116,8 @@ class ObservationGroup:
 class Widths(Mapping[str, int]):
     """Widths of the observation groups that a network of plain inputs can read: all but images.
 
-    Asking for an image's raises PgrobotError, whether by ``widths[group]`` or by ``group in widths``.
+    Asking for an image's raises PgrobotError, whether by ``widths[group]`` or by ``group in widths``; ``images`` has
+    their shapes.
 
     Args:
         name: the environment's, for messages.
@@ -132,12 +133,22 @@ class Widths(Mapping[str, int]):
     def __getitem__(self, group: str) -> int:
         found = self._observation[group]
         if found.image:
-            raise unseen_image(self._name, group, found.shape, found.dtype)
+            raise self.unseen(group)
         return found.width
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names of a group's entries."""
         return self._observation[group].names
+
+    @property
+    def images(self) -> dict[str, tuple[int, ...]]:
+        """The shape ``(H, W, C)`` of every image, by its group."""
+        return {name: group.shape for name, group in self._observation.items() if group.image}
+
+    def unseen(self, group: str) -> PgrobotError:
+        """Why the image of a group cannot be read by a network of plain inputs."""
+        found = self._observation[group]
+        return unseen_image(self._name, group, found.shape, found.dtype)
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, group in self._observation.items() if not group.image)
@@ -148,10 +159,16 @@ class Widths(Mapping[str, int]):
 
 def unseen_image(name: str, group: str, shape: tuple[int, ...], dtype: str) -> PgrobotError:
     """Why the group of an environment cannot be read by a network of plain inputs."""
+    if dtype == "uint8":
+        remedy = f"what sees {group!r} is policy/body=cnn, and of a critic critic/body=cnn"
+    else:
+        remedy = (
+            f"let the environment observe {group!r} as uint8 (H, W, C), which policy/body=cnn sees, or as numbers (at "
+            f"most {MOST_IN_AN_ARRAY:,} are flattened)"
+        )
     return PgrobotError(
         f"{name} observes an image, {dtype} {shape}, which a network of {math.prod(shape):,} inputs would not see as "
-        f"one: pgrobot has no encoder of images; let the environment observe numbers as {group!r}. (Arrays of at most "
-        f"{MOST_IN_AN_ARRAY:,} numbers other than uint8 are flattened.)"
+        f"one: {remedy}"
     )
 
 

@@ -880,10 +880,10 @@ HIERARCHY = (
     }),
     *of("pgrobot/collectors/showing.py", "exact/test_shown_goals", {
         "critics see the goal of the episode before":
-            ("policy.show(rollout.carry, rollout.episode_start)", "policy.show(rollout.carry, within)"),
+            ("rollout.carry, rollout.episode_start)", "rollout.carry, within)"),
         "a successor has the goal of the step before":
-            ("policy.show(after, within)", "policy.show(rollout.carry, within)"),
-        "a successor has no goal": ("policy.show(after, within)", "policy.show(after, ~within)"),
+            ("rollout.next_obs, after, within)", "rollout.obs, rollout.carry, within)"),
+        "a successor has no goal": ("next_obs, after, within)", "next_obs, after, ~within)"),
     }),
     *of("pgrobot/transfer/entries.py", "run/test_transfer", {
         "an origin stays where it was in the other run":
@@ -951,9 +951,28 @@ TRANSFER = (
     }),
 )  # fmt: skip
 
+REPRESENTATIONS = (
+    *of("pgrobot/objectives/forward_dynamics.py", "exact/test_representations", {
+        "what is predicted follows the prediction": ("seen(batch.next_obs).detach()", "seen(batch.next_obs)"),
+        "a prediction does not know the action": ("batch.action), -1))", "0.0 * batch.action), -1))"),
+    }),
+    *of("pgrobot/objectives/inverse_dynamics.py", "exact/test_representations", {
+        "what was seen after is a constant": ("policy.encode(batch.next_obs)), -1)", "policy.encode(batch.obs)), -1)"),
+    }),
+    *of("pgrobot/posing.py", "exact/test_representations", {
+        "everybody's batch holds successors":
+            ("dict(rollout.next_obs) if self._reads_successor else {}", "dict(rollout.next_obs)"),
+    }),
+    *of("pgrobot/policies/network.py", "exact/test_representations", {
+        "features are shown before they are projected":
+            ("return {name: self.encode(obs) for name in self.shows}",
+             "return {name: 0.0 * self.encode(obs) for name in self.shows}"),
+    }),
+)  # fmt: skip
+
 DIAGNOSTICS = (
     *of("pgrobot/solvers/snapshot.py", "diagnostics/test_snapshot", {
-        "a snapshot forgets the normalisers": ("recalled(self.policy, buffers)", "recalled(self.policy, {})"),
+        "a snapshot forgets the normalisers": ("**self.auxiliary}, buffers)", "**self.auxiliary}, {})"),
         "a snapshot takes any reference for its policy":
             ("torch.equal(reference, problem.parameters.vector)", "True"),
     }),
@@ -1075,7 +1094,7 @@ CURIOSITY = (
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
     *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *DRONES, *MAZES, *MEMORY,
-    *HIERARCHY, *TRANSFER, *DIAGNOSTICS, *SEEING, *CURIOSITY,
+    *HIERARCHY, *REPRESENTATIONS, *TRANSFER, *DIAGNOSTICS, *SEEING, *CURIOSITY,
 )  # fmt: skip
 
 

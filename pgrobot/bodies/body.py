@@ -22,6 +22,7 @@ class Body(nn.Module):
         input_weights: names of its weights ``[…, D + …]`` whose first columns are those of its inputs, in their order;
             a body that names none, and does not pass its inputs on, cannot be ported to a robot that has others.
         passes_inputs: whether its features begin with its inputs as they are.
+        encodes: width of the features that ``encode`` gives; 0: it has no encoder.
     """
 
     width: int
@@ -30,6 +31,11 @@ class Body(nn.Module):
     free_to_differ: ClassVar[Sequence[str]] = ()
     input_weights: Sequence[str] = ()
     passes_inputs: bool = False
+    encodes: int = 0
+
+    def encode(self, x: Tensor) -> Tensor:
+        """What an encoder within makes of normalised observations ``[…, D]``: ``[…, encodes]``."""
+        raise NotImplementedError
 
     def forward(self, x: Tensor, carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
         """Look at one step, or at any number of independent rows.
@@ -68,6 +74,16 @@ class Body(nn.Module):
 
 
 class BodyFactory(Protocol):
-    """A body but for what it reads and the stream of its weights."""
+    """A body but for what it reads and the stream of its weights.
 
-    def __call__(self, *, inputs: int, generator: torch.Generator) -> Body: ...
+    One that has a parameter ``images`` is given the shape ``(H, W, C)`` of every image: they stand first among the
+    inputs, in row-major order and between 0 and 1. A body without it is given none.
+    """
+
+    def __call__(
+        self,
+        *,
+        inputs: int,
+        generator: torch.Generator,
+        images: Sequence[tuple[int, ...]] = ...,
+    ) -> Body: ...

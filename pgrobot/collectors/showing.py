@@ -17,8 +17,8 @@ AnyRollout = TypeVar("AnyRollout", bound=Rollout)
 def with_shown(rollout: AnyRollout, policy: Acting, after: Tensor) -> AnyRollout:
     """The rollout with the observation groups that a policy ``shows``.
 
-    Those of a step are made of what is remembered before it. Those of its true successor are made of what is remembered
-    after it, as the episode would have gone on with, had it not been cut there.
+    Those of a step are made of what is observed and remembered before it. Those of its true successor are made of what
+    is observed and remembered after it, as the episode would have gone on with, had it not been cut there.
 
     Args:
         rollout: whose carry is that policy's; of one that shows nothing it is returned as it is.
@@ -30,6 +30,6 @@ def with_shown(rollout: AnyRollout, policy: Acting, after: Tensor) -> AnyRollout
     within = torch.zeros_like(rollout.episode_start)
     return replace(
         rollout,
-        obs={**rollout.obs, **policy.show(rollout.carry, rollout.episode_start)},
-        next_obs={**rollout.next_obs, **policy.show(after, within)},
+        obs={**rollout.obs, **policy.show(rollout.obs, rollout.carry, rollout.episode_start)},
+        next_obs={**rollout.next_obs, **policy.show(rollout.next_obs, after, within)},
     )

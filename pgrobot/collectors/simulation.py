@@ -147,8 +147,10 @@ class SimulationCollector:
         self.ended = int(np.count_nonzero((terminated | truncated) & ~censored)) + len(failures)
         elapsed = age[..., None].astype(np.float32)
         obs[TIME], next_obs[TIME] = (steps / spec.max_episode_steps for steps in (elapsed, elapsed + 1.0))
+        shown = {name: torch.from_numpy(value) for name, value in obs.items()}
+        self._policy.check(shown)
         rollout = Rollout(
-            obs={name: torch.from_numpy(value) for name, value in obs.items()},
+            obs=shown,
             next_obs={name: torch.from_numpy(value) for name, value in next_obs.items()},
             action=action,
             log_prob=_together(distributions).log_prob(action),

@@ -114,6 +114,7 @@ def check_agreement(choice: Choice) -> None:
             f"{remedy}"
         )
     _check_ratio(choice)
+    _check_networks(choice)
     _check_budgets(choice)
     for path in without_ratio:
         _check_reuse(path, choice)
@@ -150,6 +151,16 @@ def _check_ratio(choice: Choice) -> None:
                 f"algorithm.estimator.objective_has_ratio is {str(stated).lower()}, but {found[0]} {words} by the "
                 "ratio π/μ: leave the key out, or choose another term"
             )
+
+
+def _check_networks(choice: Choice) -> None:
+    """The metric of a policy knows nothing of parameters that no action depends on."""
+    found = choice.terms(has_network=True)
+    if found and choice.says(POLICY, "needs_policy"):
+        raise PgrobotError(
+            f"{found[0]} learns a network of its own, which {choice.parts[POLICY].__name__} cannot move, as its metric "
+            "is the policy's: choose an algorithm with first-order steps, such as algorithm=ppo"
+        )
 
 
 def _check_budgets(choice: Choice) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from pgrobot.bodies import BodyFactory, linear
+from pgrobot.bodies import BodyFactory, linear, make_body
 from pgrobot.bodies.trial import try_body
 from pgrobot.critics.critic import Critic
-from pgrobot.groups import Groups, selected
+from pgrobot.groups import Groups
+from pgrobot.inputs import Embeddings, Reading
 from pgrobot.normalizer import ColumnScaler, ObservationNormalizer
 from pgrobot.ranges import Called, positive
 
@@ -32,6 +34,7 @@ class NetworkCritic(Critic):
         generator: random stream of the weights.
         observation_memory: environment steps that the normaliser remembers.
         return_memory: environment steps whose returns the columns' scale remembers.
+        embedding: groups or entries that tell categories, each with how many numbers stand for one; see ``Reading.of``.
 
     Raises:
         PgrobotError: the task has no such observation group or entry, or the body refuses its values.
@@ -50,14 +53,16 @@ class NetworkCritic(Critic):
         generator: torch.Generator,
         observation_memory: Annotated[float, positive] = math.inf,
         return_memory: Annotated[float, positive] = math.inf,
+        embedding: Embeddings = MappingProxyType({}),
     ) -> None:
         super().__init__()
-        self.reads = selected("critic", groups, observation)
-        self.groups, width = self.reads.groups, self.reads.width
-        self.normalizer = ObservationNormalizer(width, observation_clip, observation_memory)
+        reading = Reading.of("critic", groups, observation, embedding, generator)
+        self.reads, self.beside, self.groups = reading.numbers, reading.beside, reading.groups
+        self.normalizer = ObservationNormalizer(self.reads.width, observation_clip, observation_memory)
         self.scaler = ColumnScaler(len(columns), return_memory)
-        self.body = body(inputs=width, generator=generator)
-        try_body("critic.body", self.body, width)
+        inputs, beside = self.beside.width + self.reads.width, self.beside
+        self.body = make_body(body, inputs, beside.images, generator, beside.unseen)
+        try_body("critic.body", self.body, inputs)
         self.carry_size, self.sequence = self.body.carry_size, self.body.sequence
         # Zero output: before the first fit no column has a value, whatever its unit.
         self.output = linear(self.body.width, len(columns), 0.0, generator)
@@ -65,19 +70,25 @@ class NetworkCritic(Critic):
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
     ) -> tuple[Tensor, Tensor]:
-        features, carry = self.body(self.normalizer(self.reads(obs)), carry, episode_start)
+        features, carry = self.body(self._read(obs), carry, episode_start)
         return self.output(features), carry
 
     def along(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> tuple[Tensor, Tensor]:
-        features, carries = self.body.along(self.normalizer(self.reads(obs)), carry, episode_start)
+        features, carries = self.body.along(self._read(obs), carry, episode_start)
         return self.output(features), carries
+
+    def _read(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """What its body reads of observations."""
+        x = self.normalizer(self.reads(obs))
+        return torch.cat((self.beside(obs), x), -1) if self.beside.width else x
 
     @property
     def scale(self) -> Tensor:
         return self.scaler.scale
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
-        self.normalizer.merge(self.reads(obs))
+        if self.reads.width:
+            self.normalizer.merge(self.reads(obs))
 
     @torch.no_grad()
     def rescale(self, returns: Tensor) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ problems that the learners solved (``Learner.snapshot``).
 """
 
 from pgrobot.diagnostics.accounting import Accounting
+from pgrobot.diagnostics.auxiliary import AuxiliaryGradients
 from pgrobot.diagnostics.episodes import EpisodeStatistics
 from pgrobot.diagnostics.goals import Goals
 from pgrobot.diagnostics.gradients import GradientNorms, term_gradients
@@ -18,6 +19,7 @@ from pgrobot.diagnostics.violations import Violations
 
 __all__ = [
     "Accounting",
+    "AuxiliaryGradients",
     "DrawnVariation",
     "EpisodeStatistics",
     "Goals",

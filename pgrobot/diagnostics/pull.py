@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -65,7 +65,9 @@ class Pull:
             deviation=rows(batch.action - drawn_from(policy.here).mean)[:, drawn].double(),
             score=rows(score)[:, drawn].double(),
             whole=rows(whole)[:, drawn].double(),
-            seen=torch.cat([x - x[:1] for x in read], -1),
+            seen=torch.cat(
+                [*(x - x[:1] for x in read), rows(score)[:, :0]], -1
+            ),  # none of whoever sees images alone
         )
 
     def shares(self, advantages: Tensor) -> Tensor:
@@ -123,7 +125,7 @@ def whole_gradient(policy: PolicyAt, problem: PolicyProblem, batch: Batch, score
         return batch.shared(batch.advantage).unsqueeze(-1) * score
 
     def objective(by: Tensor) -> Tensor:
-        moved = PolicyAt(here.shifted(by), policy.ask, policy.prior)
+        moved = replace(policy, here=here.shifted(by))
         return torch.stack(list(problem.contributions_of(moved, batch).values())).sum()
 
     return _derivative(objective, batch.action)

@@ -29,6 +29,7 @@ class States:
         mean: of all states of the rollout that count, ``[D]``.
         spread: their deviation, ``[D]``; exactly 0 of an entry that never changes.
         every: all states of the rollout, ``[T, N, D]``.
+        images: what else is read, by group, ``[B, H, W, C]``; it is held, too.
     """
 
     policy: Policy
@@ -41,6 +42,7 @@ class States:
     mean: Tensor
     spread: Tensor
     every: Tensor
+    images: Mapping[str, Tensor]
 
     @classmethod
     def of(
@@ -64,12 +66,17 @@ class States:
             mean=seen[0] + centred.mean(0),
             spread=centred.std(0, correction=0),
             every=every,
+            images={
+                name: obs.flatten(0, 1)[counts][stride]
+                for name, obs in rollout.obs.items()
+                if name in _read(policy, rollout.obs) and name not in groups
+            },
         )
 
     def action(self, x: Tensor) -> Tensor:
         """The mean action, policy units, of the ``B`` states with these numbers ``[B, D]`` in place of their own."""
         obs = dict(zip(self.widths, x.split(tuple(self.widths.values()), -1), strict=True))
-        distribution, _ = self.policy(obs, self.carry, self.episode_start)
+        distribution, _ = self.policy({**obs, **self.images}, self.carry, self.episode_start)
         return distribution.mean[..., self.drawn]
 
     def slopes(self, x: Tensor) -> Tensor:
@@ -86,8 +93,13 @@ class States:
 
 def groups_read(policy: Policy, obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The observation groups that a policy reads, but images; all where it does not say."""
-    read = getattr(policy, "groups", tuple(obs))
+    read = _read(policy, obs)
     return {name: seen for name, seen in obs.items() if name in read and seen.is_floating_point()}
+
+
+def _read(policy: Policy, obs: Mapping[str, Tensor]) -> tuple[str, ...]:
+    found: tuple[str, ...] = getattr(policy, "groups", tuple(obs))
+    return found
 
 
 def _names(spec: EnvironmentSpec, group: str, width: int) -> tuple[str, ...]:

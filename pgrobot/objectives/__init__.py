@@ -1,10 +1,13 @@
 """Terms of the policy objective, each a pure function of a policy and a batch, to be maximised."""
 
+from pgrobot.objectives.auxiliary import Auxiliary
 from pgrobot.objectives.budgets import BudgetPenalty, InteriorPoint
 from pgrobot.objectives.control import ControlVariate
 from pgrobot.objectives.entropy import Entropy, EstimatedEntropy
+from pgrobot.objectives.forward_dynamics import ForwardDynamics
 from pgrobot.objectives.gated import GatedRatio
 from pgrobot.objectives.generalized import GeneralizedClippedRatio
+from pgrobot.objectives.inverse_dynamics import InverseDynamics
 from pgrobot.objectives.kl import AdaptiveKLPenalty, KLPenalty, ReverseKLPenalty
 from pgrobot.objectives.policy_gradient import (
     ClippedRatio,
@@ -18,6 +21,7 @@ from pgrobot.objectives.term import FixedWeight, Objective, PolicyAt, PriorAt
 
 __all__ = [
     "AdaptiveKLPenalty",
+    "Auxiliary",
     "BudgetPenalty",
     "ClippedRatio",
     "ControlVariate",
@@ -25,9 +29,11 @@ __all__ = [
     "Entropy",
     "EstimatedEntropy",
     "FixedWeight",
+    "ForwardDynamics",
     "GatedRatio",
     "GeneralizedClippedRatio",
     "InteriorPoint",
+    "InverseDynamics",
     "KLPenalty",
     "KLToPrior",
     "L2ToPrior",

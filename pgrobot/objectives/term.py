@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
+from pgrobot.errors import PgrobotError
+
+Reads = Callable[[Mapping[str, Tensor]], Tensor]  # of observation groups
+
+
+def nothing_to_read(_: Any) -> Tensor:
+    """For a policy of which nobody has asked for more than its distribution."""
+    raise PgrobotError(
+        "this policy has no encoder, and the term no network: see pgrobot.objectives.Auxiliary"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +44,23 @@ class PolicyAt:
         here: its distribution on every row of the batch.
         ask: its distribution anywhere else: see ``__call__``.
         prior: the policy that the run began as.
+        encode: what its encoder makes of observation groups ``[…, D]``: features ``[…, F]``.
+        inputs: what its network reads of them, normalised: ``[…, I]``.
+        networks: of terms that have one, by the term's name, at the same parameters.
+        own: that of the term that is asking.
     """
 
     here: Distribution
     ask: Callable[[Mapping[str, Tensor], Tensor, Tensor], Distribution]
     prior: PriorAt
+    encode: Reads = nothing_to_read
+    inputs: Reads = nothing_to_read
+    networks: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    own: Callable[[Tensor], Tensor] = nothing_to_read
+
+    def of(self, term: str) -> PolicyAt:
+        """The same for a term, with the network that is its own."""
+        return replace(self, own=self.networks[term]) if term in self.networks else self
 
     def __call__(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Distribution:
         """The policy at the same parameters on any rows, which do not depend on each other.
@@ -68,6 +90,8 @@ class Objective(Protocol):
         adds_control_back: whether it adds back the expectation of what a baseline that depends on the action took.
         keeps_budgets: whether it keeps the policy to the budgets by itself, so that no multiplier should price them.
         reports: names of metrics that a learning rate may follow; a term that does not say so has none.
+        reads_successor: whether it reads ``batch.next_obs``, which is empty where no term does.
+        has_network: whether it learns parameters of its own beside the policy's; see ``Auxiliary``.
     """
 
     reads_advantage: ClassVar[bool]
@@ -76,6 +100,8 @@ class Objective(Protocol):
     follows_kl: ClassVar[bool]
     adds_control_back: ClassVar[bool]
     keeps_budgets: ClassVar[bool]
+    reads_successor: ClassVar[bool]
+    has_network: ClassVar[bool]
 
     @property
     def weight(self) -> float:
@@ -103,6 +129,8 @@ class FixedWeight:
     scheduled: ClassVar[bool] = False
     adds_control_back: ClassVar[bool] = False
     keeps_budgets: ClassVar[bool] = False
+    reads_successor: ClassVar[bool] = False
+    has_network: ClassVar[bool] = False
 
     def adapt(self, weight: float, kl: float) -> float:
         del kl

@@ -139,7 +139,7 @@ class HierarchicalPolicy(Policy):
         if self.switch.carry_size:
             of_high, of_switch = of_high.split(self.of_high, -1)
         held, age = self._own(carry, episode_start)
-        told = torch.cat(tuple(self.show(carry, episode_start).values()), -1)
+        told = torch.cat(tuple(self.show(obs, carry, episode_start).values()), -1)
         acts, of_low = self.low.say(obs, told, of_low, episode_start)
         says, of_high = self.high.say(obs, held[..., :0], of_high, episode_start)
         drawn, kept = self.channel.opened(says)
@@ -150,7 +150,7 @@ class HierarchicalPolicy(Policy):
             of_high = torch.cat((of_high, of_switch), -1)
         return Said(acts, says, joint, held, age, torch.cat((of_low, of_high, held, age, kept), -1))
 
-    def show(self, carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
+    def show(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
         held, age = self._own(carry, episode_start)
         left = torch.remainder(-age, self.every) / self.every
         return {GOAL: self.goal.shown(held), TIME_LEFT: left[..., : self.shows[TIME_LEFT]]}

@@ -70,8 +70,8 @@ class Manager(Policy):
     def remember(self, carry: Tensor, action: Tensor) -> Tensor:
         return self.policy.remember(carry, action)
 
-    def show(self, carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
-        return self.policy.show(carry, episode_start)
+    def show(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
+        return self.policy.show(obs, carry, episode_start)
 
     def command(self, action: Tensor) -> Tensor:
         """Nothing of a goal goes to the environment: of width 0."""

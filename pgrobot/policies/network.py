@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from pgrobot.bodies import BodyFactory, linear
+from pgrobot.bodies import BodyFactory, linear, make_body
 from pgrobot.bodies.trial import check_sizes, try_body
 from pgrobot.distributions import Distribution
-from pgrobot.groups import Groups, Selection, selected
+from pgrobot.errors import PgrobotError
+from pgrobot.groups import FEATURES, Groups, Selection
+from pgrobot.inputs import Beside, Embeddings, Reading
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.policies.heads.head import HeadFactory
 from pgrobot.policies.heads.trial import try_head
@@ -24,6 +27,7 @@ from pgrobot.unrolling import follows
 
 # Gain of the output layer: small, so that a policy starts near the middle of every actuator's range.
 OUTPUT_GAIN = 0.01
+NOTHING_BESIDE = Beside({}, (), {})
 
 
 class Network(nn.Module):
@@ -33,7 +37,8 @@ class Network(nn.Module):
     (Andrychowicz et al. 2021, arXiv 2006.05990, section 3.2).
 
     Attributes:
-        reads: what it reads of all that is observed.
+        reads: the numbers that it reads of all that is observed.
+        beside: what else it reads: images, categories.
         parts: widths of what its body and its head remember.
     """
 
@@ -47,6 +52,7 @@ class Network(nn.Module):
         normalizer: ObservationNormalizer,
         generator: torch.Generator,
         path: str = "policy",
+        beside: Beside = NOTHING_BESIDE,
     ) -> None:
         """Make its parts, once it is a module.
 
@@ -59,27 +65,34 @@ class Network(nn.Module):
             normalizer: of what is read.
             generator: random stream of the weights.
             path: its key, for messages.
+            beside: what it reads beside numbers.
 
         Raises:
             PgrobotError: the body or the head refuses its values.
         """
-        self.reads, self.told, self.normalizer = reads, told, normalizer
+        self.reads, self.told, self.normalizer, self.beside = reads, told, normalizer, beside
         # The order of the parameters in the flat vector: the head's own, the body's, the output layer's.
         self.head = head(actions=actions)
         check_sizes(f"{path}.head", self.head, ("outputs", "action_size", "carry_size"))
         try_head(f"{path}.head", self.head, reads.width)
-        self.body = body(inputs=reads.width + told, generator=generator)
-        try_body(f"{path}.body", self.body, reads.width + told)
+        inputs = beside.width + reads.width + told
+        self.body = make_body(body, inputs, beside.images, generator, beside.unseen)
+        try_body(f"{path}.body", self.body, inputs)
         self.output = linear(self.body.width, self.head.outputs, OUTPUT_GAIN, generator)
         self.head.begin(self.output)
         self.parts = (self.body.carry_size, self.head.carry_size)
+
+    def read(self, seen: Tensor, obs: Mapping[str, Tensor]) -> Tensor:
+        """What its body reads, but for what it is told: of the numbers ``[…, D]`` and what is beside them."""
+        x = self.normalizer(seen)
+        return torch.cat((self.beside(obs), x), -1) if self.beside.width else x
 
     def say(
         self, obs: Mapping[str, Tensor], told: Tensor, carry: Tensor, episode_start: Tensor
     ) -> tuple[Distribution, Tensor]:
         """What it says of observations ``[…, D]`` and what it is ``told`` ``[…, W]``; else as of ``Policy.forward``."""
         seen = self.reads(obs)
-        x = self.normalizer(seen)
+        x = self.read(seen, obs)
         of_body = of_head = carry
         if carry.shape[-1]:  # to cut and join nothing would take a tenth of a step's time
             of_body, of_head = carry.split(self.parts, -1)
@@ -98,16 +111,20 @@ class NetworkPolicy(Policy, Network):
     Args:
         observation: width of each observation group.
         actions: the entries of the environment's action.
-        groups: the observation groups read, or entries of them by their full names, in that order.
+        groups: the observation groups read, or entries of them by their full names, in that order; images too, where
+            the body sees them.
         body: makes the network up to its features.
         head: makes what turns the output layer's numbers into a distribution.
         observation_clip: bound on normalised observations.
         generator: random stream of the weights.
         observation_memory: environment steps that the normaliser remembers.
         previous_action: whether the body also reads the action of the step before, in policy units, zero at first.
+        embedding: groups or entries that tell categories, each with how many numbers stand for one; see ``Reading.of``.
+        share_features: whether critics see what its encoder says, as the group ``policy/features``.
 
     Raises:
-        PgrobotError: the task has no such observation group or entry, or the body or the head refuses its values.
+        PgrobotError: the task has no such observation group or entry, or the body or the head refuses its values; or
+            features are to be shared and there is no encoder.
     """
 
     free_to_differ: ClassVar[Sequence[str]] = ("groups", "observation_memory")
@@ -123,16 +140,51 @@ class NetworkPolicy(Policy, Network):
         generator: torch.Generator,
         observation_memory: Annotated[float, positive] = math.inf,
         previous_action: bool = False,
+        embedding: Embeddings = MappingProxyType({}),
+        share_features: bool = False,
     ) -> None:
         super().__init__(observation)
         self.shown = Shown(actions if previous_action else ())
-        reads = selected("policy", groups, observation)
+        reading = Reading.of("policy", groups, observation, embedding, generator)
+        reads, beside = reading.numbers, reading.beside
         normalizer = ObservationNormalizer(reads.width, observation_clip, observation_memory)
-        self.assemble(reads, self.shown.width, actions, body, head, normalizer, generator)
-        self.groups = reads.groups
+        self.assemble(reads, self.shown.width, actions, body, head, normalizer, generator, beside=beside)
+        if beside.categories:
+            self.origin.adopt(beside.categories)
+        self.groups = reading.groups
         self.action_size = self.head.action_size
         self.carry_size = sum(self.parts) + self.shown.width
         self.sequence = self.body.sequence
+        # what was done a step ago is a part of what is encoded, and no observation tells it
+        self.encodes = 0 if self.shown.width else self.body.encodes
+        if share_features:
+            self.shows = {FEATURES: self._shared()}
+
+    def _shared(self) -> int:
+        """How many features are shared; raises PgrobotError where there is nothing to share."""
+        if self.encodes:
+            return self.encodes
+        if self.body.encodes:
+            raise PgrobotError(
+                "policy.share_features=true shows what the encoder makes of an observation, and with "
+                "policy.previous_action=true it reads an action, too: set only one of the two"
+            )
+        raise PgrobotError(
+            f"policy.share_features=true shows what an encoder says, and policy.body is a {type(self.body).__name__}, "
+            "which has none: choose policy/body=encoder"
+        )
+
+    def encode(self, obs: Mapping[str, Tensor]) -> Tensor:
+        return self.body.encode(self.read(self.reads(obs), obs))
+
+    def inputs(self, obs: Mapping[str, Tensor]) -> Tensor:
+        return self.read(self.reads(obs), obs)
+
+    def show(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
+        return {name: self.encode(obs) for name in self.shows}
+
+    def check(self, obs: Mapping[str, Tensor]) -> None:
+        self.beside.check(obs)
 
     def forward(
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor
@@ -148,7 +200,7 @@ class NetworkPolicy(Policy, Network):
         self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor, action: Tensor
     ) -> tuple[Distribution, Tensor]:
         seen = self.reads(obs)
-        x = self.normalizer(seen)
+        x = self.read(seen, obs)
         of_body, of_head, done = carry.split((*self.parts, self.shown.width), -1)
         done = torch.cat((done.unsqueeze(0), self.shown(action)[..., : self.shown.width]))
         if self.shown.width:
@@ -171,4 +223,5 @@ class NetworkPolicy(Policy, Network):
         return torch.cat((carry[..., : -self.shown.width], self.shown(action)), -1)
 
     def merge(self, obs: Mapping[str, Tensor]) -> None:
-        self.normalizer.merge(self.reads(obs))
+        if self.reads.width:
+            self.normalizer.merge(self.reads(obs))

@@ -26,8 +26,8 @@ class Acting(nn.Module):
         origin: subtracted from what an environment shows, before anything reads it.
         action_size: width ``A`` of what is drawn; more than the actuators where a goal is drawn as well.
         carry_size: width ``H`` of what is remembered between steps; 0 for a memoryless one.
-        shows: observation groups that critics see beside those of the environment, made of what is remembered: name and
-            width; none by default.
+        shows: observation groups that critics see beside those of the environment, made of what it observes and
+            remembers: name and width; none by default.
     """
 
     action_size: int
@@ -61,10 +61,18 @@ class Acting(nn.Module):
         del action
         return carry
 
-    def show(self, carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
-        """The groups ``[…, D]`` that it ``shows`` before a step, of the carry ``[…, H]``, which a start forgets."""
-        del carry, episode_start
+    def show(self, obs: Mapping[str, Tensor], carry: Tensor, episode_start: Tensor) -> Mapping[str, Tensor]:
+        """The groups ``[…, D]`` that it ``shows`` before a step: as of ``forward``, made of what that is given."""
+        del obs, carry, episode_start
         return {}
+
+    def check(self, obs: Mapping[str, Tensor]) -> None:
+        """Refuse observations ``[…, D]`` that it cannot read for what they are; by default it reads all.
+
+        Raises:
+            PgrobotError: says which, and what they should be.
+        """
+        del obs
 
     def command(self, action: Tensor) -> Tensor:
         """What of the action ``[…, A]`` goes to the environment, in policy units, ``[…, actuators]``: all of it."""
@@ -78,9 +86,11 @@ class Policy(Acting):
         sequence: steps per chunk in an update, through which gradients flow back; 1: rows are independent.
         parameter_bounds: least and greatest value of parameters by name, which solvers keep them within.
         free_to_differ: arguments that do not change what it computes of what it reads, once its weights are given.
+        encodes: width of the features that ``encode`` gives; 0: it has no encoder.
     """
 
     sequence: int = 1
+    encodes: int = 0
     free_to_differ: ClassVar[Sequence[str]] = ()
     parameter_bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})
 
@@ -114,6 +124,14 @@ class Policy(Acting):
             return distribution, self.remember(following, action)
 
         return unroll(step, obs, carry, episode_start, action)
+
+    def encode(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """What its encoder makes of observations ``[…, D]``: features ``[…, encodes]``."""
+        raise NotImplementedError
+
+    def inputs(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """What its network reads of observations ``[…, D]``, normalised: ``[…, inputs]``."""
+        raise NotImplementedError
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

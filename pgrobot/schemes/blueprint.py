@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from pgrobot.algorithm import Algorithm, Surroundings
 from pgrobot.answers import check_columns
@@ -17,15 +18,18 @@ from pgrobot.bodies.trial import check_sizes
 from pgrobot.constraints import Constraint, CostColumns, tightening_of
 from pgrobot.cores import physical_cores
 from pgrobot.critics import Critic
+from pgrobot.errors import PgrobotError
 from pgrobot.factories import CriticFactory, IntrinsicRewardFactory, MultiplierFactory, PolicyFactory
 from pgrobot.frozen import freeze_parts
-from pgrobot.groups import critic_widths
+from pgrobot.groups import FEATURES, critic_widths
 from pgrobot.initialisation import CRITIC, POLICY, Initialisation
+from pgrobot.inputs import check_origins
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.posing import columns_of
 from pgrobot.randomness import component_seed, stream
 from pgrobot.reduce import ALONE
+from pgrobot.schemes.networks import network_of
 from pgrobot.sequences import check_sequences
 from pgrobot.signatures import takes
 from pgrobot.targets import construct
@@ -131,14 +135,17 @@ class Blueprint:
         check_columns(intrinsic)
         columns = columns_of(constraints, intrinsic)
         critic = self.critic(columns, policy.shows, learner)
+        check_origins(policy, critic)
         check_sequences(self.cfg.horizon, {"policy": policy, "critic": critic})
+        algorithm = Algorithm(**construct(self.cfg, "algorithm"))
+        _check_shared(policy, critic, algorithm.memory)
         return Learner(
             policy=policy,
             critic=critic,
             intrinsic=intrinsic,
             constraints=constraints,
             multiplier=make_multiplier(constraints=constraints, columns=columns),
-            algorithm=Algorithm(**construct(self.cfg, "algorithm")),
+            algorithm=algorithm,
             surroundings=Surroundings(
                 iterations=iterations(self.cfg, self.cfg.annealing_steps),
                 max_episode_steps=self.spec.max_episode_steps,
@@ -147,6 +154,32 @@ class Blueprint:
                 reduce=ALONE,
                 critic_warmup=self.initialisation.critic_warmup,
             ),
+            auxiliary=self._auxiliary(algorithm, policy, learner),
+        )
+
+    def _auxiliary(self, algorithm: Algorithm, policy: Policy, learner: str) -> dict[str, nn.Module]:
+        """The networks of the objective's terms that have one, each with a random stream of its own."""
+        made = {}
+        for name, term in algorithm.objective.items():
+            if getattr(term, "has_network", False):
+                where = f"algorithm.objective.{name}"
+                with self._seeded(where, learner):
+                    made[name] = network_of(where, term, policy, self.spec, self.weights(where, learner))
+        return made
+
+
+def _check_shared(policy: Policy, critic: Critic, memory: int) -> None:
+    """Refuse features that are shown to a critic which does not read them, or which would read those of the past."""
+    read = getattr(critic, "groups", (FEATURES,))  # one of the user's own may read all that there is
+    if FEATURES in policy.shows and FEATURES not in read:
+        raise PgrobotError(
+            f"policy.share_features=true shows the critic what the policy's encoder says, and critic.groups does not "
+            f"read it: critic.groups=[{FEATURES}]"
+        )
+    if FEATURES in policy.shows and memory > 1:
+        raise PgrobotError(
+            f"policy.share_features=true shows features as the encoder made them when it acted, and of the "
+            f"algorithm.memory={memory} rollouts of an update all but one are of older encoders: set only one of the two"
         )
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from math import inf, prod
+from types import MappingProxyType
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from pgrobot.errors import PgrobotError, nearest
+
+AUXILIARY = "auxiliary"  # begins the names of parameters that are of no use to whoever acts
 
 
 class FlatParameters:
@@ -23,7 +26,13 @@ class FlatParameters:
     A part of the module declares what its parameters may be by an attribute ``parameter_bounds``: the least and the
     greatest value by the parameter's name. Whoever moves the vector keeps it there with ``project``.
 
+    Networks of terms that learn beside the module lie in the vector behind it, under ``auxiliary.<term>.``.
+
     See docs/derivations.md#bounds-on-parameters.
+
+    Args:
+        module: whose parameters they are.
+        auxiliary: networks beside it, by the name of their term.
 
     Attributes:
         vector: all parameters, ``[P]``; writing to it changes the module.
@@ -37,12 +46,19 @@ class FlatParameters:
         PgrobotError: a bound is declared of a parameter that is not there.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self.vector = torch.cat([p.detach().reshape(-1) for p in module.parameters()])
+    def __init__(self, module: nn.Module, auxiliary: Mapping[str, nn.Module] = MappingProxyType({})) -> None:
+        beside = {
+            f"{AUXILIARY}.{term}.{name}": parameter
+            for term, network in auxiliary.items()
+            for name, parameter in network.named_parameters()
+        }
+        everything = {**dict(module.named_parameters()), **beside}
+        self._own = tuple(name for name in everything if name not in beside)
+        self.vector = torch.cat([p.detach().reshape(-1) for p in everything.values()])
         self.slices: dict[str, slice] = {}
         self.layout: dict[str, torch.Size] = {}
         start = 0
-        for name, parameter in module.named_parameters():
+        for name, parameter in everything.items():
             end = start + parameter.numel()
             self.slices[name] = slice(start, end)
             self.layout[name] = parameter.shape
@@ -98,8 +114,24 @@ class FlatParameters:
 
     def views(self, vector: Tensor) -> dict[str, Tensor]:
         """Read any vector ``[P]`` as the module's named parameters, for ``torch.func.functional_call``."""
-        named = {name: vector[where].view(self.layout[name]) for name, where in self.slices.items()}
+        named = {name: vector[self.slices[name]].view(self.layout[name]) for name in self._own}
         return {**named, **self.buffers}
+
+    def own(self, vector: Tensor) -> Tensor:
+        """The part of any vector ``[P]`` that is the module's own, without that of networks beside it."""
+        return vector[: self.slices[self._own[-1]].stop] if len(self._own) < len(self.slices) else vector
+
+    def of_policy(self) -> list[slice]:
+        """Where the module's own parameters lie, one after the other."""
+        return [self.slices[name] for name in self._own]
+
+    def beside(self, vector: Tensor, term: str) -> dict[str, Tensor]:
+        """Read any vector ``[P]`` as the parameters of the network of a term, likewise."""
+        prefix = f"{AUXILIARY}.{term}."
+        named = {name: where for name, where in self.slices.items() if name.startswith(prefix)}
+        return {
+            name.removeprefix(prefix): vector[where].view(self.layout[name]) for name, where in named.items()
+        }
 
     def __len__(self) -> int:
         return sum(prod(shape) for shape in self.layout.values())

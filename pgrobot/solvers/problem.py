@@ -7,11 +7,12 @@ of ``kl``, and a test differentiates the very object that trains.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 from torch.utils import _pytree as pytree
 
@@ -22,7 +23,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.objectives import Objective, PolicyAt, PriorAt
 from pgrobot.policies import Policy
 from pgrobot.reduce import ALONE, Reduce
-from pgrobot.sequences import along_chunks, unrolled
+from pgrobot.sequences import along_chunks, asked, unrolled
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.solvers.prior import Prior
 from pgrobot.solvers.transform import Layout
@@ -87,6 +88,7 @@ class PolicyProblem:
         terms: the objective's terms by name.
         reduce: what several processes agree on.
         constraints: names of what the batch's cost columns are limited by, in their order.
+        auxiliary: networks of terms, by the term's name; their parameters lie in the vector.
 
     Attributes:
         constraints: likewise.
@@ -104,8 +106,10 @@ class PolicyProblem:
         terms: Mapping[str, Objective],
         reduce: Reduce = ALONE,
         constraints: Sequence[str] = (),
+        auxiliary: Mapping[str, nn.Module] = MappingProxyType({}),
     ) -> None:
         self.constraints = tuple(constraints)
+        self.auxiliary = dict(auxiliary)
         self.weights = torch.tensor([term.weight for term in terms.values()], dtype=torch.float64)
         self.reports = frozenset(name for term in terms.values() for name in getattr(term, "reports", ()))
         self.sequence = policy.sequence
@@ -127,16 +131,30 @@ class PolicyProblem:
 
     def at(self, vector: Tensor, batch: Batch) -> PolicyAt:
         """The policy at ``vector`` ``[P]``, on the batch and anywhere else."""
-        here = self._on(self.parameters.views(vector), batch)
-        return PolicyAt(here, self.ask(vector), self.prior_at(vector, batch))
+        return self.elsewhere(vector, batch, self._on(self.parameters.views(vector), batch))
+
+    def elsewhere(self, vector: Tensor, batch: Batch, here: Distribution) -> PolicyAt:
+        """``at`` where it is known what the policy says of the batch."""
+        parameters = self.parameters.views(vector)
+        return PolicyAt(
+            here=here,
+            ask=self.ask(vector),
+            prior=self.prior_at(vector, batch),
+            encode=partial(asked, self._policy, "encode", parameters),
+            inputs=partial(asked, self._policy, "inputs", parameters),
+            networks={
+                term: partial(functional_call, network, self.parameters.beside(vector, term))
+                for term, network in self.auxiliary.items()
+            },
+        )
 
     def prior_at(self, vector: Tensor, batch: Batch) -> PriorAt:
         """The policy that the run began as, seen from ``vector`` ``[P]``.
 
         Where rows are not independent it begins a chunk with what the policy remembers there.
         """
-        prior = self.prior
-        return PriorAt(lambda: self._on(prior.state, batch), lambda: vector - prior.vector)
+        prior, own = self.prior, self.parameters.own
+        return PriorAt(lambda: self._on(prior.state, batch), lambda: own(vector - prior.vector))
 
     def begin(self) -> None:
         """Take the policy as it is now for the one that the run began as."""
@@ -198,14 +216,18 @@ class PolicyProblem:
 
     def about(self, parameters: FlatParameters, weights: Tensor) -> PolicyProblem:
         """The same terms, at other weights, about the policy with other tensors."""
-        other = PolicyProblem(self._policy, parameters, self._terms, self.reduce, self.constraints)
+        other = PolicyProblem(
+            self._policy, parameters, self._terms, self.reduce, self.constraints, self.auxiliary
+        )
         other.weights.copy_(weights)
         other.prior = self.prior
         return other
 
     def with_terms(self, terms: Mapping[str, Objective]) -> PolicyProblem:
         """Other terms, about the same policy with the same parameters."""
-        other = PolicyProblem(self._policy, self.parameters, terms, self.reduce, self.constraints)
+        other = PolicyProblem(
+            self._policy, self.parameters, terms, self.reduce, self.constraints, self.auxiliary
+        )
         other.prior = self.prior
         return other
 
@@ -259,7 +281,7 @@ def _told(name: str, term: Objective, policy: PolicyAt, batch: Batch) -> tuple[T
     Raises:
         PgrobotError: it is not a scalar and scalar metrics.
     """
-    found: Any = term(policy, batch)
+    found: Any = term(policy.of(name), batch)
     if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping):
         value, metrics = found
         wrong = [key for key, part in (("its value", value), *metrics.items()) if not _is_scalar(part)]

@@ -16,7 +16,7 @@ from pgrobot.critics import Critic
 from pgrobot.objectives import PolicyAt
 from pgrobot.policies import Policy
 from pgrobot.reduce import Reduce
-from pgrobot.solvers.parameters import FlatParameters
+from pgrobot.solvers.parameters import AUXILIARY, FlatParameters
 from pgrobot.solvers.problem import CriticProblem, PolicyProblem, Report
 from pgrobot.types import Rollout, State
 
@@ -59,10 +59,7 @@ class PolicySnapshot(SnapshotProblem):
     def start(self) -> PolicyAt:
         """The policy as it was, on the batch and anywhere else."""
         if self.own_reference:  # the update has asked it already
-            vector = self.parameters.vector
-            return PolicyAt(
-                self.batch.reference, self.problem.ask(vector), self.problem.prior_at(vector, self.batch)
-            )
+            return self.problem.elsewhere(self.parameters.vector, self.batch, self.batch.reference)
         return self.problem.at(self.parameters.vector, self.batch)
 
 
@@ -89,6 +86,7 @@ class UpdateSnapshot:
     critic_batch: CriticBatch  # likewise
     columns: Mapping[str, Tensor]  # each column's own advantage, rows or chunks
     policy: State  # parameters and normalisers
+    auxiliary: State  # parameters of the networks of terms, by their names in the vector
     critic: State
     weights: Tensor  # of the objective's terms
 
@@ -110,6 +108,11 @@ class UpdateSnapshot:
             critic_batch=posed.critic,
             columns=posed.columns(),
             policy=own_state(policy),
+            auxiliary={
+                f"{AUXILIARY}.{term}.{name}": value
+                for term, network in problem.auxiliary.items()
+                for name, value in own_state(network).items()
+            },
             critic=own_state(critic),
             weights=problem.weights.clone(),
         )
@@ -125,7 +128,9 @@ class UpdateSnapshot:
 
     def _policy_problem(self, policy: Policy, problem: PolicyProblem) -> PolicySnapshot:
         buffers = {name: self.policy[name] for name, _ in policy.named_buffers() if name in self.policy}
-        again = problem.about(problem.parameters.recalled(self.policy, buffers), self.weights)
+        again = problem.about(
+            problem.parameters.recalled({**self.policy, **self.auxiliary}, buffers), self.weights
+        )
         terms = lambda v: again.contributions(v, self.batch)
         copied = partial(_loaded, policy, self.policy)
         return PolicySnapshot(

@@ -54,7 +54,7 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
         named = [getattr(room, name) for name in room.__all__ if name not in frames]
         return {part for part in named if inspect.isclass(part)}
 
-    terms = parts(objectives, "FixedWeight", "Objective", "PolicyAt", "PriorAt")
+    terms = parts(objectives, "Auxiliary", "FixedWeight", "Objective", "PolicyAt", "PriorAt")
     told = {
         term.__name__: (term.reads_advantage, term.multiplies_ratio, term.reads_reference) for term in terms
     }
@@ -66,9 +66,11 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
         "DecoupledClippedRatio": (True, True, True),
         "Entropy": (False, False, False),
         "EstimatedEntropy": (False, False, False),
+        "ForwardDynamics": (False, False, False),
         "GatedRatio": (True, True, True),
         "GeneralizedClippedRatio": (True, True, True),
         "InteriorPoint": (True, True, False),
+        "InverseDynamics": (False, False, False),
         "KLPenalty": (False, False, True),
         "KLToPrior": (False, False, False),
         "L2ToPrior": (False, False, False),

@@ -139,7 +139,9 @@ def test_images_and_choices_are_refused_where_a_network_of_numbers_would_be_buil
         assert "camera" in spec.widths
     blind = replace(spec, observation={"policy": spec.observation["camera"]})
     continuous = replace(blind, actions=Action.unitless("a", "b"))
-    with pytest.raises(PgrobotError, match="no encoder of images"):
+    with pytest.raises(
+        PgrobotError, match="60 inputs would not see as one: what sees 'policy' is policy/body=cnn"
+    ):
         build_policy(compose([]), continuous)
     mixed = replace(spec, observation={"policy": spec.observation["policy"]})
     chosen = replace(mixed, actions=mixed.actions[:1])

@@ -25,7 +25,7 @@ FLOORS = (
         "distributions",
     ),
     ("blame", "files", "foreign", "pictures", "normalizer", "ranges"),
-    ("types", "figures", "initialisation", "frozen", "unrolling"),
+    ("types", "figures", "initialisation", "frozen", "unrolling", "signatures"),
     (
         "action_map",
         "aliases",
@@ -39,9 +39,8 @@ FLOORS = (
         "origin",
         "overrides",
         "past_networks",
-        "signatures",
     ),
-    ("demonstrations",),
+    ("demonstrations", "inputs"),
     (
         "baselines",
         "estimators",

@@ -5,6 +5,7 @@ from pgrobot.simulation.adapters.factory import Factory, FactoryTask, Lent, desc
 from pgrobot.simulation.adapters.given import GivenTask
 from pgrobot.simulation.adapters.gymnasium import GymnasiumTask
 from pgrobot.simulation.adapters.info_cost import InfoCost
+from pgrobot.simulation.adapters.pixels import PixelTask
 
 __all__ = [
     "DmControlTask",
@@ -14,5 +15,6 @@ __all__ = [
     "GymnasiumTask",
     "InfoCost",
     "Lent",
+    "PixelTask",
     "described",
 ]

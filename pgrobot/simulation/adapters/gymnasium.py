@@ -61,19 +61,24 @@ class GymnasiumTask:
         Raises:
             PgrobotError: no such environment, or one that cannot be built.
         """
-        try:
-            return gymnasium.make(self.id, disable_env_checker=True, **self.kwargs)
-        except gymnasium.error.UnregisteredEnv as error:
-            raise PgrobotError(
-                f"task.id={self.id} is no registered Gymnasium environment: {nearest(self.id, gymnasium.registry)}"
-            ) from error
-        except Exception as error:
-            known = isinstance(error, gymnasium.error.Error | ImportError | TypeError)
-            if not known and not raised_in(error, ("gymnasium.envs.registration", "gymnasium.wrappers")):
-                raise
-            raise PgrobotError(
-                f"Gymnasium cannot build {self.id} with task.kwargs={dict(self.kwargs)}: {error}"
-            ) from error
+        return registered(self.id, self.kwargs)
+
+
+def registered(name: str, kwargs: Mapping[str, Any]) -> gymnasium.Env:
+    """Build the environment that Gymnasium knows by a name; raises PgrobotError where it cannot."""
+    try:
+        return gymnasium.make(name, disable_env_checker=True, **kwargs)
+    except gymnasium.error.UnregisteredEnv as error:
+        raise PgrobotError(
+            f"task.id={name} is no registered Gymnasium environment: {nearest(name, gymnasium.registry)}"
+        ) from error
+    except Exception as error:
+        known = isinstance(error, gymnasium.error.Error | ImportError | TypeError)
+        if not known and not raised_in(error, ("gymnasium.envs.registration", "gymnasium.wrappers")):
+            raise
+        raise PgrobotError(
+            f"Gymnasium cannot build {name} with task.kwargs={dict(kwargs)}: {error}"
+        ) from error
 
 
 def serial(
