@@ -113,7 +113,10 @@ class Beside(nn.Module):
         observation: Mapping[str, int],
     ) -> None:
         super().__init__()
-        self.images, self._observation = dict(images), observation
+        self.images = dict(images)
+        self._why = {
+            name: str(observation.unseen(name)) for name in images if isinstance(observation, Widths)
+        }
         self.embeddings = nn.ModuleList(embeddings)
         self.known = tuple(embeddings)
         self.width = sum(map(math.prod, self.images.values())) + sum(one.size for one in embeddings)
@@ -125,8 +128,7 @@ class Beside(nn.Module):
 
     def unseen(self, group: str) -> PgrobotError:
         """Why a body of numbers cannot see the image of a group."""
-        assert isinstance(self._observation, Widths)  # who else has images
-        return self._observation.unseen(group)
+        return PgrobotError(self._why[group])
 
     def check(self, obs: Mapping[str, Tensor]) -> None:
         """Refuse observations that say no category; raises PgrobotError."""

@@ -178,8 +178,8 @@ def _check_shared(policy: Policy, critic: Critic, memory: int) -> None:
         )
     if FEATURES in policy.shows and memory > 1:
         raise PgrobotError(
-            f"policy.share_features=true shows features as the encoder made them when it acted, and of the "
-            f"algorithm.memory={memory} rollouts of an update all but one are of older encoders: set only one of the two"
+            "policy.share_features=true shows features as the encoder made them when it acted, and with "
+            f"algorithm.memory={memory} all but one of an update's rollouts are of older encoders: set only one of them"
         )
 
 
