@@ -10,7 +10,7 @@ from pathlib import Path
 import pgrobot
 
 # GePPO's rollouts are half as long: in the steps of one of PPO's it makes two updates, each from four rollouts.
-ALGORITHMS = {"ppo": {}, "geppo": {"horizon": 16}}
+HORIZON = {"ppo": 32, "geppo": 16}
 
 
 def replayed(directory):
@@ -23,12 +23,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=300_000)
     asked = parser.parse_args()
-    for name, settings in ALGORITHMS.items():
+    for name, horizon in HORIZON.items():
         result = pgrobot.train(
-            task="hopper",
-            algorithm=name,
-            total_steps=asked.steps,
-            seed=1,
-            **settings,
+            task="hopper", algorithm=name, horizon=horizon, total_steps=asked.steps, seed=1
         )
         print(f"{name}: return {result.evaluation['return']['mean']:.0f}, {replayed(result.path)}")

@@ -142,15 +142,15 @@ def _lengthened(rollout: Rollout, steps: int) -> Rollout:
 
     cut = rollout.truncated.clone()
     cut[-1] |= ~rollout.terminated[-1]
-    longer = {name: {group: more(x) for group, x in getattr(rollout, name).items()} for name in _BY_GROUP} | {
-        name: more(getattr(rollout, name))
-        for name in ("action", "log_prob", "age", "paid", "carry", "duration")
+    longer: State = {
+        name: {group: more(x) for group, x in getattr(rollout, name).items()} for name in _BY_GROUP
     }
-    empty = {
-        name: nothing(getattr(rollout, name)) for name in ("reward", "terminated", "episode_start", "weight")
-    }
+    for name in ("action", "log_prob", "age", "paid", "carry", "duration"):
+        longer[name] = more(getattr(rollout, name))
+    for name in ("reward", "terminated", "episode_start", "weight"):
+        longer[name] = nothing(getattr(rollout, name))
     censored = torch.cat((rollout.censored, torch.ones_like(cut[-1:]).expand(missing, -1)))
-    return replace(rollout, **longer, **empty, truncated=nothing(cut), censored=censored)
+    return replace(rollout, **longer, truncated=nothing(cut), censored=censored)
 
 
 def _told(rollout: Rollout) -> State:

@@ -126,9 +126,9 @@ class FirstOrderSolver:
         self._followed = [float(report[self._follows])]
         return bool(self._schedule.ends(*self._followed))
 
-    def _epoch(self, batch: Any, rows: int, minibatch: int) -> Report:
+    def _epoch(self, batch: Any, rows: int, size: int) -> Report:
         order = torch.randperm(rows // self._sequence, generator=self._generator)
-        shape = (rows // minibatch, minibatch // self._sequence)
+        shape = (rows // size, size // self._sequence)
         leaves, self._step.structure = pytree.tree_flatten(batch)
         rate = torch.tensor(self._rate, dtype=self._vector.dtype)
         state: Sequence[Tensor] = (self._vector, *self._moments)
