@@ -14,6 +14,7 @@ import torch
 
 from pgrobot.constraints import Constraint
 from pgrobot.critics import Critic
+from pgrobot.origin import Origin
 from pgrobot.policies import Policy
 from pgrobot.types import Action, Diagnostic, Environment, EnvironmentSpec, IntrinsicReward, Multiplier
 
@@ -35,7 +36,11 @@ class CriticFactory(Protocol):
 
 
 class IntrinsicRewardFactory(Protocol):
-    """An intrinsic reward but for what the environment and the run say; ``spec`` for one that has such a parameter."""
+    """An intrinsic reward but for what the environment and the run say.
+
+    One that has a parameter ``spec`` is given the environment's, one that has ``origin``, what the policy measures
+    observations from.
+    """
 
     def __call__(
         self,
@@ -44,6 +49,7 @@ class IntrinsicRewardFactory(Protocol):
         actions: int,
         generator: torch.Generator,
         spec: EnvironmentSpec = ...,
+        origin: Origin = ...,
     ) -> IntrinsicReward: ...
 
 

@@ -1072,6 +1072,17 @@ CURIOSITY = (
     *of("pgrobot/intrinsic/icm.py", "intrinsic/test_bonuses", {
         "features become easy to foresee": ("following.detach()).mean()", "following).mean()"),
     }),
+    *of("pgrobot/intrinsic/actions.py", "intrinsic/test_bonuses", {
+        "an action is read as it was drawn": (".clamp(self._low, self._high)", ""),
+    }),
+    *of("pgrobot/intrinsic/discriminator.py", "intrinsic/test_discriminator", {
+        "the policy is taken for what was shown":
+            ("softplus(-self.logit(shown)).mean()", "softplus(self.logit(shown)).mean()"),
+        "a penalty has no gradient": ("create_graph=True)", "create_graph=False)"),
+        "a penalty is not halved": ("0.5 * slope.square()", "slope.square()"),
+        "other demonstrations are taken": ("if source.sha256 != was", "if False"),
+        "a discriminator pays for what it knows to be the policy's": ("softplus(logit) if", "softplus(-logit) if"),
+    }),
     *of("pgrobot/intrinsic/counts.py", "intrinsic/test_bonuses", {
         "a rollout's own visits count as one": ("self.visits(cells) + now[which]", "self.visits(cells) + 1"),
         "padding is a visit": ("which[counts].flatten()", "which.flatten()"),

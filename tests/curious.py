@@ -10,18 +10,19 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 from torch import Tensor
 
+import pgrobot.conf
 from pgrobot.types import ObservationGroup, Rollout, Widths
 
-CONF = Path(__file__).resolve().parents[1] / "conf" / "intrinsic"
+CONF = Path(pgrobot.conf.__path__[0]) / "intrinsic"
 GAMMA = 0.9
 
 
 def bonus(name: str, width: int = 2, actions: int = 1, seed: int = 0, **changes: Any) -> Any:
     """One of ``conf/intrinsic`` for observations of a width, small and constant."""
     node: Any = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"), resolve=False)[name]
-    sizes = {"hidden": [8], "features": 4} if "hidden" in node else {}
+    sizes = {key: size for key, size in {"hidden": [8], "features": 4}.items() if key in node}
     changes = {"discount": GAMMA, "annealing_steps": 1000, **sizes, **changes}
-    assert changes.keys() <= {*node, "spec"}
+    assert changes.keys() <= {*node, "spec", "origin"}
     observation = Widths("noise", {"policy": ObservationGroup.numbered("policy", (width,))})
     given = {"observation": observation, "actions": actions, "generator": torch.Generator().manual_seed(seed)}
     kept = {key: value for key, value in node.items() if not key.startswith("_")}

@@ -2,7 +2,8 @@
 
 from pgrobot.intrinsic.bonus import Bonus
 from pgrobot.intrinsic.counts import Counts, GridCounts, HashedCounts
+from pgrobot.intrinsic.discriminator import Discriminator
 from pgrobot.intrinsic.icm import ICM
 from pgrobot.intrinsic.rnd import RND
 
-__all__ = ["ICM", "RND", "Bonus", "Counts", "GridCounts", "HashedCounts"]
+__all__ = ["ICM", "RND", "Bonus", "Counts", "Discriminator", "GridCounts", "HashedCounts"]

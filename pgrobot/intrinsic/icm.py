@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pgrobot.intrinsic.actions import ActionCode
 from pgrobot.intrinsic.learning import LearningBonus
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.ranges import at_least
@@ -24,8 +25,7 @@ class ICM(LearningBonus):
     the action: what no action changes need not be in them. The forward model's gradient ends at the features (Burda et
     al. 2018, arXiv 1808.04355): they cannot become easy to predict by saying nothing.
 
-    Actions are read as they were drawn, in policy units; one that is a choice as one of so many numbers that is 1. Of
-    a policy that also draws goals, only what goes to the environment is read.
+    Actions are read as ``ActionCode`` has them.
 
     See docs/curiosity.md.
 
@@ -38,8 +38,8 @@ class ICM(LearningBonus):
     features: Annotated[int, at_least(1)]
 
     def build(self) -> Mapping[str, nn.Module]:
-        self._choices = [action.choices for action in self.spec.actions]
-        width = sum(max(1, choices) for choices in self._choices)
+        self._code = ActionCode(self.spec)
+        width = self._code.width
         return {
             "encoder": self.network(self._reads.width, self.features),
             "inverse_model": self.network(2 * self.features, width),
@@ -49,7 +49,7 @@ class ICM(LearningBonus):
     def _read(self, whitening: ObservationNormalizer, rollout: Rollout) -> Mapping[str, Tensor]:
         return {
             "now": whitening(self._reads(rollout.obs)),
-            "action": rollout.action[..., : len(self._choices)],
+            "action": self._code.done(rollout.action),
             "next": whitening(self._reads(rollout.next_obs)),
         }
 
@@ -68,25 +68,17 @@ class ICM(LearningBonus):
         return self._error(encoder(rows["now"]), rows["action"], encoder(rows["next"]))
 
     def _error(self, now: Tensor, action: Tensor, following: Tensor) -> Tensor:
-        given = torch.cat((now, self._written(action)), -1)
+        given = torch.cat((now, self._code(action)), -1)
         missed: Tensor = self.networks["forward_model"](given) - following
         return 0.5 * missed.square().sum(-1)
 
-    def _written(self, action: Tensor) -> Tensor:
-        """What the forward model reads of actions ``[…, A]``."""
-        parts = [
-            functional.one_hot(one.long(), choices).to(action) if choices else one.unsqueeze(-1)
-            for one, choices in zip(action.unbind(-1), self._choices, strict=True)
-        ]
-        return torch.cat(parts, -1)
-
     def _inverse_loss(self, said: Tensor, action: Tensor) -> Tensor:
         """Half the squared error of real numbers, the cross-entropy of choices; summed over the action's entries."""
-        parts = said.split([max(1, choices) for choices in self._choices], -1)
+        parts = said.split([max(1, choices) for choices in self._code.choices], -1)
         terms = [
             functional.cross_entropy(part, one.long())
             if choices
             else 0.5 * (part.squeeze(-1) - one).square().mean()
-            for part, one, choices in zip(parts, action.unbind(-1), self._choices, strict=True)
+            for part, one, choices in zip(parts, action.unbind(-1), self._code.choices, strict=True)
         ]
         return torch.stack(terms).sum()

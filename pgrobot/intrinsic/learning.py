@@ -124,7 +124,7 @@ class LearningBonus(Bonus):
                     loss.backward()
                 self._descent.step()
                 for name, value in terms.items():
-                    told.setdefault(name, []).append(float(value))
+                    told.setdefault(name, []).append(value.item())
         return {name: sum(values) / len(values) for name, values in told.items()}
 
     def state_dict(self) -> State:

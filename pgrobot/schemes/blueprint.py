@@ -124,12 +124,14 @@ class Blueprint:
         constraints = build_constraints(self.cfg)
         intrinsic = []
         for name, make_one in make_intrinsic.items():
+            offered = {"spec": self.spec, "origin": policy.origin}
+            asked: dict[str, Any] = {key: each for key, each in offered.items() if takes(make_one, key)}
             with self._seeded(f"intrinsic/{name}", learner):
                 one = make_one(
                     observation=self.spec.widths,
                     actions=len(self.spec.actuators),
                     generator=self.weights(f"intrinsic/{name}", learner),
-                    **({"spec": self.spec} if takes(make_one, "spec") else {}),
+                    **asked,
                 )
             intrinsic.append(one)
         check_columns(intrinsic)

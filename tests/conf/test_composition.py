@@ -35,6 +35,7 @@ NEEDS = {
     ],
     ("task", "dm_control"): ["task.domain=cheetah", "task.name=run"],
     ("critic/reads", "levels"): ["policy=hierarchical"],
+    ("intrinsic", "discriminator"): ["intrinsic.discriminator.files=[runs/expert]"],
     ("intrinsic", "grid"): ["intrinsic.grid.size={policy/qpos/rootz: 0.1}"],
     **{("policy/switch", name): ["policy=hierarchical"] for name in ("clock", "learnt")},
     **{(part, name): ROBOT for part in ("task/rewards", "task/terminations") for name in options([])[part]},

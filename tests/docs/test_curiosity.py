@@ -7,11 +7,14 @@ from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from curious import CONF, bonus, rollout
 from omegaconf import OmegaConf
 from toys import TargetWorld
 
-PAGE = (CONF.parents[1] / "docs" / "curiosity.md").read_text(encoding="utf-8")
+from pgrobot.origin import Origin
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "curiosity.md").read_text(encoding="utf-8")
 
 
 def table_rows(heading: str) -> list[list[str]]:
@@ -48,18 +51,27 @@ def test_every_key_is_listed_with_its_default() -> None:
     assert listed == existing
 
 
-def test_every_metric_is_listed() -> None:
+def test_every_metric_is_listed(tmp_path: Path) -> None:
     listed = {
         (name, row[0].strip("`").replace("<name>", name))
         for row in table_rows("## What is logged")
         for name in of(row[1])
     }
-    more: dict[str, Any] = {"grid": {"size": {"policy/*": 1.0}}, "icm": {"spec": TargetWorld(3, 0).spec}}
+    spec, rows = TargetWorld(3, 0).spec, np.zeros((4, 2))
+    ends = {"terminations": np.zeros(4, bool), "truncations": np.arange(4) == 3, "rewards": np.zeros(4)}
+    file = tmp_path / "shown.npz"
+    np.savez(file, observations=rows, next_observations=rows, actions=rows[:, :1], **ends)
+    shown = {"spec": spec, "origin": Origin({"policy": 2}), "files": [str(file)]}
+    more: dict[str, Any] = {
+        "grid": {"size": {"policy/*": 1.0}},
+        "icm": {"spec": spec},
+        "discriminator": shown,
+    }
     found = {(name, key) for name in PARTS for key in bonus(name, **more.get(name, {})).fit(rollout())}
     assert listed == found
 
 
 def test_every_part_has_its_row() -> None:
     rows = table_rows("## Which one")
-    assert [row[0].strip("`") for row in rows] == ["rnd", "icm", "count", "grid"]
+    assert [row[0].strip("`") for row in rows] == ["rnd", "icm", "count", "grid", "discriminator"]
     assert {row[0].strip("`") for row in rows} == set(PARTS)

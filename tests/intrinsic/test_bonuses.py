@@ -201,7 +201,7 @@ def test_an_inverse_model_reads_the_action_and_a_forward_one_foresees() -> None:
     """Of the linear system ``s' = s + B a``: both losses go to 0, and with them what is paid."""
     one = part("icm", hidden=[], features=2, epochs=150, share=1.0, minibatch=200, rate=3e-2, scaled=False)
     draw = torch.Generator().manual_seed(0)
-    states, action = torch.randn(40, 5, 2, generator=draw), torch.randn(40, 5, 1, generator=draw)
+    states, action = torch.randn(40, 5, 2, generator=draw), 2.0 * torch.rand(40, 5, 1, generator=draw) - 1.0
     push = torch.tensor([0.5, -1.0])
     given = rollout(40, 5, obs={"policy": states}, next_obs={"policy": states + action * push}, action=action)
     before = paid(one, given).mean()
@@ -227,13 +227,19 @@ def test_each_model_of_icm_learns_by_its_own_loss() -> None:
 
 
 def test_a_choice_is_read_as_one_of_so_many() -> None:
-    spec = dataclasses.replace(WORLD.spec, actions=(Action("gear", "", 3), Action("gas", "", 0)))
+    """And a real number as what the space lets through of it, here half of its range to either side."""
+    actions = Action("gear", "", 3), Action("gas", "", 0)
+    spec = dataclasses.replace(
+        WORLD.spec, actions=actions, action_low=np.array([0.0, 1.0]), action_high=np.array([2.0, 5.0])
+    )
     one = bonus("icm", actions=2, spec=spec)
     gear = torch.arange(36).view(12, 3) % 3
-    gas = torch.randn(12, 3, generator=torch.Generator().manual_seed(3))
-    written = one._written(torch.stack((gear.float(), gas), -1))
+    gas = 2.0 * torch.randn(12, 3, generator=torch.Generator().manual_seed(3))
+    assert bool((gas.abs() > 1.0).any())
+    written = one._code(torch.stack((gear.float(), gas), -1))
     assert torch.equal(written[..., :3], torch.eye(3)[gear])
-    assert torch.equal(written[..., 3], gas)
+    assert torch.equal(written[..., 3], gas.clamp(-1.0, 1.0))
+    assert torch.equal(one._code(torch.stack((gear.float(), gas, gas), -1)), written)  # and a goal
     said, action = (
         torch.randn(5, 4),
         torch.tensor([[0.0, 0.5], [1.0, 0.1], [2.0, 0.0], [1.0, 1.0], [0.0, -1.0]]),
