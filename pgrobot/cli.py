@@ -15,6 +15,7 @@ from pgrobot.commands.exact import exact
 from pgrobot.commands.export import export
 from pgrobot.commands.health import health
 from pgrobot.commands.play import play
+from pgrobot.commands.port import port
 from pgrobot.commands.probe import probe
 from pgrobot.commands.record import record
 from pgrobot.commands.report import report
@@ -38,6 +39,7 @@ VERBS: Mapping[str, Callable[[list[str]], int]] = {
     "exact": exact,
     "variance": variance,
     "export": export,
+    "port": port,
 }
 
 BROKEN_PIPE = 1
@@ -59,6 +61,7 @@ pgrobot trains robots under safety budgets.
   pgrobot exact [CHECK ...]         prove what trains on closed forms; pgrobot exact --list
   pgrobot variance RUN              what each baseline does to a policy's gradient; pgrobot variance --help
   pgrobot export RUN                a run's best policy as ONNX; pgrobot export --help
+  pgrobot port RUN task=...         a run's policy for another robot, by names; pgrobot port --help
   pgrobot --version                 which pgrobot this is
 
 Start with: pgrobot train"""

@@ -942,11 +942,23 @@ TRANSFER = (
         "a weight falls by a share of itself":
             ("self.weight * (1.0 - done / self.updates)", "weight * (1.0 - 1.0 / self.updates)"),
     }),
+    *of("pgrobot/transfer/mapping.py", "exact/test_porting", {
+        "new inputs have weights": ("taken(old, old.new_zeros(shape),", "taken(old, old.new_ones(shape),"),
+        "new outputs have weights":
+            ("weight.new_zeros(len(index), weight.shape[1])", "weight.new_ones(len(index), weight.shape[1])"),
+        "what is told is taken for what is observed":
+            ("torch.where(self.told == NEW, NEW, self.told + self.width)", "self.told"),
+        "new statistics count as much as old ones":
+            ("taken(counts, torch.zeros(len(index)).to(count), index, 0)", "count.expand(len(index)).clone()"),
+    }),
+    *of("pgrobot/transfer/porting.py", "exact/test_porting", {
+        "rows are taken of one action": ("rows[mine] = old.head.rows()[at]", "rows[mine] = old.head.rows()[0]"),
+    }),
     *of("pgrobot/transfer/beginning.py", "run/test_initialise", {
         "a policy is loaded without its normaliser":
             ("if not key.startswith(ORIGIN)}\n    _check_shapes(refused, \"policy\"",
              "if not key.startswith((ORIGIN, \"normalizer.offset\"))}\n    _check_shapes(refused, \"policy\""),
-        "columns are taken in their order":
+        "columns are taken in another order":
             ("places_of(learner.columns, theirs.columns)", "torch.arange(len(learner.columns))"),
     }),
 )  # fmt: skip

@@ -110,7 +110,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> Request:
     typed = [key_of(override) for override in parse(overrides)]
     if "hydra.run.dir" in typed:
         raise PgrobotError(f"resume={run} goes on in that directory: leave out hydra.run.dir")
-    before = in_full(_saved_overrides(run), saved)
+    before = in_full(saved_overrides(run), saved)
     changes = [key for key in typed if key != "resume" and not key.startswith("hydra")]
     if changes:
         kept = [
@@ -167,7 +167,8 @@ def _check_past(key: str, saved: DictConfig, wanted: DictConfig, run: Path) -> N
             )
 
 
-def _saved_overrides(run: Path) -> list[str]:
+def saved_overrides(run: Path) -> list[str]:
+    """What was typed when a run was started; raises PgrobotError."""
     try:
         lines: Any = yaml.safe_load((run / "overrides.yaml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

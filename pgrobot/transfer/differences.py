@@ -79,8 +79,11 @@ def different_ranges(ours: EnvironmentSpec, theirs: EnvironmentSpec) -> Iterator
     ]  # fmt: skip
     for mine, wanted in zip(*rows, strict=False):
         if mine != wanted:
-            words = ["{1!r}, {2} choices, from {3:g} to {4:g}".format(*row) for row in (mine, wanted)]
-            yield f"the action {mine[0]} is {words[1]} there and {words[0]} here"
+            words = [
+                f"{f'as one of {choices}' if choices else f'in {unit or 'an unknown unit'}'}, from {low:g} to {high:g}"
+                for _, unit, choices, low, high in (mine, wanted)
+            ]
+            yield f"the action {mine[0]} is told {words[1]} there and {words[0]} here"
     for own, other in zip(ours.actions, theirs.actions, strict=False):
         if own.mapped != other.mapped:
             here, there = (list(a.mapped) or "those of its bounds" for a in (own, other))

@@ -77,7 +77,7 @@ FLOORS = (
     ("advice", "assembly", "deploy", "film"),
     ("configure", "given"),
     ("run", "help", "laboratory"),
-    ("certificate", "playing", "probing", "recording", "sweep", "variance"),
+    ("certificate", "playing", "porting", "probing", "recording", "sweep", "variance"),
     ("api",),
     ("commands",),
     ("cli",),
