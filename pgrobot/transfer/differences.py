@@ -79,12 +79,14 @@ def different_ranges(ours: EnvironmentSpec, theirs: EnvironmentSpec) -> Iterator
     ]  # fmt: skip
     for mine, wanted in zip(*rows, strict=False):
         if mine != wanted:
-            words = [
-                f"{f'as one of {choices}' if choices else f'in {unit or 'an unknown unit'}'}, from {low:g} to {high:g}"
-                for _, unit, choices, low, high in (mine, wanted)
-            ]
+            words = [_range(*row[1:]) for row in (mine, wanted)]
             yield f"the action {mine[0]} is told {words[1]} there and {words[0]} here"
     for own, other in zip(ours.actions, theirs.actions, strict=False):
         if own.mapped != other.mapped:
             here, there = (list(a.mapped) or "those of its bounds" for a in (own, other))
             yield f"the action {own.name} has the offset and scale {there} there and {here} here, as task.actions says"
+
+
+def _range(unit: str, choices: int, low: float, high: float) -> str:
+    what = f"as one of {choices}" if choices else f"in {unit or 'an unknown unit'}"
+    return f"{what}, from {low:g} to {high:g}"
