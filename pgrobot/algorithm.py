@@ -10,7 +10,7 @@ import torch
 
 from pgrobot.baselines import NORMALISATIONS, Baseline
 from pgrobot.estimators import Estimator
-from pgrobot.objectives import Objective
+from pgrobot.objectives import Objective, TermFactory
 from pgrobot.ranges import Built, Called, Keys, at_least, between, one_of
 from pgrobot.reduce import Reduce
 from pgrobot.replay import SampleWeights
@@ -51,7 +51,7 @@ class Algorithm:
     baseline: Annotated[Baseline, Built("_target_")]
     normalisation: Annotated[str, one_of(*NORMALISATIONS)]
     state_discount: bool
-    objective: Annotated[Mapping[str, Annotated[Objective, Built("weight")]], Keys("surrogate")]
+    objective: Annotated[Mapping[str, Annotated[Objective, Called("weight", TermFactory)]], Keys("surrogate")]
     average: Annotated[ExponentialAverage, Built("decay")]
     discounts: Annotated[Mapping[str, float], Discounts]
     passes: Annotated[int, at_least(1)]

@@ -116,6 +116,7 @@ def assemble(cfg: DictConfig, environment: Environment, threads: int, *, anew: b
     for learner in learners.values():
         check_repeatable("policy", learner.policy)
         check_repeatable("critic", learner.critic)
+        learner.problem.ready()
     policies = policies_of(learners)
     collector = scheme.collector(Blueprint(cfg, spec, threads), environment, learners)
     _check_collector(cfg, collector)

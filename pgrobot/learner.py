@@ -114,6 +114,7 @@ class Learner:
         """Learn from one rollout; returns the iteration's metrics."""
         carry = self._remembered(rollout)
         collected, rollout = rollout, self._with_intrinsic(rollout)
+        self.problem.show(self._updates)
         newest = Experience(rollout, carry)
         learnt = self._window.joined(newest, again=False)
         done = min(self._updates, self._iterations - 1) / self._iterations
@@ -188,6 +189,7 @@ class Learner:
 
     def seen(self, rollout: Rollout) -> tuple[Evidence, Values]:
         """A rollout, without the past, as the present policy, its own reference, and critic see it; nothing moves."""
+        self.problem.show(self._updates)
         carry, rollout = self._remembered(rollout), self._with_intrinsic(rollout)
         return self._seen(Experience(rollout, carry), len(carry))
 

@@ -319,6 +319,8 @@ class Collector(Protocol):
     Attributes:
         failures: sentences about simulations that broke during the last collection.
         ended: episodes that ended in it, broken ones included and those that were only cut left out.
+
+    One that has a property ``exhausted`` says with it whether there is nothing left to learn: the run ends there.
     """
 
     failures: tuple[str, ...]

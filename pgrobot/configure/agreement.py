@@ -46,6 +46,11 @@ class Choice:
         paths = [f"algorithm.objective.{name}" for name in self.node["objective"]]
         return declaring({path: self.parts[path] for path in paths}, **declarations)
 
+    def surrogates(self, **declarations: bool) -> list[str]:
+        """Those that read the advantage to estimate the policy gradient."""
+        paths = self.terms(reads_advantage=True, **declarations)
+        return [path for path in paths if not self.says(path, "imitates")]
+
     def weight(self, path: str) -> float | None:
         """A term's weight; nothing where a class of the user's own knows."""
         weight: float | None = self.node["objective"][path.rpartition(".")[2]].get("weight")
@@ -82,7 +87,8 @@ def objective_has_ratio(objective: Any, modules: Any) -> bool:
         terms = {name: locate(name, node["_target_"], list(modules)) for name, node in objective.items()}
         for name, term in terms.items():
             check_term(name, objective[name], term)
-        return not declaring(terms, reads_advantage=True, multiplies_ratio=False)
+        surrogates = {name: term for name, term in terms.items() if not getattr(term, "imitates", False)}
+        return not declaring(surrogates, reads_advantage=True, multiplies_ratio=False)
     except Exception:  # noqa: BLE001 - the user's code may raise anything when it is imported, and will again
         return True
 
@@ -100,7 +106,7 @@ def check_agreement(choice: Choice) -> None:
         check_term(path, node, choice.parts[path])
     _check_control(choice)
     _check_critic(choice)
-    without_ratio = choice.terms(reads_advantage=True, multiplies_ratio=False)
+    without_ratio = choice.surrogates(multiplies_ratio=False)
     followers = [told for told, _ in _followers(choice, POLICY)] + choice.terms(follows_kl=True)
     _check_average(choice, followers)
     # with an average the reference lies some way off from the start
@@ -116,6 +122,11 @@ def check_agreement(choice: Choice) -> None:
     _check_ratio(choice)
     _check_networks(choice)
     _check_budgets(choice)
+    for path in choice.terms(clones=True):
+        if not choice.says("scheme", "demonstrates"):
+            raise PgrobotError(
+                f"{path} clones demonstrations, which only a scheme hands out: use scheme=clone"
+            )
     for path in without_ratio:
         _check_reuse(path, choice)
 
@@ -145,7 +156,7 @@ def _check_memory(choice: Choice) -> None:
 def _check_ratio(choice: Choice) -> None:
     stated = choice.node["estimator"].get("objective_has_ratio")
     for with_ratio, words in ((True, "multiplies"), (False, "does not multiply")):
-        found = choice.terms(reads_advantage=True, multiplies_ratio=with_ratio)
+        found = choice.surrogates(multiplies_ratio=with_ratio)
         if found and stated == (not with_ratio):
             raise PgrobotError(
                 f"algorithm.estimator.objective_has_ratio is {str(stated).lower()}, but {found[0]} {words} by the "
@@ -215,6 +226,11 @@ def _check_control(choice: Choice) -> None:
         )
     if not depends:
         return
+    for path in choice.terms(reads_advantage=True, imitates=True):
+        raise PgrobotError(
+            f"{path} imitates by what the baseline {baseline.__name__} leaves of the advantage, which depends on the "
+            "action: use algorithm/baseline=value"
+        )
     weights = [choice.weight(path) for path in choice.terms(reads_advantage=True)]
     weight = None if None in weights else math.fsum(filter(None, weights))
     if not controls:

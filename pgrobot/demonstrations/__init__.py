@@ -23,18 +23,18 @@ from pgrobot.demonstrations.demonstrations import Demonstrations
 from pgrobot.demonstrations.file import FILE, read_file, write_file
 from pgrobot.demonstrations.learnt import LearntRows, as_learnt
 from pgrobot.demonstrations.minari import read_minari
-from pgrobot.demonstrations.reading import HOW, read_demonstrations
+from pgrobot.demonstrations.reading import named, read_demonstrations
 from pgrobot.demonstrations.recorder import Recorder
 
 __all__ = [
     "FILE",
-    "HOW",
     "Demonstrations",
     "LearntRows",
     "Recorder",
     "as_learnt",
     "check_against",
     "check_demonstrations",
+    "named",
     "read_arrays",
     "read_demonstrations",
     "read_file",

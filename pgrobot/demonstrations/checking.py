@@ -157,19 +157,19 @@ def _check_same(
 ) -> None:
     if not theirs or list(theirs) == list(ours):
         return
-    told = f"{demonstrations.source} {verb} {f'in {group!r} ' if group else ''}"
+    within = f" in {group!r}" if group else ""
     extra, missing = [x for x in theirs if x not in set(ours)], [x for x in ours if x not in set(theirs)]
     if not extra and not missing:
         first = next(i for i, (one, other) in enumerate(zip(theirs, ours, strict=True)) if one != other)
         raise PgrobotError(
-            f"{told}{theirs[first]!r} where {robot} has {ours[first]!r}: the same entries in another order are another "
-            "robot's demonstrations."
+            f"{demonstrations.source} {verb} {theirs[first]!r}{within} where {robot} has {ours[first]!r}: the same "
+            "entries in another order are another robot's demonstrations."
         )
-    parts = [f"{_listed(extra)}, which {robot} does not have" if extra else ""]
-    parts += [f"not {_listed(missing)}, which it has" if missing else ""]
+    parts = [f"{verb} {_listed(extra)}{within}, which {robot} does not have" if extra else ""]
+    parts += [f"lacks {_listed(missing)}{within}, which {robot} has" if missing else ""]
     raise PgrobotError(
-        f"{told}{', and '.join(filter(None, parts))}: they are demonstrations of another robot, or of another version "
-        "of it."
+        f"{demonstrations.source} {', and '.join(filter(None, parts))}: they are demonstrations of another robot, or "
+        "of another version of it."
     )
 
 

@@ -8,10 +8,17 @@ from pgrobot.demonstrations.arrays import read_arrays
 from pgrobot.demonstrations.demonstrations import Demonstrations
 from pgrobot.demonstrations.file import FILE, read_file
 from pgrobot.demonstrations.minari import read_minari
-from pgrobot.errors import PgrobotError, nearest
+from pgrobot.errors import PgrobotError, nearest, shown
+from pgrobot.ranges import Range
 
 MINARI = "minari:"
 HOW = "pgrobot record <run> --episodes 20 makes <run>/demonstrations.pt of a run's policy"
+
+named = Range(
+    lambda value: isinstance(value, str) and value != "",
+    str,
+    lambda value: f"has to name demonstrations and is {shown(value)}: {HOW}, and <run> names it",
+)
 
 
 def read_demonstrations(file: str | Path) -> Demonstrations:

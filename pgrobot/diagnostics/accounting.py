@@ -54,6 +54,8 @@ class Accounting:
     ) -> Metrics:
         metrics: Metrics = {}
         for name, rollout in experience.items():
+            if not rollout.by_step.telemetry:  # demonstrations, which training did not pay for
+                continue
             self._look(name, rollout.by_step)
             prefix = f"{name}/" if len(learners) > 1 else ""
             for constraint, figures in self._told(name).items():

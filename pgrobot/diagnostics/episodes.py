@@ -78,6 +78,8 @@ class EpisodeStatistics:
         }
 
     def _steps(self, rollout: Rollout) -> Metrics:
+        if "terms" not in rollout.telemetry:  # nobody has measured it
+            return {}
         terms = _mean_over_steps(rollout.telemetry["terms"])
         metrics = {f"reward/{term}/mean": value for term, value in zip(self._terms, terms, strict=True)}
         for cost, parts in self._parts.items():

@@ -57,6 +57,8 @@ class Violations:
             return {}
         metrics: Metrics = {}
         for name, rollout in experience.items():
+            if f"violation/{self._costs[0]}" not in rollout.by_step.telemetry:  # nobody has measured it
+                continue
             prefix = f"{name}/" if len(learners) > 1 else ""
             for (part, names), row in zip(self._parts, self._figures(rollout.by_step).tolist(), strict=True):
                 found = zip(names, row, strict=False)

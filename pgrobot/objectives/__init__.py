@@ -3,10 +3,12 @@
 from pgrobot.objectives.auxiliary import Auxiliary
 from pgrobot.objectives.budgets import BudgetPenalty, InteriorPoint
 from pgrobot.objectives.control import ControlVariate
+from pgrobot.objectives.demonstration import Demonstration
 from pgrobot.objectives.entropy import Entropy, EstimatedEntropy
 from pgrobot.objectives.forward_dynamics import ForwardDynamics
 from pgrobot.objectives.gated import GatedRatio
 from pgrobot.objectives.generalized import GeneralizedClippedRatio
+from pgrobot.objectives.imitation import Cloning, SelfImitation
 from pgrobot.objectives.inverse_dynamics import InverseDynamics
 from pgrobot.objectives.kl import AdaptiveKLPenalty, KLPenalty, ReverseKLPenalty
 from pgrobot.objectives.policy_gradient import (
@@ -17,15 +19,25 @@ from pgrobot.objectives.policy_gradient import (
     SimplePolicyOptimization,
 )
 from pgrobot.objectives.prior import KLToPrior, L2ToPrior
-from pgrobot.objectives.term import FixedWeight, Objective, PolicyAt, PriorAt
+from pgrobot.objectives.term import (
+    FixedWeight,
+    Objective,
+    PolicyAt,
+    PriorAt,
+    Supplied,
+    TermContext,
+    TermFactory,
+)
 
 __all__ = [
     "AdaptiveKLPenalty",
     "Auxiliary",
     "BudgetPenalty",
     "ClippedRatio",
+    "Cloning",
     "ControlVariate",
     "DecoupledClippedRatio",
+    "Demonstration",
     "Entropy",
     "EstimatedEntropy",
     "FixedWeight",
@@ -43,5 +55,9 @@ __all__ = [
     "PriorAt",
     "Ratio",
     "ReverseKLPenalty",
+    "SelfImitation",
     "SimplePolicyOptimization",
+    "Supplied",
+    "TermContext",
+    "TermFactory",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from torch import Tensor
 from pgrobot.batch import Batch
 from pgrobot.distributions import Distribution
 from pgrobot.errors import PgrobotError
+from pgrobot.origin import Origin
+from pgrobot.types import EnvironmentSpec
 
 Reads = Callable[[Mapping[str, Tensor]], Tensor]  # of observation groups
 
@@ -92,6 +94,9 @@ class Objective(Protocol):
         reports: names of metrics that a learning rate may follow; a term that does not say so has none.
         reads_successor: whether it reads ``batch.next_obs``, which is empty where no term does.
         has_network: whether it learns parameters of its own beside the policy's; see ``Auxiliary``.
+        imitates: whether it makes actions likelier as they stand, at any policy: it is no estimate of the policy
+            gradient, which a ratio would have to correct.
+        clones: whether it takes the rollout's actions for demonstrations.
     """
 
     reads_advantage: ClassVar[bool]
@@ -102,6 +107,8 @@ class Objective(Protocol):
     keeps_budgets: ClassVar[bool]
     reads_successor: ClassVar[bool]
     has_network: ClassVar[bool]
+    imitates: ClassVar[bool]
+    clones: ClassVar[bool]
 
     @property
     def weight(self) -> float:
@@ -120,6 +127,50 @@ class Objective(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class TermContext:
+    """What a term that is ``_partial_`` is told of the learner whose objective it is part of.
+
+    Attributes:
+        spec: of the environment.
+        origin: the policy's, from which it reads observations.
+        action_size: width of what the policy draws.
+        carry_size: width of what it remembers between steps.
+        rows: of a rollout, all environments together.
+        seed: of the run.
+    """
+
+    spec: EnvironmentSpec
+    origin: Origin
+    action_size: int
+    carry_size: int
+    rows: int
+    seed: int
+
+
+class TermFactory(Protocol):
+    """A term that has to know its learner; one that does not is no ``_partial_``."""
+
+    def __call__(self, *, context: TermContext) -> Objective: ...
+
+
+@runtime_checkable
+class Supplied(Protocol):
+    """A term that looks at more than the batch, which it brings along itself."""
+
+    def ready(self) -> None:
+        """Find what it looks at, before training begins; again it does nothing.
+
+        Raises:
+            PgrobotError: it is missing, or does not fit.
+        """
+        ...
+
+    def show(self, update: int) -> None:
+        """Put in place, in the same tensors, what update number ``update`` looks at: nothing else it depends on."""
+        ...
+
+
 class FixedWeight:
     """For terms whose weight stays what it is, and which do none of the following unless they say so."""
 
@@ -131,6 +182,8 @@ class FixedWeight:
     keeps_budgets: ClassVar[bool] = False
     reads_successor: ClassVar[bool] = False
     has_network: ClassVar[bool] = False
+    imitates: ClassVar[bool] = False
+    clones: ClassVar[bool] = False
 
     def adapt(self, weight: float, kl: float) -> float:
         del kl

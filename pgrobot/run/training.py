@@ -129,7 +129,7 @@ class Training:
             FailureError: too many updates in a row were skipped, or all were; or every episode broke.
         """
         assembly = self._assembly
-        remaining = range(self._done, assembly.iterations)
+        remaining = range(self._done, self._done if self._exhausted else assembly.iterations)
         before = time.perf_counter()
         for _, learnt in train(
             assembly.collector, assembly.learners, remaining, tuple(assembly.diagnostics.values())
@@ -155,6 +155,8 @@ class Training:
                 self._save("last")
             if stop.asked:
                 return
+            if self._exhausted:
+                break
             before = time.perf_counter()
         self._faults.conclude(self._done)
         self._broken.conclude()
@@ -288,7 +290,13 @@ class Training:
     def _due(self, every: int) -> bool:
         """Whether this iteration crossed a multiple of ``every`` steps, or is the last."""
         before = self.step - self._assembly.steps_per_iteration
-        return self.step // every > before // every or self._done == self._assembly.iterations
+        ends = self._exhausted or self._done == self._assembly.iterations
+        return self.step // every > before // every or ends
+
+    @property
+    def _exhausted(self) -> bool:
+        """Whether there is nothing left to learn from, before the last iteration."""
+        return bool(getattr(self._assembly.collector, "exhausted", False))
 
     def _save(self, *names: str) -> bool:
         """Write checkpoints and tell whether all were; one that finds no room costs that checkpoint, not the run."""

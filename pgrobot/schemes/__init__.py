@@ -2,6 +2,7 @@
 
 from pgrobot.schemes.blueprint import Blueprint, build_constraints, iterations
 from pgrobot.schemes.casting import cast, load_policies, policies_of, restored
+from pgrobot.schemes.clone import Clone
 from pgrobot.schemes.manager_worker import ManagerWorker
 from pgrobot.schemes.scheme import Scheme
 from pgrobot.schemes.single import LEARNER, Single
@@ -9,6 +10,7 @@ from pgrobot.schemes.single import LEARNER, Single
 __all__ = [
     "LEARNER",
     "Blueprint",
+    "Clone",
     "ManagerWorker",
     "Scheme",
     "Single",

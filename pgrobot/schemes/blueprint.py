@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -25,6 +26,7 @@ from pgrobot.groups import FEATURES, critic_widths
 from pgrobot.initialisation import CRITIC, POLICY, Initialisation
 from pgrobot.inputs import check_origins
 from pgrobot.learner import Learner
+from pgrobot.objectives import TermContext
 from pgrobot.policies import Policy
 from pgrobot.posing import columns_of
 from pgrobot.randomness import component_seed, stream
@@ -34,6 +36,8 @@ from pgrobot.sequences import check_sequences
 from pgrobot.signatures import takes
 from pgrobot.targets import construct
 from pgrobot.types import EnvironmentSpec
+
+Made = TypeVar("Made", bound=Learner)
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,8 @@ class Blueprint:
         freeze_parts(CRITIC, made, self._frozen(CRITIC), made.rescaled)
         return made.to(self.cfg.device)
 
-    def learner(self, policy: Policy, learner: str = "") -> Learner:
-        """The learner of a policy as it is before training.
+    def learner(self, policy: Policy, learner: str = "", kind: type[Made] = Learner) -> Made:  # type: ignore[assignment]
+        """The learner of a policy as it is before training, of a ``kind`` of its own perhaps.
 
         Raises:
             PgrobotError: a part refuses its values, or learns from sequences that no rollout consists of.
@@ -139,9 +143,9 @@ class Blueprint:
         critic = self.critic(columns, policy.shows, learner)
         check_origins(policy, critic)
         check_sequences(self.cfg.horizon, {"policy": policy, "critic": critic})
-        algorithm = Algorithm(**construct(self.cfg, "algorithm"))
+        algorithm = self._algorithm(policy)
         _check_shared(policy, critic, algorithm.memory)
-        return Learner(
+        return kind(
             policy=policy,
             critic=critic,
             intrinsic=intrinsic,
@@ -158,6 +162,23 @@ class Blueprint:
             ),
             auxiliary=self._auxiliary(algorithm, policy, learner),
         )
+
+    def _algorithm(self, policy: Policy) -> Algorithm:
+        """The algorithm, whose terms are told of the policy as far as they ask."""
+        algorithm = Algorithm(**construct(self.cfg, "algorithm"))
+        context = TermContext(
+            spec=self.spec,
+            origin=policy.origin,
+            action_size=policy.action_size,
+            carry_size=policy.carry_size,
+            rows=self.cfg.num_envs * self.cfg.horizon,
+            seed=self.cfg.seed,
+        )
+        told = {
+            name: term(context=context) if isinstance(term, partial) else term
+            for name, term in algorithm.objective.items()
+        }
+        return replace(algorithm, objective=told)
 
     def _auxiliary(self, algorithm: Algorithm, policy: Policy, learner: str) -> dict[str, nn.Module]:
         """The networks of the objective's terms that have one, each with a random stream of its own."""

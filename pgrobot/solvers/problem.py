@@ -20,7 +20,7 @@ from pgrobot.batch import Batch, CriticBatch
 from pgrobot.critics import Critic
 from pgrobot.distributions import Distribution
 from pgrobot.errors import PgrobotError
-from pgrobot.objectives import Objective, PolicyAt, PriorAt
+from pgrobot.objectives import Objective, PolicyAt, PriorAt, Supplied
 from pgrobot.policies import Policy
 from pgrobot.reduce import ALONE, Reduce
 from pgrobot.sequences import along_chunks, asked, unrolled
@@ -230,6 +230,20 @@ class PolicyProblem:
         )
         other.prior = self.prior
         return other
+
+    def ready(self) -> None:
+        """Let every term that looks at more than batches find it; raises PgrobotError where there is none."""
+        for term in self._supplied:
+            term.ready()
+
+    def show(self, update: int) -> None:
+        """Let those terms put in place what an update looks at."""
+        for term in self._supplied:
+            term.show(update)
+
+    @property
+    def _supplied(self) -> list[Supplied]:
+        return [term for term in self._terms.values() if isinstance(term, Supplied)]
 
     def adapt(self, kl: float) -> Metrics:
         """Let every term's weight follow the mean KL, in nats, by which an update moved the policy.

@@ -42,6 +42,9 @@ NEEDS = {
     ("task/rewards", "feet_air_time"): [*ROBOT, "task.rewards.feet_air_time.parts=[torso]"],
     ("task/terminations", "contact"): [*ROBOT, "task.terminations.contact.parts=[torso]"],
     **{("policy/goal", name): ["policy=hierarchical"] for name in ("drawn", "reparameterised", "options")},
+    ("algorithm", "clone"): ["scheme=clone", "scheme.file=runs/expert"],
+    ("algorithm", "dapg"): ["algorithm.objective.demonstration.file=runs/expert"],
+    ("scheme", "clone"): ["scheme.file=runs/expert"],
 }
 PLACES = {
     "algorithm/optimizer": "algorithm/optimizer@algorithm.policy_solver.chain.optimizer",

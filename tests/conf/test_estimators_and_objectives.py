@@ -54,7 +54,17 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
         named = [getattr(room, name) for name in room.__all__ if name not in frames]
         return {part for part in named if inspect.isclass(part)}
 
-    terms = parts(objectives, "Auxiliary", "FixedWeight", "Objective", "PolicyAt", "PriorAt")
+    frames = (
+        "Auxiliary",
+        "FixedWeight",
+        "Objective",
+        "PolicyAt",
+        "PriorAt",
+        "Supplied",
+        "TermContext",
+        "TermFactory",
+    )
+    terms = parts(objectives, *frames)
     told = {
         term.__name__: (term.reads_advantage, term.multiplies_ratio, term.reads_reference) for term in terms
     }
@@ -62,8 +72,10 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
         "AdaptiveKLPenalty": (False, False, True),
         "BudgetPenalty": (False, False, False),
         "ClippedRatio": (True, True, False),
+        "Cloning": (False, False, False),
         "ControlVariate": (False, False, True),
         "DecoupledClippedRatio": (True, True, True),
+        "Demonstration": (False, False, False),
         "Entropy": (False, False, False),
         "EstimatedEntropy": (False, False, False),
         "ForwardDynamics": (False, False, False),
@@ -77,6 +89,7 @@ def test_every_term_and_every_baseline_says_what_it_reads() -> None:
         "Likelihood": (True, False, False),
         "Ratio": (True, True, False),
         "ReverseKLPenalty": (False, False, True),
+        "SelfImitation": (True, False, False),
         "SimplePolicyOptimization": (True, True, False),
     }
     found = parts(baselines, "Baseline", "Controlled")

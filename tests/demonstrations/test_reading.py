@@ -209,12 +209,12 @@ OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "entries": (
         {},
         {"names": ("position", "speed")},
-        "observes in 'policy' 'velocity', which Cart does not have, and not 'speed'",
+        "observes 'velocity' in 'policy', which Cart does not have, and lacks 'speed' in 'policy', which",
     ),
     "order": (
         {},
         {"names": NAMES[::-1]},
-        "'position' where Cart has 'velocity': the same entries in another",
+        "'position' in 'policy' where Cart has 'velocity': the same entries in another",
     ),
     "width": (
         {"names": {"policy": ()}},
@@ -224,7 +224,7 @@ OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "actions": (
         {},
         {"actions": ("hip", "knee")},
-        "is told 'motor', which Cart does not have, and not 'hip', 'knee'",
+        "is told 'motor', which Cart does not have, and lacks 'hip', 'knee'",
     ),
     "number": ({"actions": ()}, {"actions": ("hip", "knee")}, "has 1 actions, and Cart 2"),
     "range": (

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from demonstrated import written
 from omegaconf import OmegaConf
 
 import pgrobot
@@ -32,6 +34,11 @@ PLACES = {
     "policy/head": ("configuration", "Policy and critic", ("head.",)),
     "policy/goal": ("configuration", "Policy and critic", ("goal.",)),
     "critic": ("configuration", "Policy and critic", ("critic.",)),
+}
+# What those need that learn from demonstrations.
+FROM_A_FILE = {
+    "clone": {"scheme": "clone", "scheme.file": "file", "scheme.held_out": 0.5},
+    "dapg": {"algorithm.objective.demonstration.file": "file"},
 }
 OPTIONS = options([])
 NAMES = sorted(OPTIONS["algorithm"])
@@ -169,6 +176,9 @@ def test_every_key_of_every_option_is_explained_with_its_default(group: str) -> 
 def logged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """The metrics of a small run of each algorithm."""
     metrics = {}
+    nameless = {"width": 4, "names": {"policy": ()}, "actions": ()}
+    costs = {"cost": torch.zeros(50, 3).double(), "costs": ("speed", "torque", "fall")}
+    shown = str(written(tmp_path_factory.mktemp("shown") / "shown.pt", lengths=(30, 20), **nameless, **costs))
     for name in NAMES:
         directory = tmp_path_factory.mktemp("run") / name
         settings = {
@@ -177,6 +187,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
             "horizon": 16,  # as many rollouts as one of them remembers
             "total_steps": 512,
             "evaluation.every": 512,
+            **{key: shown if value == "file" else value for key, value in FROM_A_FILE.get(name, {}).items()},
         }
         pgrobot.train(debug="tiny", quiet=True, **settings, **{"hydra.run.dir": directory})
         lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()

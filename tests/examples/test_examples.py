@@ -21,6 +21,7 @@ MORE: Mapping[str, Sequence[str]] = {
     "load_and_act": ("--episodes", "2"),
     "sweep": ("debug=tiny",),
     "drone_in_wind": ("--episodes", "2"),
+    "learn_from_demonstrations": ("--episodes", "3"),
     "varied_world": ("--episodes", "2"),
 }
 # What an example prints at its end, when it did what it says.
@@ -33,6 +34,7 @@ PRINTS: Mapping[str, str] = {
     "export_to_onnx": "of torch's actions",
     "fine_tune": "the heavy one, as the light one: ",
     "hierarchy": "of which two are its goal",
+    "learn_from_demonstrations": "DAPG: return ",
     "load_and_act": "pgrobot evaluate:   ",
     "memory": "between the actions: it remembers",
     "own_gymnasium_env": "per step: ",

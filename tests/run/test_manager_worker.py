@@ -31,7 +31,8 @@ SIZES = {
 }
 IN_MINIBATCHES = ("ppo", "ppo_kl", "p3o", "ipo", "focops")
 OFFERED = options([])
-WAYS = [f"algorithm={name}" for name in OFFERED["algorithm"]]
+# those that learn from a file of demonstrations, which show no goals, are left out
+WAYS = [f"algorithm={name}" for name in OFFERED["algorithm"] if name not in ("clone", "dapg")]
 WAYS += [
     f"policy={name}" for name in ("recurrent", "smooth", "squashed", "hierarchical")
 ]  # remembering, bounded
