@@ -5,6 +5,7 @@
 and ``export`` writes it as ONNX; see ``pgrobot.deploy``.
 ``certify`` judges one so that somebody else can ``verify`` it; see docs/certificate.md.
 ``record`` keeps episodes of one for others to learn from; see ``pgrobot.demonstrations``.
+``port`` maps one onto another robot; see docs/transfer.md.
 ``play`` films one; see ``pgrobot.playing``.
 ``__version__`` is the installed version.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pgrobot.api import Iteration, certify, compose, evaluate, record, train, verify
+    from pgrobot.api import Iteration, certify, compose, evaluate, port, record, train, verify
     from pgrobot.deploy import load
     from pgrobot.deploy.exporting import export
     from pgrobot.playing import play
@@ -29,6 +30,7 @@ __all__ = [
     "export",
     "load",
     "play",
+    "port",
     "record",
     "train",
     "verify",

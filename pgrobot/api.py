@@ -25,6 +25,7 @@ from pgrobot.concurrency import one_torch_thread
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.given import Env
 from pgrobot.named_run import checkpoint_of, directory_of, path_of
+from pgrobot.porting import Port, port_run
 from pgrobot.recording import record_run
 from pgrobot.run import (
     FINISHED,
@@ -50,9 +51,10 @@ from pgrobot.run import (
 from pgrobot.run.from_python import requested
 from pgrobot.run.robustness import robustness, swept
 from pgrobot.run.robustness_shown import robustness_pictures
+from pgrobot.settings import as_overrides
 from pgrobot.tracking.gallery import keep
 
-__all__ = ["Iteration", "certify", "compose", "evaluate", "record", "train", "verify"]
+__all__ = ["Iteration", "certify", "compose", "evaluate", "port", "record", "train", "verify"]
 
 
 def train(
@@ -222,6 +224,36 @@ def record(
                 f"record takes no {key!r}: {nearest(key, (*known, 'episodes', 'checkpoint', 'output'))}"
             )
     return record_run(directory_of(run), episodes, changes, checkpoint, Path(output), env, modules).path
+
+
+def port(
+    run: str | Path | Result,
+    *,
+    checkpoint: str | int = "best",
+    output: str | Path = "",
+    modules: Sequence[str] = (),
+    **settings: Any,
+) -> Port:
+    """Map a run's policy onto another robot by names: ``pgrobot port`` from Python. See docs/transfer.md.
+
+    Args:
+        run: a run directory, or what ``train`` returned.
+        checkpoint: of the run: ``best``, ``last``, a step or a path.
+        output: the directory to write; by default ``<run>/ported/<task>``.
+        modules: your own modules that the run's config, or the settings, may name.
+        settings: which robot it is, as of ``train``: ``task``, ``variation``, ``wrapper``, ``constraint``.
+
+    Returns:
+        Its ``path``, which ``train(initialise={"run": path})`` begins as, and what was ``told``: what matched, what is
+        new and what is gone.
+
+    Raises:
+        PgrobotError: what is wrong, in one sentence; nothing was written.
+    """
+    written = "" if output == "" else str(path_of("output", output, "a directory"))
+    return port_run(
+        directory_of(run), as_overrides(settings), str(checkpoint), output=written, modules=modules
+    )
 
 
 def verify(

@@ -43,7 +43,8 @@ class Origin(nn.Module):
 
     def adopt(self, origins: Mapping[str, Mapping[int, float]]) -> None:
         """Take the origin of some entries from elsewhere, by group and place: no first observation fixes those."""
-        self._adopted = dict(origins)
+        for group, places in origins.items():
+            self._adopted[group] = {**self._adopted.get(group, {}), **places}
 
     @torch.no_grad()
     def fix(self, obs: Observation) -> None:

@@ -61,6 +61,12 @@ class Encoder(Body):
         self.rest = make_body(rest, self.encodes, {}, generator, _blind)
         try_body("body.rest", self.rest, self.encodes)
         self.width, self.carry_size, self.sequence = self.rest.width, self.rest.carry_size, self.rest.sequence
+        reading = [f"encoder.{name}" for name in self.encoder.input_weights]
+        passes = self.encoder.passes_inputs  # what stands above reads them then
+        if passes and not features:
+            reading += [f"rest.{name}" for name in self.rest.input_weights]
+        self.input_weights = (*reading, *["features.weight"] * (passes and features > 0))
+        self.passes_inputs = passes and not features and self.rest.passes_inputs
 
     def encode(self, x: Tensor) -> Tensor:
         nothing = x[..., :0]

@@ -34,7 +34,7 @@ from pgrobot.transfer.differences import (
     different_ranges,
     different_rate,
 )
-from pgrobot.transfer.entries import known_origins, names, readers
+from pgrobot.transfer.entries import beside, known_origins, names, readers
 from pgrobot.transfer.mapping import moments_taken, places_of, taken, with_outputs
 from pgrobot.types import EnvironmentSpec, State, Widths
 
@@ -208,6 +208,7 @@ def _different_reads(
     ours, wanted = readers(mine), readers(theirs)
     for path in ours.keys() & wanted.keys():
         yield from different_entries(names(ours[path], here), names(wanted[path], there), name, other)
+    yield from different_entries(beside(mine), beside(theirs), name, other)
     if not ours:
         one, all_of = ([entry for group in x for entry in x.names(group)] for x in (here, there))
         yield from different_entries(one, all_of, name, other)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pgrobot.groups import WHOLE, Selection, full_name
+from pgrobot.inputs import Beside
 from pgrobot.types import Widths
 
 Origins = dict[str, dict[int, float]]  # by group and place
@@ -16,6 +17,12 @@ def readers(module: nn.Module) -> dict[str, Selection]:
     """What each network in a module reads, by the network's name in it."""
     found = {name: getattr(part, "reads", None) for name, part in module.named_modules()}
     return {name: reads for name, reads in found.items() if isinstance(reads, Selection)}
+
+
+def beside(module: nn.Module) -> list[str]:
+    """The images and categories that networks in a module read beside numbers, by their names."""
+    found = [part for part in module.modules() if isinstance(part, Beside)]
+    return [name for part in found for name in (*part.images, *(one.name for one in part.known))]
 
 
 def places(reads: Selection, observation: Widths) -> list[tuple[str, int]]:

@@ -15,7 +15,7 @@ from pgrobot.learner import Learner
 from pgrobot.policies import NetworkPolicy, Policy
 from pgrobot.transfer.beginning import Source, with_columns
 from pgrobot.transfer.differences import different_ranges, different_rate
-from pgrobot.transfer.entries import known_origins, places
+from pgrobot.transfer.entries import beside, known_origins, places
 from pgrobot.transfer.mapping import NEW, InputMap, places_of, taken, with_inputs, with_outputs
 from pgrobot.types import EnvironmentSpec, State, Widths
 
@@ -83,6 +83,12 @@ def ported(source: Source, spec: EnvironmentSpec, learners: Mapping[str, Learner
                 f"{source.run} cannot be ported: its policy is a {type(policy).__name__}, and names map a policy that "
                 "is one network, such as gaussian or recurrent"
             )
+    unmapped = [name for one in (theirs.policy, theirs.critic) for name in beside(one)]
+    if unmapped:
+        raise PgrobotError(
+            f"{source.run} cannot be ported: it reads {unmapped[0]}, an image or a category, beside the numbers that "
+            "names map"
+        )
     old, new = theirs.policy, ours.policy
     assert isinstance(old, NetworkPolicy)
     assert isinstance(new, NetworkPolicy)

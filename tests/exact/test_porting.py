@@ -26,13 +26,8 @@ from pgrobot.types import Action, EnvironmentSpec, ObservationGroup
 OLD, OLD_ACTIONS = ("a", "b", "c", "d"), ("hip", "knee", "ankle")
 PERMUTED, TURNED = ("c", "a", "d", "b"), ("ankle", "hip", "knee")
 OTHER, OTHERS = ("x", "c", "y", "a", "d"), ("wrist", "ankle", "hip")
-FIXED = [
-    "debug=tiny",
-    "constraint=none",
-    "policy.activation=relu",
-    "policy.hidden=[4,4]",
-    "critic.hidden=[4]",
-]
+FIXED = ["debug=tiny", "constraint=none", "critic.hidden=[4]"]
+PLAIN = ["policy.activation=relu", "policy.hidden=[4,4]"]
 
 
 def spec_of(names: Sequence[str], actions: Sequence[str]) -> EnvironmentSpec:
@@ -47,7 +42,8 @@ def spec_of(names: Sequence[str], actions: Sequence[str]) -> EnvironmentSpec:
 
 
 def learners(spec: EnvironmentSpec, *overrides: str, seed: int = 1) -> tuple[Any, dict[str, Learner]]:
-    cfg = validated(compose([*FIXED, *overrides, f"seed={seed}"]))
+    plain = [] if "policy/body=encoder" in overrides else PLAIN
+    cfg = validated(compose([*FIXED, *plain, *overrides, f"seed={seed}"]))
     return cfg, cast(cfg, spec, 1)[1]
 
 
@@ -85,6 +81,10 @@ def said(policy: NetworkPolicy, obs: dict[str, torch.Tensor], shown: torch.Tenso
         return torch.stack((found.mean, found.std))
 
 
+ENCODER = [
+    "policy.body.encoder.activation=relu", "policy.body.encoder.hidden=[4]", "policy.body.rest.activation=relu",
+    "policy.body.rest.hidden=[4]",
+]  # fmt: skip
 KINDS: dict[str, list[str]] = {
     "gaussian": [],
     "squashed": ["policy=squashed"],
@@ -95,6 +95,21 @@ KINDS: dict[str, list[str]] = {
     "linear": ["policy.hidden=[]"],
     "previous": ["policy.previous_action=true"],
     "residual": ["policy.body.block=residual"],
+    "encoder": ["policy/body=encoder", *ENCODER, "policy.body.features=3"],
+    "features": [
+        "policy/body=encoder",
+        *ENCODER[:1],
+        *ENCODER[2:],
+        "policy.body.encoder.hidden=[]",
+        "policy.body.features=3",
+    ],
+    "above": [
+        "policy/body=encoder",
+        *ENCODER[:1],
+        *ENCODER[2:],
+        "policy.body.encoder.hidden=[]",
+        "policy.body.features=0",
+    ],
 }
 
 

@@ -60,8 +60,8 @@ def test_a_hopper_becomes_a_walker_with_a_leg_that_hangs(
 ) -> None:
     """By default in the run itself; an earlier port gives way, something else does not."""
     run = finished("total_steps=64")
-    for _ in range(2):
-        assert main(["port", str(run), "task=walker2d"]) == 0
+    assert pgrobot.port(run, task="walker2d").path == run / "ported" / "walker2d"
+    assert main(["port", str(run), "task=walker2d"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "new actions: thigh_left_joint, leg_left_joint, foot_left_joint" in told
     assert "the action thigh_joint is told in 200 N·m, from -1 to 1 there and in 100 N·m" in told
