@@ -7,6 +7,7 @@ step of the simulator. DAPG has the reward besides: it is led by the demonstrati
 """
 
 import argparse
+from typing import Any
 
 import pgrobot
 from pgrobot.demonstrations import read_demonstrations
@@ -16,17 +17,21 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=500_000)
     parser.add_argument("--episodes", type=int, default=20)
     asked = parser.parse_args()
-    common = {"task": "hopper", "constraint": "none", "total_steps": asked.steps, "quiet": True}
+    common: dict[str, Any] = {
+        "task": "hopper",
+        "constraint": "none",
+        "total_steps": asked.steps,
+        "quiet": True,
+    }
 
     expert = pgrobot.train(algorithm="ppo", **common)
-    file = pgrobot.record(expert, episodes=asked.episodes)
+    file = str(pgrobot.record(expert, episodes=asked.episodes))
     shown = read_demonstrations(file)
     print(f"demonstrations: {len(shown):,} steps, return {float(shown.returns.mean()):.0f}")
 
-    clone = pgrobot.train(scheme="clone", **{"scheme.file": str(file)}, **common)
+    clone = pgrobot.train(scheme="clone", **{**common, "scheme.file": file})
     print(f"clone: return {clone.evaluation['return']['mean']:.0f} without a step of the simulator")
 
-    beyond = pgrobot.train(
-        algorithm="dapg", **{"algorithm.objective.demonstration.file": str(file)}, **common
-    )
+    led = {**common, "algorithm": "dapg", "algorithm.objective.demonstration.file": file}
+    beyond = pgrobot.train(**led)
     print(f"DAPG: return {beyond.evaluation['return']['mean']:.0f} after {asked.steps:,} steps")

@@ -86,18 +86,18 @@ class Demonstration(FixedWeight):
         if self._obs and not self._rows:
             return
         rows = as_learnt(found, context.spec, context.origin)
-        chosen = slice(None)
+        chosen = torch.arange(len(found))
         if self._rows:
             generator = stream(context.seed, f"demonstrations/{update}")
             chosen = torch.randperm(len(found), generator=generator)[: self._rows]
-        shown = {**rows.obs, "": rows.action}
-        if not self._obs:  # in tensors that stay, for a compiled step has taken hold of them
-            self._obs = {name: value[chosen].clone() for name, value in rows.obs.items()}
-            self._action = rows.action[chosen].clone()
-            self._carry = torch.zeros(len(self._action), 0)
-            self._start = torch.zeros(len(self._action), dtype=torch.bool)
-        for name, value in {**self._obs, "": self._action}.items():
-            value.copy_(shown[name][chosen])
+        if not self._obs:  # tensors that stay, for a compiled step takes hold of them
+            self._obs = {name: torch.empty_like(value[chosen]) for name, value in rows.obs.items()}
+            self._action = torch.empty_like(rows.action[chosen])
+            self._carry = torch.zeros(len(chosen), 0)
+            self._start = torch.zeros(len(chosen), dtype=torch.bool)
+        for name, value in self._obs.items():
+            value.copy_(rows.obs[name][chosen])
+        self._action.copy_(rows.action[chosen])
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         kind = batch.log_prob.dtype

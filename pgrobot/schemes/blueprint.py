@@ -117,8 +117,12 @@ class Blueprint:
         freeze_parts(CRITIC, made, self._frozen(CRITIC), made.rescaled)
         return made.to(self.cfg.device)
 
-    def learner(self, policy: Policy, learner: str = "", kind: type[Made] = Learner) -> Made:  # type: ignore[assignment]
-        """The learner of a policy as it is before training, of a ``kind`` of its own perhaps.
+    def learner(self, policy: Policy, learner: str = "") -> Learner:
+        """The learner of a policy as it is before training; raises as ``learner_of``."""
+        return self.learner_of(Learner, policy, learner)
+
+    def learner_of(self, kind: type[Made], policy: Policy, learner: str = "") -> Made:
+        """A learner of a class of one's own.
 
         Raises:
             PgrobotError: a part refuses its values, or learns from sequences that no rollout consists of.
@@ -174,9 +178,9 @@ class Blueprint:
             rows=self.cfg.num_envs * self.cfg.horizon,
             seed=self.cfg.seed,
         )
+        terms: Mapping[str, Any] = algorithm.objective
         told = {
-            name: term(context=context) if isinstance(term, partial) else term
-            for name, term in algorithm.objective.items()
+            name: term(context=context) if isinstance(term, partial) else term for name, term in terms.items()
         }
         return replace(algorithm, objective=told)
 

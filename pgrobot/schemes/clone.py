@@ -54,7 +54,7 @@ class Clone:
                 "scheme=clone needs a policy that draws actions and nothing else, for no goals were shown: use another "
                 "policy"
             )
-        return {LEARNER: parts.learner(policy, kind=Cloner)}
+        return {LEARNER: parts.learner_of(Cloner, policy)}
 
     def policy(self, policies: Mapping[str, Policy]) -> Policy:
         return policies[LEARNER]
