@@ -262,6 +262,52 @@ SOLVERS = (
     }),
 )  # fmt: skip
 
+PAST = (
+    *of("pgrobot/replay/weights.py", "exact/test_past_experience", {
+        "weights fall half as fast": ("* 12.0 / (m * (m * m - 1))", "* 6.0 / (m * (m * m - 1))"),
+        "the tradeoff is turned round": ("(1.0 - self.tradeoff) / (self.rollouts - least) * spread / self.tradeoff",
+            "self.tradeoff / (self.rollouts - least) * spread / (1.0 - self.tradeoff)"),
+        "weights may hold fewer samples": ("_squares(s, memory) <= square", "_squares(s, memory) <= 1.0"),
+        "the present policy is of age 0": ("enumerate(weights, 1)", "enumerate(weights, 0)"),
+    }),
+    *of("pgrobot/replay/window.py", "exact/test_past_experience", {
+        "all rollouts count the same": ("weight=one.weight * count", "weight=one.weight * 1.0"),
+        "the oldest comes first": ("side_by_side((newest, *past), self._counts)",
+            "side_by_side((*past, newest), self._counts)"),
+        "one rollout too many is learnt from": ("[int(again) :][: self._memory - 1]", "[int(again) :][: self._memory]"),
+        "a rollout is its own past": ("self._kept[int(again) :]", "self._kept[0:]"),
+        "a shorter rollout goes on into its padding": ("cut[-1] |= ~rollout.terminated[-1]", "pass"),
+        "the past is not saved": ("for one in self._kept[: self._memory - 1]", "for one in self._kept[:0]"),
+        "what is kept is handed out": ("return x.clone() if isinstance(x, Tensor) else x", "return x"),
+    }),
+    *of("pgrobot/objectives/generalized.py", "exact/test_past_experience", {
+        "the clip is around 1": ("ratio.clamp(center - self.clip, center + self.clip)",
+            "ratio.clamp(1.0 - self.clip, 1.0 + self.clip)"),
+        "the distance is from who acted": ("moved = (ratio - center).abs()", "moved = (ratio - 1.0).abs()"),
+    }),
+    *of("pgrobot/solvers/rates.py", "exact/test_past_experience", {
+        "the whole clip is near enough": ("if moved > 0.5 * self.clip else rate", "if moved > self.clip else rate"),
+        "a pass too far is never the last": ("self.stops and moved > 0.5 * self.clip", "False"),
+    }),
+    *of("pgrobot/solvers/first_order.py", "exact/test_past_experience", {
+        "what a rate follows is forgotten": ('list(state["followed"]) if self._follows else []', "[]"),
+        "a rate follows no update": ("for moved in self._followed:", "for moved in ():"),
+    }),
+    *of("pgrobot/posing.py", "exact/test_past_experience", {
+        "costs are centred on all": ("cost_advantage - _mean_of_columns(self.of_newest(cost_advantage, evidence))",
+            "cost_advantage - _mean_of_columns(self.counting(cost_advantage, evidence))"),
+    }),
+    *of("pgrobot/learner.py", "exact/test_past_experience", {
+        "budgets see the past": ("self._budgets.price(rollout,", "self._budgets.price(learnt.rollout,"),
+        "normalisers see the past": ("self._merge(rollout, evidence)", "self._merge(learnt.rollout, evidence)"),
+        "bonuses see the past": ("metrics_of(one.fit, rollout)", "metrics_of(one.fit, learnt.rollout)"),
+        "nothing is kept": ("self._window.keep(newest)", "pass"),
+    }),
+    *of("pgrobot/estimators/vtrace.py", "exact/test_past_experience", {
+        "padding is a sample": ("counts = weight.flatten() > 0.0", "counts = weight.flatten() > -1.0"),
+    }),
+)  # fmt: skip
+
 LEARNER = (
     *of("pgrobot/learner.py", "exact/test_learner", {
         "distances are measured from the policy itself":
@@ -1116,7 +1162,7 @@ CURIOSITY = (
 
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
-    *SOLVERS, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *DRONES, *MAZES, *MEMORY,
+    *SOLVERS, *PAST, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *DRONES, *MAZES, *MEMORY,
     *HIERARCHY, *REPRESENTATIONS, *TRANSFER, *DIAGNOSTICS, *SEEING, *CURIOSITY,
 )  # fmt: skip
 

@@ -328,6 +328,18 @@ NULLS: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
         {"algorithm": "a2c", "algorithm.normalisation": "raw"},
         1e-12,
     ),
+    "GePPO of one policy is PPO": (
+        {
+            "algorithm": "geppo",
+            "algorithm.memory": 1,
+            "algorithm.sample_weights.rollouts": 1.0,
+            "algorithm/rate@algorithm.policy_solver.rate": "linear",
+            "algorithm/rate@algorithm.critic_solver.rate": "linear",
+            **LESS["geppo"],
+        },
+        {**LESS["ppo"], ESTIMATOR: "vtrace", "algorithm.estimator.pg_rho_bar": math.inf},
+        1e-12,  # two roundings of a ratio of one
+    ),
     "one λ for both is GAE": (
         {**LESS["ppo"], ESTIMATOR: "td_lambda", "algorithm.estimator.lam": 0.95},
         {**LESS["ppo"], ESTIMATOR: "gae"},
