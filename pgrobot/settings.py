@@ -32,6 +32,9 @@ def _lines(key: str, value: Any) -> Iterator[str]:
     if not isinstance(value, Mapping):
         yield f"{key}={_literal(key, value)}"
         return
+    if any("/" in str(name) for name in value):  # names of entries, which are no part of a key
+        yield f"{key}={{{','.join(f'{name}:{_literal(key, child)}' for name, child in value.items())}}}"
+        return
     own = {name for name, child in value.items() if _is_whole(key, child)}
     if key in ("constraint", "variation", "intrinsic"):
         yield f"{key}=[{','.join(name for name in value if name not in own)}]"

@@ -85,6 +85,22 @@ def test_a_constraint_that_no_config_has_is_given_whole() -> None:
     ]
 
 
+def test_bonuses_are_chosen_and_entries_named_as_on_the_command_line() -> None:
+    mine = {"_target_": "my.Bonus", "_partial_": True}
+    assert as_overrides({"intrinsic": {"rnd": {"weight": 0.5}, "mine": mine}}) == [
+        "intrinsic=[rnd]",
+        "intrinsic.rnd.weight=0.5",
+        "+intrinsic.mine._target_=my.Bonus",
+        "+intrinsic.mine._partial_=true",
+    ]
+    size = {"policy/qpos/rootz": 0.1, "qvel/*": 2.0}
+    noisy = {"wrapper": ["noise"], "wrapper.noise.deviation": {"policy/*": 0.5}}
+    cfg = pgrobot.compose(intrinsic={"grid": {"size": size, "schedule": "linear"}}, **noisy)
+    assert cfg.intrinsic.grid.size == size
+    assert cfg.intrinsic.grid.schedule == "linear"
+    assert cfg.wrapper.noise.deviation == {"policy/*": 0.5}
+
+
 def test_a_value_that_no_config_holds_is_refused() -> None:
     with pytest.raises(PgrobotError, match="seed is a object, which a config cannot hold"):
         pgrobot.compose(seed=object())
