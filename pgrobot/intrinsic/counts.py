@@ -14,7 +14,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.groups import Groups, matching, selected
 from pgrobot.intrinsic.bonus import Bonus
 from pgrobot.normalizer import ObservationNormalizer
-from pgrobot.ranges import Keys, MappingOf, above, between
+from pgrobot.ranges import Keys, MappingOf, above, at_least
 from pgrobot.types import Metrics, Rollout, State, Widths
 
 BITS = 62  # of a cell's number
@@ -76,13 +76,20 @@ class HashedCounts(Counts):
     Attributes:
         groups: the observation groups read, or entries of them by their full names.
         bits: projections; each more halves the cells.
+
+    Raises:
+        PgrobotError: there are more than 62.
     """
 
     groups: Groups
-    bits: Annotated[int, between(1, BITS)]
+    bits: Annotated[int, at_least(1)]
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.bits > BITS:
+            raise PgrobotError(
+                f"{self.key}.bits={self.bits} is more than {BITS}, which tell {2**BITS:,} cells apart"
+            )
         self._reads = selected(self.key, self.groups, self.observation)
         self._whitening = ObservationNormalizer(self._reads.width, torch.inf)
         self._directions = torch.randn(self._reads.width, self.bits, generator=self.generator)

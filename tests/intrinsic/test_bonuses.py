@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import io
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from curious import GAMMA, bonus, paid, rollout
 from torch import Tensor
 from toys import TargetWorld, make
 
+import pgrobot
 from pgrobot.answers import check_columns, with_column_of
+from pgrobot.configure import build
 from pgrobot.errors import PgrobotError
 from pgrobot.guard import GuardedLearner
 from pgrobot.types import Action, EnvironmentSpec, Rollout
@@ -287,6 +290,25 @@ def _gae_by_hand(full: Rollout, now: Tensor, following: Tensor, column: int, gam
     return found
 
 
+def test_all_of_them_train_as_a_run_builds_them(tmp_path: Path) -> None:
+    """Typed as on the command line, all at once: a column and metrics of each."""
+    rows, ends = np.zeros((6, 3)), {"terminations": np.zeros(6, bool), "truncations": np.arange(6) == 5}
+    steps = {"observations": rows, "next_observations": rows, "actions": rows[:, :1], "rewards": np.zeros(6)}
+    np.savez(tmp_path / "shown.npz", **steps, **ends)
+    names = ["rnd", "icm", "count", "grid", "discriminator"]
+    cfg = pgrobot.compose(
+        debug="tiny", task="mdp", intrinsic=names, num_envs=4, horizon=16,
+        **{"intrinsic.grid.size": {"policy/*": 0.5}, "intrinsic.discriminator.files": [str(tmp_path / "shown.npz")]},
+    )  # fmt: skip
+    assembly = build(cfg, 1)
+    learner: Any = assembly.learners["robot"]
+    told = learner.update(assembly.collector.collect()["robot"])
+    assert learner.learner.columns == ("reward", *(f"bonus/{name}" for name in names))
+    for name in names:
+        assert told[f"intrinsic/{name}/weight"] == 1.0
+        assert np.isfinite(told[f"intrinsic/{name}/mean"])
+
+
 def test_without_a_discount_of_its_own_it_has_that_of_its_kind() -> None:
     class Plain:
         column = "bonus/plain"
@@ -368,6 +390,7 @@ def test_what_is_no_number_stops_the_run_and_is_named() -> None:
         ),
         ("rnd", {"groups": ["polcy"]}, r"intrinsic.rnd.groups names 'polcy'"),
         ("rnd", {"activation": "swish"}, "Unknown activation 'swish'"),
+        ("count", {"bits": 63}, "intrinsic.count.bits=63 is more than 62"),
         ("grid", {"size": {}}, "intrinsic.grid.size names no entry"),
         ("grid", {"size": {"x": 1.0}}, "intrinsic.grid.size names 'x', which is not observed"),
         ("grid", {"size": {"policy/*": 1.0}, "width": 7}, "names 7 entries, and a grid of more than 6"),
