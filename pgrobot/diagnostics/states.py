@@ -64,7 +64,7 @@ class States:
             carry=rollout.carry.flatten(0, 1)[counts][stride],
             episode_start=rollout.episode_start.flatten()[counts][stride],
             mean=seen[0] + centred.mean(0),
-            spread=centred.std(0, correction=0),
+            spread=centred.std(0, correction=0) if groups else centred[0],
             every=every,
             images={
                 name: obs.flatten(0, 1)[counts][stride]

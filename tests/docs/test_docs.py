@@ -75,8 +75,17 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "hydra.run.dir": remembers,
     }
     pgrobot.train(debug="tiny", constraint=["speed"], quiet=True, **settings)
+    taught = tmp_path_factory.mktemp("taught") / "run"
+    settings = {
+        "policy/body": "encoder",
+        "+algorithm/auxiliary": ["forward_dynamics", "inverse_dynamics"],
+        "total_steps": 256,
+        "hydra.run.dir": taught,
+    }
+    pgrobot.train(debug="tiny", constraint=[], quiet=True, **settings)
+    of_terms = {key for key in told(taught) if "auxiliary/" in key}
     of_memory = {key for key in told(remembers) if key.startswith(("memory/", "switch/"))}
-    return told(directory) | {key for key in told(levels) if "/goal/" in key} | of_memory
+    return told(directory) | {key for key in told(levels) if "/goal/" in key} | of_memory | of_terms
 
 
 def told(directory: Path) -> set[str]:

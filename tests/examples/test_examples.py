@@ -41,6 +41,7 @@ PRINTS: Mapping[str, str] = {
     "own_mjcf": " of at most 200; torque ",
     "own_reward_term": " W beyond the limit",
     "past_experience": "geppo: return",
+    "representation": "taught: return",
     "robot_by_path": "; {'torque': '",
     "sb3_on_native_robots": "trained for 512 steps",
     "sweep": "budget 0.05: return",
