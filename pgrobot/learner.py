@@ -285,10 +285,15 @@ class Learner:
             "multiplier": self.multiplier.state_dict(),
             "intrinsic": [one.state_dict() for one in self._intrinsic],
             "updates": self._updates,
-        }
+        } | ({"supplied": supplied} if (supplied := self.problem.supplied) else {})
 
     def load_state_dict(self, state: State) -> None:
-        """Continue from ``state``; parameters are copied into the flat vectors."""
+        """Continue from ``state``; parameters are copied into the flat vectors.
+
+        Raises:
+            PgrobotError: a term brings along something else than it did.
+        """
+        self.problem.check_supplied(state.get("supplied", {}))
         self.policy.load_state_dict(state["policy"])
         for name, network in self.auxiliary.items():
             network.load_state_dict(state["auxiliary"][name])

@@ -1160,10 +1160,35 @@ CURIOSITY = (
     }),
 )  # fmt: skip
 
+DEMONSTRATIONS = (
+    *of("pgrobot/objectives/demonstration.py", "demonstrations/test_dapg", {
+        "demonstrations weigh their mean, not their sum over the rollout": ("self._share * mean, {", "mean, {"),
+        "λ1 is not applied": ("return weight * self._decay", "return weight"),
+        "an update's rows depend on no update": ('f"demonstrations/{update}"', '"demonstrations"'),
+    }),
+    *of("pgrobot/objectives/imitation.py", "demonstrations/test_dapg", {
+        "self-imitation holds what went worse against the policy": (".clamp(min=0.0)", ".clamp(min=-1e9)"),
+    }),
+    *of("pgrobot/demonstrations/learnt.py", "demonstrations/test_reading", {
+        "actions stay in the units of the space": (" / to_environment.unit", " / 1.0"),
+    }),
+    *of("pgrobot/demonstrations/file.py", "demonstrations/test_reading", {
+        "a changed file is believed": ("if not whole:", "if False:"),
+    }),
+    *of("pgrobot/collectors/demonstrations.py", "demonstrations/test_cloning", {
+        "an episode is dealt twice in a pass": ("self._deck.pop()", "self._deck[-1]"),
+        "a column that pays once forgets": ("paid[t] = self._cost_columns.paid", "paid[t] = False"),
+    }),
+    *of("pgrobot/schemes/clone.py", "demonstrations/test_cloning", {
+        "the last policy is kept, not the best": ("self.policy.load_state_dict(self._best)", "pass"),
+        "patience is not reset": ("self._best = loss, 0, own", "self._best = loss, self._since, own"),
+    }),
+)  # fmt: skip
+
 MUTANTS: tuple[Mutant, ...] = (
     *ESTIMATORS, *BASELINES, *OBJECTIVES, *DISTRIBUTIONS, *NORMALISERS,
     *SOLVERS, *PAST, *LEARNER, *COLLECTORS, *LEVELS, *CONSTRAINTS, *STATE, *DEPLOYED, *DRONES, *MAZES, *MEMORY,
-    *HIERARCHY, *REPRESENTATIONS, *TRANSFER, *DIAGNOSTICS, *SEEING, *CURIOSITY,
+    *HIERARCHY, *REPRESENTATIONS, *TRANSFER, *DIAGNOSTICS, *SEEING, *CURIOSITY, *DEMONSTRATIONS,
 )  # fmt: skip
 
 

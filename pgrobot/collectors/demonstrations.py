@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pgrobot.collectors.simulation import CostColumns
-from pgrobot.demonstrations import Demonstrations, as_learnt
+from pgrobot.demonstrations import Demonstrations, LearntRows, as_learnt
 from pgrobot.errors import PgrobotError
 from pgrobot.groups import TIME
 from pgrobot.policies import Policy
@@ -59,6 +59,8 @@ class DemonstrationCollector:
         self._learner = learner
         self._exhausted = exhausted
         self._sha256 = demonstrations.sha256
+        self._age = demonstrations.age
+        self._read: LearntRows | None = None  # of the first rollout on, when the origin is fixed
         self._ends = torch.tensor([rows.stop for rows in demonstrations.episodes])
         self._begins = torch.tensor([rows.start for rows in demonstrations.episodes])
         self._deck: list[int] = []  # episodes that are still to be dealt
@@ -76,8 +78,8 @@ class DemonstrationCollector:
     def collect(self) -> dict[str, Rollout]:
         """The next ``T`` steps of all ``N`` episodes, and of those that follow them."""
         shown, rows = self._shown, self._rows()
-        read = as_learnt(shown, self._spec, self._policy.origin)
-        age = shown.age
+        read = self._read or as_learnt(shown, self._spec, self._policy.origin)
+        self._read, age = read, self._age
         obs = {name: value[rows] for name, value in read.obs.items()}
         next_obs = {name: value[rows] for name, value in read.next_obs.items()}
         limit = self._spec.max_episode_steps

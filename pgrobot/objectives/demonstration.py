@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.demonstrations import Demonstrations, as_learnt, check_against, named, read_demonstrations
+from pgrobot.demonstrations import (
+    Demonstrations,
+    LearntRows,
+    as_learnt,
+    check_against,
+    named,
+    read_demonstrations,
+)
 from pgrobot.errors import PgrobotError
 from pgrobot.objectives.term import FixedWeight, PolicyAt, TermContext
 from pgrobot.randomness import stream
@@ -51,9 +58,11 @@ class Demonstration(FixedWeight):
         self._rows = rows
         self._context = context
         self._demonstrations: list[Demonstrations] = []
+        self._read: list[LearntRows] = []
         self._obs: dict[str, Tensor] = {}
         self._action = self._carry = self._start = torch.zeros(0)
         self._share = 0.0
+        self._sha256 = ""
 
     def ready(self) -> None:
         """Read the file.
@@ -77,15 +86,24 @@ class Demonstration(FixedWeight):
                 f"{found.source} has {len(found)} rows, of which an update cannot see {self._rows}"
             )
         self._demonstrations.append(found)
+        self._sha256 = found.sha256
         self._share = len(found) / context.rows
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the demonstrations."""
+        self.ready()
+        return self._sha256
 
     def show(self, update: int) -> None:
         """Put the rows of an update in place, read from the policy's origin."""
         self.ready()
         found, context = self._demonstrations[0], self._context
-        if self._obs and not self._rows:
+        if not self._read:  # the origin is fixed once something was collected
+            self._read.append(as_learnt(found, context.spec, context.origin))
+        elif not self._rows:
             return
-        rows = as_learnt(found, context.spec, context.origin)
+        rows = self._read[0]
         chosen = torch.arange(len(found))
         if self._rows:
             generator = stream(context.seed, f"demonstrations/{update}")

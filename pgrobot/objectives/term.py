@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -154,9 +154,13 @@ class TermFactory(Protocol):
     def __call__(self, *, context: TermContext) -> Objective: ...
 
 
-@runtime_checkable
 class Supplied(Protocol):
     """A term that looks at more than the batch, which it brings along itself."""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what it looks at, which a run that goes on has to find again."""
+        ...
 
     def ready(self) -> None:
         """Find what it looks at, before training begins; again it does nothing.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -233,17 +233,35 @@ class PolicyProblem:
 
     def ready(self) -> None:
         """Let every term that looks at more than batches find it; raises PgrobotError where there is none."""
-        for term in self._supplied:
+        for term in self._supplied.values():
             term.ready()
 
     def show(self, update: int) -> None:
         """Let those terms put in place what an update looks at."""
-        for term in self._supplied:
+        for term in self._supplied.values():
             term.show(update)
 
     @property
-    def _supplied(self) -> list[Supplied]:
-        return [term for term in self._terms.values() if isinstance(term, Supplied)]
+    def supplied(self) -> dict[str, str]:
+        """The hashes of what those terms look at, by name."""
+        return {name: term.sha256 for name, term in self._supplied.items()}
+
+    def check_supplied(self, before: Mapping[str, str]) -> None:
+        """Refuse to go on with something else than ``before``.
+
+        Raises:
+            PgrobotError: names the term.
+        """
+        for name, found in self.supplied.items():
+            if before.get(name, found) != found:
+                raise PgrobotError(
+                    f"algorithm.objective.{name}.file holds something else than what the run learnt from until now: a "
+                    "run that goes on needs the same file, and one with another begins anew"
+                )
+
+    @property
+    def _supplied(self) -> dict[str, Supplied]:
+        return {name: term for name, term in self._terms.items() if _is_supplied(term)}
 
     def adapt(self, kl: float) -> Metrics:
         """Let every term's weight follow the mean KL, in nats, by which an update moved the policy.
@@ -308,6 +326,10 @@ def _told(name: str, term: Objective, policy: PolicyAt, batch: Batch) -> tuple[T
         f"algorithm.objective.{name} has to return a scalar tensor and a dict of scalar tensors, but {why} "
         f"({type(term).__module__}.{type(term).__qualname__})"
     )
+
+
+def _is_supplied(term: Any) -> TypeGuard[Supplied]:
+    return callable(getattr(term, "ready", None)) and callable(getattr(term, "show", None))
 
 
 def _is_scalar(part: Any) -> bool:

@@ -299,10 +299,10 @@ TINY = {
 FILE = "algorithm.objective.demonstration.file"
 
 
-def hopping(path: Path) -> Path:
+def hopping(path: Path, seed: int = 0) -> Path:
     """Demonstrations of the hopper's widths, without names."""
     nameless = {"names": {"policy": ()}, "actions": (), "action": torch.zeros(32, 3).double()}
-    return written(path, lengths=(20, 12), width=11, **nameless)
+    return written(path, lengths=(20, 12), width=11, seed=seed, **nameless)
 
 
 def states(updates: int, **settings: Any) -> dict[str, Any]:
@@ -326,6 +326,36 @@ def test_a_run_without_weight_is_npgs_to_the_last_bit(tmp_path: Path) -> None:
     for name, value in npg["policy"].items():
         assert torch.equal(ours["policy"][name], value), name
     assert any(not torch.equal(weighed["policy"][name], value) for name, value in npg["policy"].items())
+
+
+def test_a_run_goes_on_with_its_own_demonstrations_alone(tmp_path: Path) -> None:
+    path = hopping(tmp_path / "shown.pt")
+    settings = {**TINY, "algorithm": "dapg", FILE: str(path), "algorithm.objective.demonstration.rows": 8}
+    whole, parts = (build(pgrobot.compose(**settings), 1) for _ in range(2))
+    try:
+        for assembly, updates in ((whole, 2), (parts, 1)):
+            for _ in range(updates):
+                assembly.learners["robot"].update(assembly.collector.collect()["robot"])
+        saved = parts.learners["robot"].state_dict(), parts.collector.state_dict()
+    finally:
+        parts.environment.close()
+    again = build(pgrobot.compose(**settings), 1)
+    hopping(path, seed=1)
+    other = build(pgrobot.compose(**settings), 1)
+    try:
+        again.learners["robot"].load_state_dict(saved[0])
+        again.collector.load_state_dict(saved[1])
+        again.learners["robot"].update(again.collector.collect()["robot"])
+        one, two = (each.learners["robot"].state_dict() for each in (whole, again))
+        assert torch.equal(one["weights"], two["weights"])
+        assert all(torch.equal(one["policy"][name], two["policy"][name]) for name in one["policy"])
+        with pytest.raises(
+            PgrobotError, match=r"demonstration\.file holds something else than what the run learnt"
+        ):
+            other.learners["robot"].load_state_dict(saved[0])
+    finally:
+        for assembly in (whole, again, other):
+            assembly.environment.close()
 
 
 def test_no_demonstrations_are_refused_before_anything_is_made() -> None:
