@@ -13,6 +13,7 @@ import numpy as np
 
 import pgrobot
 
+HIDDEN = {"task": "halfcheetah", "constraint": "none", "wrapper": ["lifted"], "policy/body": "encoder"}
 WAYS: dict[str, dict[str, Any]] = {
     "untaught": {},
     "taught": {"+algorithm/auxiliary": ["forward_dynamics", "inverse_dynamics"]},
@@ -23,15 +24,7 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=1_000_000)
     steps = parser.parse_args().steps
     for name, settings in WAYS.items():
-        result = pgrobot.train(
-            task="halfcheetah",
-            constraint="none",
-            wrapper=["lifted"],
-            total_steps=steps,
-            quiet=True,
-            **{"policy/body": "encoder"},
-            **settings,
-        )
+        result = pgrobot.train(total_steps=steps, quiet=True, **{**HIDDEN, **settings})
         print(f"{name}: return {result.evaluation['return']['mean']:.0f}")
     policy = pgrobot.load(result)  # the networks of the terms are not in it
     width = policy.spec.observation["policy"].width
