@@ -161,6 +161,9 @@ def test_whitening_is_of_its_own_and_bounded() -> None:
         rows = torch.cat([each.next_obs["policy"].flatten(0, 1) for each in (first, second)[:count]])
         expected = (given.next_obs["policy"] - rows.mean(0)) / rows.std(0, correction=0)
         torch.testing.assert_close(one.seen(given)["next"], expected, rtol=1e-5, atol=1e-5)
+        with torch.no_grad():
+            missed = one.networks["predictor"](expected) - one.networks["target"](expected)
+        torch.testing.assert_close(one.novelty(given), 0.5 * missed.square().sum(-1), rtol=1e-4, atol=1e-5)
         one.fit(given)
     far = dataclasses.replace(second, next_obs={"policy": 1e6 * torch.ones(12, 3, 2)})
     assert float(one._whitening(far.next_obs["policy"]).max()) == 5.0
