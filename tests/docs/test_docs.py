@@ -51,6 +51,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     directory = tmp_path_factory.mktemp("run") / "run"
     settings = {
         "algorithm/estimator": "vtrace",
+        "algorithm.memory": 2,
         "diagnostics.gradients.every": 1,
         "diagnostics.sensitivity.every": 1,
         "modules": ["own_functions"],
