@@ -1002,8 +1002,10 @@ TRANSFER = (
     }),
     *of("pgrobot/transfer/beginning.py", "run/test_initialise", {
         "a policy is loaded without its normaliser":
-            ("if not key.startswith(ORIGIN)}\n    _check_shapes(refused, \"policy\"",
-             "if not key.startswith((ORIGIN, \"normalizer.offset\"))}\n    _check_shapes(refused, \"policy\""),
+            ("if not key.startswith(ORIGIN)}\n    check_shapes(refused, \"policy\"",
+             "if not key.startswith((ORIGIN, \"normalizer.offset\"))}\n    check_shapes(refused, \"policy\""),
+    }),
+    *of("pgrobot/transfer/columns.py", "run/test_initialise", {
         "columns are taken in another order":
             ("places_of(learner.columns, theirs.columns)", "torch.arange(len(learner.columns))"),
     }),

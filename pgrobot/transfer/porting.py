@@ -13,10 +13,11 @@ from pgrobot.errors import PgrobotError
 from pgrobot.groups import Selection, critic_widths, full_name
 from pgrobot.learner import Learner
 from pgrobot.policies import NetworkPolicy, Policy
-from pgrobot.transfer.beginning import Source, with_columns
+from pgrobot.transfer.columns import with_columns
 from pgrobot.transfer.differences import different_ranges, different_rate
 from pgrobot.transfer.entries import beside, known_origins, places
 from pgrobot.transfer.mapping import NEW, InputMap, places_of, taken, with_inputs, with_outputs
+from pgrobot.transfer.source import Source
 from pgrobot.types import EnvironmentSpec, State, Widths
 
 
