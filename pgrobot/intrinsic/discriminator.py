@@ -108,7 +108,7 @@ class Discriminator(LearningBonus):
         return {
             "loss": functional.softplus(-self.logit(shown)).mean()
             + functional.softplus(self.logit(policy)).mean(),
-            "penalty": self.penalty * self.steepness(shown),
+            "penalty": self.penalty * self.steepness(shown) if self.penalty else shown.new_zeros(()),
         }
 
     def steepness(self, x: Tensor) -> Tensor:
