@@ -24,7 +24,7 @@ class ForwardDynamics(Auxiliary):
     gradient reaches φ through ``o`` alone, and f; it reaches nothing else. Features that are constants predict
     themselves without an error: a target of features wants inverse dynamics beside it, which they would fail.
 
-    See docs/representations.md#auxiliary-terms.
+    See docs/representations.md#auxiliary-terms and docs/derivations.md#auxiliary-terms.
 
     Attributes:
         weight: of the term.

@@ -23,7 +23,7 @@ class InverseDynamics(Auxiliary):
     successor and ``a`` as it was drawn, in policy units. Its gradient reaches φ through both observations, and g; it
     reaches nothing else. What actions do not move, φ need not keep: it learns to leave noise out.
 
-    See docs/representations.md#auxiliary-terms.
+    See docs/representations.md#auxiliary-terms and docs/derivations.md#auxiliary-terms.
 
     Attributes:
         weight: of the term.

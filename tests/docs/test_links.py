@@ -27,7 +27,7 @@ FRAMES = {
     "PriorAt",
 }
 FRAMES |= {"Estimate", "EstimatorInput", "estimator", "reads_log_ratio", "reverse_scan", "window_scan"}
-FRAMES |= {"Supplied", "TermContext", "TermFactory"}
+FRAMES |= {"Auxiliary", "Supplied", "TermContext", "TermFactory"}
 
 named = lambda path: str(path.relative_to(ROOT))
 
