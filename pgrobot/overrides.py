@@ -1,15 +1,17 @@
-"""Reading and writing overrides, ``key=value`` as they are typed, by Hydra's grammar."""
+"""Overrides, ``key=value`` as they are typed: reading and writing them by Hydra's grammar, and two that clash."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 
 from pgrobot.errors import PgrobotError
+
+RECIPES = ("experiment", "debug")  # what writes into the whole config
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -58,3 +60,25 @@ def text_of(override: Override) -> str:
     """Return an override as it was typed."""
     assert override.input_line is not None, "an override that was parsed from text keeps the text"
     return override.input_line
+
+
+def clash(overrides: Sequence[str], accepted: Callable[[Sequence[str]], bool]) -> str:
+    """Find a recipe and another override that are both fine and do not go together: none is refused without the other.
+
+    Args:
+        overrides: as typed, refused together.
+        accepted: whether such overrides are.
+
+    Returns:
+        The first words of a sentence, or nothing where no two such overrides are typed.
+    """
+    for recipe in filter(_is_recipe, overrides):
+        if accepted([line for line in overrides if line != recipe]):
+            for other in overrides:
+                if not _is_recipe(other) and accepted([line for line in overrides if line != other]):
+                    return f"{recipe} does not go with {other}"
+    return ""
+
+
+def _is_recipe(line: str) -> bool:
+    return line.partition("=")[0] in RECIPES

@@ -44,6 +44,19 @@ def targets(node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((path, found) for path, found in nodes(node) if "_target_" in found)
 
 
+def leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every single value below a node, with its key."""
+    if isinstance(node, dict):
+        children = [(str(key), child) for key, child in node.items()]
+    elif isinstance(node, list):
+        children = [(str(index), child) for index, child in enumerate(node)]
+    else:
+        yield path, node
+        return
+    for key, child in children:
+        yield from leaves(child, f"{path}.{key}" if path else key)
+
+
 def locate(path: str, target: Any, modules: Sequence[str]) -> Callable[..., Any]:
     """Find what the ``_target_`` of the node at ``path`` names.
 

@@ -31,6 +31,7 @@ from pgrobot.errors import PgrobotError
 from pgrobot.likeness import GROUP, liken
 from pgrobot.overrides import parse, quote, replacing
 from pgrobot.replay import shared_bound
+from pgrobot.targets import leaves
 
 CONFIG_PATH_VARIABLE = "PGROBOT_CONFIG_PATH"
 # Hydra 1.4 deprecates the argument that Hydra 1.3 warns about when it is missing.
@@ -169,19 +170,6 @@ def resolved(cfg: DictConfig) -> DictConfig:
             ) from error
     OmegaConf.resolve(job)
     return job
-
-
-def leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every single value below a node, with its key."""
-    if isinstance(node, dict):
-        children = [(str(key), child) for key, child in node.items()]
-    elif isinstance(node, list):
-        children = [(str(index), child) for index, child in enumerate(node)]
-    else:
-        yield path, node
-        return
-    for key, child in children:
-        yield from leaves(child, f"{path}.{key}" if path else key)
 
 
 def _remedy(path: str) -> str:

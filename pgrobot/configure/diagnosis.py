@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,12 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 from pgrobot.aliases import ALIASES, as_choice, in_full
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.foreign import hint, suggestion
-from pgrobot.overrides import parse, text_of
+from pgrobot.overrides import clash, parse, text_of
 from pgrobot.signatures import takes
 from pgrobot.targets import locate
 
 CONFIG_NAME = "train"
-RECIPES = ("experiment", "debug")  # what writes into the whole config
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 NAMED = (
     "constraint",
@@ -218,25 +217,3 @@ def _of_missing(override: Override, walked: str, part: str, keys: Sequence[str],
 def _own_words(error: Exception) -> str:
     chain = [str(e) for e in (error, error.__cause__) if e is not None]
     return f"Cannot compose the config: {' '.join(' '.join(chain).split())}"
-
-
-def clash(overrides: Sequence[str], accepted: Callable[[Sequence[str]], bool]) -> str:
-    """Find a recipe and another override that are both fine and do not go together: none is refused without the other.
-
-    Args:
-        overrides: as typed, refused together.
-        accepted: whether such overrides are.
-
-    Returns:
-        The first words of a sentence, or nothing where no two such overrides are typed.
-    """
-    for recipe in filter(_is_recipe, overrides):
-        if accepted([line for line in overrides if line != recipe]):
-            for other in overrides:
-                if not _is_recipe(other) and accepted([line for line in overrides if line != other]):
-                    return f"{recipe} does not go with {other}"
-    return ""
-
-
-def _is_recipe(line: str) -> bool:
-    return line.partition("=")[0] in RECIPES

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from pgrobot.advice import takers
 from pgrobot.arguments import WORDS, check_arguments
 from pgrobot.configure.agreement import Choice, check_agreement
-from pgrobot.configure.composition import leaves, resolved
+from pgrobot.configure.composition import resolved
 from pgrobot.configure.schema import RunConfig
 from pgrobot.errors import PgrobotError, nearest_divisor
 from pgrobot.foreign import suggestion
@@ -27,7 +27,7 @@ from pgrobot.signatures import (
     kept_functions,
     own_keys,
 )
-from pgrobot.targets import check_modules, locate, nodes, targets
+from pgrobot.targets import check_modules, leaves, locate, nodes, targets
 
 Places = Iterator[tuple[str, Hint]]  # what stands where
 

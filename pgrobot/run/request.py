@@ -16,9 +16,8 @@ from pgrobot.aliases import ALIASES, in_full
 from pgrobot.assembly import CONFIGURED, Source
 from pgrobot.configure import compose, validated
 from pgrobot.configure.composition import resolved
-from pgrobot.configure.diagnosis import RECIPES, clash
 from pgrobot.errors import PgrobotError
-from pgrobot.overrides import parse
+from pgrobot.overrides import RECIPES, clash, parse
 from pgrobot.past import saved_config
 from pgrobot.run.checking import checked
 from pgrobot.run.memory import check_memory

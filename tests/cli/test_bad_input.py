@@ -73,7 +73,7 @@ CASES = [
     (["~algorithm.baseline"], "algorithm.baseline is missing from the config"),
     (["~algorithm.discounts.cost"], "algorithm.discounts.cost is missing from the config"),
     (["+algorithm.discounts.rewrd=0.9"], "algorithm.discounts has no key 'rewrd': did you mean 'reward'?"),
-    (["+policy._convert_=all"], "policy has no key '_convert_': valid: body, groups, head, "),
+    (["+policy._convert_=all"], "policy has no key '_convert_': valid: body, embedding, groups, head, "),
     # what a part needs
     (
         [f"{SURROGATE}._target_=pgrobot.objectives.SimplePolicyOptimization", f"~{SURROGATE}.clip"],
