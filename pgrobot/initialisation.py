@@ -67,12 +67,21 @@ class Initialisation:
                 f"initialise.parts=[{','.join(self.parts)}] leaves out the policy: use [policy] or [policy,critic]"
             )
 
-    def check(self, terms: Sequence[str]) -> None:
-        """Refuse terms of the objective, by their paths, that keep to a prior where there is none.
+    def check(self, terms: Sequence[str], iterations: float) -> None:
+        """Refuse what would never do anything in a run of so many iterations.
+
+        Args:
+            terms: of the objective, by their paths, that keep to a prior.
+            iterations: of the run.
 
         Raises:
-            PgrobotError: names the first.
+            PgrobotError: there is no prior, which names the first term; or the policy would never learn.
         """
+        if self.critic_warmup >= iterations:
+            raise PgrobotError(
+                f"initialise.critic_warmup={self.critic_warmup} lets the critic alone learn in all of the run's "
+                f"{math.ceil(iterations)} iterations, and the policy in none: use fewer, or more total_steps"
+            )
         if terms and not self.run:
             raise PgrobotError(
                 f"{terms[0]} keeps to the policy that a run begins as, and this one begins anew: add "

@@ -277,6 +277,9 @@ PAST = (
         "one rollout too many is learnt from": ("[int(again) :][: self._memory - 1]", "[int(again) :][: self._memory]"),
         "a rollout is its own past": ("self._kept[int(again) :]", "self._kept[0:]"),
         "a shorter rollout goes on into its padding": ("cut[-1] |= ~rollout.terminated[-1]", "pass"),
+        "a critic begins the past where it begins the newest":
+            ("torch.cat([one.carry for one in experiences])",
+             "torch.cat([experiences[0].carry for _ in experiences])"),
         "the past is not saved": ("for one in self._kept[: self._memory - 1]", "for one in self._kept[:0]"),
         "what is kept is handed out": ("return x.clone() if isinstance(x, Tensor) else x", "return x"),
     }),
@@ -1179,6 +1182,7 @@ DEMONSTRATIONS = (
     }),
     *of("pgrobot/collectors/demonstrations.py", "demonstrations/test_cloning", {
         "an episode is dealt twice in a pass": ("self._deck.pop()", "self._deck[-1]"),
+        "a successor is as old as its step": ("for i in (0.0, 1.0))", "for i in (0.0, 0.0))"),
         "a column that pays once forgets": ("paid[t] = self._cost_columns.paid", "paid[t] = False"),
     }),
     *of("pgrobot/schemes/clone.py", "demonstrations/test_cloning", {

@@ -68,7 +68,8 @@ def validated(cfg: DictConfig) -> DictConfig:
     _check_sizes(job)
     choice = Choice(job["algorithm"], parts, job["num_envs"] * job["horizon"] * job["algorithm"]["memory"])
     check_agreement(choice)
-    Initialisation(**job["initialise"]).check(choice.terms(reads_prior=True))
+    lasts = job["total_steps"] / (job["num_envs"] * job["horizon"])
+    Initialisation(**job["initialise"]).check(choice.terms(reads_prior=True), lasts)
     found = OmegaConf.create(job)
     build_constraints(found)
     return found

@@ -40,7 +40,7 @@ class Bonus(ABC):
         scaled: whether it is divided by its scale.
 
     Raises:
-        PgrobotError: a bonus without an end has no discount.
+        PgrobotError: a bonus without an end has no discount, or a schedule has no weight.
     """
 
     observation: Mapping[str, int]
@@ -59,6 +59,11 @@ class Bonus(ABC):
             raise PgrobotError(
                 f"{self.key}.discount=1 adds up without end where {self.key}.episodic=false: "
                 "use a discount below 1, or episodic=true"
+            )
+        if self.weight == 0.0 and self.schedule == "linear":
+            raise PgrobotError(
+                f"{self.key}.schedule=linear fades a weight of 0, which is 0 from the start: "
+                f"use {self.key}.weight=<number>, or {self.key}.schedule=constant"
             )
         self.column = f"{BONUS}{self.name}"
         self._scale = ForwardScale(self.discount, episodic=self.episodic)

@@ -117,6 +117,7 @@ def test_every_step_is_handed_out_once_in_every_pass_and_in_its_order() -> None:
         assert torch.equal(rollout.next_obs["policy"][:, 0], shown.next_obs["policy"][rows].float())
         assert torch.equal(rollout.age[:, 0], shown.age[rows])
         torch.testing.assert_close(rollout.obs["time"][:, 0, 0], shown.age[rows] / 100.0)
+        torch.testing.assert_close(rollout.next_obs["time"][:, 0, 0], (shown.age[rows] + 1) / 100.0)
         assert collector.ended == 3
         orders.append([rows[t] for t in starts])
     assert len({tuple(order) for order in orders}) > 1

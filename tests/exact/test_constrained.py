@@ -303,6 +303,18 @@ def test_what_is_owed_goes_on_where_it_was() -> None:
     assert torch.equal(vector, other)
 
 
+def test_nothing_more_is_owed_after_a_recovery_which_a_state_knows_of() -> None:
+    problem, vector, batch = limited(1, [-1.0, 1e9])
+    settings = {"enforcement": ConstrainedStep(), "integral": 0.5}
+    solver = make(ConstrainedSolver, problem, vector, **settings)
+    report, _ = solver.solve(batch)
+    assert case_of(report) == "recovery"
+    again = make(ConstrainedSolver, problem, vector.clone(), **settings)
+    again.load_state_dict(solver.state_dict())
+    for one in (solver, again):
+        assert float(one.solve(batch)[0]["step/arrears/first"]) == float(report["step/arrears/first"]) == 0.5
+
+
 def test_a_learning_rate_gives_the_region_of_its_own_step() -> None:
     problem, vector, batch = limited(2, [-0.02, 1e9])
     before = vector.clone()

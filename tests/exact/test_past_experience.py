@@ -458,6 +458,20 @@ def test_what_remembers_goes_on_bit_for_bit(rollouts: list[Rollout]) -> None:
     assert_same(straight.state_dict(), taken_up.state_dict())
 
 
+def test_every_rollout_brings_what_the_critic_remembered_before_it(rollouts: list[Rollout]) -> None:
+    """Kept as it was, also in the state."""
+    met = [
+        Experience(rollout, torch.full((4, 3), float(index))) for index, rollout in enumerate(rollouts[:3])
+    ]
+    window, taken_up = (Window(3, Falling()) for _ in range(2))
+    for one in met[:2]:
+        window.keep(one)
+    taken_up.load_state_dict(window.state_dict())
+    for each in (window, taken_up):
+        carry = each.joined(met[2], again=False).carry
+        assert carry[:, 0].tolist() == [2.0] * 4 + [1.0] * 4 + [0.0] * 4
+
+
 def test_what_is_kept_stays_what_it_was(rollouts: list[Rollout]) -> None:
     made = learner(2)
     made.update(rollouts[0])

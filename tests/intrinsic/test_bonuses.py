@@ -391,6 +391,7 @@ def test_what_is_no_number_stops_the_run_and_is_named() -> None:
             {"discount": 1.0},
             r"intrinsic.rnd.discount=1 adds up without end where intrinsic.rnd.episodic=false",
         ),
+        ("rnd", {"weight": 0.0, "schedule": "linear"}, r"intrinsic.rnd.schedule=linear fades a weight of 0"),
         ("rnd", {"groups": ["polcy"]}, r"intrinsic.rnd.groups names 'polcy'"),
         ("rnd", {"activation": "swish"}, "Unknown activation 'swish'"),
         ("count", {"bits": 63}, "intrinsic.count.bits=63 is more than 62"),

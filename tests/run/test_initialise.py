@@ -158,6 +158,8 @@ BAD = {
     "initialise.run=RUN initialise.log_std=9": "lies outside the log_std_bounds of policy.head",
     "initialise.run=BETA initialise.log_std=0 policy=beta": "this policy has BetaHead: leave it out",
     "initialise.run=RUN initialise.critic_warmup=-1": "must be a whole number of at least 0",
+    "initialise.run=RUN initialise.critic_warmup=5 total_steps=320":
+        "initialise.critic_warmup=5 lets the critic alone learn in all of the run's 5 iterations",
     "initialise.run=RUN initialise.freeze=[policy.boddy]": "did you mean 'policy.body'",
     "initialise.run=RUN initialise.freeze=[critic.output]": "which follows the scale of the returns",
     "initialise.run=RUN initialise.freeze=[policy.body,policy.head,policy.output]": "nothing to learn",
