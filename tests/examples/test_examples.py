@@ -21,6 +21,7 @@ MORE: Mapping[str, Sequence[str]] = {
     "load_and_act": ("--episodes", "2"),
     "sweep": ("debug=tiny",),
     "drone_in_wind": ("--episodes", "2"),
+    "fine_tune": ("--steps", "1536"),  # an iteration more than its critic learns alone
     "learn_from_demonstrations": ("--episodes", "3"),
     "varied_world": ("--episodes", "2"),
 }
