@@ -42,6 +42,8 @@ NEEDS = {
     ("task/rewards", "feet_air_time"): [*ROBOT, "task.rewards.feet_air_time.parts=[torso]"],
     ("task/terminations", "contact"): [*ROBOT, "task.terminations.contact.parts=[torso]"],
     **{("policy/goal", name): ["policy=hierarchical"] for name in ("drawn", "reparameterised", "options")},
+    **{("algorithm/auxiliary", f"{way}_dynamics"): ["policy/body=encoder"] for way in ("forward", "inverse")},
+    ("task", "pixels"): ["task.id=Pendulum-v1"],
     ("algorithm", "clone"): ["scheme=clone", "scheme.file=runs/expert"],
     ("algorithm", "dapg"): ["algorithm.objective.demonstration.file=runs/expert"],
     ("scheme", "clone"): ["scheme.file=runs/expert"],
@@ -51,6 +53,7 @@ PLACES = {
     "algorithm/transform": "+algorithm/transform@algorithm.policy_solver.chain.added",
     "critic/reads": "critic/reads@critic",
     "algorithm/rate": "algorithm/rate@algorithm.policy_solver.rate",
+    "algorithm/auxiliary": "+algorithm/auxiliary",
 }
 OWN_TASKS = (
     "ant", "ant_goal", "drone_corridor", "drone_gates", "drone_hover", "halfcheetah", "halfcheetah_sparse", "hopper",

@@ -87,7 +87,7 @@ def test_what_two_levels_remember_is_what_their_networks_do() -> None:
         carry = torch.randn(6, policy.carry_size, generator=stream(0, "carry"))
         starts = torch.ones(6, dtype=torch.bool)
         _, following = policy(obs, carry, starts)
-        told = torch.cat(tuple(policy.show(carry, starts).values()), -1)
+        told = torch.cat(tuple(policy.show(obs, carry, starts).values()), -1)
         _, of_low = policy.low.say(obs, told, carry[:, :4], starts)
         _, of_high = policy.high.say(obs, carry[:, :0], carry[:, 4:8], starts)
         assert torch.equal(following[:, : policy.memory_size], torch.cat((of_low, of_high), -1))

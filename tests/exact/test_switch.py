@@ -114,7 +114,7 @@ def test_a_switch_remembers_and_normalises_what_it_sees() -> None:
         torch.randn(2, policy.carry_size, generator=stream(2, "carry")),
         torch.zeros(2, dtype=torch.bool),
     )
-    told = torch.cat(tuple(policy.show(carry, go_on).values()), -1)
+    told = torch.cat(tuple(policy.show(obs, carry, go_on).values()), -1)
     switch = policy.switch
     _, alone = switch.say(obs, told, carry[:, 4:8], go_on)  # type: ignore[attr-defined]
     assert torch.equal(policy(obs, carry, go_on)[1][:, 4:8], alone)

@@ -267,8 +267,8 @@ def test_the_innermost_of_nested_groups_is_meant() -> None:
         ),
         ("Twice", "seed=1", "observes two arrays called 'robot/arm'"),
         ("Clock", "seed=1", "observes 'time', which pgrobot adds itself: choose another name"),
-        ("Pictures", "seed=1", "policy.groups reads 'policy', .*images alone"),
-        ("Pictures", "policy.groups=[left]", "observes an image, .* no encoder of images"),
+        ("Pictures", "seed=1", "observes an image, .* what sees 'left' is policy/body=cnn, and of a critic"),
+        ("Pictures", "policy.groups=[left]", "observes an image, .* what sees 'left' is policy/body=cnn"),
     ],
 )
 def test_a_run_that_cannot_read_what_it_names_is_refused_before_anything_is_made(

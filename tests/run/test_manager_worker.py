@@ -28,6 +28,7 @@ SIZES = {
     "recurrent": ["policy.sequence=4", "policy.units=4"],
     "hierarchical": ["policy.every=2"],
     "cup": ["algorithm.policy_solver.improvement.minibatch=32"],
+    "geppo": ["algorithm.policy_solver.minibatch=32"],
 }
 IN_MINIBATCHES = ("ppo", "ppo_kl", "p3o", "ipo", "focops")
 OFFERED = options([])
