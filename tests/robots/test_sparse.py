@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import gymnasium
@@ -17,8 +18,12 @@ from pgrobot.types import Environment
 
 
 def made(task: str, *overrides: str, num_envs: int = 4, strength: Strength = Strength.SCHEDULED) -> Any:
-    settings = [f"task={task}", "tracker=[]", "constraint=[]", *overrides]
-    return build_environment(validated(compose(settings)), num_envs, 0, 1, strength=strength)
+    return build_environment(checked(task, *overrides), num_envs, 0, 1, strength=strength)
+
+
+@cache
+def checked(task: str, *overrides: str) -> Any:
+    return validated(compose([f"task={task}", "tracker=[]", "constraint=[]", *overrides]))
 
 
 def walked(environment: Environment, other: Environment, steps: int, actions: int) -> list[tuple[Any, Any]]:
