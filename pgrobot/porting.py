@@ -117,6 +117,9 @@ def _config(source: Source, words: Sequence[str], modules: Sequence[str]) -> tup
     before = in_full(saved_overrides(source.run), source.cfg)
     keys = [key_of(override) for override in parse(before)]
     kept = [line for line, key in zip(before, keys, strict=True) if _stays(key, typed)]
+    if "constraint" not in map(place, [*keys, *typed]):
+        # a task may choose others by default, and it is the run's that are kept or, with ~constraint.<name>, left out
+        kept.insert(0, f"constraint=[{','.join(source.cfg.constraint)}]")
     composed = compose([*kept, *words])
     wanted, cfg = resolved(composed), deepcopy(source.cfg)
     for root in {place(key).split(".")[0] for key in typed}:

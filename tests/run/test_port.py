@@ -85,6 +85,7 @@ BAD = {
     "task=hoper": "Unknown task 'hoper': did you mean 'hopper'?",
     "policy.hidden=[3] task=ant": "policy.hidden is none of what says which robot it is (task, variation, wrapper",
     "task=reacher constraint=none": "none of the observations of Hopper-v5 is called as one of its own, qpos/rootz",
+    "task=reacher ~constraint.speed": "so it cannot be constrained by fall: ",
     "task=pusher": "Pusher-v5 has no forward speed",
     "task=walker2d --checkpoint=step_7": "has no checkpoint 'step_7'",
     "KIND:policy=hierarchical task=walker2d": "its policy is a HierarchicalPolicy, and names map a policy that is one",
