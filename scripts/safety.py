@@ -148,6 +148,6 @@ def _draw(found: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
         plot.scatter(costs, returns, color=colour, label=f"budget {budget}", zorder=3)
     plot.set_xlabel("cost per episode, steps faster than 0.7402 m/s")
     plot.set_ylabel("return")
-    plot.set_xlim(left=0.0)
+    plot.margins(0.08)
     plot.legend(loc="lower right")
     figure.savefig(path)
