@@ -151,6 +151,7 @@ CONFIG: tuple[Added, ...] = (
     Added("", "", "variation", lambda _: {}),
     Added("evaluation", "", "variation", lambda _: True),
     Added("", "", "film", lambda _: 0.0),
+    Added("algorithm.policy_solver", "pgrobot.solvers.ConstrainedSolver", "integral", lambda _: 0.0),
     Added(
         "policy",
         "pgrobot.policies.HierarchicalPolicy",
@@ -168,6 +169,8 @@ STATE: tuple[Added, ...] = (
     Added("learners.*.multiplier", "", "pricing", lambda _: {"length": math.nan, "square": 0.0, "count": 0}),
     Added("learners.*.multiplier", "", "ceiling", _never_reached),
     Added("learners.*", "", "critic_carry", lambda _: torch.zeros(0, 0)),
+    Added("learners.*.policy_solver", "", "owed", lambda _: torch.zeros(())),
+    Added("learners.*.policy_solver", "", "recovering", lambda _: False),
 )
 
 

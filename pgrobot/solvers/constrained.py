@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.func import vjp
 
 from pgrobot.batch import Batch
-from pgrobot.ranges import Built, at_least
+from pgrobot.ranges import Built, at_least, between
+from pgrobot.solvers.arrears import Arrears
 from pgrobot.solvers.enforcement import CASES, Enforcement, LocalProblem
 from pgrobot.solvers.fisher import Fisher
 from pgrobot.solvers.linear import Product
@@ -19,6 +20,7 @@ from pgrobot.solvers.natural_gradient import NaturalGradientSolver, Proposal
 from pgrobot.solvers.problem import PolicyProblem, Report
 from pgrobot.solvers.steps import StepSize
 from pgrobot.solvers.trust_region import Acceptance, Trial
+from pgrobot.types import State
 
 _ROUNDS = 3  # of holding parameters that a step would take out of their bounds
 _ROUNDINGS = 16.0  # that a product of two directions may be wrong by
@@ -43,6 +45,7 @@ class ConstrainedSolver(NaturalGradientSolver):
         step: the length of the step without limits, whose predicted KL bounds the others.
         acceptance: which point along the step to move to.
         enforcement: where the step goes.
+        integral: gain of what is owed to the budgets, see ``Arrears``; 0: nothing is, and a budget is what it says.
     """
 
     keeps_budgets: ClassVar[bool] = True
@@ -58,15 +61,37 @@ class ConstrainedSolver(NaturalGradientSolver):
         step: Annotated[StepSize, Built("_target_")],
         acceptance: Annotated[Acceptance, Built("_target_")],
         enforcement: Annotated[Enforcement, Built("_target_")],
+        integral: Annotated[float, between(0.0, 1.0)],
         generator: torch.Generator,
     ) -> None:
         super().__init__(vector, problem, fisher, damping, iterations, tolerance, step, acceptance, generator)
         self._enforcement = enforcement
+        self._arrears = Arrears(integral, vector.new_zeros(len(problem.constraints)))
+        self._recovering = False
+
+    @torch.no_grad()
+    def solve(self, batch: Batch) -> tuple[Report, bool]:
+        """As of ``NaturalGradientSolver``, with what is owed to each budget brought up to date before."""
+        if batch.slack.shape[-1]:
+            self._arrears.after(_slack(batch), recovering=self._recovering)
+        report, stop = super().solve(batch)
+        self._recovering = bool(report.get("step/case/recovery", torch.zeros(())) == 1.0)
+        return report, stop
+
+    def state_dict(self) -> State:
+        """That of ``NaturalGradientSolver``, what is owed, and whether the last step recovered."""
+        return super().state_dict() | {"owed": self._arrears.owed.clone(), "recovering": self._recovering}
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from ``state``."""
+        super().load_state_dict(state)
+        self._arrears.owed = state["owed"].clone()
+        self._recovering = state["recovering"]
 
     def _propose(self, batch: Batch, gradient: Tensor) -> Proposal:
         if batch.slack.shape[-1] == 0:
             return super()._propose(batch, gradient)
-        limits = _limits(self._problem, self._vector, batch)
+        limits = _limits(self._problem, self._vector, batch, self._arrears.owed)
         metric = self._metric(batch)
         reward = self._natural(batch, metric, gradient, self._problem.free(self._vector, gradient))
         if bool((limits.slopes @ reward.step <= limits.room).all()):
@@ -144,9 +169,10 @@ class Limits:
     """What a step has to keep to."""
 
     names: tuple[str, ...]
-    slack: Tensor  # of each budget, per step of an episode, under the policy that acted  [K]
+    slack: Tensor  # of each budget, per step of an episode, less what is owed to it      [K]
     change: Tensor  # of each cost since then                                             [K]
     slopes: Tensor  # its gradient                                                        [K, P]
+    owed: Tensor  # to each budget, as of ``Arrears``                                     [K]
 
     @property
     def room(self) -> Tensor:
@@ -174,17 +200,23 @@ class Limited(Proposal):
     unit: Tensor
 
 
-def _limits(problem: PolicyProblem, vector: Tensor, batch: Batch) -> Limits:
+def _slack(batch: Batch) -> Tensor:
+    """What is left of each budget, ``[K]``; the same in every row."""
+    return batch.slack.flatten(0, -2)[0]
+
+
+def _limits(problem: PolicyProblem, vector: Tensor, batch: Batch, owed: Tensor) -> Limits:
     mean = problem.reduce.mean
     change, pull = vjp(lambda v: problem.costs(v, batch), vector)[:2]
     slopes = torch.stack([mean(pull(unit)[0]) for unit in torch.eye(len(change)).to(change)])
-    return Limits(problem.constraints, batch.slack.flatten(0, -2)[0], mean(change), slopes)
+    return Limits(problem.constraints, _slack(batch) - owed, mean(change), slopes, owed)
 
 
 def _limited(proposal: Proposal, limits: Limits, case: str, price: Tensor, unit: Tensor) -> Limited:
     told = {f"step/case/{name}": torch.tensor(float(name == case)) for name in CASES}
     told |= _named("step/dual", limits, price)
-    told |= _named("step/slack", limits, limits.room)
+    told |= _named("step/slack", limits, limits.room + limits.owed)
+    told |= _named("step/arrears", limits, limits.owed)
     told |= _named("step/cost_predicted", limits, limits.slopes @ proposal.step)
     return Limited(
         direction=proposal.direction,

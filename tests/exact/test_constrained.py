@@ -33,6 +33,7 @@ from pgrobot.solvers import (
     ProjectedStep,
     gauss_newton,
 )
+from pgrobot.solvers.arrears import Arrears
 
 BOTH = [ConstrainedStep(), ProjectedStep("kl"), ProjectedStep("l2")]
 WORDS = ("KL of CPO", "PCPO by KL", "PCPO by L2")
@@ -65,6 +66,8 @@ def make(kind: Any, problem: PolicyProblem, vector: Tensor, **more: Any) -> Natu
         "acceptance": LineSearch(10, 0.8),
         "generator": torch.Generator().manual_seed(0),
     }
+    if kind is ConstrainedSolver:
+        given |= {"integral": 0.0}
     solver: NaturalGradientSolver = kind(vector, problem, **(given | more))
     return solver
 
@@ -241,6 +244,63 @@ def test_it_finds_the_constrained_optimum_of_a_bandit(enforcement: Enforcement) 
             )  # fmt: skip
             solver.solve(batch)
         assert float(parameters.vector[bias]) == pytest.approx(math.sqrt(budget - std**2), abs=2e-3)
+
+
+def test_what_is_owed_is_the_integral_of_the_excess_and_holds_in_a_recovery() -> None:
+    arrears = Arrears(0.25, torch.zeros(2))
+    for slack, recovering, owed in (
+        ([-1.0, 2.0], False, [0.25, 0.0]),
+        ([-2.0, -4.0], False, [0.75, 1.0]),
+        ([-2.0, 1.0], True, [0.75, 0.75]),
+        ([4.0, 1.0], False, [0.0, 0.5]),
+    ):
+        arrears.after(torch.tensor(slack), recovering=recovering)
+        assert arrears.owed.tolist() == owed
+
+
+def test_a_step_that_is_owed_to_a_budget_is_that_of_a_tighter_one() -> None:
+    """Owing nothing is owing nothing, bit for bit; and a gain of one owes the excess once more."""
+    problem, start, batch = limited(2, [-0.004, 1e9])
+    tighter = replace(batch, slack=torch.tensor([-0.008, 1e9], dtype=torch.float64).expand_as(batch.slack))
+    moved = {}
+    for name, given, integral in (
+        ("as it is", batch, 0.0),
+        ("never exceeded", replace(batch, slack=batch.slack.abs()), 1.0),
+        ("the same without", replace(batch, slack=batch.slack.abs()), 0.0),
+        ("owed", batch, 1.0),
+        ("tighter", tighter, 0.0),
+    ):
+        vector = moved[name] = start.clone()
+        report, _ = make(
+            ConstrainedSolver, problem, vector, enforcement=ConstrainedStep(), integral=integral
+        ).solve(given)
+        assert float(report["step/slack/first"]) == pytest.approx(float(given.slack[0, 0]), abs=1e-9)
+        assert float(report["step/arrears/first"]) == (0.004 if name == "owed" else 0.0)
+    assert torch.equal(moved["never exceeded"], moved["the same without"])
+    torch.testing.assert_close(moved["owed"], moved["tighter"], rtol=0.0, atol=1e-12)
+    assert not torch.equal(moved["owed"], moved["as it is"])
+
+
+@pytest.mark.parametrize(("gain", "left"), [(0.0, 0.2), (0.1, 0.0)])
+def test_a_budget_is_met_though_steps_bring_back_a_tenth_of_what_they_say(gain: float, left: float) -> None:
+    """A cost that drifts up by 0.02 per step: asked for the excess alone, steps leave ten times that."""
+    arrears, excess = Arrears(gain, torch.zeros(1)), torch.tensor([0.3])
+    for _ in range(300):
+        arrears.after(-excess, recovering=False)
+        excess = excess + 0.02 - 0.1 * (excess + arrears.owed)
+    assert float(excess) == pytest.approx(left, abs=1e-4)
+
+
+def test_what_is_owed_goes_on_where_it_was() -> None:
+    problem, vector, batch = limited(2, [-0.004, 1e9])
+    solver = make(ConstrainedSolver, problem, vector, enforcement=ConstrainedStep(), integral=0.5)
+    solver.solve(batch)
+    other = vector.clone()
+    again = make(ConstrainedSolver, problem, other, enforcement=ConstrainedStep(), integral=0.5)
+    again.load_state_dict(solver.state_dict())
+    found, expected = again.solve(batch)[0], solver.solve(batch)[0]
+    assert float(found["step/arrears/first"]) == float(expected["step/arrears/first"]) == 0.004
+    assert torch.equal(vector, other)
 
 
 def test_a_learning_rate_gives_the_region_of_its_own_step() -> None:
