@@ -18,6 +18,7 @@ from pgrobot.policies import Policy
 from pgrobot.ranges import above, described, is_number
 from pgrobot.schemes.blueprint import Blueprint
 from pgrobot.schemes.single import LEARNER
+from pgrobot.signatures import takes
 from pgrobot.solvers import own_state
 from pgrobot.targets import construct
 from pgrobot.types import Collector, Environment, EnvironmentSpec, Metrics, Rollout, State
@@ -185,6 +186,11 @@ def _check_parts(parts: Blueprint) -> None:
         )
     if parts.cfg.intrinsic:
         raise PgrobotError("scheme=clone has no use for intrinsic rewards: use intrinsic={}")
+    for name, wrapper in construct(parts.cfg, "wrapper").items():
+        if takes(wrapper, "training"):
+            raise PgrobotError(
+                f"scheme=clone trains in no environment, which is all that the wrapper {name} changes: leave it out"
+            )
 
 
 def _with_costs(shown: Demonstrations, spec: EnvironmentSpec) -> Demonstrations:

@@ -291,6 +291,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "cost": ({"task": "hopper", "constraint": ["speed"]}, "tells no cost 'speed', which the run limits"),
     "algorithm": ({"algorithm": "ppo"}, "reads the advantage, and what a demonstrator did"),
     "multiplier": ({"multiplier": "pid", "task": "hopper"}, "use multiplier=none"),
+    "wrapper": ({"wrapper": ["reward_weight"]}, "all that the wrapper reward_weight changes: leave it out"),
     "held out": ({"scheme.held_out": 0.99}, "holds 2 episodes, of which scheme.held_out=0.99 leaves none"),
     "share": ({"scheme.held_out": 1.0}, "held_out must be a number of at least 0 and below 1"),
     "patience": ({"scheme.patience": 0}, "patience must be a number above 0"),
