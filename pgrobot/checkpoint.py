@@ -7,8 +7,6 @@ with ``weights_only=True``, so that opening a file from a stranger cannot run th
 from __future__ import annotations
 
 import io
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pgrobot.archive import intact, unpickled
 from pgrobot.errors import PgrobotError
 from pgrobot.files import reason, write_atomically
 from pgrobot.types import State
@@ -51,9 +50,9 @@ def load(path: Path) -> State:
         raise PgrobotError(f"There is no checkpoint {path}{_beside(path)}.") from error
     except OSError as error:
         raise PgrobotError(f"The checkpoint {path} cannot be read: {reason(error)}.") from error
-    if not _intact(content):
+    if not intact(content):
         raise PgrobotError(f"{path} is not a checkpoint, or it is damaged or cut short.")
-    return _checked(path, _unpickled(path, content))
+    return _checked(path, unpickled(path, content))
 
 
 def plain(value: Any, where: str = "state") -> Any:
@@ -79,26 +78,6 @@ def _key(key: Any, where: str) -> str | int:
     if type(key) not in (str, int):
         raise TypeError(f"{where} has the key {key!r}; keys are strings or integers")
     return key
-
-
-def _intact(content: bytes) -> bool:
-    """Whether this is an archive whose checksums all match: torch itself would load some flipped bits."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return archive.testzip() is None
-    except Exception:  # noqa: BLE001 - there is no list of what a damaged archive makes its parsers raise
-        return False
-
-
-def _unpickled(path: Path, content: bytes) -> Any:
-    try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise PgrobotError(
-            f"{path} was refused: it holds more than tensors, numbers and strings, and reading that could run code."
-        ) from error
-    except Exception as error:
-        raise PgrobotError(f"{path} is not a PyTorch file, or it is damaged.") from error
 
 
 def _checked(path: Path, state: Any) -> State:

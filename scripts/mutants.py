@@ -605,9 +605,11 @@ STATE = (
     *of("pgrobot/randomness.py", "exact/test_learner", {
         "all streams are one": ("[seed, zlib.crc32(component.encode())]", "[seed]"),
     }),
-    *of("pgrobot/checkpoint.py", "files/test_checkpoint", {
+    *of("pgrobot/archive.py", "files/test_checkpoint", {
         "checksums are not compared": ("archive.testzip() is None", "bool(archive.namelist())"),
         "a checkpoint runs what it holds": ("weights_only=True)", "weights_only=False)"),
+    }),
+    *of("pgrobot/checkpoint.py", "files/test_checkpoint", {
         "a view takes along what it views": ("copy=True).contiguous()", "copy=False)"),
     }),
     *of("pgrobot/guard.py", "exact/test_guard", {

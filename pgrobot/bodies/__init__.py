@@ -8,5 +8,6 @@ from pgrobot.bodies.linear import linear
 from pgrobot.bodies.lstm import Lstm
 from pgrobot.bodies.making import make_body
 from pgrobot.bodies.mlp import Mlp
+from pgrobot.bodies.predictor import Predictor
 
-__all__ = ["Body", "BodyFactory", "Cnn", "Encoder", "Gru", "Lstm", "Mlp", "linear", "make_body"]
+__all__ = ["Body", "BodyFactory", "Cnn", "Encoder", "Gru", "Lstm", "Mlp", "Predictor", "linear", "make_body"]

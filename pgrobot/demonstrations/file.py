@@ -13,14 +13,13 @@ The tensors are those of ``Demonstrations``. ``sha256`` is their hash, which who
 from __future__ import annotations
 
 import io
-import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from pgrobot.archive import intact, unpickled
 from pgrobot.demonstrations.checking import check_demonstrations
 from pgrobot.demonstrations.demonstrations import Demonstrations
 from pgrobot.errors import PgrobotError
@@ -65,7 +64,7 @@ def read_file(path: Path) -> Demonstrations:
         content = path.read_bytes()
     except OSError as error:
         raise PgrobotError(f"The demonstrations {path} cannot be read: {reason(error)}.") from error
-    told = _unpickled(path, content)
+    told = _plain(path, content)
     if not isinstance(told, dict) or told.get("kind") != KIND:
         raise PgrobotError(
             f"{path} holds no demonstrations but something else, a checkpoint perhaps: pgrobot record <run> makes some."
@@ -101,19 +100,8 @@ def _own(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
-def _unpickled(path: Path, content: bytes) -> Any:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            intact = archive.testzip() is None  # torch itself would load some flipped bits
-    except Exception:  # noqa: BLE001 - there is no list of what a damaged archive makes its parsers raise
-        intact = False
-    if not intact:
+def _plain(path: Path, content: bytes) -> Any:
+    """What the file holds, which need not be demonstrations."""
+    if not intact(content):
         raise PgrobotError(f"{path} is not a file of demonstrations, or it is damaged or cut short.")
-    try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise PgrobotError(
-            f"{path} was refused: it holds more than tensors, numbers and strings, and reading that could run code."
-        ) from error
-    except Exception as error:
-        raise PgrobotError(f"{path} is not a PyTorch file, or it is damaged.") from error
+    return unpickled(path, content)

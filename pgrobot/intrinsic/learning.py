@@ -11,35 +11,12 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
-from pgrobot.bodies import Mlp, linear
+from pgrobot.bodies import Predictor
 from pgrobot.groups import Groups, selected
 from pgrobot.intrinsic.bonus import Bonus
 from pgrobot.normalizer import ObservationNormalizer
 from pgrobot.ranges import above, at_least, layers, positive, share
 from pgrobot.types import Metrics, Rollout, State
-
-
-class Network(nn.Module):
-    """A multilayer perceptron with a linear output layer.
-
-    Args:
-        inputs, outputs: widths.
-        hidden, activation: as of ``Mlp``.
-        generator: the random stream of the weights.
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, hidden: Sequence[int], activation: str, generator: torch.Generator
-    ) -> None:
-        super().__init__()
-        self.body = Mlp(inputs, hidden, activation, generator)
-        self.output = linear(self.body.width, outputs, 1.0, generator)
-
-    def forward(self, x: Tensor) -> Tensor:
-        nothing = x.new_zeros(*x.shape[:-1], 0)
-        features, _ = self.body(x, nothing, torch.zeros(x.shape[:-1], dtype=torch.bool))
-        said: Tensor = self.output(features)
-        return said
 
 
 @dataclass(kw_only=True, eq=False)
@@ -78,9 +55,9 @@ class LearningBonus(Bonus):
         rule = torch.optim.Adam if self.optimizer == "adam" else torch.optim.SGD
         self._descent = rule(learning, lr=self.rate)
 
-    def network(self, inputs: int, outputs: int) -> Network:
+    def network(self, inputs: int, outputs: int) -> Predictor:
         """A network of these widths, with weights of its own stream."""
-        return Network(inputs, outputs, self.hidden, self.activation, self.generator)
+        return Predictor(inputs, outputs, self.hidden, self.activation, self.generator)
 
     @abstractmethod
     def build(self) -> Mapping[str, nn.Module]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from pgrobot.batch import Batch
-from pgrobot.bodies import Mlp, linear
 from pgrobot.objectives.term import FixedWeight
 
 _LEAST_VARIANCE = 1e-12
@@ -46,21 +44,6 @@ class Auxiliary(FixedWeight):
     def network(self, sizes: Sizes, generator: torch.Generator) -> nn.Module:
         """Make the network; it has parameters and no buffers, and its weights come from the generator."""
         raise NotImplementedError
-
-
-class Predictor(nn.Module):
-    """A multilayer perceptron with a linear layer above: ``[…, inputs]`` to ``[…, outputs]``."""
-
-    def __init__(
-        self, inputs: int, outputs: int, hidden: Sequence[int], activation: str, generator: torch.Generator
-    ) -> None:
-        super().__init__()
-        self.body = Mlp(inputs, hidden, activation, generator)
-        self.output = linear(self.body.width, outputs, 1.0, generator)
-
-    def forward(self, x: Tensor) -> Tensor:
-        said: Tensor = self.output(self.body.layers(x))
-        return said
 
 
 def unexplained(error: Tensor, target: Tensor, batch: Batch) -> Tensor:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from pgrobot.batch import Batch
-from pgrobot.objectives.auxiliary import Auxiliary, Predictor, Sizes, unexplained
+from pgrobot.bodies import Predictor
+from pgrobot.objectives.auxiliary import Auxiliary, Sizes, unexplained
 from pgrobot.objectives.term import PolicyAt
 from pgrobot.ranges import layers
 

@@ -24,7 +24,7 @@ FLOORS = (
         "cores",
         "distributions",
     ),
-    ("blame", "files", "foreign", "pictures", "normalizer", "ranges"),
+    ("archive", "blame", "files", "foreign", "pictures", "normalizer", "ranges"),
     ("types", "figures", "initialisation", "frozen", "unrolling", "signatures"),
     (
         "action_map",
