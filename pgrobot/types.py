@@ -404,9 +404,12 @@ class Multiplier(Protocol):
 
     Attributes:
         prices: whether costs weigh anything in the advantage; one that does not say so may.
+        makes: the name of the algorithm that is this multiplier under some steps, and another one without it; by
+            default none.
     """
 
     prices: ClassVar[bool]
+    makes: ClassVar[str]
 
     def update(self, excess: Tensor, length: float, reward: Tensor) -> Metrics:
         """Move on how far each of the ``K`` costs lies above its budget.

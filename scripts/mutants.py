@@ -542,6 +542,9 @@ CONSTRAINTS = (
         "the switch climbs a cost": ("return cost.mean() - cost", "return cost - cost.mean()"),
         "the switch tolerates nothing": ("(rate > self._tolerance)", "(rate > 0.0)"),
     }),
+    *of("pgrobot/constraints/crpo.py", "conf/test_keeping", {
+        "CRPO under any multiplier": ('makes: ClassVar[str] = "crpo"', 'makes: ClassVar[str] = ""'),
+    }),
     *of("pgrobot/objectives/budgets.py", "exact/test_budget_terms", {
         "an excess is noise where it begins":
             ("unsqueeze(-1) - 1.0\n", "unsqueeze(-1)\n"),

@@ -188,6 +188,14 @@ def _check_budgets(choice: Choice) -> None:
             f"{keepers[0]} ({choice.parts[keepers[0]].__name__}) keeps to the budgets by itself, and "
             f"multiplier={word} would price them as well: use multiplier=none"
         )
+    name, makes = choice.node["name"], getattr(choice.parts["multiplier"], "makes", "")
+    for option, part in options("multiplier").items():
+        if getattr(part, "makes", "") == name != makes:
+            word = chosen("multiplier", choice.parts["multiplier"])
+            raise PgrobotError(
+                f"algorithm={name} is what multiplier={option} makes of another algorithm, and multiplier={word} would "
+                f"take its place: leave multiplier={word} out, or choose the other algorithm"
+            )
 
 
 def _check_reuse(path: str, choice: Choice) -> None:

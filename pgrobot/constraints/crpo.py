@@ -29,6 +29,7 @@ class Switching:
     """
 
     prices: ClassVar[bool] = True
+    makes: ClassVar[str] = "crpo"
 
     def __init__(self, constraints: Sequence[Constraint], columns: Sequence[str], tolerance: float) -> None:
         check_gain("tolerance", tolerance)

@@ -100,6 +100,36 @@ def test_where_a_multiplier_is_a_part_another_one_may_be_typed(line: str) -> Non
     assert validated(compose(line.split())).multiplier._target_.endswith(("PID", "Switching"))
 
 
+MULTIPLIERS = ("pid", "lagrangian", "augmented", "crpo", "none")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "taken"),
+    [
+        *((name, ("none",)) for name in ("cpo", "pcpo", "cup", "p3o", "ipo")),
+        ("crpo", ("crpo",)),
+        ("focops", MULTIPLIERS),
+    ],
+)
+def test_every_multiplier_is_taken_or_refused_in_a_sentence(algorithm: str, taken: tuple[str, ...]) -> None:
+    for word in MULTIPLIERS:
+        job = compose([f"algorithm={algorithm}", f"multiplier={word}", "task=hopper", "constraint=[speed]"])
+        if word in taken:
+            assert validated(job).algorithm.name == algorithm
+            continue
+        with pytest.raises(PgrobotError, match=f"multiplier={word} would .*: (use|leave) multiplier="):
+            validated(job)
+
+
+def test_an_algorithm_that_is_a_multiplier_is_not_another_one_by_its_name() -> None:
+    message = (
+        "algorithm=crpo is what multiplier=crpo makes of another algorithm, and multiplier=pid would take its place: "
+        "leave multiplier=pid out, or choose the other algorithm"
+    )
+    with pytest.raises(PgrobotError, match=f"^{message}$"):
+        validated(compose(["algorithm=crpo", "multiplier=pid"]))
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

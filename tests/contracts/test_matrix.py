@@ -237,6 +237,8 @@ def test_a_triple_is_what_a_user_composes(choice: Sequence[str]) -> None:
     own = composed(algorithm=algorithm, **LESS[algorithm]).multiplier._target_
     if own == "pgrobot.constraints.Unconstrained":  # it keeps to the budgets by itself, and refuses a price
         multiplier = "none"
+    if own == "pgrobot.constraints.Switching":  # it is that multiplier
+        multiplier = "crpo"
     typed = composed(
         algorithm=algorithm,
         multiplier=multiplier,
