@@ -40,12 +40,14 @@ def certify(words: list[str]) -> int:
 
     from pgrobot.certificate import NAME, certify_run
     from pgrobot.certificate.shown import print_certificate
+    from pgrobot.run import check_changes
 
     changes = {
         key: getattr(asked, key)
         for key in ("episodes", "mode", "confidence", "bound", "seed", "variation")
         if getattr(asked, key) is not None
     }
+    check_changes(changes, "--")
     content = certify_run(asked.run, changes, None, asked.modules, told)
     print_certificate(Console(), content)
     print(asked.run / NAME)

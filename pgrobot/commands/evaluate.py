@@ -51,7 +51,7 @@ def evaluate(words: list[str]) -> int:
 
     from pgrobot.api import evaluate as evaluate_run
     from pgrobot.files import strict
-    from pgrobot.run import print_evaluation
+    from pgrobot.run import check_changes, print_evaluation
     from pgrobot.run.robustness_shown import print_robustness
 
     changes = {
@@ -59,6 +59,7 @@ def evaluate(words: list[str]) -> int:
         for key in ("episodes", "mode", "confidence", "bound", "seed", "variation")
         if getattr(asked, key) is not None
     }
+    check_changes(changes, "--")
     told = evaluate_run(
         asked.run, checkpoint=asked.checkpoint, modules=asked.modules, sweep=asked.sweep, **changes
     )

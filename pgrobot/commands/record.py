@@ -33,10 +33,14 @@ def record(words: list[str]) -> int:
     parser.add_argument("--output", default="", help="the file to write (default: <run>/demonstrations.pt)")
     asked = parser.parse_run(words)
     from pgrobot.api import record as record_policy
+    from pgrobot.ranges import at_least
+    from pgrobot.run import check_changes
 
     changes = {
         key: getattr(asked, key) for key in ("mode", "seed", "variation") if getattr(asked, key) is not None
     }
+    at_least(1)("--episodes", asked.episodes)
+    check_changes(changes, "--")
     path = record_policy(
         asked.run,
         episodes=asked.episodes,

@@ -8,7 +8,7 @@ from pgrobot.run.choices import choosing
 from pgrobot.run.evaluation import EvaluationPlan, evaluation
 from pgrobot.run.execution import Surroundings, run, run_until, silent_console
 from pgrobot.run.judgement import Judged, judgement, repeats
-from pgrobot.run.opened import Opened, config_again, opened
+from pgrobot.run.opened import Opened, check_changes, config_again, opened
 from pgrobot.run.own_model import with_own_model
 from pgrobot.run.quiet import silence
 from pgrobot.run.request import Request, named_by_time, prepare
@@ -32,6 +32,7 @@ __all__ = [
     "SharedStop",
     "Surroundings",
     "check_callback",
+    "check_changes",
     "checked",
     "choosing",
     "config_again",

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pgrobot.assembly import TaskMaker, build_environment, configured
+from pgrobot.configure.schema import EvaluationConfig
 from pgrobot.constraints import check_bound
 from pgrobot.given import Env
 from pgrobot.past import fitting, load_checkpoint, saved_config
@@ -19,7 +20,12 @@ from pgrobot.run.checking import checked
 from pgrobot.run.from_python import given_again
 from pgrobot.run.own_model import with_own_model
 from pgrobot.schemes import build_constraints, cast, policies_of, restored
+from pgrobot.signatures import hints
 from pgrobot.types import EnvironmentSpec
+
+_ALIASES = {
+    "episodes": "final_episodes"
+}  # what keys of ``evaluation`` are called where a run is judged again
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,30 @@ def config_again(run: Path, modules: Sequence[str], changes: Mapping[str, Any]) 
     Raises:
         PgrobotError: what is wrong, and which version made the run.
     """
+    check_changes(changes, "")
     cfg = saved_config(run)
     cfg.modules = list(modules)
     saved = deepcopy(cfg)
     for key, value in changes.items():
-        cfg.evaluation["final_episodes" if key == "episodes" else key] = value
+        cfg.evaluation[_ALIASES.get(key, key)] = value
     return checked(cfg, run, saved)
+
+
+def check_changes(changes: Mapping[str, Any], mark: str) -> None:
+    """Refuse what keys of ``evaluation`` may not be, by the words in which they were given.
+
+    Args:
+        changes: as of ``config_again``.
+        mark: what a key's name begins with where it was given: ``--`` of an option.
+
+    Raises:
+        PgrobotError: names the first.
+    """
+    known = hints(EvaluationConfig)
+    for key, value in changes.items():
+        rule = known[_ALIASES.get(key, key)].rule
+        assert rule is not None, "every key of evaluation has one"
+        rule(f"{mark}{key}", value)
 
 
 def opened(cfg: DictConfig, run: Path, checkpoint: Path, env: Env | None) -> Opened:

@@ -123,7 +123,7 @@ def test_numbers_fill_lines_and_read_back_as_they_were() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"episodes": 1}, "final_episodes must be a whole number of at least 2, not 1"),
+        ({"episodes": 1}, "^episodes must be a whole number of at least 2, not 1$"),
         ({"bound": "bootstrap"}, "use --bound student-t, or --bound betting"),
         ({"episode": 3}, "certify takes no 'episode': did you mean 'episodes'"),
     ],
@@ -133,6 +133,24 @@ def test_what_cannot_be_certified_is_refused(run: Path, change: dict[str, Any], 
     with pytest.raises(PgrobotError, match=words):
         pgrobot.certify(run, **change)
     assert (run / "certificate.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("verbs", "option", "value", "told"),
+    [
+        ("certify evaluate", "--episodes", "1", "a whole number of at least 2, not 1"),
+        ("record", "--episodes", "0", "a whole number of at least 1, not 0"),
+        ("certify evaluate record", "--seed", "-1", "a whole number of at least 0, not -1"),
+        ("certify evaluate", "--confidence", "2", "a number between 0 and 1, not 2.0"),
+        ("certify evaluate", "--confidence", "nan", "a number between 0 and 1, not nan"),
+    ],
+)
+def test_a_wrong_number_is_told_by_its_option(
+    run: Path, verbs: str, option: str, value: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for verb in verbs.split():
+        assert main([verb, str(run), option, value]) == 2
+        assert capsys.readouterr().err == f"pgrobot: {option} must be {told}\n"
 
 
 def test_a_run_without_a_best_policy_or_without_budgets_is_refused(

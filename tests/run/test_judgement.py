@@ -139,7 +139,7 @@ def test_one_json_object_is_all_there_is_on_stdout(
     assert main(["evaluate", str(finished.path), "--json", "--bound", "student-t", "--episodes", "1"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "evaluation.final_episodes must be a whole number of at least 2" in captured.err
+    assert "pgrobot: --episodes must be a whole number of at least 2, not 1" in captured.err
 
 
 def test_the_run_may_follow_the_modules(

@@ -152,11 +152,14 @@ def test_a_key_that_nothing_knows_is_refused_with_the_version_that_wrote_it(old:
 
 
 def test_what_is_typed_is_not_blamed_on_a_version(old: Path) -> None:
-    for attempt in (
-        lambda: api.evaluate(old, episodes=1),
-        lambda: prepare([f"resume={old}", "total_steps=256", "evaluation.final_episodes=1"]),
+    for key, attempt in (
+        ("episodes", lambda: api.evaluate(old, episodes=1)),
+        (
+            "evaluation.final_episodes",
+            lambda: prepare([f"resume={old}", "total_steps=256", "evaluation.final_episodes=1"]),
+        ),
     ):
-        with pytest.raises(PgrobotError, match=r"final_episodes must be .* of at least 2, not 1$"):
+        with pytest.raises(PgrobotError, match=rf"^{key} must be .* of at least 2, not 1$"):
             attempt()
 
 
