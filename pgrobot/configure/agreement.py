@@ -6,62 +6,29 @@ Nothing here knows a part: each declares what it does and needs on its class, as
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pgrobot.advice import chosen, declaring, options, parts
+from pgrobot.choice import OBJECTIVE, POLICY, Choice, Posed
 from pgrobot.errors import PgrobotError
 from pgrobot.targets import locate
 
-POLICY = "algorithm.policy_solver"
 CRITIC = "algorithm.critic_solver"
 # Attributes of ``Objective`` that every term has to have.
 DECLARED = {
     "reads_advantage": "whether it reads batch.advantage",
     "multiplies_ratio": "whether it multiplies the advantage by π/μ",
 }
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An algorithm as a config says it.
-
-    Attributes:
-        node: its content, every value checked by itself.
-        parts: what its nodes name, by their keys.
-        rows: of an update, all environments and rollouts together.
-    """
-
-    node: Mapping[str, Any]
-    parts: Mapping[str, Any]
-    rows: int
-
-    def says(self, path: str, word: str, *, otherwise: bool = False) -> bool:
-        """What a part declares; ``otherwise`` where it does not, or there is none."""
-        return bool(getattr(self.parts.get(path), word, otherwise))
-
-    def terms(self, **declarations: bool) -> list[str]:
-        """The paths of the objective's terms that declare all of it."""
-        paths = [f"algorithm.objective.{name}" for name in self.node["objective"]]
-        return declaring({path: self.parts[path] for path in paths}, **declarations)
-
-    def surrogates(self, **declarations: bool) -> list[str]:
-        """Those that read the advantage to estimate the policy gradient."""
-        paths = self.terms(reads_advantage=True, **declarations)
-        return [path for path in paths if not self.says(path, "imitates")]
-
-    def weight(self, path: str) -> float | None:
-        """A term's weight; nothing where a class of the user's own knows."""
-        weight: float | None = self.node["objective"][path.rpartition(".")[2]].get("weight")
-        return weight
-
-    @property
-    def steps(self) -> float:
-        """How many steps the policy takes on a rollout."""
-        solver = self.node["policy_solver"]
-        of_a_pass = solver.get("epochs", 1) * self.rows / solver.get("minibatch", self.rows)
-        return float(self.node["passes"] * of_a_pass)
+# What terms may declare that is seen to for the algorithm's objective alone, and not where a solver poses another one.
+OF_THE_ALGORITHM = {
+    "follows_kl": "has a weight that follows the KL",
+    "scheduled": "has a weight that changes from update to update",
+    "reads_prior": "keeps to the policy that the run began as",
+    "adds_control_back": "adds back what a baseline took of the reward's advantage",
+    "has_network": "learns a network of its own",
+    "imitates": "imitates",
+}
 
 
 def check_term(path: str, node: Mapping[str, Any], term: Any) -> None:
@@ -101,24 +68,15 @@ def check_agreement(choice: Choice) -> None:
     """
     _check_discount(choice)
     _check_memory(choice)
-    for name, node in choice.node["objective"].items():
-        path = f"algorithm.objective.{name}"
-        check_term(path, node, choice.parts[path])
+    for objective in dict.fromkeys(posed.objective for posed in choice.problems):
+        for name, node in choice.at(objective).items():
+            check_term(f"{objective}.{name}", node, choice.parts[f"{objective}.{name}"])
     _check_control(choice)
     _check_critic(choice)
-    without_ratio = choice.surrogates(multiplies_ratio=False)
-    followers = [told for told, _ in _followers(choice, POLICY)] + choice.terms(follows_kl=True)
-    _check_average(choice, followers)
-    # with an average the reference lies some way off from the start
-    before = choice.says(POLICY, "kl_before_step") and choice.node["average"].get("decay") == 0.0
-    if followers and before and choice.steps == 1:
-        remedy = (
-            "leave it out" if without_ratio else "use a smaller minibatch or more epochs, or leave it out"
-        )
-        raise PgrobotError(
-            f"{followers[0]} follows how far the policy moved before a step, which is 0 where a rollout is one step: "
-            f"{remedy}"
-        )
+    _check_average(choice)
+    for posed in choice.problems:
+        _check_followers(choice, posed)
+        _check_besides(choice, posed)
     _check_ratio(choice)
     _check_networks(choice)
     _check_budgets(choice)
@@ -127,8 +85,40 @@ def check_agreement(choice: Choice) -> None:
             raise PgrobotError(
                 f"{path} clones demonstrations, which only a scheme hands out: use scheme=clone"
             )
-    for path in without_ratio:
-        _check_reuse(path, choice)
+    for posed in choice.problems:
+        for path in choice.surrogates(posed.objective, multiplies_ratio=False):
+            _check_reuse(path, posed, choice)
+
+
+def _check_followers(choice: Choice, posed: Posed) -> None:
+    """What follows a KL has to have one: the first step leaves from the reference, but for an average of parameters."""
+    followers = [told for told, _ in _followers(choice, posed.solver)]
+    followers += choice.terms(posed.objective, follows_kl=True)
+    at_reference = not posed.own or choice.node["average"].get("decay") == 0.0
+    before = at_reference and choice.says(posed.solver, "kl_before_step")
+    if followers and before and choice.steps(posed) == 1:
+        without_ratio = choice.surrogates(posed.objective, multiplies_ratio=False)
+        remedy = (
+            "leave it out" if without_ratio else "use a smaller minibatch or more epochs, or leave it out"
+        )
+        raise PgrobotError(
+            f"{followers[0]} follows how far the policy moved before a step, which is 0 where a rollout is one step: "
+            f"{remedy}"
+        )
+
+
+def _check_besides(choice: Choice, posed: Posed) -> None:
+    """An objective that a solver poses has the advantage that it is given, and terms that stay what they are."""
+    if posed.own:
+        return
+    for word, does in OF_THE_ALGORITHM.items():
+        for path in choice.terms(posed.objective, **{word: True}):
+            raise PgrobotError(f"{path} {does}, which only terms of {OBJECTIVE} can: leave it out")
+    if not choice.terms(posed.objective, reads_advantage=True):
+        raise PgrobotError(
+            f"no term of {posed.objective} reads the advantage, which is all that it is posed for: add a term with the "
+            "ratio π/μ"
+        )
 
 
 def _check_discount(choice: Choice) -> None:
@@ -176,8 +166,9 @@ def _check_networks(choice: Choice) -> None:
 
 def _check_budgets(choice: Choice) -> None:
     """Whoever keeps to the budgets itself has no use for an advantage in which they are priced already."""
-    own = [POLICY] if choice.says(POLICY, "keeps_budgets") else []
-    keepers = [*own, *choice.terms(keeps_budgets=True)]
+    keepers = [path for path in choice.solvers if choice.says(path, "keeps_budgets")]
+    for objective in dict.fromkeys(posed.objective for posed in choice.problems):
+        keepers += choice.terms(objective, keeps_budgets=True)
     if len(keepers) > 1:
         raise PgrobotError(
             f"{keepers[0]} and {keepers[1]} both keep to the budgets by themselves: leave one out"
@@ -198,17 +189,21 @@ def _check_budgets(choice: Choice) -> None:
             )
 
 
-def _check_reuse(path: str, choice: Choice) -> None:
+def _check_reuse(path: str, posed: Posed, choice: Choice) -> None:
     """Without the ratio a surrogate has the policy gradient at the policy that acted, which the first step leaves.
 
     An estimator that weighs by the ratio when a pass begins corrects for earlier passes and for no step of its own.
     """
     right = f"but {path} is right for the policy that acted only"
-    solver, rows, passes = choice.node["policy_solver"], choice.rows, choice.node["passes"]
+    solver, rows, passes = choice.at(posed.solver), choice.rows, choice.node["passes"]
     epochs, minibatch = solver.get("epochs", 1), solver.get("minibatch", rows)
+    if not posed.own:
+        raise PgrobotError(
+            f"{posed.solver} begins where the policy has been moved to, {right}: use a term with the ratio π/μ"
+        )
     if epochs > 1:
         raise PgrobotError(
-            f"{POLICY}.epochs is {epochs}, {right}: use epochs=1, or a term with the ratio π/μ"
+            f"{posed.solver}.epochs is {epochs}, {right}: use epochs=1, or a term with the ratio π/μ"
         )
     if passes > 1 and not choice.says("algorithm.estimator", "reads_log_ratio", otherwise=True):
         weighing = _offered("algorithm/estimator", reads_log_ratio=True)
@@ -217,7 +212,7 @@ def _check_reuse(path: str, choice: Choice) -> None:
         )
     if minibatch < rows:
         raise PgrobotError(
-            f"{POLICY}.minibatch is {minibatch} of the {rows} rows of an update, {right}, "
+            f"{posed.solver}.minibatch is {minibatch} of the {rows} rows of an update, {right}, "
             f"which the first of several steps leaves: use minibatch={rows}, or a term with the ratio π/μ"
         )
 
@@ -269,7 +264,7 @@ def _check_critic(choice: Choice) -> None:
 
 def _followers(choice: Choice, solver: str) -> Iterator[tuple[str, str]]:
     """What of a solver follows the KL by which the policy moves, and what to use instead."""
-    target_kl = choice.node[solver.rpartition(".")[2]].get("target_kl", math.inf)
+    target_kl = choice.at(solver).get("target_kl", math.inf)
     if math.isfinite(target_kl):
         yield f"{solver}.target_kl={target_kl}", f"{solver}.target_kl=inf"
     rate = f"{solver}.rate"
@@ -278,11 +273,12 @@ def _followers(choice: Choice, solver: str) -> Iterator[tuple[str, str]]:
         yield told, _offered("algorithm/rate", f"@{rate}", follows_kl=False)
 
 
-def _check_average(choice: Choice, followers: Sequence[str]) -> None:
+def _check_average(choice: Choice) -> None:
     """An averaged reference that nothing reads would be reported on and change nothing."""
-    decay = choice.node["average"].get("decay", 0.0)
-    searches = choice.says(f"{POLICY}.acceptance", "searches", otherwise=True)
-    solver_reads = choice.says(POLICY, "reads_reference", otherwise=True) and searches
+    decay, solver = choice.node["average"].get("decay", 0.0), choice.problems[0].solver
+    followers = [*_followers(choice, solver), *choice.terms(follows_kl=True)]
+    searches = choice.says(f"{solver}.acceptance", "searches", otherwise=True)
+    solver_reads = choice.says(solver, "reads_reference", otherwise=True) and searches
     unread = len(choice.terms(reads_reference=False)) == len(choice.node["objective"])
     if decay and unread and not solver_reads and not followers:
         terms = declaring(

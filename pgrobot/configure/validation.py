@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from pgrobot.advice import takers
 from pgrobot.arguments import WORDS, check_arguments
-from pgrobot.configure.agreement import Choice, check_agreement
+from pgrobot.choice import Choice
+from pgrobot.configure.agreement import check_agreement
 from pgrobot.configure.composition import resolved
 from pgrobot.configure.schema import RunConfig
 from pgrobot.errors import PgrobotError, nearest_divisor

@@ -23,12 +23,15 @@ class Solver(Protocol):
             default not.
         keeps_budgets: whether it keeps its policy to the budgets by itself, so that no multiplier should price them;
             by default not.
+        solves: of one that is made of solvers, the key of the one that solves the problem it was made for; the others
+            solve the objectives that are parameters of its own. By default none: it solves that problem itself.
     """
 
     needs_policy: ClassVar[bool]
     reads_reference: ClassVar[bool]
     kl_before_step: ClassVar[bool]
     keeps_budgets: ClassVar[bool]
+    solves: ClassVar[str]
     rate: float
 
     def anneal(self, progress: float) -> None:

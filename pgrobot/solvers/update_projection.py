@@ -47,9 +47,10 @@ class UpdateThenProjection:
     """
 
     needs_policy: ClassVar[bool] = True
-    reads_reference: ClassVar[bool] = True
+    reads_reference: ClassVar[bool] = False
     kl_before_step: ClassVar[bool] = False
     keeps_budgets: ClassVar[bool] = True
+    solves: ClassVar[str] = "improvement"
 
     def __init__(
         self,

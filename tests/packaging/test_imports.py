@@ -75,6 +75,7 @@ FLOORS = (
     ("loop", "schemes", "diagnostics"),
     ("transfer",),
     ("advice", "assembly", "deploy", "film"),
+    ("choice",),
     ("configure", "given"),
     ("run", "help", "laboratory"),
     ("certificate", "playing", "porting", "probing", "recording", "sweep", "variance"),
