@@ -80,14 +80,14 @@ class Selection:
         return torch.cat(rows, -1)
 
 
-def selected(owner: str, names: Sequence[str], observation: Mapping[str, int]) -> Selection:
+def selected(key: str, names: Sequence[str], observation: Mapping[str, int]) -> Selection:
     """What ``groups`` of a policy or critic select.
 
     A name is that of a group, or of one entry of a group by its full name, ``<group>/<entry>``. ``policy`` is what
     policies read: the group of that name, or where there is none all groups but images.
 
     Args:
-        owner: who reads them, for the message: ``policy`` or ``critic``.
+        key: where they are named, for the message: ``policy.groups``.
         names: of groups and entries, in the order in which they are read.
         observation: width of each group that there is; ``Widths`` know the names of its entries, of another mapping
             they are ``<group>/<i>``.
@@ -96,11 +96,11 @@ def selected(owner: str, names: Sequence[str], observation: Mapping[str, int]) -
         PgrobotError: there is no such group or entry, or none is read, or one twice.
     """
     if not names:
-        raise PgrobotError(f"{owner}.groups names no observation group; valid: {', '.join(observation)}")
-    parts = [part for name in names for part in _parts(owner, name, observation)]
+        raise PgrobotError(f"{key} names no observation group; valid: {', '.join(observation)}")
+    parts = [part for name in names for part in _parts(key, name, observation)]
     read = [(group, i) for group, at in parts for i in (range(observation[group]) if at == WHOLE else (at,))]
     if len(set(read)) < len(read):
-        raise PgrobotError(f"{owner}.groups names a group or an entry twice: {', '.join(names)}")
+        raise PgrobotError(f"{key} names a group or an entry twice: {', '.join(names)}")
     return Selection(tuple(parts), len(read))
 
 
@@ -129,7 +129,7 @@ def matching(owner: str, patterns: Sequence[str], observation: Widths) -> tuple[
     return tuple(full_name(*each) for each in known if any(named(pattern, *each) for pattern in patterns))
 
 
-def _parts(owner: str, name: str, observation: Mapping[str, int]) -> list[tuple[str, int]]:
+def _parts(key: str, name: str, observation: Mapping[str, int]) -> list[tuple[str, int]]:
     """What one name selects."""
     if name in observation:
         return [(name, WHOLE)]
@@ -138,7 +138,7 @@ def _parts(owner: str, name: str, observation: Mapping[str, int]) -> list[tuple[
         return [(group, WHOLE) for group in numbers]
     if name == POLICY:
         raise PgrobotError(
-            f"{owner}.groups reads {name!r}, and this task observes images alone, which a network of numbers would not "
+            f"{key} reads {name!r}, and this task observes images alone, which a network of numbers would not "
             "see: the body that sees them is policy/body=cnn, and of a critic critic/body=cnn"
         )
     inside = [group for group in observation if name.startswith(f"{group}/")]
@@ -148,16 +148,16 @@ def _parts(owner: str, name: str, observation: Mapping[str, int]) -> list[tuple[
             return [(group, entries.index(name))]
     if name in (GOAL, TIME_LEFT):
         raise PgrobotError(
-            f"{owner}.groups names {name!r}, which policy=hierarchical shows critics, and nobody here: leave it out"
+            f"{key} names {name!r}, which policy=hierarchical shows critics, and nobody here: leave it out"
         )
     if name == FEATURES:
         raise PgrobotError(
-            f"{owner}.groups names {name!r}, which a policy with policy/body=encoder shows critics where "
+            f"{key} names {name!r}, which a policy with policy/body=encoder shows critics where "
             "policy.share_features=true, and nobody here: leave it out"
         )
     near = [entry for group in inside for entry in _full_names(group, observation)]
     raise PgrobotError(
-        f"{owner}.groups names {name!r}, which this task does not observe; {nearest(name, near or observation)}"
+        f"{key} names {name!r}, which this task does not observe; {nearest(name, near or observation)}"
     )
 
 

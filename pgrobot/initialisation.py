@@ -67,6 +67,10 @@ class Initialisation:
                 f"initialise.parts=[{','.join(self.parts)}] leaves out the policy: use [policy] or [policy,critic]"
             )
 
+    def takes(self, part: str) -> bool:
+        """Whether a part of another run is taken over, with the statistics of its normaliser."""
+        return bool(self.run) and part in self.parts
+
     def check(self, terms: Sequence[str], iterations: float) -> None:
         """Refuse what would never do anything in a run of so many iterations.
 

@@ -187,7 +187,7 @@ class Reading:
         """
         images = _images(names, observation)
         plain = [name for name in names if name not in images and not (images and name == POLICY)]
-        numbers = selected(owner, plain, observation) if plain or not images else Selection((), 0)
+        numbers = selected(f"{owner}.groups", plain, observation) if plain or not images else Selection((), 0)
         embeddings = []
         for name, size in embedding.items():
             part, numbers = _taken(owner, name, numbers, observation)
@@ -216,11 +216,12 @@ def _taken(
     owner: str, name: str, numbers: Selection, observation: Mapping[str, int]
 ) -> tuple[tuple[str, int], Selection]:
     """Where a name leads that is embedded, and what else is read."""
-    part = selected(f"{owner}.embedding", [name], observation).parts[0]
+    key = f"{owner}.embedding.{name}"
+    part = selected(key, [name], observation).parts[0]
     if part not in numbers.parts:
         read = [group if at < 0 else f"{group}/{at}" for group, at in numbers.parts]
         raise PgrobotError(
-            f"{owner}.embedding names {name!r}, which {owner}.groups does not read by that name: name it there, too; "
+            f"{key} embeds {name!r}, which {owner}.groups does not read by that name: name it there, too; "
             f"{nearest(name, read)}"
         )
     parts = tuple(other for other in numbers.parts if other != part)
@@ -265,6 +266,7 @@ def check_origins(policy: nn.Module, critic: nn.Module) -> None:
     for one in read.known if isinstance(read, Beside) else ():
         if not one.one_hot and one.ids > FAR and one.part[0] not in kept:
             raise PgrobotError(
-                f"critic.embedding names {one.name!r}, of {one.ids} ids, which the policy does not know for ids and "
-                f"may measure from its first value: name it in policy.embedding, too, or have it told by one-hot rows"
+                f"critic.embedding.{one.name} embeds {one.name!r}, of {one.ids} ids, which the policy does not know "
+                "for ids and may measure from its first value: name it in policy.embedding, too, or have it told by "
+                "one-hot rows"
             )

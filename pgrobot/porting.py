@@ -155,7 +155,7 @@ def _there(owner: str, name: str, known: Widths) -> bool:
     if name == "time":
         return owner == "critic"
     try:
-        selected(owner, [name], known)
+        selected(f"{owner}.groups", [name], known)
     except PgrobotError:
         return False
     return True

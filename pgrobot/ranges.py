@@ -141,6 +141,30 @@ class Within:
             )
 
 
+@dataclass(frozen=True)
+class OnlyWhere:
+    """Of a parameter that does something only where another one of its part has a certain value.
+
+    Its default in configs is an interpolation: whoever gives a value of his own expects it to do something.
+    """
+
+    key: str
+    value: Any
+
+    def check(self, path: str, key: str, node: Mapping[str, Any]) -> None:
+        """Refuse the ``key`` of a part's node at ``path``, which was given a value.
+
+        Raises:
+            PgrobotError: it does nothing there.
+        """
+        if node.get(self.key) != self.value:
+            other = f"{path}.{self.key}"
+            raise PgrobotError(
+                f"{path}.{key}={node[key]} does nothing where {other}={node.get(self.key)}: leave it out, or use "
+                f"{other}={self.value}"
+            )
+
+
 def described(holds: Callable[[Any], bool], convert: Callable[[Any], Any], words: str) -> Range:
     """A range that is told in a few words, which follow "must be"."""
     return Range(holds, convert, lambda value: f"must be {words}, not {shown(value)}")

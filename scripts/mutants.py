@@ -1199,6 +1199,12 @@ DEMONSTRATIONS = (
     *of("pgrobot/schemes/clone.py", "demonstrations/test_cloning", {
         "the last policy is kept, not the best": ("self.policy.load_state_dict(self._best)", "pass"),
         "patience is not reset": ("self._best = loss, 0, own", "self._best = loss, self._since, own"),
+        "patience runs out while the policy may not learn": ("+= 0 if waiting else", "+= 0 if False else"),
+        "a clone of another run forgets what that saw": ("if not parts.initialisation.takes(name):", "if True:"),
+    }),
+    *of("pgrobot/run/without_effect.py", "run/test_without_effect", {
+        "what does nothing is taken": ("isinstance(mark, OnlyWhere) and _given(", "False and _given("),
+        "what nobody typed is refused": ("key in node and not OmegaConf", "key in node or not OmegaConf"),
     }),
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from pgrobot.answers import BONUS
 from pgrobot.errors import PgrobotError
 from pgrobot.intrinsic.scale import ForwardScale
-from pgrobot.ranges import at_least, between, text
+from pgrobot.ranges import OnlyWhere, at_least, between, text
 from pgrobot.types import Metrics, Rollout, State
 
 
@@ -49,7 +49,7 @@ class Bonus(ABC):
     name: Annotated[str, text("a name")]
     weight: Annotated[float, at_least(0.0)]
     schedule: Literal["constant", "linear"]
-    annealing_steps: Annotated[int, at_least(1)]
+    annealing_steps: Annotated[int, at_least(1), OnlyWhere("schedule", "linear")]
     discount: Annotated[float, between(0.0, 1.0)]
     episodic: bool
     scaled: bool

@@ -90,7 +90,7 @@ class HashedCounts(Counts):
             raise PgrobotError(
                 f"{self.key}.bits={self.bits} is more than {BITS}, which tell {2**BITS:,} cells apart"
             )
-        self._reads = selected(self.key, self.groups, self.observation)
+        self._reads = selected(f"{self.key}.groups", self.groups, self.observation)
         self._whitening = ObservationNormalizer(self._reads.width, torch.inf)
         self._directions = torch.randn(self._reads.width, self.bits, generator=self.generator)
 
@@ -152,7 +152,7 @@ class GridCounts(Counts):
                 f"{self.key}.size names {len(sizes)} entries, and a grid of more than {MOST_ENTRIES} is nearly empty: "
                 "name fewer, or count by intrinsic=[count]"
             )
-        self._reads = selected(self.key, list(sizes), widths)
+        self._reads = selected(f"{self.key}.size", list(sizes), widths)
         self._sizes = torch.tensor(list(sizes.values()), dtype=torch.float64)
 
     def cells(self, rollout: Rollout) -> Tensor:

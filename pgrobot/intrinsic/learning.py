@@ -48,7 +48,7 @@ class LearningBonus(Bonus):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._reads = selected(self.key, self.groups, self.observation)
+        self._reads = selected(f"{self.key}.groups", self.groups, self.observation)
         self._whitening = ObservationNormalizer(self._reads.width, self.clip)
         self.networks = nn.ModuleDict(self.build())
         learning = [one for one in self.networks.parameters() if one.requires_grad]

@@ -98,8 +98,8 @@ class HierarchicalPolicy(Policy):
         # the goal, and where it may change, the time left: the low level is told them, and critics see them
         self.shows = {GOAL: goal.width, TIME_LEFT: int(every > 1)}
         self.told = sum(self.shows.values())
-        low_reads = selected("policy", groups, observation)
-        high_reads = selected("policy.high", high.groups, observation)
+        low_reads = selected("policy.groups", groups, observation)
+        high_reads = selected("policy.high.groups", high.groups, observation)
         normalizer = lambda width: ObservationNormalizer(width, observation_clip, observation_memory)
         self.low = Level(
             low_reads, self.told, actions, body, head, normalizer(low_reads.width), generator, "policy"

@@ -21,6 +21,7 @@ from pgrobot.overrides import RECIPES, clash, parse
 from pgrobot.past import saved_config
 from pgrobot.run.checking import checked
 from pgrobot.run.memory import check_memory
+from pgrobot.run.without_effect import check_effect
 from pgrobot.run_directory import find_checkpoint
 
 # What may differ from the run that is resumed, because the past does not depend on it.
@@ -80,6 +81,7 @@ def prepare(overrides: Sequence[str]) -> Request:
     except PgrobotError as error:
         words = clash(overrides, _accepted)
         raise PgrobotError(f"{words}: {error}" if words else str(error)) from error
+    check_effect(cfg, checked)
     check_memory(checked)
     anew = named_by_time(cfg.hydra.run)
     typed, directory = _concerning_the_job(overrides), Path(cfg.hydra.run.dir)

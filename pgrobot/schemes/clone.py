@@ -13,6 +13,7 @@ from torch import Tensor
 from pgrobot.demonstrations import Demonstrations, as_learnt, check_against, named, read_demonstrations
 from pgrobot.errors import PgrobotError, nearest
 from pgrobot.groups import TIME
+from pgrobot.initialisation import CRITIC, POLICY
 from pgrobot.learner import Learner
 from pgrobot.policies import Policy
 from pgrobot.ranges import above, described, is_number
@@ -77,8 +78,9 @@ class Clone:
         )
         read = as_learnt(learnt, spec, policy.origin).obs
         seen = {**read, TIME: (learnt.age / spec.max_episode_steps).unsqueeze(-1)}
-        for part in (policy, learner.critic):
-            part.merge(seen)
+        for name, part in ((POLICY, policy), (CRITIC, learner.critic)):
+            if not parts.initialisation.takes(name):  # else it begins as the function that it was
+                part.merge(seen)
         if len(held_out):
             learner.hold_out(held_out, spec, self.patience * len(learnt))
         return DemonstrationCollector(
@@ -131,12 +133,13 @@ class Cloner(Learner):
 
     @torch.no_grad()
     def update(self, rollout: Rollout) -> Metrics:
-        """As a learner; and look at what is held out."""
+        """As a learner; and look at what is held out. Patience begins when the policy learns."""
+        waiting = self._warming_up
         metrics = super().update(rollout)
         if not self._held_out:
             return metrics
         loss = self.held_out_nll()
-        self._since += rollout.log_prob.numel()
+        self._since += 0 if waiting else rollout.log_prob.numel()
         if loss < self._least:
             self._least, self._since, self._best = loss, 0, own_state(self.policy)
         self.settled = self._since >= self._patience

@@ -79,7 +79,7 @@ class LowLevel:
             part.func.__module__ for part in (policy.body, policy.head) if isinstance(part, partial)
         ]
         self._check_kind(cfg)
-        reads = selected("policy", cfg.policy.groups, theirs.widths)
+        reads = selected("policy.groups", cfg.policy.groups, theirs.widths)
         for told in (
             *_different_parts(policy, cfg),
             *different_entries(

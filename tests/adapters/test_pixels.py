@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.error import DependencyNotInstalled
 
 import pgrobot
 from pgrobot.cli import main
@@ -87,6 +88,19 @@ def test_a_picture_is_the_mean_of_what_a_pixel_covers() -> None:
 def test_what_cannot_be_drawn_is_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(PgrobotError, match=sentence):
         task(**settings).make(1, {}, 0, 1).reset()
+
+
+@pytest.mark.parametrize("missing", [DependencyNotInstalled, ImportError])
+def test_what_draws_and_is_not_installed_is_told(
+    missing: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render(self: Drawn) -> None:
+        raise missing("pygame is not installed, run `pip install more`")
+
+    monkeypatch.setattr(Drawn, "render", render)
+    sentence = r"package that is not there, pygame is not installed: pip install 'pgrobot\[pixels\]'$"
+    with pytest.raises(PgrobotError, match=sentence):
+        task().make(1, {}, 0, 1).reset()
 
 
 def test_a_policy_of_two_pictures_is_resumed_and_acts_on_one_at_a_time(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from toys import make_policy
 
 import pgrobot
 from pgrobot import checkpoint
+from pgrobot.assembly import build
 from pgrobot.batch import Batch
 from pgrobot.collectors.demonstrations import DemonstrationCollector
 from pgrobot.constraints import Constraint, CostColumns
@@ -279,6 +280,36 @@ def test_a_policy_that_remembers_is_shown_episodes_in_their_order(tmp_path: Path
     )
     told = rows_of(result.path)
     assert told[-1]["clone/held_out_nll"] < told[0]["clone/held_out_nll"]
+
+
+def test_a_clone_that_begins_as_another_run_is_that_policy_until_it_learns(
+    overfitting: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Normaliser, origin and critic are the run's, whatever the demonstrations are; what is new knows those."""
+    run, settings = overfitting
+    shown = shown_file(tmp_path / "shown.pt", (12,) * 4, 0.1)
+    typed = {"scheme.file": str(shown), "total_steps": 512, "initialise.run": str(run)}
+
+    def begun(**more: Any) -> Any:
+        told = {key: value for key, value in {**settings, **typed, **more}.items() if key != "quiet"}
+        return build(pgrobot.compose(**told), 1).learners["robot"].learner
+
+    there = checkpoint.load(run / "checkpoints" / "best.pt")["learners"]["robot"]
+    whole, anew = begun(), begun(**{"initialise.parts": ["policy"]})
+    for name, value in there["policy"].items():
+        assert torch.equal(whole.policy.state_dict()[name], value), name
+        assert torch.equal(anew.policy.state_dict()[name], value), name
+    for name, value in there["critic"].items():
+        assert torch.equal(whole.critic.state_dict()[name], value), name
+    assert anew.critic.normalizer.moments.count == 12 * 3, "of the episodes that are learnt from"
+    trained = pgrobot.train(**{**settings, **typed, "initialise.critic_warmup": 3, "scheme.patience": 2.0,
+                               "hydra.run.dir": tmp_path / "run"}).path  # fmt: skip
+    told = rows_of(trained)
+    assert [row["policy/kl_normalizer"] > 0.0 for row in told] == [False] * 3 + [True], "it goes on"
+    assert len(told) == 4, "what no policy could have learnt counts for no patience"
+    after = checkpoint.load(trained / "checkpoints" / "last.pt")["learners"]["robot"]["policy"]
+    moments = "normalizer.moments.count"
+    assert after[moments] == there["policy"][moments] + 128
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

@@ -118,8 +118,12 @@ def test_what_tells_no_category_is_refused_where_it_comes_in(spoilt: dict[str, A
 @pytest.mark.parametrize(
     ("embedding", "groups", "sentence"),
     [
-        ({"goals": 4}, ALL, "policy.embedding.groups names 'goals', which this task does not observe"),
-        ({"goal": 4}, ("policy",), "names 'goal', which policy.groups does not read by that name"),
+        ({"goals": 4}, ALL, "^policy.embedding.goals names 'goals', which this task does not observe"),
+        (
+            {"goal": 4},
+            ("policy",),
+            "^policy.embedding.goal embeds 'goal', which policy.groups does not read by that name",
+        ),
         ({"task": 4}, ALL, r"a single number: policy.embedding.task=\[ids,4\]"),
         ({"goal": [3, 4]}, ALL, "of a one-hot row it is policy.embedding.goal=4"),
     ],

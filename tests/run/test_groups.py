@@ -190,12 +190,12 @@ def test_entries_are_read_by_name_in_the_order_they_are_named() -> None:
     assert torch.equal(policy.reads(rollout.obs), rollout.obs["policy"][..., at])
     updated(assembly)
     spec = build_spec()
-    reads = selected("policy", ["robot/qvel/1", "goal", "robot/qpos/0"], spec.widths)
+    reads = selected("policy.groups", ["robot/qvel/1", "goal", "robot/qpos/0"], spec.widths)
     obs = observed(spec)
     expected = torch.cat((obs["robot/qvel"][:, 1:], obs["goal"], obs["robot/qpos"][:, :1]), -1)
     assert torch.equal(reads(obs), expected)
     assert (reads.width, reads.groups) == (3, ("robot/qvel", "goal", "robot/qpos"))
-    alone = selected("policy", ["robot/qvel"], spec.widths)
+    alone = selected("policy.groups", ["robot/qvel"], spec.widths)
     assert alone == Selection((("robot/qvel", -1),), 2)
     assert alone(obs) is obs["robot/qvel"], "not copied"
 
@@ -220,33 +220,33 @@ def build_spec() -> EnvironmentSpec:
 def test_groups_and_entries_that_are_not_there_are_refused(names: list[str], sentence: str) -> None:
     for owner in ("policy", "critic"):
         with pytest.raises(PgrobotError, match=rf"^{owner}\.groups {sentence}"):
-            selected(owner, names, build_spec().widths)
+            selected(f"{owner}.groups", names, build_spec().widths)
 
 
 def test_entries_have_their_full_names() -> None:
     group = ObservationGroup(("qpos/rootz", "policy/2"), (2,), "float64")
     widths = Widths("Hopper", {"policy": group})
-    assert selected("policy", ["policy/2", "policy/qpos/rootz"], widths).parts == (
+    assert selected("policy.groups", ["policy/2", "policy/qpos/rootz"], widths).parts == (
         ("policy", 1),
         ("policy", 0),
     )
     with pytest.raises(PgrobotError, match="did you mean 'policy/qpos/rootz'"):
-        selected("policy", ["policy/qpos/roots"], widths)
-    assert selected("critic", ["policy", "time"], critic_widths(build_spec(), {})).width == 7
-    alone = selected("policy", ["policy/qpos/rootz"], widths)
+        selected("policy.groups", ["policy/qpos/roots"], widths)
+    assert selected("critic.groups", ["policy", "time"], critic_widths(build_spec(), {})).width == 7
+    alone = selected("policy.groups", ["policy/qpos/rootz"], widths)
     rows = torch.arange(6.0).view(3, 2)
     assert torch.equal(alone({"policy": rows}), rows[:, :1]), "one entry of a group is not all of it"
 
 
 def test_the_innermost_of_nested_groups_is_meant() -> None:
     widths = {"arm": 3, "arm/left": 2}
-    assert selected("policy", ["arm/left/1"], widths).parts == (("arm/left", 1),)
-    assert selected("policy", ["arm/2"], widths).parts == (("arm", 2),)
+    assert selected("policy.groups", ["arm/left/1"], widths).parts == (("arm/left", 1),)
+    assert selected("policy.groups", ["arm/2"], widths).parts == (("arm", 2),)
     both = {
         "arm": ObservationGroup(("left/0", "x"), (2,), "float64"),
         "arm/left": ObservationGroup.numbered("arm/left", (2,)),
     }
-    assert selected("policy", ["arm/left/0"], Widths("Arms", both)).parts == (("arm/left", 0),)
+    assert selected("policy.groups", ["arm/left/0"], Widths("Arms", both)).parts == (("arm/left", 0),)
 
 
 @pytest.mark.parametrize(
@@ -296,8 +296,8 @@ def test_what_a_policy_shows_is_no_part_of_what_is_observed() -> None:
     assert critic.groups == ("robot/qpos", "robot/qvel", "goal", "policy/goal", "policy/time_left")
     assert updated(assembly).obs["policy/goal"].shape == (16, 4, 2)
     widths = critic_widths(assembly.environment.spec, {"policy/goal": 2})
-    assert selected("critic", ["policy"], widths).width == 6
-    assert selected("critic", ["policy/goal/1"], widths).parts == (("policy/goal", 1),)
+    assert selected("critic.groups", ["policy"], widths).width == 6
+    assert selected("critic.groups", ["policy/goal/1"], widths).parts == (("policy/goal", 1),)
 
 
 def test_a_state_of_one_group_is_refused_by_the_name_of_what_it_lacks() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.error import DependencyNotInstalled
 
 from pgrobot.errors import PgrobotError, in_a_sentence
 from pgrobot.ranges import at_least
@@ -45,6 +46,11 @@ class Pictures(gymnasium.ObservationWrapper[Any, Any, Any]):
         name = self.spec.id if self.spec else type(self.unwrapped).__name__
         try:
             found: Any = self.env.render()
+        except (ImportError, DependencyNotInstalled) as error:
+            what = str(error).partition(", run `")[0]  # Gymnasium's own remedy installs more than is needed
+            raise PgrobotError(
+                f"{name} is drawn by a package that is not there, {what}: pip install 'pgrobot[pixels]'"
+            ) from error
         except Exception as error:  # each renderer has its own
             raise PgrobotError(f"{name} cannot be drawn: {in_a_sentence(error)}") from error
         if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or found.shape[2:] != (3,):
