@@ -226,6 +226,7 @@ def build_environment(
         "constraints": build_constraints(cfg),
         "cost_discount": float(cfg.algorithm.discounts.cost),
         "training": strength is Strength.SCHEDULED,
+        "annealing_steps": iterations(cfg, cfg.annealing_steps) * cfg.num_envs * cfg.horizon,
     }
     return wrapped(made, construct(cfg, "wrapper"), seed, told)
 

@@ -74,7 +74,8 @@ class EnvironmentWrapper(Protocol):
     """What changes an environment, in training and in evaluation alike unless it asks which of them it is.
 
     One that has a parameter ``randoms`` is given a random stream for each environment; ``constraints``, the budgets;
-    ``cost_discount``, that of the costs; ``training``, whether a policy learns there, and is not judged.
+    ``cost_discount``, that of the costs; ``training``, whether a policy learns there, and is not judged;
+    ``annealing_steps``, environment steps over which budgets with a schedule are tightened.
     """
 
     def __call__(
@@ -85,4 +86,5 @@ class EnvironmentWrapper(Protocol):
         constraints: Sequence[Constraint] = ...,
         cost_discount: float = ...,
         training: bool = ...,
+        annealing_steps: int = ...,
     ) -> Environment: ...

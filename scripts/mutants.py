@@ -868,8 +868,10 @@ MEMORY = (
     }),
     *of("pgrobot/wrappers/allowances.py", "contracts/test_budget_wrappers", {
         "what is spent outlives its episode": ("self._spent[ids], self._fade[ids] = 0.0, 1.0", "self._fade[ids] = 1.0"),
-        "what is left does not fade": ("(self.amount * self._fade)", "self.amount"),
-        "a budget that is spent is exceeded": ("self._spent > self.amount", "self._spent >= self.amount"),
+        "what is left does not fade": ("(self._allowed * self._fade)", "self._allowed"),
+        "a budget that is spent is exceeded": ("self._spent > self._allowed", "self._spent >= self._allowed"),
+        "a schedule counts one environment": ("self._steps += len(cost)", "self._steps += 1"),
+        "a budget tightens within an episode": ("self._allowed[ids] = ", "self._allowed[:] = "),
     }),
     *of("pgrobot/wrappers/early_termination.py", "contracts/test_budget_wrappers", {
         "only its own ends begin anew": ("np.flatnonzero(ended | over)", "np.flatnonzero(over)"),

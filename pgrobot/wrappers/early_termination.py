@@ -32,6 +32,7 @@ class EarlyTermination(WrappedEnvironment):
         constraints: the budgets.
         cost_discount: of the costs.
         training: whether the environment is trained in; else nothing is changed.
+        annealing_steps: environment steps over which budgets with a schedule are tightened.
         unsafe_reward: what the step is paid that ends an episode so, instead of what the task pays.
         costs: the names of the constraints that count, or ``all``.
 
@@ -45,11 +46,19 @@ class EarlyTermination(WrappedEnvironment):
         constraints: Sequence[Constraint],
         cost_discount: float,
         training: bool,
+        annealing_steps: int,
         unsafe_reward: Annotated[float, finite],
         costs: Names = ALL,
     ) -> None:
         super().__init__(environment)
-        self._allowances = Allowances(f"wrapper.{TERM}", self.spec, constraints, costs, cost_discount)
+        self._allowances = Allowances(
+            f"wrapper.{TERM}",
+            self.spec,
+            constraints,
+            costs,
+            cost_discount,
+            annealing_steps if training else 0,
+        )
         self._unsafe_reward, self._training = unsafe_reward, training
         if training:
             self.spec = replace(self.spec, reward_terms=(*self.spec.reward_terms, TERM))

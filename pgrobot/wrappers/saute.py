@@ -34,7 +34,8 @@ class Saute(WrappedEnvironment):
         environment: what is wrapped.
         constraints: the budgets.
         cost_discount: of the costs.
-        training: whether the environment is trained in; else the reward is the task's.
+        training: whether the environment is trained in; else the reward is the task's, and budgets are the last ones.
+        annealing_steps: environment steps over which budgets with a schedule are tightened.
         unsafe_reward: what a step is paid after which a budget is overspent.
         costs: the names of the constraints that count, or ``all``.
 
@@ -49,12 +50,15 @@ class Saute(WrappedEnvironment):
         constraints: Sequence[Constraint],
         cost_discount: float,
         training: bool,
+        annealing_steps: int,
         unsafe_reward: Annotated[float, finite],
         costs: Names = ALL,
     ) -> None:
         super().__init__(environment)
         spec = self.spec
-        self._allowances = Allowances("wrapper.saute", spec, constraints, costs, cost_discount)
+        self._allowances = Allowances(
+            "wrapper.saute", spec, constraints, costs, cost_discount, annealing_steps if training else 0
+        )
         _check_shares(self._allowances, cost_discount, constraints, spec.max_episode_steps)
         self._unsafe_reward, self._training = unsafe_reward, training
         names = tuple(f"{GROUP}/{name}" for name in self._allowances.names)

@@ -17,6 +17,7 @@ from pgrobot.assembly import build_environment
 from pgrobot.collectors import StaggeredEnvironment
 from pgrobot.configure import compose, validated
 from pgrobot.constraints import Constraint
+from pgrobot.constraints.tightening import Tightening
 from pgrobot.envs.toys.world import Layout, Transition, WorldEnvironment
 from pgrobot.errors import PgrobotError
 from pgrobot.run import Surroundings, nobody, prepare, run, silent_console
@@ -91,11 +92,17 @@ def limited(
     environment: Environment,
     *,
     training: bool = True,
+    annealing_steps: int = 100,
     budgets: Sequence[Constraint] = BUDGETS,
     **settings: Any,
 ) -> Environment:
     made = partial(kind, **{"unsafe_reward": -1.0, **settings})
-    told = {"constraints": budgets, "cost_discount": GAMMA, "training": training}
+    told = {
+        "constraints": budgets,
+        "cost_discount": GAMMA,
+        "training": training,
+        "annealing_steps": annealing_steps,
+    }
     return wrapped(environment, {"limited": made}, 0, told)
 
 
@@ -210,6 +217,59 @@ def test_it_goes_on_from_its_state(kind: Callable[..., Any]) -> None:
         assert_same(step, same)
 
 
+TIGHTENED = (
+    replace(BUDGETS[0], schedule=Tightening(5.0, 0.5)),
+    replace(BUDGETS[1], schedule=Tightening(2.4, 1.0)),
+    replace(BUDGETS[2], schedule=Tightening(1.0, 0.5)),
+)
+
+
+@pytest.mark.parametrize("kind", [Saute, EarlyTermination])
+def test_an_episode_may_spend_what_the_schedule_says_where_it_begins(kind: Callable[..., Any]) -> None:
+    """By a loop over environments; after 100 steps of five environments the budgets are the last ones."""
+    environment = limited(kind, chance(), budgets=TIGHTENED, annealing_steps=500)
+    random = np.random.default_rng(0)
+    allowed, spent, age = np.tile([5.0, 2.4, 2.0], (5, 1)), np.zeros((5, 3)), np.zeros((5, 1))
+    environment.reset()
+    early, seen = 0, set()
+    for t in range(1, 161):
+        step = environment.step(random.uniform(-1, 1, (5, 1)))
+        spent += np.array([1.0, GAMMA, 1.0]) ** age * step.cost
+        over = (spent > allowed).any(1)
+        if kind is Saute:
+            z = (allowed - spent) / allowed / np.array([1.0, GAMMA, 1.0]) ** (age + 1)
+            np.testing.assert_allclose(step.next_obs["policy"][:, 1:], z, rtol=1e-9, atol=1e-12)
+            assert np.array_equal(step.reward == -1.0, over)
+        else:
+            assert np.array_equal(step.telemetry["termination/over_budget"][:, 0], over)
+        done, share = step.terminated | step.truncated, 5 * t / 500
+        # costs are tenths, and may equal the last one
+        first = 1.7 if share >= 0.5 else 5.0 + (1.7 - 5.0) * (share / 0.5)
+        allowed[done] = [first, 2.4 - 1.2 * min(share, 1.0), 2.0]
+        spent[done], age = 0.0, np.where(done[:, None], 0.0, age + 1.0)
+        early, seen = early + over.sum(), seen | set(allowed[:, 0].round(3))
+    assert early > 20
+    assert len(seen) > 8
+    assert np.allclose(allowed, [1.7, 1.2, 2.0])
+
+
+@pytest.mark.parametrize("kind", [Saute, EarlyTermination])
+def test_a_schedule_goes_on_from_its_state_and_counts_in_training_alone(kind: Callable[..., Any]) -> None:
+    one, other = (limited(kind, chance(seed=seed), budgets=TIGHTENED, annealing_steps=500) for seed in (3, 9))
+    played(one, 30)
+    other.load_state_dict(one.state_dict())
+    for step, same in zip(gone_on(one, 60), gone_on(other, 60), strict=True):
+        assert_same(step, same)
+    own: Any = one.environment  # type: ignore[attr-defined]
+    own.load_own_state({key: own.own_state()[key] for key in ("spent", "fade")})
+    assert (own.own_state()["allowed"].numpy() == [1.7, 1.2, 2.0]).all(), "an older state: the last budgets"
+    judged, last = (
+        limited(kind, chance(), training=False, budgets=budgets) for budgets in (TIGHTENED, BUDGETS)
+    )
+    for step, same in zip(played(judged), played(last), strict=True):
+        assert_same(step, same)
+
+
 @pytest.mark.parametrize("kind", [Saute, EarlyTermination])
 def test_an_episode_that_others_cut_leaves_nothing_spent(kind: Callable[..., Any]) -> None:
     """Ages are spread by cuts from outside, after which an environment begins anew alone."""
@@ -217,9 +277,9 @@ def test_an_episode_that_others_cut_leaves_nothing_spent(kind: Callable[..., Any
     environment = limited(kind, chance(), budgets=rich)
     played(environment, 4)
     inner: Any = environment.environment  # type: ignore[attr-defined]
-    before, _ = inner.own_state().values()
+    before = inner.own_state()["spent"]
     environment.restart(np.array([1, 3]))
-    spent, fade = inner.own_state().values()
+    spent, fade = (inner.own_state()[key] for key in ("spent", "fade"))
     assert before[[1, 3]].any()
     assert np.array_equal(spent[[0, 2, 4]], before[[0, 2, 4]])
     assert not spent[[1, 3]].any()
@@ -339,7 +399,12 @@ def test_a_name_that_is_observed_already_and_a_discount_that_nothing_is_left_of_
     with pytest.raises(PgrobotError, match=r"shows 'remaining/a', which Chance observes already"):
         limited(Saute, limited(Saute, chance()))
     for discount, words in ((0.0, "0"), (1e-4, "0.0001")):  # 1e48 is beyond float32, which rollouts are in
-        told = {"constraints": BUDGETS[1:2], "cost_discount": discount, "training": True}
+        told = {
+            "constraints": BUDGETS[1:2],
+            "cost_discount": discount,
+            "training": True,
+            "annealing_steps": 1,
+        }
         with pytest.raises(
             PgrobotError, match=rf"divides by algorithm\.discounts\.cost={words} in each of 12"
         ):
