@@ -542,6 +542,15 @@ CONSTRAINTS = (
         "the switch climbs a cost": ("return cost.mean() - cost", "return cost - cost.mean()"),
         "the switch tolerates nothing": ("(rate > self._tolerance)", "(rate > 0.0)"),
     }),
+    *of("pgrobot/objectives/budgets.py", "exact/test_reduce", {
+        "a barrier of a process's own rows": (
+            "policy.everywhere(predicted_excess(policy.here, batch, self.clip))\n        greatest",
+            "predicted_excess(policy.here, batch, self.clip)\n        greatest",
+        ),
+    }),
+    *of("pgrobot/reduce.py", "exact/test_reduce", {
+        "a mean of all has no gradient": ("return gradients[0], None", "return 0.0 * gradients[0], None"),
+    }),
     *of("pgrobot/choice.py", "conf/test_solvers_of_solvers", {
         "a solver of solvers is asked itself": ("if first not in parts:", "if True:"),
         "passes go on with every objective": ('(self.node["passes"] if posed.own else 1)', 'self.node["passes"]'),

@@ -57,7 +57,7 @@ class BudgetPenalty(FixedWeight):
     clip: Annotated[float, positive]
 
     def __call__(self, policy: PolicyAt, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        excess = predicted_excess(policy.here, batch, self.clip)
+        excess = policy.everywhere(predicted_excess(policy.here, batch, self.clip))
         return -excess.clamp(min=0.0).sum(), _told(excess)
 
 
@@ -89,7 +89,7 @@ class InteriorPoint(FixedWeight):
         surrogate, metrics = clipped_surrogate(policy.here, batch, self.clip)
         if batch.slack.shape[-1] == 0:
             return surrogate, metrics
-        excess = predicted_excess(policy.here, batch, self.clip)
+        excess = policy.everywhere(predicted_excess(policy.here, batch, self.clip))
         greatest = excess.amax()
         inside = greatest < 0.0
         # both branches are differentiated, so each sees what it is defined for

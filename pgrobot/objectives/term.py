@@ -18,6 +18,11 @@ from pgrobot.types import EnvironmentSpec
 Reads = Callable[[Mapping[str, Tensor]], Tensor]  # of observation groups
 
 
+def as_it_is(x: Tensor) -> Tensor:
+    """What a process that trains alone has everywhere."""
+    return x
+
+
 def nothing_to_read(_: Any) -> Tensor:
     """For a policy of which nobody has asked for more than its distribution."""
     raise PgrobotError(
@@ -50,6 +55,8 @@ class PolicyAt:
         inputs: what its network reads of them, normalised: ``[…, I]``.
         networks: of terms that have one, by the term's name, at the same parameters.
         own: that of the term that is asking.
+        everywhere: a mean over the batch's rows as one over those of all processes: see ``pgrobot.reduce.everywhere``.
+            A value that is not linear in its means asks for them so.
     """
 
     here: Distribution
@@ -59,6 +66,7 @@ class PolicyAt:
     inputs: Reads = nothing_to_read
     networks: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     own: Callable[[Tensor], Tensor] = nothing_to_read
+    everywhere: Callable[[Tensor], Tensor] = as_it_is
 
     def of(self, term: str) -> PolicyAt:
         """The same for a term, with the network that is its own."""

@@ -22,7 +22,7 @@ from pgrobot.distributions import Distribution
 from pgrobot.errors import PgrobotError
 from pgrobot.objectives import Objective, PolicyAt, PriorAt, Supplied
 from pgrobot.policies import Policy
-from pgrobot.reduce import ALONE, Reduce
+from pgrobot.reduce import ALONE, Reduce, everywhere
 from pgrobot.sequences import along_chunks, asked, unrolled
 from pgrobot.solvers.parameters import FlatParameters
 from pgrobot.solvers.prior import Prior
@@ -146,6 +146,7 @@ class PolicyProblem:
                 term: partial(functional_call, network, self.parameters.beside(vector, term))
                 for term, network in self.auxiliary.items()
             },
+            everywhere=partial(everywhere, self.reduce),
         )
 
     def prior_at(self, vector: Tensor, batch: Batch) -> PriorAt:

@@ -1,4 +1,4 @@
-"""Two processes, here two threads, that agree at five places learn as one that has the environments of both."""
+"""Two processes, here two threads, that agree at six places learn as one that has the environments of both."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from typing import Any
 
 import pytest
 import torch
+from problems import make_problem
 from torch import Tensor
+from torch.func import grad_and_value
+from torch.utils import _pytree as pytree
 from toys import ABOVE, TargetWorld, make
 
+from pgrobot.batch import Batch
 from pgrobot.constraints import Lagrangian
 from pgrobot.learner import Learner
-from pgrobot.reduce import ALONE
+from pgrobot.objectives import BudgetPenalty, InteriorPoint
+from pgrobot.objectives.budgets import predicted_excess
+from pgrobot.reduce import ALONE, everywhere
 from pgrobot.solvers import (
     SGD,
     Constant,
@@ -25,6 +31,7 @@ from pgrobot.solvers import (
     KLRadius,
     LineSearch,
     NaturalGradientSolver,
+    PolicyProblem,
 )
 from pgrobot.types import Rollout
 
@@ -110,6 +117,47 @@ def half_of(rollout: Rollout, place: int) -> Rollout:
 
     fields = {f.name for f in dataclasses.fields(Rollout)} - {"columns", "episodic", "telemetry"}
     return dataclasses.replace(rollout, **{name: part(getattr(rollout, name)) for name in fields})
+
+
+@pytest.mark.parametrize("term", [BudgetPenalty(3.0, 0.2), InteriorPoint(1.0, 0.2, 20.0)])
+@pytest.mark.parametrize("left", [0.1, 0.0, -0.1])
+def test_what_is_no_mean_of_rows_has_the_gradient_of_the_whole(term: Any, left: float) -> None:
+    """Halves on either side of a budget: one that only counted its own rows would be held by it, or not at all."""
+    problem, vector, batch = make_problem()
+    change = problem.distribution(vector, batch).log_prob(batch.action).detach()
+    cost = torch.randn(64, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    there = vector + 0.1 * torch.randn(
+        vector.shape, generator=torch.Generator().manual_seed(2), dtype=vector.dtype
+    )
+    rows = torch.argsort(
+        (problem.distribution(there, batch).log_prob(batch.action) - change) * cost.squeeze(-1)
+    )
+    slack = torch.full((64, 1), left, dtype=torch.float64)
+    batch = pytree.tree_map(lambda x: x[rows], dataclasses.replace(batch, cost_advantage=cost, slack=slack))
+    meeting = Meeting()
+
+    def told(reduce: Any, part: Batch) -> tuple[Tensor, Tensor]:
+        own = PolicyProblem(problem._policy, problem.parameters, {"term": term}, reduce)
+        slope, (loss, _) = grad_and_value(own.loss, has_aux=True)(there, part)
+        return reduce.mean(slope), loss
+
+    parts = [pytree.tree_map(lambda x, k=k: x[32 * k : 32 * k + 32], batch) for k in (0, 1)]
+    own = [float(predicted_excess(problem.distribution(there, part), part, 0.2)) for part in parts]
+    assert own[0] < 0.0 < own[1], "they disagree about the budget"
+    slope, loss = told(ALONE, batch)
+    with ThreadPoolExecutor(2) as threads:
+        halves = list(threads.map(lambda k: told(Half(meeting, k), parts[k]), (0, 1)))
+    for found, value in halves:
+        torch.testing.assert_close(found, slope, rtol=1e-9, atol=1e-12)
+        if isinstance(term, BudgetPenalty):
+            torch.testing.assert_close(value, loss, rtol=1e-9, atol=1e-12)
+    assert torch.equal(halves[0][0], halves[1][0])
+
+
+def test_who_trains_alone_asks_nobody() -> None:
+    """Bit for bit: the very tensor."""
+    x = torch.ones(2, requires_grad=True)
+    assert everywhere(ALONE, x) is x
 
 
 @pytest.mark.parametrize("natural", [False, True])
