@@ -182,6 +182,12 @@ STATE: tuple[Added, ...] = (
     Added("learners.*.policy_solver", "", "recovering", lambda _: False),
     Added("learners.*", "", "window", lambda _: []),
     Added("learners.*", "", "auxiliary", lambda _: {}),
+    Added(
+        "learners.*.window.*.rollout",
+        "",
+        "following_obs",
+        lambda node: {name: obs[-1:].clone() for name, obs in node["next_obs"].items()},
+    ),
 )
 
 

@@ -195,7 +195,8 @@ class Poser:
         """Advantages and targets of every column under the present policy, and what every step weighs."""
         terminated, done = rollout.terminated.unsqueeze(-1), rollout.done.unsqueeze(-1)
         if not bool(rollout.episodic.all()):
-            terminated, done = terminated & rollout.episodic, done & rollout.episodic
+            terminated = terminated & rollout.episodic
+            done = (done & rollout.episodic) | rollout.final.unsqueeze(-1)  # no trace goes on into padding
         discount = self._discount
         if not bool((rollout.duration == 1.0).all()):
             discount = discount ** rollout.duration.unsqueeze(-1)

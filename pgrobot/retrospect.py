@@ -52,7 +52,8 @@ def valued(critic: Critic, rollout: Rollout, carry: Tensor) -> Values:
 
     The successor of a step is the next row's observation, except where the row is its episode's or the rollout's last:
     only there the critic is asked for the true successor, with what it remembers before the reset. A column that
-    does not end with the episode goes on with the next row there too.
+    does not end with the episode goes on with the next episode's first observation: that of the next row, or what
+    follows the rollout.
 
     Args:
         critic: any.
@@ -73,7 +74,13 @@ def valued(critic: Critic, rollout: Rollout, carry: Tensor) -> Values:
     next_value = torch.cat((value[1:], value[-1:]))
     next_value[last] = critic(successors, carries[1:][last], within)[0] * critic.scale
     if not bool(rollout.episodic.all()):
-        next_value[:-1] = torch.where(rollout.episodic, next_value[:-1], value[1:])
+        following, ended = torch.cat((value[1:], value[-1:])), rollout.done & rollout.final
+        first = {
+            name: obs.expand(steps, *obs.shape[1:])[ended] for name, obs in rollout.following_obs.items()
+        }
+        begins = torch.ones(int(ended.sum()), dtype=torch.bool)
+        following[ended] = critic(first, carries[1:][ended], begins)[0] * critic.scale
+        next_value = torch.where(rollout.done.unsqueeze(-1) & ~rollout.episodic, following, next_value)
     return Values(value, next_value, carries)
 
 

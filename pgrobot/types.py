@@ -40,6 +40,7 @@ class Rollout:
 
     obs: Mapping[str, Tensor]  # observation groups "policy", "critic", …    [T, N, D]
     next_obs: Mapping[str, Tensor]  # true successor, before any auto-reset  [T, N, D]
+    following_obs: Mapping[str, Tensor]  # what is acted on after the last step  [1, N, D]
     action: Tensor  # as sampled, unclipped, in policy units                 [T, N, A]
     log_prob: Tensor  # under the policy that acted                          [T, N]
     reward: Tensor  # one column per entry of `columns`                      [T, N, C]
@@ -60,6 +61,12 @@ class Rollout:
     def done(self) -> Tensor:
         """The trace is cut here: ``[T, N]`` bool."""
         return self.terminated | self.truncated
+
+    @property
+    def final(self) -> Tensor:
+        """The last step of each environment that counts, after which padding comes or nothing: ``[T, N]`` bool."""
+        counts = self.weight > 0.0
+        return counts & torch.cat((~counts[1:], torch.ones_like(counts[-1:])))
 
     @property
     def by_step(self) -> Rollout:

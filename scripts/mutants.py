@@ -324,6 +324,18 @@ LEARNER = (
     *of("pgrobot/learner.py", "exact/test_normalizer", {
         "moments keep the old unit": ("self.critic_solver.rescale(", "str("),
     }),
+    *of("pgrobot/retrospect.py", "exact/test_following", {
+        "a column without an end goes on where nobody acts":
+            ("obs.expand(steps, *obs.shape[1:])[ended]", "rollout.next_obs[name][ended]"),
+        "padding is what follows": ("rollout.done & rollout.final", "rollout.done & rollout.final[-1]"),
+        "a critic remembers the last episode in the next": ("begins = torch.ones(", "begins = torch.zeros("),
+    }),
+    *of("pgrobot/posing.py", "exact/test_following", {
+        "a trace without an end goes on into padding": (" | rollout.final.unsqueeze(-1)", ""),
+    }),
+    *of("pgrobot/collectors/showing.py", "exact/test_following", {
+        "what follows is shown as if the episode went on": ("after[-1:], rollout.done[-1:]", "after[-1:], within[-1:]"),
+    }),
     *of("pgrobot/retrospect.py", "exact/test_learner", {
         "a truncated step is followed by itself": ("in rollout.next_obs.items()", "in rollout.obs.items()"),
     }),
@@ -449,7 +461,9 @@ LEVELS = (
         "what is certain has no deviation": ("torch.ones_like(self.idle)", "torch.zeros_like(self.idle)"),
     }),
     *of("pgrobot/collectors/manager_worker.py", "exact/test_goals", {
-        "goals that would follow are not drawn": ("goals.sample(self._generator)", "goals.deterministic"),
+        "goals that would follow are not drawn":
+            ("[over] = policy.manager.wished(goals.sample(self._generator))",
+             "[over] = policy.manager.wished(goals.deterministic)"),
     }),
     *of("pgrobot/learner.py", "exact/test_goals", {
         "deviations are those where goals are drawn": (

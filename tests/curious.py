@@ -43,6 +43,7 @@ def rollout(
     fields: dict[str, Any] = {
         "obs": {"policy": path[:-1]},
         "next_obs": {"policy": following},
+        "following_obs": {"policy": path[-1:]},
         "action": torch.randn(*here, actions, generator=draw),
         "log_prob": torch.zeros(here),
         "reward": torch.randn(*here, 1, generator=draw),

@@ -112,6 +112,7 @@ def enumerated(policy: HierarchicalPolicy) -> tuple[Rollout, Tensor, Tensor]:
     rollout = Rollout(
         obs={"policy": STATES[was], "time": time(age)},
         next_obs={"policy": STATES[reached], "time": time(age + 1)},
+        following_obs={"policy": STATES[reached[-1:]], "time": time(age[:1])},
         action=action,
         log_prob=log_prob,
         reward=reward.unsqueeze(-1),

@@ -119,6 +119,7 @@ def decisions(
     return DecisionRollout(
         obs={name: begun(value) for name, value in steps.obs.items()},
         next_obs={name: ended(value) for name, value in steps.next_obs.items()},
+        following_obs=steps.following_obs,
         action=action,
         log_prob=log_prob,
         reward=spans.sums(steps.reward, discount),

@@ -84,6 +84,9 @@ class DemonstrationCollector:
         next_obs = {name: value[rows] for name, value in read.next_obs.items()}
         limit = self._spec.max_episode_steps
         obs[TIME], next_obs[TIME] = ((age[rows] + i).unsqueeze(-1) / limit for i in (0.0, 1.0))
+        after = torch.tensor(self._next)
+        following_obs = {name: value[after].unsqueeze(0) for name, value in read.obs.items()}
+        following_obs[TIME] = age[after].view(1, -1, 1) / limit
         done = shown.done[rows]
         columns, paid = self._columns(shown.cost[rows].numpy(), done.numpy())
         shape = rows.shape
@@ -92,6 +95,7 @@ class DemonstrationCollector:
         rollout = Rollout(
             obs=obs,
             next_obs=next_obs,
+            following_obs=following_obs,
             action=read.action[rows],
             log_prob=log_prob,
             reward=torch.cat((shown.reward[rows].unsqueeze(-1), columns), -1).float(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -103,6 +103,7 @@ class ManagerWorkerCollector:
             steps,
             obs=obs,
             next_obs=next_obs,
+            following_obs=self._following(steps, next_obs),
             action=done,
             log_prob=acted.log_prob(done),
             reward=reward,
@@ -115,7 +116,7 @@ class ManagerWorkerCollector:
         wished = policy.manager.wished(drawn)
         shown = with_shown(replace(steps, carry=of_manager), policy.manager, after_manager)
         manager = decisions(
-            replace(steps, obs=shown.obs, next_obs=shown.next_obs),
+            replace(steps, obs=shown.obs, next_obs=shown.next_obs, following_obs=shown.following_obs),
             spans,
             action=drawn,
             log_prob=decided.log_prob(drawn),
@@ -145,6 +146,18 @@ class ManagerWorkerCollector:
         goals, _ = policy.manager(rows, policy.kept(carry)[2][over], within)
         told[GOAL][over] = policy.manager.wished(goals.sample(self._generator)) / policy.manager.unit
         told[TIME_LEFT][over] = 1.0
+        return told
+
+    def _following(self, steps: Rollout, next_obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the worker would read after the rollout: where its episode ended, a new one's goal is drawn."""
+        policy, ended = self._policy, steps.done[-1]
+        told = {name: value[-1:].clone() for name, value in next_obs.items()}
+        first = {name: value[0, ended] for name, value in steps.following_obs.items()}
+        begins = torch.ones(int(ended.sum()), dtype=torch.bool)
+        goals, _ = policy.manager(first, torch.zeros(len(begins), policy.manager.carry_size), begins)
+        wished = policy.manager.wished(goals.sample(self._generator)) / policy.manager.unit
+        for name, value in {**first, GOAL: wished, TIME_LEFT: torch.ones(len(begins), 1)}.items():
+            told[name][0, ended] = value
         return told
 
     def restart(self) -> None:

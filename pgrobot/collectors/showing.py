@@ -18,7 +18,8 @@ def with_shown(rollout: AnyRollout, policy: Acting, after: Tensor) -> AnyRollout
     """The rollout with the observation groups that a policy ``shows``.
 
     Those of a step are made of what is observed and remembered before it. Those of its true successor are made of what
-    is observed and remembered after it, as the episode would have gone on with, had it not been cut there.
+    is observed and remembered after it, as the episode would have gone on with, had it not been cut there. Those of
+    what follows the rollout are made as the next step will make them.
 
     Args:
         rollout: whose carry is that policy's; of one that shows nothing it is returned as it is.
@@ -32,4 +33,8 @@ def with_shown(rollout: AnyRollout, policy: Acting, after: Tensor) -> AnyRollout
         rollout,
         obs={**rollout.obs, **policy.show(rollout.obs, rollout.carry, rollout.episode_start)},
         next_obs={**rollout.next_obs, **policy.show(rollout.next_obs, after, within)},
+        following_obs={
+            **rollout.following_obs,
+            **policy.show(rollout.following_obs, after[-1:], rollout.done[-1:]),
+        },
     )

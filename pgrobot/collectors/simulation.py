@@ -142,16 +142,23 @@ class SimulationCollector:
             failures.extend(step.failures.values())
             self._obs = step.obs
             self._age = np.where(done, 0, self._age + 1)
+        following = {name: np.empty_like(value[:1]) for name, value in obs.items()}
+        for name, value in self._obs.items():
+            read(name, value, following[name][0])
         self._obs = _copied(self._obs)
         self.failures = tuple(failures)
         self.ended = int(np.count_nonzero((terminated | truncated) & ~censored)) + len(failures)
         elapsed = age[..., None].astype(np.float32)
-        obs[TIME], next_obs[TIME] = (steps / spec.max_episode_steps for steps in (elapsed, elapsed + 1.0))
+        begun = self._age[None, :, None].astype(np.float32)
+        obs[TIME], next_obs[TIME], following[TIME] = (
+            steps / spec.max_episode_steps for steps in (elapsed, elapsed + 1.0, begun)
+        )
         shown = {name: torch.from_numpy(value) for name, value in obs.items()}
         self._policy.check(shown)
         rollout = Rollout(
             obs=shown,
             next_obs={name: torch.from_numpy(value) for name, value in next_obs.items()},
+            following_obs={name: torch.from_numpy(value) for name, value in following.items()},
             action=action,
             log_prob=_together(distributions).log_prob(action),
             reward=torch.from_numpy(reward),

@@ -13,7 +13,8 @@ from pgrobot.replay.weights import SampleWeights
 from pgrobot.types import Metrics, Rollout, State
 
 _OF_ALL_STEPS = ("episodic", "columns", "telemetry")  # the fields that have no ``[T, N]``
-_BY_GROUP = ("obs", "next_obs")
+_OF_STEPS = ("obs", "next_obs")
+_BY_GROUP = (*_OF_STEPS, "following_obs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def _lengthened(rollout: Rollout, steps: int) -> Rollout:
     cut = rollout.truncated.clone()
     cut[-1] |= ~rollout.terminated[-1]
     longer: State = {
-        name: {group: more(x) for group, x in getattr(rollout, name).items()} for name in _BY_GROUP
+        name: {group: more(x) for group, x in getattr(rollout, name).items()} for name in _OF_STEPS
     }
     for name in ("action", "log_prob", "age", "paid", "carry", "duration"):
         longer[name] = more(getattr(rollout, name))

@@ -45,6 +45,7 @@ def rollout(reward: Tensor, done: Tensor) -> Rollout:
     return Rollout(
         obs={"policy": blank},
         next_obs={"policy": blank},
+        following_obs={"policy": blank[-1:]},
         action=blank,
         log_prob=blank[..., 0],
         reward=reward,
