@@ -74,14 +74,20 @@ def valued(critic: Critic, rollout: Rollout, carry: Tensor) -> Values:
     next_value = torch.cat((value[1:], value[-1:]))
     next_value[last] = critic(successors, carries[1:][last], within)[0] * critic.scale
     if not bool(rollout.episodic.all()):
-        following, ended = torch.cat((value[1:], value[-1:])), rollout.done & rollout.final
-        first = {
-            name: obs.expand(steps, *obs.shape[1:])[ended] for name, obs in rollout.following_obs.items()
-        }
-        begins = torch.ones(int(ended.sum()), dtype=torch.bool)
-        following[ended] = critic(first, carries[1:][ended], begins)[0] * critic.scale
-        next_value = torch.where(rollout.done.unsqueeze(-1) & ~rollout.episodic, following, next_value)
+        begun = _of_next_episodes(critic, rollout, value, carries)
+        next_value = torch.where(rollout.done.unsqueeze(-1) & ~rollout.episodic, begun, next_value)
     return Values(value, next_value, carries)
+
+
+def _of_next_episodes(critic: Critic, rollout: Rollout, value: Tensor, carries: Tensor) -> Tensor:
+    """The value of what is acted on after each step, right where an episode ends: of an episode's first state."""
+    following, ended = torch.cat((value[1:], value[-1:])), rollout.done & rollout.final
+    first = {
+        name: obs.expand(len(value), *obs.shape[1:])[ended] for name, obs in rollout.following_obs.items()
+    }
+    begins = torch.ones(int(ended.sum()), dtype=torch.bool)
+    following[ended] = critic(first, carries[1:][ended], begins)[0] * critic.scale
+    return following
 
 
 def explained_variance(target: Tensor, value: Tensor, columns: Sequence[str]) -> Metrics:

@@ -326,7 +326,7 @@ LEARNER = (
     }),
     *of("pgrobot/retrospect.py", "exact/test_following", {
         "a column without an end goes on where nobody acts":
-            ("obs.expand(steps, *obs.shape[1:])[ended]", "rollout.next_obs[name][ended]"),
+            ("obs.expand(len(value), *obs.shape[1:])[ended]", "rollout.next_obs[name][ended]"),
         "padding is what follows": ("rollout.done & rollout.final", "rollout.done & rollout.final[-1]"),
         "a critic remembers the last episode in the next": ("begins = torch.ones(", "begins = torch.zeros("),
     }),
