@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import grad
 
-from pgrobot.diagnostics.by_learner import by_learner
-from pgrobot.ranges import at_least
-from pgrobot.types import Metrics, Rollout, State
+from pgrobot.diagnostics.by_learner import OfLastUpdates
+from pgrobot.types import Metrics, Rollout
 
 
-class AuxiliaryGradients:
+class AuxiliaryGradients(OfLastUpdates):
     """Gradients of terms with a network of their own, where the policy's other terms have one as well.
 
     For each such ``term``, weighted as in the objective, at the parameters and normalisers that the update began from,
@@ -31,41 +30,27 @@ class AuxiliaryGradients:
         every: iterations between measurements; 0 never measures.
     """
 
-    def __init__(self, every: Annotated[int, at_least(0)]) -> None:
-        self._every = every
-
-    def __call__(
-        self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]
-    ) -> Metrics:
-        if self._every == 0 or iteration % self._every:
-            return {}
-        return by_learner(learners, experience, lambda problems, _: _measured(problems))
-
-    def state_dict(self) -> State:
-        """Nothing is remembered."""
-        return {}
-
-    def load_state_dict(self, state: State) -> None:
-        """Nothing was remembered."""
-
-
-def _measured(problems: Mapping[str, Any]) -> Metrics:
-    metrics: Metrics = {}
-    if "policy" not in problems or not (terms := tuple(problems["policy"].problem.auxiliary)):
-        return metrics
-    posed = problems["policy"]
-    others = _gradient(posed, lambda told: sum(value for name, value in told.items() if name not in terms))
-    for term in terms:
-        own = _gradient(posed, lambda told, term=term: told[term])
-        moved = [part for part in posed.parameters.of_policy() if bool(own[part].any())]
-        mine, theirs = (
-            torch.cat([gradient[part] for part in moved] or [own[:0]]) for gradient in (own, others)
+    def measured(self, problems: Mapping[str, Any], rollout: Rollout) -> Metrics:
+        metrics: Metrics = {}
+        if "policy" not in problems or not (terms := tuple(problems["policy"].problem.auxiliary)):
+            return metrics
+        posed = problems["policy"]
+        others = _gradient(
+            posed, lambda told: sum(value for name, value in told.items() if name not in terms)
         )
-        norm, other = (torch.linalg.vector_norm(part, dtype=torch.float64) for part in (mine, theirs))
-        metrics[f"gradient/auxiliary/{term}/norm"] = float(norm)
-        metrics[f"gradient/auxiliary/{term}/ratio"] = float(norm / other)
-        metrics[f"gradient/auxiliary/{term}/cosine"] = float(mine.double() @ theirs.double() / (norm * other))
-    return metrics
+        for term in terms:
+            own = _gradient(posed, lambda told, term=term: told[term])
+            moved = [part for part in posed.parameters.of_policy() if bool(own[part].any())]
+            mine, theirs = (
+                torch.cat([gradient[part] for part in moved] or [own[:0]]) for gradient in (own, others)
+            )
+            norm, other = (torch.linalg.vector_norm(part, dtype=torch.float64) for part in (mine, theirs))
+            metrics[f"gradient/auxiliary/{term}/norm"] = float(norm)
+            metrics[f"gradient/auxiliary/{term}/ratio"] = float(norm / other)
+            metrics[f"gradient/auxiliary/{term}/cosine"] = float(
+                mine.double() @ theirs.double() / (norm * other)
+            )
+        return metrics
 
 
 def _gradient(posed: Any, part: Any) -> Tensor:

@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pgrobot.types import Metrics, Rollout
+from pgrobot.ranges import at_least
+from pgrobot.types import Metrics, Rollout, State
+
+
+class OfLastUpdates(ABC):
+    """Looks at the last update of every learner, and remembers nothing.
+
+    Args:
+        every: iterations between looks; 0: never.
+    """
+
+    def __init__(self, every: Annotated[int, at_least(0)]) -> None:
+        self._every = every
+
+    def __call__(
+        self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]
+    ) -> Metrics:
+        if self._every == 0 or iteration % self._every:
+            return {}
+        return by_learner(learners, experience, self.measured)
+
+    @abstractmethod
+    def measured(self, problems: Mapping[str, Any], rollout: Rollout) -> Metrics:
+        """What there is to say of the problems of an update, by name, and of its rollout."""
+
+    def state_dict(self) -> State:
+        return {}
+
+    def load_state_dict(self, state: State) -> None:  # noqa: B027, nothing was remembered
+        pass
 
 
 def by_learner(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import grad
 
-from pgrobot.diagnostics.by_learner import by_learner
-from pgrobot.ranges import at_least
-from pgrobot.types import Metrics, Rollout, State
+from pgrobot.diagnostics.by_learner import OfLastUpdates
+from pgrobot.types import Metrics, Rollout
 
 
-class GradientNorms:
+class GradientNorms(OfLastUpdates):
     """Gradients on the whole rollout, at the parameters and normalisers that the update began from.
 
     For each ``part``, ``policy`` and ``critic``: ``gradient/<part>/total``, the norm of the whole gradient, and
@@ -32,37 +31,19 @@ class GradientNorms:
             one minibatch.
     """
 
-    def __init__(self, every: Annotated[int, at_least(0)]) -> None:
-        self._every = every
-
-    def __call__(
-        self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]
-    ) -> Metrics:
-        if self._every == 0 or iteration % self._every:
-            return {}
-        return by_learner(learners, experience, lambda problems, _: _measured(problems))
-
-    def state_dict(self) -> State:
-        """Nothing is remembered."""
-        return {}
-
-    def load_state_dict(self, state: State) -> None:
-        """Nothing was remembered."""
-
-
-def _measured(problems: Mapping[str, Any]) -> Metrics:
-    metrics: Metrics = {}
-    for part, posed in problems.items():
-        terms = term_gradients(posed)
-        total = torch.stack(list(terms.values())).sum(0)
-        metrics[f"gradient/{part}/total"] = _norm(total)
-        for layer, where in posed.parameters.slices.items():
-            metrics[f"gradient/{part}/layer/{layer}"] = _norm(total[where])
-        if part == "policy":  # the critic's objective has one term, which is the whole
-            for term, gradient in terms.items():
-                metrics[f"gradient/{part}/term/{term}/norm"] = _norm(gradient)
-                metrics[f"gradient/{part}/term/{term}/cosine"] = _cosine(gradient, total)
-    return metrics
+    def measured(self, problems: Mapping[str, Any], rollout: Rollout) -> Metrics:
+        metrics: Metrics = {}
+        for part, posed in problems.items():
+            terms = term_gradients(posed)
+            total = torch.stack(list(terms.values())).sum(0)
+            metrics[f"gradient/{part}/total"] = _norm(total)
+            for layer, where in posed.parameters.slices.items():
+                metrics[f"gradient/{part}/layer/{layer}"] = _norm(total[where])
+            if part == "policy":  # the critic's objective has one term, which is the whole
+                for term, gradient in terms.items():
+                    metrics[f"gradient/{part}/term/{term}/norm"] = _norm(gradient)
+                    metrics[f"gradient/{part}/term/{term}/cosine"] = _cosine(gradient, total)
+        return metrics
 
 
 def term_gradients(posed: Any) -> dict[str, Tensor]:

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import torch
 
-from pgrobot.diagnostics.by_learner import by_learner
+from pgrobot.diagnostics.by_learner import OfLastUpdates
 from pgrobot.diagnostics.probe import held_out
 from pgrobot.diagnostics.states import groups_read
 from pgrobot.policies import Policy
 from pgrobot.ranges import at_least
-from pgrobot.types import EnvironmentSpec, Metrics, Rollout, State
+from pgrobot.types import EnvironmentSpec, Metrics, Rollout
 
 
-class Memory:
+class Memory(OfLastUpdates):
     """Linear probes of a policy's memory: what the environment shows others and hides from it.
 
     Of every entry of an observation group that the policy does not read, as ``wrapper.mask.keep`` makes one:
@@ -36,24 +36,10 @@ class Memory:
 
     def __init__(self, every: Annotated[int, at_least(0)], *, spec: EnvironmentSpec, iterations: int) -> None:
         del iterations
-        self._every = every
+        super().__init__(every)
         self._spec = spec
 
-    def __call__(
-        self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]
-    ) -> Metrics:
-        if self._every == 0 or iteration % self._every:
-            return {}
-        return by_learner(learners, experience, self._look)
-
-    def state_dict(self) -> State:
-        """Nothing is remembered."""
-        return {}
-
-    def load_state_dict(self, state: State) -> None:
-        """Nothing was remembered."""
-
-    def _look(self, problems: Mapping[str, Any], rollout: Rollout) -> Metrics:
+    def measured(self, problems: Mapping[str, Any], rollout: Rollout) -> Metrics:
         if "policy" not in problems:
             return {}
         if problems["policy"].structure.memory_size == 0:

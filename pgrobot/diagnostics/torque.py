@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from pgrobot.diagnostics.actuators import FORCES, UNKNOWN, Actuators
-from pgrobot.diagnostics.by_learner import by_learner
+from pgrobot.diagnostics.by_learner import OfLastUpdates
 from pgrobot.diagnostics.pull import Pull
 from pgrobot.policies import Policy
 from pgrobot.ranges import at_least
-from pgrobot.types import TORQUE_LIMITS, EnvironmentSpec, Metrics, Rollout, State
+from pgrobot.types import TORQUE_LIMITS, EnvironmentSpec, Metrics, Rollout
 
 SATURATED = 0.99  # of the limit
 
 
-class TorqueGradients:
+class TorqueGradients(OfLastUpdates):
     """The policy gradient by actuator, at the parameters and normalisers that the update began from.
 
     For each actuator, by its name, or that of the joint that it drives: ``torque/<joint>/gradient_reward`` and
@@ -56,24 +56,15 @@ class TorqueGradients:
         iterations: int,
     ) -> None:
         del iterations
-        self._every = every
+        super().__init__(every)
         self._actuators = Actuators.of(spec, actuators)
 
     def __call__(
         self, iteration: int, learners: Mapping[str, Any], experience: Mapping[str, Rollout]
     ) -> Metrics:
-        if self._every == 0 or iteration % self._every or not self._actuators.names:
-            return {}
-        return by_learner(learners, experience, self._measured)
+        return super().__call__(iteration, learners, experience) if self._actuators.names else {}
 
-    def state_dict(self) -> State:
-        """Nothing is remembered."""
-        return {}
-
-    def load_state_dict(self, state: State) -> None:
-        """Nothing was remembered."""
-
-    def _measured(self, posed: Mapping[str, Any], rollout: Rollout) -> Metrics:
+    def measured(self, posed: Mapping[str, Any], rollout: Rollout) -> Metrics:
         actuators = self._actuators
         if "policy" not in posed or not len(actuators.drawn(posed["policy"].structure)):
             return {}
