@@ -221,7 +221,7 @@ def test_it_finds_the_constrained_optimum_of_a_bandit(enforcement: Enforcement) 
     )
     policy = make_policy({"policy": 1}, 1, (), head, 0).double()
     parameters = FlatParameters(policy)
-    for begin in (0.0, 1.6):
+    for begin in (0.7, 1.3):
         parameters.vector.zero_()
         parameters.vector[parameters.slices["head.log_std"]] = math.log(std)
         bias = parameters.slices["output.bias"]
@@ -229,7 +229,7 @@ def test_it_finds_the_constrained_optimum_of_a_bandit(enforcement: Enforcement) 
         problem = PolicyProblem(policy, parameters, limited(0)[0]._terms, constraints=["square"])
         solver = make(ConstrainedSolver, problem, parameters.vector, enforcement=enforcement, damping=0.0)
         _, _, batch = make_problem(rows=9, width=1)
-        for _ in range(30):
+        for _ in range(12):
             batch = replace(batch, obs={"policy": torch.zeros(9, 1, dtype=torch.float64)})
             reference = problem.distribution(
                 parameters.vector.clone(), replace(batch, action=torch.zeros(9, 1))

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 import torch
+from omegaconf import DictConfig
 
 import pgrobot
 from pgrobot import checkpoint
-from pgrobot.assembly import build
+from pgrobot.assembly import build, build_policy
 from pgrobot.cli import main
+from pgrobot.configure import compose, validated
 from pgrobot.errors import PgrobotError
+from pgrobot.initialisation import ANEW
 from pgrobot.policies import Policy
 from pgrobot.run import prepare
 
@@ -49,11 +52,12 @@ def said(policy: Policy, width: int = 11) -> list[torch.Tensor]:
     return [distribution.mean, distribution.std, carry]
 
 
+SHORT = ["evaluation.every=1000"]  # one evaluation, at the end
 KINDS = {
     "gaussian": [],
-    "recurrent": ["policy=recurrent", "policy.sequence=8"],
-    "beta": ["policy=beta"],
-    "hierarchical": ["policy=hierarchical"],
+    "recurrent": ["policy=recurrent", "policy.sequence=8", *SHORT],
+    "beta": ["policy=beta", *SHORT],
+    "hierarchical": ["policy=hierarchical", "diagnostics.levels.every=0", *SHORT],
 }
 
 
@@ -63,14 +67,16 @@ def test_the_function_is_preserved(kind: str, finished: Finished, tmp_path: Path
     run = finished(*KINDS[kind])
     others = ["seed=7", "constraint=[speed]", "constraint.speed.budget=0.5", "task.frame_skip=6",
               "task.healthy_reward=2.0"]  # fmt: skip
-    assembly = begun(tmp_path, run, *KINDS[kind], *others)
+    request = tiny_request(tmp_path / "next", f"initialise.run={run}", *KINDS[kind], *others)
+    assembly = build(request.cfg, 1)
+    assembly.environment.close()
     before, after = learnt(run), assembly.policies["robot"]
     for one, other in zip(said(before), said(after), strict=True):
         assert torch.equal(one, other)
     kept = {key: value for key, value in before.state_dict().items() if not key.startswith("origin.")}
     assert_equal(kept, {key: after.state_dict()[key] for key in kept})
-    fresh = [said(build(tiny_request(tmp_path / "n", *KINDS[kind], "seed=7").cfg, 1).policies["robot"])]
-    assert not torch.equal(fresh[0][0], said(after)[0])
+    fresh = build_policy(request.cfg, assembly.environment.spec)
+    assert not torch.equal(said(fresh)[0], said(after)[0])
 
 
 def test_beginning_as_what_it_would_be_anyway_changes_nothing(finished: Finished, tmp_path: Path) -> None:
@@ -89,7 +95,7 @@ def test_beginning_as_what_it_would_be_anyway_changes_nothing(finished: Finished
 
 
 def test_columns_of_the_critic_are_matched_by_their_names(finished: Finished, tmp_path: Path) -> None:
-    run = finished("constraint=[speed,torque]")
+    run = finished("constraint=[speed,torque]", *SHORT)
     assembly = begun(tmp_path, run, "constraint=[fall,speed]")
     theirs = begun(tmp_path, run, "constraint=[speed,torque]").learners["robot"].learner.critic
     ours = assembly.learners["robot"].learner.critic
@@ -121,7 +127,7 @@ def test_a_run_that_began_so_needs_the_other_no_more(
     away = Path(shutil.copytree(finished(), tmp_path / "away"))
     digest = hashlib.sha256((away / "checkpoints" / "best.pt").read_bytes()).hexdigest()
     prior = "{_target_:pgrobot.objectives.KLToPrior,weight:0.5,updates:8}"
-    typed = [f"initialise.run={away}", "initialise.critic_warmup=3", "initialise.freeze=[policy.body]",
+    typed = [f"initialise.run={away}", "initialise.critic_warmup=3", *SHORT, "initialise.freeze=[policy.body]",
              "initialise.log_std=0.0", f"+algorithm.objective.prior={prior}"]  # fmt: skip
     whole = train("whole", *typed, "total_steps=320").path
     with monkeypatch.context() as patch:
@@ -143,21 +149,13 @@ def test_a_run_that_began_so_needs_the_other_no_more(
 
 
 BAD = {
-    "initialise.checkpoint=last": "initialise.checkpoint=last is of a run that this one begins as: add",
-    "initialise.critic_warmup=3": "initialise.critic_warmup=3 is of a run that this one begins as: add",
-    "initialise.freeze=[policy.body]": "initialise.freeze=[policy.body] is of a run that this one begins as: add",
     "initialise.log_std=0": "initialise.log_std=0.0 is of a run that this one begins as: add initialise.run=<run>",
-    "initialise.parts=[policy]": "initialise.parts=[policy] is of a run",
     "initialise=RUN": "initialise consists of keys, such as initialise.run",
     "initialise.runs=RUN": "did you mean 'run'",
     "initialise.run=nowhere": "There is no run directory nowhere",
     "initialise.run=RUN initialise.checkpoint=step_7": "has no checkpoint 'step_7'",
-    "initialise.run=RUN initialise.parts=[critic]": "leaves out the policy",
-    "initialise.run=RUN initialise.parts=[policy,body]": "initialise.parts.1 cannot be 'body'",
-    "initialise.run=RUN initialise.log_std=wide": "initialise.log_std must be kept or a number",
     "initialise.run=RUN initialise.log_std=9": "lies outside the log_std_bounds of policy.head",
     "initialise.run=BETA initialise.log_std=0 policy=beta": "this policy has BetaHead: leave it out",
-    "initialise.run=RUN initialise.critic_warmup=-1": "must be a whole number of at least 0",
     "initialise.run=RUN initialise.critic_warmup=5 total_steps=320":
         "initialise.critic_warmup=5 lets the critic alone learn in all of the run's 5 iterations",
     "initialise.run=RUN initialise.freeze=[policy.boddy]": "did you mean 'policy.body'",
@@ -179,10 +177,43 @@ BAD = {
 }  # fmt: skip
 
 
+# Refused by the keys alone, whatever run it is.
+BAD_KEYS: dict[str, tuple[dict[str, Any], str]] = {
+    "checkpoint": (
+        {"checkpoint": "last"},
+        "initialise.checkpoint=last is of a run that this one begins as: add",
+    ),
+    "warmup": ({"critic_warmup": 3}, "initialise.critic_warmup=3 is of a run that this one begins as: add"),
+    "freeze": (
+        {"freeze": ["policy.body"]},
+        "initialise.freeze=[policy.body] is of a run that this one begins as: add",
+    ),
+    "parts": ({"parts": ["policy"]}, "initialise.parts=[policy] is of a run"),
+    "no policy": ({"run": "r", "parts": ["critic"]}, "leaves out the policy"),
+    "no part": ({"run": "r", "parts": ["policy", "body"]}, "initialise.parts.1 cannot be 'body'"),
+    "no number": ({"run": "r", "log_std": "wide"}, "initialise.log_std must be kept or a number"),
+    "negative": ({"run": "r", "critic_warmup": -1}, "must be a whole number of at least 0"),
+}
+
+
+@pytest.fixture(scope="module")
+def composed() -> DictConfig:
+    return compose(["task=hopper"])
+
+
+@pytest.mark.parametrize("name", BAD_KEYS)
+def test_what_the_keys_contradict_is_told_in_a_sentence(name: str, composed: DictConfig) -> None:
+    keys, sentence = BAD_KEYS[name]
+    cfg = composed.copy()
+    cfg.initialise = {**ANEW, **keys}
+    with pytest.raises(PgrobotError, match=re.escape(sentence)):
+        validated(cfg)
+
+
 @pytest.mark.parametrize("typed", BAD)
 def test_what_does_not_fit_is_told_in_a_sentence(typed: str, finished: Finished, tmp_path: Path) -> None:
     """Before there is a directory."""
-    runs = {"RUN": finished, "BETA": lambda: finished("policy=beta")}
+    runs = {"RUN": finished, "BETA": lambda: finished(*KINDS["beta"])}
     words, sentence = typed, BAD[typed]
     for name, run in runs.items():
         if name in words:
