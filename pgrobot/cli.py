@@ -84,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pgrobot: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        print("pgrobot: interrupted", file=sys.stderr)
         return 130
     except Exception as error:  # noqa: BLE001 - it is told with its traceback, as Python would
         if isinstance(error, OSError) and error.errno in UNREAD:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -70,6 +71,11 @@ class Embedding(nn.Module):
         """What says which category it is: ``[…, ids]``, or ``[…, 1]``."""
         group, at = self.part
         return obs[group] if at < 0 else obs[group][..., at : at + 1]
+
+    def drawn(self, rows: int, random: np.random.Generator) -> np.ndarray:
+        """What says so many categories, each as likely as any other: ``[rows, ids]``, or ``[rows, 1]``."""
+        ids = random.integers(0, self.ids, rows)
+        return np.eye(self.ids)[ids] if self.one_hot else ids[:, None].astype(np.float64)
 
     def check(self, obs: Mapping[str, Tensor]) -> None:
         """Refuse observations that say no category; what is not a number somebody else will refuse.

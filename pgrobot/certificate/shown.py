@@ -25,7 +25,7 @@ def print_certificate(console: Console, content: Mapping[str, Any]) -> None:
         f"(95 % interval {numeral(low)} to {numeral(high)}, {looks[-1]['episodes']:,} episodes)"
     )
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
-    table.add_column("constraint", overflow="fold")
+    table.add_column("constraint", overflow="fold", min_width=len("constraint"))
     table.add_column("verdict", no_wrap=True)
     for title in ("mean", "bounds", "together", "budget"):
         table.add_column(title, justify="right", no_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -97,14 +98,18 @@ def _dimensions(name: str, value: Tensor) -> int:
 
 
 def _check_finite(source: str, name: str, value: Tensor) -> None:
-    if bool(value.sum().isfinite()):  # a sum is finite only if every number is
+    if not value.is_floating_point() or bool(
+        value.float().sum().isfinite()
+    ):  # a sum is finite only if every number is
         return
     numbers = value.reshape(len(value), -1)
-    bad = (~numbers.isfinite()).nonzero().tolist()
+    bad = (~numbers.float().isfinite()).nonzero().tolist()  # as a policy will read them
     if bad:
         step, entry = bad[0]
+        found = float(numbers[step, entry])
         where = f", entry {entry}" if numbers.shape[1] > 1 else ""
-        raise PgrobotError(f"{source}: {name} is {float(numbers[step, entry])} in step {step}{where}.")
+        why = ", which is too large for single precision" if math.isfinite(found) else ""
+        raise PgrobotError(f"{source}: {name} is {found} in step {step}{where}{why}.")
 
 
 def _check_names(demonstrations: Demonstrations) -> None:

@@ -12,6 +12,7 @@ from pgrobot.action_map import ActionMap
 from pgrobot.concurrency import one_torch_thread
 from pgrobot.deploy.exportable import ACTION, CARRY_IN, CARRY_OUT, START
 from pgrobot.deploy.policy import TrainedPolicy, as_sent
+from pgrobot.inputs import Embedding
 
 MOST = 1e-5  # of half an action's range
 _STEPS = 25
@@ -93,4 +94,8 @@ def _observations(trained: TrainedPolicy, rows: int, random: np.random.Generator
             part = drawn[:, begin : begin + group.width] + (origin if origin.size else 0.0)
             told[name] = part.reshape(rows, *group.shape).astype(group.dtype)
         begin += group.width
+    for one in trained.policy.modules():
+        if isinstance(one, Embedding) and one.part[0] in told:
+            group, at = one.part
+            told[group][:, slice(None) if at < 0 else slice(at, at + 1)] = one.drawn(rows, random)
     return told

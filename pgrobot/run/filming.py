@@ -18,10 +18,12 @@ from pgrobot.randomness import component_seed, stream
 from pgrobot.run.evaluation import DETERMINISTIC, STOCHASTIC, actor, side_by_side
 from pgrobot.run_directory import find_checkpoint
 from pgrobot.schemes import build_constraints, cast, policies_of, restored
+from pgrobot.simulation.adapters import GymnasiumTask
+from pgrobot.simulation.adapters.serial import SerialEnvironment
+from pgrobot.simulation.wrappers import innermost
 from pgrobot.types import Environment
 
 MODES = (DETERMINISTIC, STOCHASTIC)
-GYMNASIUM = "pgrobot.simulation.adapters.GymnasiumTask"
 STORY = ("early", "middle", "best")
 
 
@@ -119,8 +121,9 @@ def drawable(
         FailureError: it cannot be built so that it draws itself.
     """
     environment = build_environment(cfg, count, seed, threads, task, judging(cfg))
-    known = mechanics_of(environment) is not None
-    if known or cfg.task._target_ != GYMNASIUM or "render_mode" in cfg.task.kwargs:
+    inner = innermost(environment)
+    known = mechanics_of(environment) is not None or not isinstance(inner, SerialEnvironment)
+    if known or not isinstance(task(cfg), GymnasiumTask) or inner.instance(0).render_mode is not None:
         return environment
     environment.close()
     drawing = cfg.copy()

@@ -171,6 +171,7 @@ def test_the_status_says_whether_all_is_satisfied(own: Path, capsys: pytest.Capt
     told = capsys.readouterr().out
     assert "after 60 episodes: " in told
     assert "It is not shown that every budget is satisfied" in " ".join(told.split())
+    assert "\nconstraint " in told, "its title has room"
     assert "1 earlier certificate of this policy on other terms" in " ".join(told.split())
 
 

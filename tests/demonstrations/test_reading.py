@@ -161,6 +161,10 @@ SPOILT: dict[str, tuple[dict[str, Any], str]] = {
         {"obs": {"policy": poisoned(float("inf"))}},
         "observation 'policy' is inf in step 7, entry 1",
     ),
+    "too large": (
+        {"reward": torch.full((12,), 1e300, dtype=torch.float64)},
+        r"reward is 1e\+300 in step 0, which is too large for single precision",
+    ),
     "reward": ({"reward": torch.full((12,), float("nan"), dtype=torch.float64)}, "reward is nan in step 0"),
     "length": (
         {"action": torch.zeros(11, 1, dtype=torch.float64)},

@@ -23,7 +23,7 @@ from pgrobot.bodies import Mlp
 from pgrobot.cli import main
 from pgrobot.deploy import TrainedPolicy, exporting
 from pgrobot.deploy.exportable import traced
-from pgrobot.deploy.parity import session
+from pgrobot.deploy.parity import _observations, session
 from pgrobot.distributions import Gaussian, MultiCategorical
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.policies import NetworkPolicy, Policy
@@ -31,12 +31,13 @@ from pgrobot.policies.heads.beta import BetaHead
 from pgrobot.policies.heads.binned import BinnedHead
 from pgrobot.policies.heads.categorical import CategoricalHead
 from pgrobot.policies.heads.full_covariance import FullCovarianceHead
+from pgrobot.policies.heads.gaussian import GaussianHead
 from pgrobot.policies.heads.smooth import SmoothHead
 from pgrobot.policies.heads.squashed import SquashedHead
 from pgrobot.policies.heads.state_std import StateStdHead
 from pgrobot.randomness import stream
 from pgrobot.spec_file import read_spec
-from pgrobot.types import Action, ActionForm, EnvironmentSpec, ObservationGroup
+from pgrobot.types import Action, ActionForm, EnvironmentSpec, ObservationGroup, Widths
 
 SPEC = TargetWorld(1, 0).spec
 
@@ -241,6 +242,27 @@ def test_an_image_and_one_choice_have_such_a_form(given: Any, tmp_path: Path) ->
     ]
     pictures = np.stack([np.full((4, 4, 3), value, np.uint8) for value in (0, 130, 255)])
     assert trained.act(pictures).tolist() == [-1, 0, 1]
+
+
+def test_a_category_is_shown_as_one(given: Any) -> None:
+    """What the file is compared on says categories, or the policy would refuse it."""
+    observation = {
+        name: ObservationGroup.numbered(name, (width,)) for name, width in (("goal", 3), ("policy", 2))
+    }
+    policy = NetworkPolicy(
+        Widths("World", observation), MOTORS[:1], ("policy/0", "goal", "policy/1"),
+        partial(Mlp, hidden=(8,), activation="elu"),
+        partial(GaussianHead, **LOG_STD), 10.0, stream(0, "policy"), embedding={"goal": 2, "policy/1": [5, 2]},
+    )  # fmt: skip
+    shown = _observations(
+        TrainedPolicy(policy, replace(SPEC, observation=observation), Path("best.pt"), 1),
+        200,
+        np.random.default_rng(0),
+    )
+    policy.check({name: torch.from_numpy(value) for name, value in shown.items()})
+    assert set(shown["policy"][:, 1]) == set(range(5))
+    assert (shown["goal"].sum(0) > 0).all()
+    assert np.ptp(shown["policy"][:, 0]) > 1.0, "what is a number stays one"
 
 
 def test_a_file_that_acts_otherwise_is_not_written(

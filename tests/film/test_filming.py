@@ -24,6 +24,7 @@ from pgrobot.playing import run_shot, task_shot
 from pgrobot.run import EvaluationPlan, saved_config
 from pgrobot.run.evaluation import run_episodes
 from pgrobot.run.filming import film_name, find_policy
+from pgrobot.simulation.adapters.serial import SerialEnvironment
 from pgrobot.simulation.auto_reset import AutoReset
 from pgrobot.simulation.wrappers import innermost
 from pgrobot.tracking import kept
@@ -131,6 +132,14 @@ def test_runs_are_compared_side_by_side_whatever_their_robots(trained: Path, tmp
     left = read(alone, STANDARD.height, STANDARD.width + STANDARD.panel)[:, :, : STANDARD.width].astype(int)
     assert np.abs(found[:, : STANDARD.height, : STANDARD.width] - left).mean() < 2.0
     assert film_name("stochastic", 7, [other]) == "play_stochastic_seed7_beside_pendulum"
+
+
+@pytest.mark.parametrize("task", [["task=gymnasium", "task.id=CartPole-v1"], ["task=mountain_car_sparse"]])
+def test_gymnasiums_own_are_made_to_draw_themselves(task: list[str]) -> None:
+    with task_shot([*TINY, *task], "zero", 0) as robot:
+        inner = innermost(robot.environment)
+        assert isinstance(inner, SerialEnvironment)
+        assert inner.instance(0).render_mode == "rgb_array"
 
 
 @pytest.mark.usefixtures("graphics")

@@ -65,12 +65,15 @@ def test_another_seed_shows_other_episodes_and_another_file_takes_them(
     assert other.provenance["seed"] == 7
 
 
-def test_an_interrupt_leaves_nothing(finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_leaves_nothing(
+    finished_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(recording, "run_acting", interrupted)
     assert cli.main(["record", str(finished_run)]) == 130
+    assert capsys.readouterr().err == "pgrobot: interrupted\n"
     assert not list(finished_run.glob("demonstrations*"))
 
 
