@@ -25,7 +25,7 @@ from pgrobot.configure import compose, validated
 from pgrobot.configure.composition import resolved
 from pgrobot.errors import FailureError, PgrobotError
 from pgrobot.files import reason
-from pgrobot.groups import selected
+from pgrobot.groups import critic_widths, selected
 from pgrobot.overrides import parse
 from pgrobot.run.request import key_of, place, saved_overrides
 from pgrobot.run_directory import RunDirectory
@@ -80,7 +80,7 @@ def port_run(
         environment = build_environment(cfg, 1, 0, 1)
         spec = environment.spec
         environment.close()
-        cfg = _with_groups(cfg, spec)
+        cfg = _with_groups(cfg, spec, source)
         _, learners = cast(cfg, spec, 1)
         told = ported(source, spec, learners)
         if not told.difference <= MOST:
@@ -136,9 +136,10 @@ def _stays(key: str, typed: Sequence[str]) -> bool:
     )
 
 
-def _with_groups(cfg: DictConfig, spec: EnvironmentSpec) -> DictConfig:
-    """The config with policy and critic reading what of their groups and entries this robot has."""
-    widths = {"policy": spec.widths, "critic": Widths(spec.name, spec.observation)}
+def _with_groups(cfg: DictConfig, spec: EnvironmentSpec, source: Source) -> DictConfig:
+    """The config with policy and critic reading what of their groups and entries this robot and its policy show."""
+    shows = {name: width for each in source.learners.values() for name, width in each.policy.shows.items()}
+    widths = {"policy": spec.widths, "critic": critic_widths(spec, shows)}
     cfg = deepcopy(cfg)
     for owner, known in widths.items():
         if "groups" in cfg[owner]:
@@ -152,8 +153,6 @@ def _with_groups(cfg: DictConfig, spec: EnvironmentSpec) -> DictConfig:
 
 
 def _there(owner: str, name: str, known: Widths) -> bool:
-    if name == "time":
-        return owner == "critic"
     try:
         selected(f"{owner}.groups", [name], known)
     except PgrobotError:

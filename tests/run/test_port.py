@@ -13,6 +13,7 @@ import pgrobot
 from pgrobot.assembly import build
 from pgrobot.cli import main
 from pgrobot.policies import NetworkPolicy
+from pgrobot.transfer import opened
 
 from .conftest import Finished, Train, metrics, tiny_request
 
@@ -78,6 +79,22 @@ def test_a_hopper_becomes_a_walker_with_a_leg_that_hangs(
     assert main(["port", str(run), "task=walker2d", f"--output={tmp_path / 'mine'}"]) == 2
     assert "holds something else than an earlier port" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_a_critic_goes_on_reading_what_its_policy_shows(finished: Finished) -> None:
+    groups = ["policy", "policy/features"]
+    shared = ("policy/body=encoder", "policy.share_features=true", f"critic.groups=[{','.join(groups)}]")
+    run = finished(*shared, "total_steps=64")
+    old, new = (
+        opened(path, "best", [])
+        for path in (run, pgrobot.port(run, task="hopper", **{"task.max_episode_steps": 30}).path)
+    )
+    assert list(new.cfg.critic.groups) == groups
+    (before,), (after,) = ([learner.critic for learner in source.learners.values()] for source in (old, new))
+    assert before.state_dict().keys() == after.state_dict().keys()
+    for name, value in before.state_dict().items():
+        if not name.startswith("normalizer."):
+            assert torch.equal(value, after.state_dict()[name]), name
 
 
 BAD = {
