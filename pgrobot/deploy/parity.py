@@ -96,6 +96,6 @@ def _observations(trained: TrainedPolicy, rows: int, random: np.random.Generator
         begin += group.width
     for one in trained.policy.modules():
         if isinstance(one, Embedding) and one.part[0] in told:
-            group, at = one.part
-            told[group][:, slice(None) if at < 0 else slice(at, at + 1)] = one.drawn(rows, random)
+            name, at = one.part
+            told[name][:, slice(None) if at < 0 else slice(at, at + 1)] = one.drawn(rows, random)
     return told

@@ -122,8 +122,9 @@ def drawable(
     """
     environment = build_environment(cfg, count, seed, threads, task, judging(cfg))
     inner = innermost(environment)
-    known = mechanics_of(environment) is not None or not isinstance(inner, SerialEnvironment)
-    if known or not isinstance(task(cfg), GymnasiumTask) or inner.instance(0).render_mode is not None:
+    if mechanics_of(environment) is not None or not isinstance(task(cfg), GymnasiumTask):
+        return environment
+    if not isinstance(inner, SerialEnvironment) or inner.instance(0).render_mode is not None:
         return environment
     environment.close()
     drawing = cfg.copy()
