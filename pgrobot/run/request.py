@@ -71,8 +71,10 @@ def prepare(overrides: Sequence[str]) -> Request:
     Raises:
         PgrobotError: one sentence about the first thing that is wrong.
     """
-    cfg = compose(overrides)
-    if not cfg.resume and any(override.key_or_group == "resume" for override in parse(overrides)):
+    resumes = any(override.key_or_group == "resume" for override in parse(overrides))
+    # what else is typed belongs to the config of the run that is taken up again, which chose what the default did not
+    cfg = compose(_concerning_the_command(overrides) if resumes else overrides)
+    if resumes and not cfg.resume:
         raise PgrobotError("resume= names no run: give the directory of one, or leave it out to start anew")
     if cfg.resume:
         return _resumed(cfg, list(overrides))
@@ -183,6 +185,15 @@ def saved_overrides(run: Path) -> list[str]:
 
 def _concerning_the_job(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(line for line in overrides if not line.lstrip("+~").startswith(("hydra.", "hydra/")))
+
+
+def _concerning_the_command(overrides: Sequence[str]) -> list[str]:
+    keys = [override.key_or_group for override in parse(overrides)]
+    return [
+        line
+        for key, line in zip(keys, overrides, strict=True)
+        if key in ("resume", "modules") or key.startswith(("hydra.", "hydra/"))
+    ]
 
 
 def below(key: str, parent: str) -> bool:

@@ -303,6 +303,13 @@ def test_the_past_cannot_be_changed(
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
+def test_a_key_of_a_part_that_only_the_run_chose_is_one_of_the_past(resume: Train, tmp_path: Path) -> None:
+    start(prepare([*TINY, "intrinsic=[count]", f"hydra.run.dir={tmp_path / 'run'}"]))
+    with pytest.raises(PgrobotError, match=r"^intrinsic\.count\.weight was 1\.0 in .* and its past depends"):
+        resume(tmp_path / "run", "total_steps=512", "intrinsic.count.weight=0.5")
+    resume(tmp_path / "run", "total_steps=320", "intrinsic.count.weight=1.0")
+
+
 def test_what_is_as_it_was_may_be_said_again(finished_run: Path, resume: Train, tmp_path: Path) -> None:
     same = [
         "seed=1",
