@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import threading
@@ -137,7 +138,8 @@ def test_what_is_no_mean_of_rows_has_the_gradient_of_the_whole(term: Any, left: 
     meeting = Meeting()
 
     def told(reduce: Any, part: Batch) -> tuple[Tensor, Tensor]:
-        own = PolicyProblem(problem._policy, problem.parameters, {"term": term}, reduce)
+        policy = copy.deepcopy(problem._policy)  # calls at other parameters are for one thread at a time
+        own = PolicyProblem(policy, problem.parameters, {"term": term}, reduce)
         slope, (loss, _) = grad_and_value(own.loss, has_aux=True)(there, part)
         return reduce.mean(slope), loss
 
