@@ -79,15 +79,20 @@ def statement(
 
 
 def claim(judged: Mapping[str, Verdict], terms: Terms) -> str:
-    """What is claimed, in a sentence."""
+    """What is claimed, in a sentence, and in a second one what it cannot rule out."""
     risk = percent(1.0 - terms.confidence)
+    doubted = [name for name, verdict in judged.items() if verdict.warnings]
+    beside = f" That is so if the warning about {' and '.join(doubted)} is unfounded." if doubted else ""
     if all(verdict.satisfied for verdict in judged.values()):
         return (
             f"Every budget is satisfied ({', '.join(judged)}): of a policy that violates one this is said in at most "
-            f"{risk} of cases, however often it was looked."
+            f"{risk} of cases, however often it was looked.{beside}"
         )
     told = ", ".join(f"{name} {v.verdict}" for name, v in judged.items() if not v.satisfied)
-    return f"It is not shown that every budget is satisfied: {told}; each verdict is wrong in at most {risk} of cases."
+    return (
+        f"It is not shown that every budget is satisfied: {told}; each verdict is wrong in at most {risk} of cases."
+        f"{beside}"
+    )
 
 
 def _cost(constraint: Constraint, judged: Verdict, together: Conclusion, highest: float) -> dict[str, Any]:

@@ -66,6 +66,14 @@ def test_other_terms_are_told_of_from_then_on(own: Path) -> None:
     assert pgrobot.certify(own, episodes=10)["earlier"] == []
 
 
+def test_the_claim_says_what_it_cannot_rule_out(own: Path) -> None:
+    """Three episodes that cost the same have no variance, and say nothing of rarer ones."""
+    few = pgrobot.certify(own, episodes=3, bound="student-t")
+    assert few["warnings"][0].startswith("speed: all 3 episodes cost the same")
+    assert few["claim"].endswith("That is so if the warning about speed is unfounded.")
+    assert pgrobot.verify(own, rerun=False)["holds"]
+
+
 def test_the_hash_is_of_the_policy_and_not_of_its_file(run: Path) -> None:
     state = checkpoint.load(run / "checkpoints" / "best.pt")
     before = policy_hash(state)
