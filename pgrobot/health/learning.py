@@ -40,10 +40,11 @@ def critic_useless(view: View) -> Iterator[Symptom]:
 
 
 def reward_out_of_scale(view: View) -> Iterator[Symptom]:
-    """One term of the reward is so large that the others do not matter."""
-    terms = view.between("reward/", "/mean")
-    values = {term: view.last(f"reward/{term}/mean", 2) for term in terms}
-    if len(terms) < 2 or not all(values.values()):
+    """One term of the reward is so large that the others, of those that pay anything, do not matter."""
+    found = {term: view.last(f"reward/{term}/mean", 2) for term in view.between("reward/", "/mean")}
+    values = {term: value for term, value in found.items() if any(value)}
+    terms = list(values)
+    if len(terms) < 2 or not all(found.values()):
         return
     for term in terms:
         others = [sum(abs(values[other][i]) for other in terms if other != term) for i in range(2)]

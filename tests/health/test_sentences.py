@@ -262,6 +262,13 @@ def test_where_it_begins(name: str, within: Change, beyond: Change) -> None:
     assert name in names(120, beyond)
 
 
+def test_terms_that_pay_nothing_are_not_drowned() -> None:
+    """As those of a sparse task, whose weights are 0."""
+    large = {"reward/forward/mean": 0.0, "reward/ctrl/mean": -30.0}
+    assert names(120, lambda i: large) == []
+    assert names(120, lambda i: large | {"reward/forward/mean": 0.001 * (i % 2)}) == ["reward_out_of_scale"]
+
+
 def test_small_noise_is_early_only_in_the_first_half() -> None:
     small = one("policy/std", 0.04)
     assert names(120, small) == ["std_collapsing"]
