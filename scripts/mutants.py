@@ -232,6 +232,7 @@ SOLVERS = (
         "a recovery goes by the costs' units": ("unit = np.linalg.norm(rows, axis=1)\n    moved",
                                                 "unit = np.ones(len(rows))\n    moved"),
         "a projection in the wrong metric": ('return self.metric == "kl"', 'return self.metric == "l2"'),
+        "a projection's price is of another step": ("correction.price / local.reach if", "correction.price if"),
     }),
     *of("pgrobot/solvers/constrained.py", "exact/test_constrained", {
         "a budget counts from where a pass begins": ("return self.slack - self.change", "return self.slack"),
@@ -240,6 +241,15 @@ SOLVERS = (
         "no constraint is solved for": ("limits.slopes @ reward.step <= limits.room",
                                         "limits.slopes @ reward.step <= math.inf"),
         "a bound takes a part of the step": ("if not bool(proposal.step[~free].any()):", "if True:"),
+        "a recovery keeps what is kept":
+            ('math.inf if proposal.case == "recovery" else limits.excess', "limits.excess"),
+    }),
+    *of("pgrobot/solvers/constrained.py", "exact/test_reduce", {
+        "limits have slopes of a process's own": ("torch.stack([mean(pull(unit)[0])", "torch.stack([(pull(unit)[0])"),
+        "limits have costs of a process's own": ("- owed, mean(change)", "- owed, (change)"),
+        "a search asks for a process's own costs":
+            ("self._problem.reduce.mean(self._problem.costs(trial.vector, batch))",
+             "self._problem.costs(trial.vector, batch)"),
     }),
     *of("pgrobot/posing.py", "exact/test_rollout_fields", {
         "a decision may cost what a step may": ("return slack * self._reduce.mean(", "return slack + 0.0 * ("),
@@ -281,6 +291,8 @@ PAST = (
             ("torch.cat([one.carry for one in experiences])",
              "torch.cat([experiences[0].carry for _ in experiences])"),
         "the past is not saved": ("for one in self._kept[: self._memory - 1]", "for one in self._kept[:0]"),
+        "what is told of the distance is twice itself": ("float(0.5 * distance.sum()", "float(distance.sum()"),
+        "padding is what a budget sees": ("torch.ones_like(cut[-1:]).expand", "torch.zeros_like(cut[-1:]).expand"),
         "what is kept is handed out": ("return x.clone() if isinstance(x, Tensor) else x", "return x"),
     }),
     *of("pgrobot/objectives/generalized.py", "exact/test_past_experience", {
@@ -592,6 +604,8 @@ CONSTRAINTS = (
         "a price moves in every pass": ("self._due = False", "pass"),
         "a projection without a price": ("if bool((price > 0.0).any()):", "if True:"),
         "a cost is worth one step": ("(1.0 - discount * lam) / (1.0 - discount)", "1.0"),
+        "a projection's rate stays what it was": ("        self._projection.anneal(progress)\n", ""),
+        "a projection forgets a scale": ("        self._projection.rescale(factor)\n", ""),
     }),
     *of("pgrobot/constraints/bounds.py", "constraints/test_bounds", {
         "student has a degree too many": ("len(sample.amount) - 1))", "len(sample.amount)))"),
@@ -1038,6 +1052,9 @@ TRANSFER = (
     }),
     *of("pgrobot/transfer/porting.py", "exact/test_porting", {
         "rows are taken of one action": ("rows[mine] = old.head.rows()[at]", "rows[mine] = old.head.rows()[0]"),
+        "an entry is that of any group": ("torch.where(full == NEW, alone, full)", "alone"),
+        "an entry of another group is none": ("torch.where(full == NEW, alone, full)", "full"),
+        "what is gone is compared at zero": ("= old.normalizer.offset[gone]", "= 0.0"),
     }),
     *of("pgrobot/transfer/beginning.py", "run/test_initialise", {
         "a policy is loaded without its normaliser":
@@ -1156,16 +1173,20 @@ CURIOSITY = (
         "a bonus is filtered through padding": ("decay = torch.where(counts, decay, 1.0)", "decay = 1.0 * decay"),
     }),
     *of("pgrobot/intrinsic/bonus.py", "intrinsic/test_bonuses", {
+        "a weight falls with decisions": ("int((rollout.by_step.weight > 0.0).sum())", "rollout.log_prob.numel()"),
         "who only looks on has a column": ("return self.weight > 0.0", "return self.weight >= 0.0"),
         "a bonus pays for padding":
             ("torch.where(rollout.weight > 0.0, self.novelty(rollout), 0.0)", "self.novelty(rollout)"),
     }),
     *of("pgrobot/intrinsic/learning.py", "intrinsic/test_bonuses", {
         "a bonus whitens by where steps began": ("(self._reads(rollout.next_obs)[", "(self._reads(rollout.obs)["),
+        "a bonus learns from padding": ("value[counts] for name, value in self._read",
+                                        "value.flatten(0, 1) for name, value in self._read"),
         "a bonus learns from all rows": ("round(self.share * count)", "count"),
         "a bonus forgets its stream": ('self.generator.set_state(state["generator"])', "pass"),
     }),
     *of("pgrobot/intrinsic/rnd.py", "intrinsic/test_bonuses", {
+        "a random network learns": ("target.requires_grad_(requires_grad=False)", "target"),
         "novelty is of the next row": ('self.seen(rollout)["next"])', 'self.seen(rollout)["next"].roll(1, 0))'),
     }),
     *of("pgrobot/intrinsic/icm.py", "intrinsic/test_bonuses", {
@@ -1179,12 +1200,18 @@ CURIOSITY = (
             ("softplus(-self.logit(shown)).mean()", "softplus(self.logit(shown)).mean()"),
         "a penalty has no gradient": ("create_graph=True)", "create_graph=False)"),
         "a penalty is not halved": ("0.5 * slope.square()", "slope.square()"),
+        "the first rows that were shown are all": ("torch.randperm(total, generator=self.generator)[:count]",
+                                                   "torch.arange(total)[:count]"),
+        "whitened by what was done alone": ('self._whitening.merge(self.shown["next_obs"])', "pass"),
         "other demonstrations are taken": ("if source.sha256 != was", "if False"),
         "a discriminator pays for what it knows to be the policy's": ("softplus(logit) if", "softplus(-logit) if"),
     }),
     *of("pgrobot/intrinsic/counts.py", "intrinsic/test_bonuses", {
         "a rollout's own visits count as one": ("self.visits(cells) + now[which]", "self.visits(cells) + 1"),
         "padding is a visit": ("which[counts].flatten()", "which.flatten()"),
+        "cells move": ("if self._whitening.moments.count > 0:", "if False:"),
+        "cells are where padding puts them": ("rollout.next_obs)[rollout.weight > 0.0])\n        return first",
+                                              "rollout.next_obs).flatten(0, 1))\n        return first"),
     }),
     *of("pgrobot/posing.py", "intrinsic/test_bonuses", {
         "all bonuses have one discount": ("own.get(name, discounts", "discounts.get(name, discounts"),
@@ -1205,6 +1232,8 @@ DEMONSTRATIONS = (
     *of("pgrobot/objectives/demonstration.py", "demonstrations/test_dapg", {
         "demonstrations weigh their mean, not their sum over the rollout": ("self._share * mean, {", "mean, {"),
         "λ1 is not applied": ("return weight * self._decay", "return weight"),
+        "the rows of an update count for themselves":
+            ("len(found) / context.rows", "(self._rows or len(found)) / context.rows"),
         "an update's rows depend on no update": ('f"demonstrations/{update}"', '"demonstrations"'),
     }),
     *of("pgrobot/objectives/imitation.py", "demonstrations/test_dapg", {
@@ -1213,13 +1242,30 @@ DEMONSTRATIONS = (
     *of("pgrobot/demonstrations/learnt.py", "demonstrations/test_reading", {
         "actions stay in the units of the space": (" / to_environment.unit", " / 1.0"),
     }),
+    *of("pgrobot/demonstrations/recorder.py", "demonstrations/test_recorder", {
+        "what is recorded goes on changing": ("value.copy() for name, value in obs", "value for name, value in obs"),
+        "the steps before a simulation broke are shown": ("whole = ~_anywhere(broken, start)", "whole = ~broken"),
+        "who fell as the time was up has a future": ('kept["truncated"] & ~kept["terminated"]', 'kept["truncated"]'),
+    }),
+    *of("pgrobot/demonstrations/arrays.py", "demonstrations/test_reading", {
+        "an end of two kinds has a future":
+            ('_flag(path, found, "truncations") & ~_flag(path, found, "terminations")',
+             '_flag(path, found, "truncations")'),
+    }),
+    *of("pgrobot/demonstrations/minari.py", "demonstrations/test_reading", {
+        "an episode whose recording was cut goes on into the next": ("    truncated[-1] = not terminated[-1]\n", ""),
+    }),
     *of("pgrobot/demonstrations/file.py", "demonstrations/test_reading", {
         "a changed file is believed": ("if not whole:", "if False:"),
     }),
     *of("pgrobot/collectors/demonstrations.py", "demonstrations/test_cloning", {
+        "who remembers begins anew in every rollout": ("        self.carry = carries[-1]\n", ""),
         "an episode is dealt twice in a pass": ("self._deck.pop()", "self._deck[-1]"),
         "a successor is as old as its step": ("for i in (0.0, 1.0))", "for i in (0.0, 0.0))"),
         "a column that pays once forgets": ("paid[t] = self._cost_columns.paid", "paid[t] = False"),
+    }),
+    *of("pgrobot/collectors/demonstrations.py", "exact/test_following", {
+        "what follows is as old as its successor": ("age[after].view(1", "(age[after] + 1).view(1"),
     }),
     *of("pgrobot/schemes/clone.py", "demonstrations/test_cloning", {
         "the last policy is kept, not the best": ("self.policy.load_state_dict(self._best)", "pass"),

@@ -16,19 +16,22 @@ import torch
 from demonstrated import make_demonstrations, make_spec
 from problems import make_problem
 from torch.func import grad, hessian
-from toys import make_policy
+from toys import GAUSSIAN, POLICY, make_policy, numbers
 
 import pgrobot
 from pgrobot import checkpoint
 from pgrobot.assembly import build
 from pgrobot.batch import Batch
+from pgrobot.bodies import Gru
 from pgrobot.collectors.demonstrations import DemonstrationCollector
 from pgrobot.constraints import Constraint, CostColumns
 from pgrobot.demonstrations import Demonstrations, as_learnt, read_demonstrations, write_file
 from pgrobot.errors import PgrobotError
 from pgrobot.objectives import Cloning
 from pgrobot.origin import Origin
+from pgrobot.policies import NetworkPolicy
 from pgrobot.policies.heads.gaussian import GaussianHead
+from pgrobot.randomness import stream
 from pgrobot.solvers import FlatParameters, PolicyProblem
 from pgrobot.tracking.metrics_file import MetricsFile
 
@@ -148,6 +151,23 @@ def test_the_state_is_all_that_is_needed_to_go_on_and_belongs_to_the_file() -> N
         assert torch.equal(first.log_prob, second.log_prob)
     with pytest.raises(PgrobotError, match="holds other demonstrations than those that the run learnt from"):
         make_collector(make_demonstrations((5, 3, 4), seed=1), make_policy()).load_state_dict(state)
+
+
+def test_who_remembers_goes_on_remembering_in_the_next_rollout() -> None:
+    """Three short rollouts, the last of a collector that went on from a state, are a long one."""
+    gru = partial(Gru, units=3, hidden=(5,), activation="tanh", sequence=4)
+    policy = NetworkPolicy(POLICY, numbers(1), ("policy",), gru, GAUSSIAN, 10.0, stream(0, "policy"))
+    shown = make_demonstrations((7, 9, 8))
+    whole = make_collector(shown, policy, count=1, horizon=12).collect()["robot"]
+    collector, other = (make_collector(shown, policy, count=1) for _ in range(2))
+    parts = [collector.collect()["robot"] for _ in range(2)]
+    other.load_state_dict(collector.state_dict())
+    parts.append(other.collect()["robot"])
+    for name in ("action", "log_prob", "carry"):
+        joined = torch.cat([getattr(part, name) for part in parts])
+        torch.testing.assert_close(joined, getattr(whole, name), rtol=1e-6, atol=1e-6)
+    assert bool(whole.carry[4].any())
+    assert not bool(whole.episode_start[4].any())
 
 
 # ---- runs

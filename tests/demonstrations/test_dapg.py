@@ -164,6 +164,14 @@ def test_rows_are_drawn_anew_for_each_update_in_the_same_tensors(file: Path) -> 
     assert float((drawn / 600 - 1 / 3).abs().max()) < 0.08  # 4 standard errors: each as often as any other
 
 
+def test_the_rows_of_an_update_count_for_all(file: Path) -> None:
+    """Ten of thirty weigh as the thirty do, beside a rollout of 64."""
+    problem, vector, batch = make_problem(rows=64)
+    both = problem.with_terms({"surrogate": RATIO, "demonstration": make_term(file, 1.0, rows=10)})
+    report = both.loss(vector, batch)[1]
+    torch.testing.assert_close(report["objective/demonstration"], -report["demonstration/nll"] * 30 / 64)
+
+
 def test_a_compiled_step_reads_the_rows_of_its_update(file: Path) -> None:
     problem, vector, batch = make_problem(rows=8)
     term = make_term(file, 1.0, rows=4)

@@ -33,6 +33,7 @@ from pgrobot.solvers import (
     ClipByGlobalNorm,
     Constant,
     FirstOrderSolver,
+    Linear,
     PolicyProblem,
     UpdateThenProjection,
 )
@@ -284,6 +285,30 @@ def test_cup_tells_how_far_it_went_as_a_whole_and_continues_bit_for_bit() -> Non
     second.solve(batch)
     assert torch.equal(vector, whole)
     assert solver.state_dict()["price"].tolist() == pytest.approx([0.6])
+
+
+def test_what_both_solvers_of_cup_are_told_reaches_both() -> None:
+    problem, vector, _ = posed((-0.3,))
+    falling = {
+        "improvement": descent(rate=Linear(0.01, 0.0)),
+        "projection": descent(rate=Linear(0.02, 0.01), gradient_metric="gradient/projection_norm"),
+    }
+    made = cup(**falling)(
+        vector=vector, problem=problem.with_terms(PPO), generator=torch.Generator().manual_seed(5)
+    )
+    made.anneal(0.5)
+    assert made._improvement.rate == pytest.approx(0.005)
+    assert made._projection.rate == pytest.approx(0.015)
+    assert made.rate == made._improvement.rate
+    before = made.state_dict()
+    for name in falling:
+        for moment in before[name]["moments"]:
+            moment.fill_(1.0)
+    made.load_state_dict(before)
+    made.rescale(torch.full_like(vector, 3.0))
+    after = made.state_dict()
+    for name in falling:
+        assert [float(moment.max()) for moment in after[name]["moments"]][:2] == [3.0, 9.0], name
 
 
 def test_a_traced_step_reads_the_slack_of_its_own_batch() -> None:

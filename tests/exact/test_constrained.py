@@ -176,6 +176,18 @@ def test_a_recovery_lowers_the_excess_by_what_the_region_allows() -> None:
     assert float(report["step/dual/first"]) == 0.0
 
 
+def test_a_recovery_may_spend_of_the_budgets_that_are_kept() -> None:
+    """What lowers the largest excess goes on where another cost rises above its budget, and stays below that excess."""
+    problem, vector, batch = limited(1, [-1.0, 1e-4])
+    batch = replace(batch, cost_advantage=batch.cost_advantage[:, :1] * torch.tensor([1.0, -1.0]))
+    report, _ = make(ConstrainedSolver, problem, vector, enforcement=ConstrainedStep()).solve(batch)
+    assert case_of(report) == "recovery"
+    assert report["line_search/accepted"] == 1.0
+    first, second = problem.costs(vector, batch).tolist()
+    assert first < -1e-3
+    assert 1e-3 < second < first + 1.0
+
+
 def test_the_slack_counts_from_the_policy_that_acted() -> None:
     """In a later pass over a rollout a part of it is spent."""
     problem, vector, batch = limited(2, [0.01, 1e9])

@@ -88,6 +88,12 @@ def test_the_projected_step_is_the_nearest_point_that_keeps_to_the_limits(metric
         assert x == pytest.approx(short * peer, abs=1e-6 * np.abs(peer).max())
         assert model.spent(x) <= model.radius * (1.0 + 1e-9)
         assert (price >= 0.0).all()
+        if (
+            metric == "kl"
+        ):  # it is the step of the natural gradient that knows these prices, as far as it was without
+            reach = math.sqrt(model.radius / model.spent(np.linalg.solve(model.fisher, model.gain)))
+            priced = np.linalg.solve(model.fisher, model.gain - price @ model.rows)
+            assert short * reach * priced == pytest.approx(x, abs=1e-6 * np.abs(x).max())
         cases[f"{case}, {'shortened' if short < 1.0 - 1e-9 else 'whole'}"] += 1
     # a projection in the metric of the region leads into it where standing still is allowed
     whole, shortened = (f"bound, {word}" in cases for word in ("whole", "shortened"))

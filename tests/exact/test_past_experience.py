@@ -291,8 +291,9 @@ def test_an_update_learns_from_all_as_each_stands(
         made.poser.estimate(r, valued(made.critic, r, torch.zeros(4, 0)), made.poser.log_ratio(r))
         for r in rollouts
     ]
-    metrics = made.update(rollouts[3])
-    batch, seen = batches[-1], [rollouts[3], rollouts[2], rollouts[1]]
+    seen = [rollouts[3], rollouts[2], rollouts[1]]
+    moved = [float(made.poser.log_ratio(rollout).exp().sub(1.0).abs().mean()) for rollout in seen]
+    metrics, batch = made.update(rollouts[3]), batches[-1]
     apart = lambda x: x.unflatten(0, (16, 12)).split(4, 1)
     for name in ("action", "log_prob"):
         for part, rollout in zip(apart(getattr(batch, name)), seen, strict=True):
@@ -304,6 +305,8 @@ def test_an_update_learns_from_all_as_each_stands(
     torch.testing.assert_close(batch.advantage, advantage, rtol=1e-5, atol=1e-6)
     assert metrics["replay/rollouts"] == 3.0
     assert metrics["replay/staleness"] == pytest.approx(0.3 * 1 + 0.2 * 2)
+    variation = 0.5 * (0.5 * moved[0] + 0.3 * moved[1] + 0.2 * moved[2])
+    assert metrics["replay/total_variation"] == pytest.approx(variation, rel=1e-5)
 
 
 class Falling:
@@ -390,6 +393,9 @@ def test_a_shorter_rollout_is_padded_with_what_counts_nothing(rollouts: list[Rol
     assert joined.weight[:11, :4].eq(1).all()
     assert joined.weight[11:, :4].eq(0).all()
     assert joined.weight[:, 4:].eq(0.5).all()
+    assert joined.censored[11:, :4].all(), "no budget counts it"
+    assert not joined.episode_start[11:, :4].any()
+    assert not joined.done[11:, :4].any()
 
     def estimate(rollout: Rollout) -> Any:
         values = valued(made.critic, rollout, torch.zeros(rollout.log_prob.shape[1], 0))

@@ -16,12 +16,14 @@ import torch
 from toys import TargetWorld, numbers
 
 from pgrobot.configure import compose, validated
+from pgrobot.groups import selected
 from pgrobot.learner import Learner
 from pgrobot.policies import NetworkPolicy
 from pgrobot.schemes import cast
 from pgrobot.transfer import Source, ported
 from pgrobot.transfer.mapping import NEW, places_of, taken
-from pgrobot.types import Action, EnvironmentSpec, ObservationGroup
+from pgrobot.transfer.porting import _read
+from pgrobot.types import Action, EnvironmentSpec, ObservationGroup, Widths
 
 OLD, OLD_ACTIONS = ("a", "b", "c", "d"), ("hip", "knee", "ankle")
 PERMUTED, TURNED = ("c", "a", "d", "b"), ("ankle", "hip", "knee")
@@ -218,6 +220,27 @@ def test_places_are_found_by_name() -> None:
     assert index.tolist() == [1, NEW, 0]
     found = taken(torch.tensor([10.0, 20.0, 30.0]), torch.tensor([1.0, 2.0, 3.0]), index, 0)
     assert found.tolist() == [20.0, 2.0, 10.0]
+
+
+def test_an_entry_is_that_of_its_own_group_first() -> None:
+    """Two groups may call an entry alike; by the name alone it is found where no group of that name has it."""
+
+    def groups(**names: Sequence[str]) -> Widths:
+        return Widths(
+            "robot", {g: ObservationGroup(tuple(n), (len(n),), "float64") for g, n in names.items()}
+        )
+
+    here, there = groups(arm=["x", "y"], leg=["x", "z"]), groups(leg=["x", "y"], arm=["w", "x"])
+    reads = [selected("policy.groups", list(widths), widths) for widths in (here, there)]
+    matching, index = _read(*reads, here, there)
+    assert index.tolist() == [3, 1, 0, NEW]
+    assert (matching.matched, matching.new, matching.gone) == (("x", "y", "x"), ("z",), ("w",))
+
+
+def test_what_is_gone_is_compared_at_its_mean() -> None:
+    """Which is 2 of the last entry."""
+    source, spec = source_of(), spec_of(OLD[:-1], OLD_ACTIONS)
+    assert ported(source, spec, learners(spec, seed=5)[1]).difference < 1e-5
 
 
 def test_actions_without_names_are_those_of_their_places() -> None:

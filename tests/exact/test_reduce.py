@@ -21,18 +21,21 @@ from toys import ABOVE, TargetWorld, make
 from pgrobot.batch import Batch
 from pgrobot.constraints import Lagrangian
 from pgrobot.learner import Learner
-from pgrobot.objectives import BudgetPenalty, InteriorPoint
+from pgrobot.objectives import BudgetPenalty, InteriorPoint, Ratio, ReverseKLPenalty
 from pgrobot.objectives.budgets import predicted_excess
 from pgrobot.reduce import ALONE, everywhere
 from pgrobot.solvers import (
     SGD,
     Constant,
+    ConstrainedSolver,
+    ConstrainedStep,
     FirstOrderSolver,
     GaussNewtonFisher,
     KLRadius,
     LineSearch,
     NaturalGradientSolver,
     PolicyProblem,
+    UpdateThenProjection,
 )
 from pgrobot.types import Rollout
 
@@ -45,6 +48,38 @@ NATURAL: Any = partial(
     step=KLRadius(Constant(0.01)),
     acceptance=LineSearch(10, 0.8),
 )
+PLAIN: Any = {
+    "chain": {"optimizer": SGD(0.0)},
+    "rate": Constant(0.03),
+    "minibatch": 1000,
+    "epochs": 2,
+    "target_kl": math.inf,
+    "compile_steps": False,
+}
+BUDGETED: Any = {
+    "cpo": partial(
+        ConstrainedSolver,
+        fisher=GaussNewtonFisher(1.0),
+        damping=0.1,
+        iterations=20,
+        tolerance=1e-12,
+        step=KLRadius(Constant(0.01)),
+        acceptance=LineSearch(10, 0.8),
+        enforcement=ConstrainedStep(),
+        integral=0.1,
+    ),
+    "cup": partial(
+        UpdateThenProjection,
+        improvement=partial(FirstOrderSolver, gradient_metric="gradient/policy_norm", **PLAIN),
+        projection=partial(FirstOrderSolver, gradient_metric="gradient/projection_norm", **PLAIN),
+        objective={"cost": Ratio(1.0), "distance": ReverseKLPenalty(1.0)},
+        discount=0.9,
+        lam=0.5,
+        learning_rate=1.0,
+        initial=0.1,
+        maximum=2.0,
+    ),
+}
 
 
 class Meeting:
@@ -154,6 +189,48 @@ def test_what_is_no_mean_of_rows_has_the_gradient_of_the_whole(term: Any, left: 
         if isinstance(term, BudgetPenalty):
             torch.testing.assert_close(value, loss, rtol=1e-9, atol=1e-12)
     assert torch.equal(halves[0][0], halves[1][0])
+
+
+@pytest.mark.parametrize(
+    ("case", "left"), [("bound", (0.5, 0.05)), ("restoring", (-0.01, 0.02)), ("recovery", (-1.0, 0.02))]
+)
+@pytest.mark.parametrize("kind", ["cpo", "cup"])
+def test_halves_keep_to_the_budgets_of_the_whole(kind: str, case: str, left: tuple[float, ...]) -> None:
+    """In a second pass, where costs have changed since the rollout, in each half otherwise."""
+    problem, vector, batch = make_problem()
+    cost = torch.randn(64, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    cost = torch.where(torch.arange(64).unsqueeze(-1) < 32, 3.0 * cost, cost.flip(-1))
+    slack = torch.tensor(left, dtype=torch.float64).expand(64, 2)
+    batch = dataclasses.replace(batch, cost_advantage=cost - cost.mean(0), slack=slack)
+
+    def steps(reduce: Any, part: Batch) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        mine = copy.deepcopy(problem.parameters)
+        own = PolicyProblem(
+            copy.deepcopy(problem._policy), mine, problem._terms, reduce, constraints=["one", "other"]
+        )
+        parameters = vector.clone()
+        given = {"vector": parameters, "problem": own, "generator": torch.Generator().manual_seed(0)}
+        solver: Any = BUDGETED[kind](**given)
+        told = []
+        for _ in range(2):
+            solver.anneal(0.0)
+            told.append(dict(solver.solve(part)[0]))
+        return parameters, told
+
+    meeting = Meeting()
+    parts = [pytree.tree_map(lambda x, k=k: x[32 * k : 32 * k + 32], batch) for k in (0, 1)]
+    with ThreadPoolExecutor(2) as threads:
+        (one, told), (other, _) = threads.map(lambda k: steps(Half(meeting, k), parts[k]), (0, 1))
+    whole, expected = steps(ALONE, batch)
+    assert not torch.equal(whole, vector)
+    assert torch.equal(one, other)
+    torch.testing.assert_close(one, whole, rtol=1e-7, atol=1e-9)
+    if kind == "cpo":
+        assert expected[0][f"step/case/{case}"] == 1.0
+    for mine, theirs in zip(told, expected, strict=True):
+        assert mine.keys() == theirs.keys()
+        for key in (key for key in theirs if key.startswith(("step/", "line_search/", "policy/kl"))):
+            assert float(mine[key]) == pytest.approx(float(theirs[key]), rel=1e-5, abs=1e-8), key
 
 
 def test_who_trains_alone_asks_nobody() -> None:

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from curious import GAMMA, bonus, paid, rollout
+from managing import collector as collector_of_two
+from managing import uneven
 from torch import Tensor
 from toys import TargetWorld, make
 
@@ -155,6 +157,16 @@ def test_a_linear_predictor_knows_the_span_that_it_saw_and_nothing_beyond() -> N
     assert float(error.min()) > 1e-3
 
 
+def test_the_random_network_stays_what_it_is() -> None:
+    one = part("rnd")
+    before = copy.deepcopy(one.networks.state_dict())
+    one.fit(rollout())
+    moved = {
+        name for name, value in one.networks.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert moved == {name for name in before if name.startswith("predictor.")}
+
+
 def test_whitening_is_of_its_own_and_bounded() -> None:
     one, first, second = part("rnd"), rollout(seed=0), rollout(seed=1)
     for count, given in enumerate((first, second), 1):
@@ -175,6 +187,19 @@ def test_a_predictor_learns_from_a_share_of_the_rows() -> None:
     one.losses = lambda rows: read.append(len(rows["next"])) or losses(rows)
     one.fit(rollout(12, 3))
     assert read == 3 * [4, 4, 1]
+
+
+@pytest.mark.parametrize("name", ["rnd", "icm"])
+def test_nothing_is_learnt_from_padding(name: str) -> None:
+    weight, ends = torch.ones(12, 3), []
+    weight[7:, 1] = 0.0
+    for padding in (0.0, 5.0):
+        one, given = part(name, epochs=2, share=1.0, minibatch=10), rollout(weight=weight)
+        for rows in (given.obs["policy"], given.next_obs["policy"], given.action):
+            rows[weight == 0.0] = padding
+        one.fit(given)
+        ends.append(one.networks.state_dict())
+    assert_same(*ends)
 
 
 def test_counts_are_those_of_brute_force() -> None:
@@ -201,6 +226,26 @@ def test_counts_are_those_of_brute_force() -> None:
     again = dataclasses.replace(given, next_obs={"policy": given.next_obs["policy"] + 0.0})
     np.testing.assert_allclose(paid(hashed, again).flatten(), np.array(wanted) / np.sqrt(2.0), rtol=1e-6)
     assert int(hashed._visits.sum()) == 200
+
+
+def test_hashed_cells_stay_where_the_first_rollout_put_them() -> None:
+    """By its rows that count alone; whatever is seen later does not move them."""
+    hashed, weight = bonus("count", 2, bits=3, scaled=False), torch.ones(40, 5)
+    weight[30:, 1:3] = 0.0
+    first, later = rollout(40, 5, weight=weight), rollout(40, 5, seed=1)
+    first.next_obs["policy"][weight == 0.0] = 1e3
+    later.next_obs["policy"].mul_(3.0).add_(2.0)
+    counted = first.next_obs["policy"][weight > 0.0]
+    signs = lambda x: ((x - counted.mean(0)) / counted.std(0, correction=0)) @ hashed._directions > 0.0
+    seen = Counter(map(tuple, signs(counted).tolist()))
+    wanted = [seen[tuple(row)] ** -0.5 for row in signs(counted).tolist()]
+    np.testing.assert_allclose(paid(hashed, first)[weight > 0.0], wanted, rtol=1e-6)
+    hashed.fit(first)
+    rows = signs(later.next_obs["policy"].flatten(0, 1)).tolist()
+    seen.update(map(tuple, rows))
+    np.testing.assert_allclose(
+        paid(hashed, later).flatten(), [seen[tuple(row)] ** -0.5 for row in rows], rtol=1e-6
+    )
 
 
 def test_an_inverse_model_reads_the_action_and_a_forward_one_foresees() -> None:
@@ -352,6 +397,17 @@ def test_a_linear_weight_ends_with_the_annealing() -> None:
         weights.append(float(ratio.mean()))
         assert one.fit(given)["intrinsic/grid/weight"] == pytest.approx(weights[-1])
     assert weights == pytest.approx([0.5, 0.25, 0.0, 0.0])
+
+
+def test_a_weight_falls_with_the_steps_and_not_with_the_decisions() -> None:
+    """Of a manager, a decision of which lasts up to four steps, and whose rollout is padded."""
+    one = part("grid", weight=0.5, schedule="linear", annealing_steps=160, scaled=False)
+    rollouts, _ = collector_of_two(uneven(), horizon=16)
+    for left in (0.25, 0.0):
+        decided = rollouts.collect()["manager"]
+        assert decided.log_prob.numel() < 80 == decided.by_step.log_prob.numel()
+        one.fit(decided)
+        assert one.weight_now == pytest.approx(left)
 
 
 @pytest.mark.parametrize("name", PARTS)

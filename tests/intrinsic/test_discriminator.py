@@ -145,6 +145,27 @@ def test_both_sides_are_read_alike(files: list[str]) -> None:
     assert bool((wild.abs() > 1.0).any())
 
 
+def test_both_sides_are_whitened_by_what_was_shown_once_and_all_that_was_done(files: list[str]) -> None:
+    one, given = made(files), [rollout(seed=seed) for seed in range(2)]
+    for each in given:
+        one.fit(each)
+    rows = torch.cat([one.shown["next_obs"], *(each.next_obs["policy"].flatten(0, 1) for each in given)])
+    assert float(one._whitening.moments.count) == len(rows) == 40 + 2 * 36
+    torch.testing.assert_close(one._whitening.moments.mean.float(), rows.mean(0), rtol=1e-5, atol=1e-6)
+
+
+def test_a_minibatch_meets_any_of_what_was_shown(files: list[str]) -> None:
+    """As many rows as of the policy, none twice, each as often as any other."""
+    one, times = made(files), torch.zeros(40)
+    for _ in range(400):
+        drawn = one._drawn(10)["obs"]
+        met = (drawn.unsqueeze(1) == one.shown["obs"]).all(-1)
+        assert met.sum(0).max() == 1
+        times += met.sum(0)
+    assert float((times / 400 - 1 / 4).abs().max()) < 0.09  # 4 standard errors
+    assert len(one._drawn(100)["obs"]) == 40
+
+
 def test_what_was_shown_is_measured_from_the_policy_s_origin(files: list[str]) -> None:
     origin = Origin({"policy": 2})
     one = made(files, origin=origin)
