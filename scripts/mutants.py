@@ -630,6 +630,13 @@ CONSTRAINTS = (
     *of("pgrobot/certificate/statement.py", "certificate/test_certify", {
         "one end of each budget": ("sides = 2 * len(constraints)", "sides = len(constraints)"),
     }),
+    *of("pgrobot/certificate/sampling.py", "certificate/test_sampling", {
+        "every batch has the same episodes": ("batch_plan(terms, number,", "batch_plan(terms, 1,"),
+        "an environment too many has one more": ("(envs < count %", "(envs <= count %"),
+        "the most is that of the last batch": ("np.max([part.most for part in parts], axis=0)", "parts[-1].most"),
+        "what broke before is forgotten":
+            ("tuple(sentence for part in parts for sentence in part.failures)", "parts[-1].failures"),
+    }),
     *of("pgrobot/certificate/fingerprints.py", "certificate/test_certify", {
         "the order of a state counts": ("sorted(value, key=str)", "value"),
     }),
@@ -1050,7 +1057,11 @@ TRANSFER = (
         "new statistics count as much as old ones":
             ("taken(counts, torch.zeros(len(index)).to(count), index, 0)", "count.expand(len(index)).clone()"),
     }),
+    *of("pgrobot/transfer/entries.py", "exact/test_porting", {
+        "an origin is that of another group": ("said.setdefault(name, each)", "said[name] = each"),
+    }),
     *of("pgrobot/transfer/porting.py", "exact/test_porting", {
+        "a port begins as nobody": ("    ours.begin()\n", ""),
         "rows are taken of one action": ("rows[mine] = old.head.rows()[at]", "rows[mine] = old.head.rows()[0]"),
         "an entry is that of any group": ("torch.where(full == NEW, alone, full)", "alone"),
         "an entry of another group is none": ("torch.where(full == NEW, alone, full)", "full"),
@@ -1060,6 +1071,8 @@ TRANSFER = (
         "a policy is loaded without its normaliser":
             ("if not key.startswith(ORIGIN)}\n    check_shapes(refused, \"policy\"",
              "if not key.startswith((ORIGIN, \"normalizer.offset\"))}\n    check_shapes(refused, \"policy\""),
+        "a run measures from its own first observation":
+            ("policy.origin.adopt(known_origins(theirs.origin.value, source.spec.widths, spec.widths))", "pass"),
     }),
     *of("pgrobot/transfer/columns.py", "run/test_initialise", {
         "columns are taken in another order":

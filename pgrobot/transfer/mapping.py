@@ -16,8 +16,8 @@ NEW = -1  # where it would stand in the source
 
 
 def places_of(wanted: Sequence[str], known: Sequence[str]) -> Tensor:
-    """Where each name stands among others, ``[W]``; ``NEW`` where it does not."""
-    at = {name: index for index, name in enumerate(known)}
+    """Where each name stands first among others, ``[W]``; ``NEW`` where it does not."""
+    at = {name: len(known) - 1 - index for index, name in enumerate(reversed(known))}
     return torch.tensor([at.get(name, NEW) for name in wanted], dtype=torch.int64)
 
 

@@ -21,6 +21,7 @@ from pgrobot.learner import Learner
 from pgrobot.policies import NetworkPolicy
 from pgrobot.schemes import cast
 from pgrobot.transfer import Source, ported
+from pgrobot.transfer.entries import known_origins
 from pgrobot.transfer.mapping import NEW, places_of, taken
 from pgrobot.transfer.porting import _read
 from pgrobot.types import Action, EnvironmentSpec, ObservationGroup, Widths
@@ -210,6 +211,8 @@ def test_a_permutation_of_all_counts_as_before() -> None:
     source, spec = source_of(), spec_of(PERMUTED, TURNED)
     _, made = learners(spec, seed=5)
     ported(source, spec, made)
+    average, _ = made["robot"].state_dict()["average"]
+    assert torch.equal(average, made["robot"].policy_vector.vector), "it is what the port begins as"
     count = made["robot"].policy.normalizer.moments.count
     assert count.shape == torch.Size()
     assert count == 64.0
@@ -230,11 +233,13 @@ def test_an_entry_is_that_of_its_own_group_first() -> None:
             "robot", {g: ObservationGroup(tuple(n), (len(n),), "float64") for g, n in names.items()}
         )
 
-    here, there = groups(arm=["x", "y"], leg=["x", "z"]), groups(leg=["x", "y"], arm=["w", "x"])
+    here, there = groups(arm=["x", "y"], leg=["x", "z"], head=["x"]), groups(leg=["x", "y"], arm=["w", "x"])
     reads = [selected("policy.groups", list(widths), widths) for widths in (here, there)]
     matching, index = _read(*reads, here, there)
-    assert index.tolist() == [3, 1, 0, NEW]
-    assert (matching.matched, matching.new, matching.gone) == (("x", "y", "x"), ("z",), ("w",))
+    assert index.tolist() == [3, 1, 0, NEW, 0]
+    assert (matching.matched, matching.new, matching.gone) == (("x", "y", "x", "x"), ("z",), ("w",))
+    origins = known_origins(torch.arange(4.0), there, here)
+    assert origins == {"arm": {0: 3.0, 1: 1.0}, "leg": {0: 0.0}, "head": {0: 0.0}}, "measured as it was read"
 
 
 def test_what_is_gone_is_compared_at_its_mean() -> None:

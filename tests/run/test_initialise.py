@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import DictConfig
@@ -112,6 +113,19 @@ def test_columns_of_the_critic_are_matched_by_their_names(finished: Finished, tm
     )
     alone = begun(tmp_path, run, "initialise.parts=[policy]").learners["robot"].learner.critic
     assert not alone.output.weight.any()
+
+
+def test_what_is_observed_is_measured_from_where_it_was(finished: Finished, tmp_path: Path) -> None:
+    """And not from the first observation of the new run, however far that is."""
+    run = Path(shutil.copytree(finished(), tmp_path / "first"))
+    file = run / "checkpoints" / "best.pt"
+    content = checkpoint.load(file)
+    origin = torch.arange(11.0, dtype=torch.float64) * 10.0
+    content["learners"]["robot"]["policy"]["origin.value"] = origin
+    checkpoint.save(file, content)
+    policy = begun(tmp_path, run).policies["robot"]
+    policy.origin.fix({"policy": np.full((1, 11), 500.0)})
+    assert torch.equal(policy.origin.value, origin)
 
 
 def test_exploration_begins_anew(finished: Finished, tmp_path: Path) -> None:
