@@ -911,6 +911,7 @@ MEMORY = (
         "a probability is a sum": ("(total > constraint.limit).mean()", "total.mean()"),
     }),
     *of("pgrobot/wrappers/allowances.py", "contracts/test_budget_wrappers", {
+        "a budget is spent by the first costs": ("cost[:, self._columns]", "cost[:, : len(self._columns)]"),
         "what is spent outlives its episode": ("self._spent[ids], self._fade[ids] = 0.0, 1.0", "self._fade[ids] = 1.0"),
         "what is left does not fade": ("(self._allowed * self._fade)", "self._allowed"),
         "a budget that is spent is exceeded": ("self._spent > self._allowed", "self._spent >= self._allowed"),
@@ -1036,6 +1037,8 @@ TRANSFER = (
         "a prior is not resumed": ("self.problem.prior.load_state_dict(state[\"prior\"])", "pass"),
     }),
     *of("pgrobot/solvers/prior.py", "exact/test_prior", {
+        "a compiled step sees the prior of before":
+            ('self.vector.copy_(state["vector"])', 'self.vector = state["vector"].clone()'),
         "a prior is a view of what moves": ("self.vector = vector.clone()", "self.vector = vector"),
         "a prior sees by the policy's normaliser":
             ("return {**self._parameters.views(self.vector), **self.buffers}",
@@ -1087,6 +1090,10 @@ REPRESENTATIONS = (
     }),
     *of("pgrobot/objectives/inverse_dynamics.py", "exact/test_representations", {
         "what was seen after is a constant": ("policy.encode(batch.next_obs)), -1)", "policy.encode(batch.obs)), -1)"),
+    }),
+    *of("pgrobot/solvers/problem.py", "exact/test_representations", {
+        "a prior holds what learns beside the policy":
+            ("lambda: own(vector - prior.vector)", "lambda: vector - prior.vector"),
     }),
     *of("pgrobot/posing.py", "exact/test_representations", {
         "everybody's batch holds successors":

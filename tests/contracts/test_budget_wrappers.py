@@ -146,6 +146,16 @@ def test_what_is_left_is_its_recursion_and_is_shown_before_and_after_an_end() ->
     assert over > 20
 
 
+def test_each_of_those_that_count_is_measured_by_its_own_cost() -> None:
+    """In the order in which they are named, whichever of the task's costs they are."""
+    whole, two = limited(Saute, chance()), limited(Saute, chance(), costs=["c", "b"])
+    assert two.spec.observation["policy"].names[1:] == ("remaining/c", "remaining/b")
+    for all_of_them, some in zip(played(whole), played(two), strict=True):
+        for told in ("obs", "next_obs"):
+            expected = getattr(all_of_them, told)["policy"][:, [0, 3, 2]]
+            assert np.array_equal(getattr(some, told)["policy"], expected)
+
+
 def test_overspent_steps_alone_are_paid_otherwise_and_terms_sum_to_the_reward() -> None:
     bare, shaped = played(chance()), played(limited(Saute, chance(), unsafe_reward=-3.0))
     for plain, step in zip(bare, shaped, strict=True):

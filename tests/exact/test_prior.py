@@ -150,7 +150,9 @@ def test_a_prior_is_resumed_from_the_state_alone() -> None:
     for _ in range(2):
         learner.update(collector.collect()["robot"])
     _, again = make(TargetWorld(4, 0), terms=terms, critic_warmup=1, seed=5)
+    held = again.problem.prior.vector
     again.load_state_dict(state(learner))
+    assert again.problem.prior.vector is held, "which a compiled step has taken hold of"
     for _ in range(2):
         rollout = collector.collect()["robot"]
         assert learner.update(rollout) == again.update(rollout)

@@ -25,7 +25,7 @@ from pgrobot.diagnostics import AuxiliaryGradients
 from pgrobot.envs.toys import LQR
 from pgrobot.errors import PgrobotError
 from pgrobot.groups import FEATURES
-from pgrobot.objectives import ForwardDynamics, InverseDynamics, Objective, Ratio
+from pgrobot.objectives import ForwardDynamics, InverseDynamics, L2ToPrior, Objective, Ratio
 from pgrobot.objectives.auxiliary import Sizes
 from pgrobot.policies import NetworkPolicy
 from pgrobot.randomness import stream
@@ -234,6 +234,16 @@ def test_an_encoder_that_inverse_dynamics_teach_reads_what_actions_move_and_noth
         assert float(whole[:, 2:].abs().max()) < 1e-5, "what goes its own way is not read"
     torch.testing.assert_close(after[:, :2] @ B, torch.eye(1, dtype=torch.float64), rtol=0, atol=1e-5)
     torch.testing.assert_close(before[:, :2], -after[:, :2] @ A, rtol=0, atol=1e-5)
+
+
+def test_a_prior_holds_the_policy_and_not_what_learns_beside_it() -> None:
+    obs = torch.randn(8, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    terms = {"prior": L2ToPrior(1.0, math.inf), "forward": ForwardDynamics(0.0, [4], "tanh", "observation")}
+    problem, vector, batch = posed(terms, policy_of(), obs, obs[:, :1], obs)
+    slope = grad(lambda v: problem.loss(v, batch)[0])(vector + 0.25)
+    for name, where in problem.parameters.slices.items():
+        expected = torch.full_like(slope[where], 0.0 if name.startswith("auxiliary.") else 0.25)
+        torch.testing.assert_close(slope[where], expected, msg=name)
 
 
 SMALL = [
