@@ -194,6 +194,11 @@ def find_checkpoint(run: Path, name: str) -> Path:
                 f"The run {run} has no checkpoint 'best', for it has had no evaluation yet: 'last' is its last "
                 f"policy; if it was stopped, go on by pgrobot train resume={shlex.quote(str(run))}"
             )
+        if name == "last" and there == ["best"]:
+            raise PgrobotError(
+                f"{run} has a policy and no training to go on with, as what pgrobot port writes: begin a training from "
+                f"it by pgrobot train initialise.run={shlex.quote(str(run))}"
+            )
         raise PgrobotError(f"The run {run} has no checkpoint {name!r}: {nearest(name, there)}")
     return path
 

@@ -50,6 +50,8 @@ def test_an_ant_of_the_older_version_goes_on_in_the_newer_one(
         after = new({"policy": rows}, carry, start)[0].mean
     torch.testing.assert_close(before, after, rtol=0.0, atol=1e-6)
     assert float(before.std()) > 1e-3
+    assert main(["train", f"resume={made}"]) == 2
+    assert f"begin a training from it by pgrobot train initialise.run={made}" in capsys.readouterr().err
     learnt = train("newer", *typed, "total_steps=128").path
     assert metrics(learnt)[-1]["global_step"] == 128
     with torch.no_grad():
