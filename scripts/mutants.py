@@ -241,6 +241,9 @@ SOLVERS = (
         "no constraint is solved for": ("limits.slopes @ reward.step <= limits.room",
                                         "limits.slopes @ reward.step <= math.inf"),
         "a bound takes a part of the step": ("if not bool(proposal.step[~free].any()):", "if True:"),
+        "a recovery waits for what no step changes":
+            ("torch.where(proposal.unit > 0.0, excess / proposal.unit, -math.inf).max()",
+             "(excess / proposal.unit).max()"),
         "a recovery keeps what is kept":
             ('math.inf if proposal.case == "recovery" else limits.excess', "limits.excess"),
     }),
@@ -582,6 +585,9 @@ CONSTRAINTS = (
         "passes go on with every objective": ('(self.node["passes"] if posed.own else 1)', 'self.node["passes"]'),
         "those that a solver is made of are unknown":
             ("            yield from self._solvers(below)", "            pass"),
+    }),
+    *of("pgrobot/configure/agreement.py", "conf/test_solvers_of_solvers", {
+        "a projection is measured from an average": ("not posed.own or choice.node", "choice.node"),
     }),
     *of("pgrobot/constraints/crpo.py", "conf/test_keeping", {
         "CRPO under any multiplier": ('makes: ClassVar[str] = "crpo"', 'makes: ClassVar[str] = ""'),
@@ -1284,6 +1290,11 @@ DEMONSTRATIONS = (
         "a successor is as old as its step": ("for i in (0.0, 1.0))", "for i in (0.0, 0.0))"),
         "a column that pays once forgets": ("paid[t] = self._cost_columns.paid", "paid[t] = False"),
     }),
+    *of("pgrobot/collectors/manager_worker.py", "exact/test_following", {
+        "the goal that follows is in the entries' units":
+            ("wished(goals.sample(self._generator)) / policy.manager.unit\n        for",
+             "wished(goals.sample(self._generator))\n        for"),
+    }),
     *of("pgrobot/collectors/demonstrations.py", "exact/test_following", {
         "what follows is as old as its successor": ("age[after].view(1", "(age[after] + 1).view(1"),
     }),
@@ -1292,6 +1303,9 @@ DEMONSTRATIONS = (
         "patience is not reset": ("self._best = loss, 0, own", "self._best = loss, self._since, own"),
         "patience runs out while the policy may not learn": ("+= 0 if waiting else", "+= 0 if False else"),
         "a clone of another run forgets what that saw": ("if not parts.initialisation.takes(name):", "if True:"),
+    }),
+    *of("pgrobot/run/request.py", "run/test_resume", {
+        "modules of who resumes are forgotten": ('if key in ("resume", "modules") or', 'if key == "resume" or'),
     }),
     *of("pgrobot/run/without_effect.py", "run/test_without_effect", {
         "what does nothing is taken": ("isinstance(mark, OnlyWhere) and _given(", "False and _given("),

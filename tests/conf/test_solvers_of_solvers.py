@@ -16,6 +16,9 @@ LIKELIHOOD = (
 )
 ONE_STEP = "num_envs=2 horizon=64 total_steps=1024 {0}.epochs=1 {0}.minibatch=128"
 IMPROVEMENT, PROJECTION, OTHER = (f"{POLICY}.{key}" for key in ("improvement", "projection", "objective"))
+AVERAGED = (
+    f"algorithm.average.decay=0.9 {IMPROVEMENT}.target_kl=0.02"  # which follows the distance from the average
+)
 MODULE = """
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -65,6 +68,10 @@ def refusal(line: str) -> str:
             f"{ONE_STEP.format(PROJECTION)} {IMPROVEMENT}.minibatch=64 algorithm/rate@{PROJECTION}.rate=kl_adaptive",
             f"{PROJECTION}.rate=kl_adaptive follows how far the policy moved before a step, which is 0",
         ),
+        (  # a projection is measured from where it begins, whatever the update's reference is
+            f"{ONE_STEP.format(PROJECTION)} {IMPROVEMENT}.minibatch=64 {AVERAGED} {PROJECTION}.target_kl=0.02",
+            f"{PROJECTION}.target_kl=0.02 follows how far the policy moved before a step, which is 0",
+        ),
         (
             "algorithm.average.decay=0.9",
             "algorithm.average.decay=0.9 averages a reference that nothing reads",
@@ -94,7 +101,7 @@ def test_what_cup_leaves_to_its_solvers_is_checked(more: str, told: str) -> None
         "",
         f"{LIKELIHOOD} {ONE_STEP.format(IMPROVEMENT)}",  # the projection may take as many steps as it likes
         f"{ONE_STEP.format(PROJECTION)} {IMPROVEMENT}.minibatch=64",
-        f"algorithm.average.decay=0.9 {IMPROVEMENT}.target_kl=0.02",
+        AVERAGED,
         f"{PROJECTION}.target_kl=0.02",
     ],
 )

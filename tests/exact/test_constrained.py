@@ -188,6 +188,17 @@ def test_a_recovery_may_spend_of_the_budgets_that_are_kept() -> None:
     assert 1e-3 < second < first + 1.0
 
 
+def test_a_recovery_does_not_wait_for_a_cost_that_no_step_changes() -> None:
+    problem, vector, batch = limited(1, [-1.0, -1.0])
+    batch = replace(batch, cost_advantage=batch.cost_advantage * torch.tensor([1.0, 0.0]))
+    report, _ = make(ConstrainedSolver, problem, vector, enforcement=ConstrainedStep()).solve(batch)
+    assert case_of(report) == "recovery"
+    assert report["line_search/accepted"] == 1.0
+    first, second = problem.costs(vector, batch).tolist()
+    assert first < -1e-3
+    assert second == 0.0
+
+
 def test_the_slack_counts_from_the_policy_that_acted() -> None:
     """In a later pass over a rollout a part of it is spent."""
     problem, vector, batch = limited(2, [0.01, 1e9])

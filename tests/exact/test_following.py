@@ -129,6 +129,7 @@ def test_padding_is_no_step_that_follows(fatal: float) -> None:
 def test_a_worker_whose_episode_ended_is_given_another_goal() -> None:
     """Else it goes on as it would; the manager's own begins with the environment's."""
     collector, policy = collector_of_two(uneven(), horizon=12)
+    policy.manager.unit.fill_(100.0)
     ended = 0
     for _ in range(4):
         told = collector.collect()
@@ -142,6 +143,7 @@ def test_a_worker_whose_episode_ended_is_given_another_goal() -> None:
         assert bool((worker.following_obs[TIME_LEFT][0, over] == 1.0).all())
         goals = worker.following_obs[WISHED][0, over]
         assert not torch.equal(goals, worker.next_obs[WISHED][-1, over]) or not over.any()
+        assert bool((goals.abs() < 10.0).all()), "in units of goals, as a worker reads them"
         ended += int(over.sum())
     assert ended > 0
     assert policy.every == 4

@@ -53,6 +53,12 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert_equal(*results)
 
 
+def test_modules_are_those_of_whoever_resumes(finished_run: Path) -> None:
+    """The directory may be somebody else's, who has no say in what is imported."""
+    for typed, expected in ([], []), (["modules=[json]"], ["json"]):
+        assert list(prepare([f"resume={finished_run}", *typed]).cfg.modules) == expected
+
+
 @pytest.mark.parametrize("step", [64, 128, 192, 256])
 def test_interrupted_and_resumed_equals_uninterrupted(
     step: int,
