@@ -603,6 +603,7 @@ CONSTRAINTS = (
     *of("pgrobot/objectives/gated.py", "exact/test_budget_terms", {
         "the divergence the other way round":
             ("policy.here.kl(batch.reference)", "batch.reference.kl(policy.here)"),
+        "those that learn are told as those that wait": ("1.0 - batch.mean(near)", "batch.mean(near)"),
         "no state waits": ("torch.where(near > 0.0, gain, 0.0)", "gain"),
     }),
     *of("pgrobot/solvers/update_projection.py", "exact/test_budget_terms", {
@@ -1267,6 +1268,9 @@ DEMONSTRATIONS = (
     }),
     *of("pgrobot/demonstrations/learnt.py", "demonstrations/test_reading", {
         "actions stay in the units of the space": (" / to_environment.unit", " / 1.0"),
+        "a range has no centre": ("(demonstrations.action.numpy() - to_environment.centre)",
+                                  "demonstrations.action.numpy()"),
+        "what followed is what was": ("name, demonstrations.next_obs[name]", "name, demonstrations.obs[name]"),
     }),
     *of("pgrobot/demonstrations/recorder.py", "demonstrations/test_recorder", {
         "what is recorded goes on changing": ("value.copy() for name, value in obs", "value for name, value in obs"),
@@ -1299,6 +1303,8 @@ DEMONSTRATIONS = (
         "what follows is as old as its successor": ("age[after].view(1", "(age[after] + 1).view(1"),
     }),
     *of("pgrobot/schemes/clone.py", "demonstrations/test_cloning", {
+        "a short episode that is held out counts as a long one":
+            ("float(torch.cat(found).mean())", "float(torch.stack([x.mean() for x in found]).mean())"),
         "the last policy is kept, not the best": ("self.policy.load_state_dict(self._best)", "pass"),
         "patience is not reset": ("self._best = loss, 0, own", "self._best = loss, self._since, own"),
         "patience runs out while the policy may not learn": ("+= 0 if waiting else", "+= 0 if False else"),

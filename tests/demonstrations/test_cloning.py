@@ -8,6 +8,7 @@ import signal
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from pgrobot.origin import Origin
 from pgrobot.policies import NetworkPolicy
 from pgrobot.policies.heads.gaussian import GaussianHead
 from pgrobot.randomness import stream
+from pgrobot.schemes.clone import Cloner
 from pgrobot.solvers import FlatParameters, PolicyProblem
 from pgrobot.tracking.metrics_file import MetricsFile
 
@@ -168,6 +170,19 @@ def test_who_remembers_goes_on_remembering_in_the_next_rollout() -> None:
         torch.testing.assert_close(joined, getattr(whole, name), rtol=1e-6, atol=1e-6)
     assert bool(whole.carry[4].any())
     assert not bool(whole.episode_start[4].any())
+
+
+def test_every_step_that_is_held_out_counts_the_same() -> None:
+    """However long its episode is."""
+    shown, policy = make_demonstrations((1, 9)), make_policy()
+    read = as_learnt(shown, make_spec(), Origin({"policy": 2}))
+    held: Any = SimpleNamespace(policy=policy)
+    parts = [as_learnt(shown.of([each]), make_spec(), Origin({"policy": 2})) for each in (0, 1)]
+    held._held_out = [(one.obs, one.action, one.episode_start) for one in parts]
+    with torch.no_grad():
+        said, _ = policy(read.obs, torch.zeros(10, 0), read.episode_start)
+        wanted = -float(said.log_prob(read.action).mean())
+    assert Cloner.held_out_nll(held) == pytest.approx(wanted, rel=1e-5)
 
 
 # ---- runs

@@ -136,19 +136,21 @@ def test_without_minari_its_datasets_are_refused_in_a_sentence(monkeypatch: pyte
 
 
 def test_rows_are_what_a_policy_reads_and_draws() -> None:
-    """An offset of millions is subtracted in float64; an action becomes policy units, half the range of 2."""
+    """An offset of millions is subtracted in float64; an action becomes policy units, half of a range from −1 to 3."""
     origin = Origin({"policy": 2})
     far = torch.tensor([4_500_000.001, 0.0], dtype=torch.float64)
     shown = make_demonstrations()
     moved = make_demonstrations(
-        obs={"policy": shown.obs["policy"] + far}, next_obs={"policy": shown.obs["policy"] + far}
-    )
+        obs={"policy": shown.obs["policy"] + far}, next_obs={"policy": shown.next_obs["policy"] + far},
+        action=shown.action + 1.0,
+    )  # fmt: skip
     origin.fix({"policy": moved.obs["policy"].numpy()})
-    rows = as_learnt(moved, make_spec(), origin)
-    expected = (moved.obs["policy"] - origin.value).float()
-    assert torch.equal(rows.obs["policy"], expected)
-    assert torch.equal(rows.next_obs["policy"], expected)
-    torch.testing.assert_close(rows.action, (shown.action / 2.0).float(), rtol=1e-7, atol=0.0)
+    spec = replace(make_spec(), action_low=np.array([-1.0]), action_high=np.array([3.0]))
+    rows = as_learnt(moved, spec, origin)
+    for name in ("obs", "next_obs"):
+        expected = (getattr(moved, name)["policy"] - origin.value).float()
+        assert torch.equal(getattr(rows, name)["policy"], expected), name
+    torch.testing.assert_close(rows.action, (shown.action / 2.0).float(), rtol=1e-6, atol=1e-7)
     assert float(rows.action.abs().max()) <= 1.0
 
 

@@ -164,7 +164,7 @@ def test_focops_gradient_is_the_papers_times_minus_the_temperature() -> None:
         log_prob=reference.log_prob(action),
         advantage=advantage,
     )
-    bound, spread = 0.07, 0.2  # of the log-deviation: the two divergences are not the same
+    bound, spread = 0.06, 0.2  # of the log-deviation: the two divergences are not the same
     wide = torch.full_like(flat, spread)
     term = GatedRatio(1.0, temperature, bound)
     found = grad(lambda mean: term(at(Gaussian(mean, wide)), batch)[0])(moved)
@@ -173,7 +173,7 @@ def test_focops_gradient_is_the_papers_times_minus_the_temperature() -> None:
     ratio = torch.exp(-0.5 * back.square() / variance - spread + 0.5 * noise.squeeze(-1).square())
     divergence = 0.5 * (variance + gap.square() - 1.0) - spread  # KL(π ‖ μ), μ of deviation 1
     near = (divergence <= bound).double()
-    assert 0.0 < float(near.mean()) < 1.0
+    assert 0.0 < float(near.mean()) < 0.5
     papers = near * (gap - ratio * back / variance * advantage / temperature) / rows
     torch.testing.assert_close(found.squeeze(-1), -temperature * papers, rtol=1e-12, atol=1e-14)
     told = term(at(Gaussian(moved, wide)), batch)[1]
