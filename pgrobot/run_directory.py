@@ -196,8 +196,8 @@ def find_checkpoint(run: Path, name: str) -> Path:
             )
         if name == "last" and there == ["best"]:
             raise PgrobotError(
-                f"{run} has a policy and no training to go on with, as what pgrobot port writes: begin a training from "
-                f"it by pgrobot train initialise.run={shlex.quote(str(run))}"
+                f"The run {run} has no checkpoint 'last', for it was not trained, as what pgrobot port writes: 'best' "
+                f"is its policy; begin a training from it by pgrobot train initialise.run={shlex.quote(str(run))}"
             )
         raise PgrobotError(f"The run {run} has no checkpoint {name!r}: {nearest(name, there)}")
     return path

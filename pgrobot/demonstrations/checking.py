@@ -98,12 +98,13 @@ def _dimensions(name: str, value: Tensor) -> int:
 
 
 def _check_finite(source: str, name: str, value: Tensor) -> None:
-    if not value.is_floating_point() or bool(
-        value.float().sum().isfinite()
-    ):  # a sum is finite only if every number is
+    if not value.is_floating_point():
+        return
+    read = value.float()  # as a policy will read it
+    if bool(read.sum().isfinite()):  # a sum is finite only if every number is
         return
     numbers = value.reshape(len(value), -1)
-    bad = (~numbers.float().isfinite()).nonzero().tolist()  # as a policy will read them
+    bad = (~read.reshape(numbers.shape).isfinite()).nonzero().tolist()
     if bad:
         step, entry = bad[0]
         found = float(numbers[step, entry])

@@ -42,19 +42,18 @@ def critic_useless(view: View) -> Iterator[Symptom]:
 def reward_out_of_scale(view: View) -> Iterator[Symptom]:
     """One term of the reward is so large that the others, of those that pay anything, do not matter."""
     found = {term: view.last(f"reward/{term}/mean", 2) for term in view.between("reward/", "/mean")}
-    values = {term: value for term, value in found.items() if any(value)}
-    terms = list(values)
+    terms = [term for term, value in found.items() if any(value)]
     if len(terms) < 2 or not all(found.values()):
         return
     for term in terms:
-        others = [sum(abs(values[other][i]) for other in terms if other != term) for i in range(2)]
-        own = values[term]
+        others = [sum(abs(found[other][i]) for other in terms if other != term) for i in range(2)]
+        own = found[term]
         if all(_drowns(one, rest) for one, rest in zip(own, others, strict=True)):
             times = f"{abs(own[-1]) / others[-1]:,.3g} times" if others[-1] > 0.0 else "infinitely many times"
             yield Symptom(
                 term,
                 f"The reward term {term} is {own[-1]:.3g} per step, {times} the others together.",
-                {f"reward/{name}/mean": values[name][-1] for name in terms},
+                {f"reward/{name}/mean": found[name][-1] for name in terms},
                 f"Lower the weight of {term} in the task, or raise those of what the robot is to do.",
             )
 

@@ -23,9 +23,8 @@ from pgrobot.schemes import build_constraints, cast, policies_of, restored
 from pgrobot.signatures import hints
 from pgrobot.types import EnvironmentSpec
 
-_ALIASES = {
-    "episodes": "final_episodes"
-}  # what keys of ``evaluation`` are called where a run is judged again
+# What keys of ``evaluation`` are called where a run is judged again.
+_ALIASES = {"episodes": "final_episodes"}
 
 
 @dataclass(frozen=True, slots=True)

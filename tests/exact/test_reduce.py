@@ -59,12 +59,7 @@ PLAIN: Any = {
 BUDGETED: Any = {
     "cpo": partial(
         ConstrainedSolver,
-        fisher=GaussNewtonFisher(1.0),
-        damping=0.1,
-        iterations=20,
-        tolerance=1e-12,
-        step=KLRadius(Constant(0.01)),
-        acceptance=LineSearch(10, 0.8),
+        **{**NATURAL.keywords, "iterations": 20, "tolerance": 1e-12},
         enforcement=ConstrainedStep(),
         integral=0.1,
     ),
